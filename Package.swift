@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny")]
+
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+
+/// A Swift target of ours: strict settings, and only the targets named here may be imported (`make lint` checks).
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "berth",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "berthd", targets: ["berthd"]),
+        .executable(name: "berth", targets: ["berth"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: [
+        // System calls and C libraries.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+
+        // Pure values.
+        module("Machine"),
+        module("Placement", ["Machine"]),
+        module("Ledger", ["Machine", "Placement"]),
+
+        // Beside them.
+        module("WireJSON"),
+        module("Service", ["CLinux", "WireJSON", logging, toml]),
+
+        // I/O with the outside.
+        module("Storage", ["CSQLite"]),
+        module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
+        module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Storage"]),
+
+        // Faces and what reaches them.
+        module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Placement", "Service", "WireJSON", nio, nioPosix]),
+        module("Client", ["CLinux", "Machine", "WireJSON"]),
+
+        // Programs.
+        program(
+            "berthd",
+            [
+                "CLinux", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "Storage", "WireJSON",
+                arguments, lifecycle, logging, nio, nioPosix, unixSignals,
+            ]),
+        program("berth", ["Client", "Machine", "WireJSON", arguments]),
+
+        // Test support.
+        .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
+
+        module("TestSupport"),
+        tests("MachineTests", ["Machine", "TestSupport"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

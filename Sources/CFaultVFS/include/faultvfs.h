@@ -1,0 +1,3 @@
+#ifndef CFAULTVFS_H
+#define CFAULTVFS_H
+#endif

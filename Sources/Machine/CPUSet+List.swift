@@ -1,0 +1,135 @@
+/// Linux list text: the form of `cpu/online`, `cpulist` and `thread_siblings_list`
+/// (kernel `Documentation/admin-guide/kernel-parameters.rst`, "cpu lists").
+extension CPUSet {
+    /// Reads Linux list text such as `0-3,8,16-30:2/4`.
+    ///
+    /// An item is a number, a range `a-b`, or a range with a stride `a-b:used/group` (of every `group` CPUs the first
+    /// `used`). Blanks around items and empty items are tolerated (EPA specification, "CPU list text"); empty text is
+    /// the empty set.
+    ///
+    /// - Throws: ``CPUListError``, which names the offending part.
+    public init(list: some StringProtocol) throws(CPUListError) {
+        self.init()
+        var text = String(list)
+        text.makeContiguousUTF8()
+        var bytes = text.utf8[...]
+        while true {
+            let comma = bytes.firstIndex(of: UInt8(ascii: ","))
+            try insert(item: bytes[..<(comma ?? bytes.endIndex)].trimmed)
+            guard let comma else { return }
+            bytes = bytes[bytes.index(after: comma)...]
+        }
+    }
+
+    /// Linux list text: ascending, runs of two and more as `a-b`, joined by `,`; empty text for the empty set.
+    public var list: String {
+        var text = ""
+        for run in runs {
+            if !text.isEmpty { text.append(",") }
+            text += String(run.lowerBound)
+            if run.count > 1 {
+                text.append("-")
+                text += String(run.upperBound)
+            }
+        }
+        return text
+    }
+
+    /// The maximal runs of consecutive CPUs, ascending.
+    public var runs: [ClosedRange<Int>] {
+        var runs: [ClosedRange<Int>] = []
+        for cpu in self {
+            if let last = runs.last, last.upperBound == cpu - 1 {
+                runs[runs.count - 1] = last.lowerBound...cpu
+            } else {
+                runs.append(cpu...cpu)
+            }
+        }
+        return runs
+    }
+
+    private mutating func insert(item: Substring.UTF8View) throws(CPUListError) {
+        guard !item.isEmpty else { return }
+        let part = String(Substring(item))
+        let pieces = item.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+        let bounds = pieces[0].split(separator: UInt8(ascii: "-"), maxSplits: 1, omittingEmptySubsequences: false)
+        let lower = try Self.number(bounds[0], in: part)
+        let upper = bounds.count > 1 ? try Self.number(bounds[1], in: part) : lower
+        guard lower <= upper else { throw CPUListError(part: part, reason: .reversed) }
+        guard upper <= Self.maximumCPU else { throw CPUListError(part: part, reason: .tooLarge) }
+        guard pieces.count > 1 else {
+            insert(contentsOf: lower...upper)
+            return
+        }
+        let stride = pieces[1].split(separator: UInt8(ascii: "/"), maxSplits: 1, omittingEmptySubsequences: false)
+        guard bounds.count > 1, stride.count == 2 else { throw CPUListError(part: part, reason: .badStride) }
+        let used = try Self.number(stride[0], in: part)
+        let group = try Self.number(stride[1], in: part)
+        guard used > 0, used <= group else { throw CPUListError(part: part, reason: .badStride) }
+        var start = lower
+        while start <= upper {
+            insert(contentsOf: start...Swift.min(start + used - 1, upper))
+            start += group
+        }
+    }
+
+    private static func number(_ text: Substring.UTF8View, in part: String) throws(CPUListError) -> Int {
+        let text = text.trimmed
+        guard !text.isEmpty else { throw CPUListError(part: part, reason: .notANumber) }
+        var value = 0
+        for byte in text {
+            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else {
+                throw CPUListError(part: part, reason: .notANumber)
+            }
+            // Saturates: every value above the limit is the same error.
+            value = Swift.min(value * 10 + Int(byte - UInt8(ascii: "0")), maximumCPU + 1)
+        }
+        return value
+    }
+}
+
+extension CPUSet: CustomStringConvertible {
+    /// The same as ``list``.
+    public var description: String { list }
+}
+
+/// What is wrong with a CPU list, and where.
+public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What a part of a list can have wrong.
+    public enum Reason: Equatable, Sendable {
+        /// A number was expected.
+        case notANumber
+        /// A range ends before it starts.
+        case reversed
+        /// A CPU number is above ``CPUSet/maximumCPU``.
+        case tooLarge
+        /// A stride is not `a-b:used/group` with 1 ≤ used ≤ group.
+        case badStride
+    }
+
+    /// The offending item, as it stood between commas.
+    public let part: String
+    /// What is wrong with it.
+    public let reason: Reason
+
+    /// The sentence for people; the one for a reversed range is on the EPA wire.
+    public var description: String {
+        switch reason {
+        case .notANumber: "Invalid CPU number: \(part) (expected N, A-B or A-B:USED/GROUP)"
+        case .reversed: "Invalid CPU range: \(part) (start > end)"
+        case .tooLarge: "Invalid CPU number: \(part) (above \(CPUSet.maximumCPU))"
+        case .badStride: "Invalid CPU stride: \(part) (expected A-B:USED/GROUP with 1 <= USED <= GROUP)"
+        }
+    }
+}
+
+extension Substring.UTF8View {
+    /// Without blanks and line ends at both ends.
+    fileprivate var trimmed: Substring.UTF8View {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
+        var view = self
+        while let first = view.first, isBlank(first) { view = view.dropFirst() }
+        while let last = view.last, isBlank(last) { view = view.dropLast() }
+        return view
+    }
+}
