@@ -1,0 +1,56 @@
+/// Who holds a claim: a service, a pod, a function or a run, by kind and name.
+///
+/// Names are compared, ordered and hashed by their Unicode code points (their UTF-8 bytes), as every other program on the
+/// wire does; Swift's own string comparison would take two spellings of `é` for one name.
+public struct Holder: Hashable, Comparable, Sendable {
+    /// The kinds of holders; the raw value is the prefix of the full name.
+    public enum Kind: String, CaseIterable, Sendable {
+        /// A service of the EPA socket.
+        case service
+        /// A Kubernetes pod.
+        case pod
+        /// A function of an edge domain.
+        case function
+        /// A program started with `berth run`.
+        case run
+    }
+
+    /// The kind.
+    public let kind: Kind
+    /// The name within its kind: any text, not trimmed.
+    public let name: String
+
+    /// The holder of this kind and name.
+    public init(kind: Kind, name: String) {
+        self.kind = kind
+        self.name = name
+    }
+
+    /// The service of this name.
+    public static func service(_ name: String) -> Holder { Holder(kind: .service, name: name) }
+
+    /// `kind:name`, unique over all kinds.
+    public var fullName: String { "\(kind.rawValue):\(name)" }
+
+    /// The name on the EPA socket: bare for a service, `kind:name` for the others.
+    public var displayName: String { kind == .service ? name : fullName }
+
+    /// Whether kind and name are the same.
+    public static func == (left: Holder, right: Holder) -> Bool {
+        left.kind == right.kind && left.name.utf8.elementsEqual(right.name.utf8)
+    }
+
+    /// Hashes the kind and the name's bytes.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(kind)
+        for byte in name.utf8 { hasher.combine(byte) }
+        hasher.combine(UInt8(0xFF))
+    }
+
+    /// By display name in code points, then by kind.
+    public static func < (left: Holder, right: Holder) -> Bool {
+        if left.displayName.utf8.lexicographicallyPrecedes(right.displayName.utf8) { return true }
+        if right.displayName.utf8.lexicographicallyPrecedes(left.displayName.utf8) { return false }
+        return left.kind.rawValue < right.kind.rawValue
+    }
+}

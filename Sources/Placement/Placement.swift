@@ -1,0 +1,65 @@
+import Machine
+
+/// The choice of CPUs for a request: pure functions of the candidates, the count and the machine's cores.
+///
+/// The same arguments give the same CPUs, everywhere. Each answers nil where there are fewer candidates than asked for.
+public enum Placement {
+    /// The `count` lowest-numbered candidates (EPA specification 3.1, step 6).
+    public static func lowest(_ count: Int, of candidates: CPUSet) -> CPUSet? {
+        let chosen = candidates.lowest(count)
+        return chosen.count == count ? chosen : nil
+    }
+
+    /// Sibling pairs first, then single threads (EPA specification 3.3, "Choice of CPUs").
+    ///
+    /// 1. While two or more are needed, the two lowest members of each core, one pair a core, cores in order.
+    /// 2. Then one member of each core that still has any, lowest first.
+    /// 3. Then whatever is left, core by core.
+    ///
+    /// So an odd remainder breaks the first core that has members, even where a lone thread exists further on.
+    public static func pairs(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
+        guard candidates.count >= count else { return nil }
+        let groups = cores.groups(of: candidates)
+        var taken = [Int](repeating: 0, count: groups.count)
+        var chosen = CPUSet()
+        var needed = count
+
+        func take(_ amount: Int, from group: Int) {
+            for cpu in groups[group][taken[group]...].prefix(amount) {
+                chosen.insert(cpu)
+                taken[group] += 1
+                needed -= 1
+            }
+        }
+
+        for group in groups.indices where needed >= 2 && groups[group].count >= 2 { take(2, from: group) }
+        for group in groups.indices where needed > 0 { take(1, from: group) }
+        for group in groups.indices where needed > 0 { take(needed, from: group) }
+        return chosen
+    }
+
+    /// Whole cores first, and an odd remainder from the core that loses least by it (policy `whole-cores`).
+    ///
+    /// 1. Cores of which every member fits into what is still needed, fullest first, then lowest first.
+    /// 2. The rest from the smallest core that has enough members, so that a lone thread goes before a full core breaks.
+    public static func wholeCores(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
+        guard candidates.count >= count else { return nil }
+        let groups = cores.groups(of: candidates)
+        let bySize = groups.indices.sorted { (groups[$1].count, $0) < (groups[$0].count, $1) }
+        var chosen = CPUSet()
+        var needed = count
+        var left: [Int] = []
+        for group in bySize {
+            guard groups[group].count <= needed else {
+                left.append(group)
+                continue
+            }
+            for cpu in groups[group] { chosen.insert(cpu) }
+            needed -= groups[group].count
+        }
+        if needed > 0, let broken = left.min(by: { (groups[$0].count, $0) < (groups[$1].count, $1) }) {
+            for cpu in groups[broken].prefix(needed) { chosen.insert(cpu) }
+        }
+        return chosen
+    }
+}
