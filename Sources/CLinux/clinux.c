@@ -1,1 +1,100 @@
+#define _GNU_SOURCE
 #include "clinux.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+int clinux_peer_credentials(int fd, clinux_peer *peer) {
+    struct ucred found;
+    socklen_t length = sizeof found;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &found, &length) != 0) return -1;
+    peer->pid = found.pid;
+    peer->uid = found.uid;
+    peer->gid = found.gid;
+    return 0;
+}
+
+int clinux_peer_groups(int fd, uint32_t *groups, int capacity) {
+    _Static_assert(sizeof(gid_t) == sizeof(uint32_t), "group ids are 32 bits wide");
+    socklen_t length = (socklen_t)capacity * sizeof(gid_t);
+    int result = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length);
+    if (result != 0 && errno != ERANGE) return -1;
+    return (int)(length / sizeof(gid_t));
+}
+
+int clinux_peer_label(int fd, char *label, int capacity) {
+    socklen_t length = (socklen_t)capacity;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, label, &length) != 0) return -1;
+    while (length > 0 && label[length - 1] == 0) length--;
+    return (int)length;
+}
+
+ssize_t clinux_write_ready(int fd, const void *bytes, size_t count) {
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    int polled = poll(&ready, 1, 0);
+    if (polled < 0) return errno == EINTR ? 0 : -1;
+    if (polled == 0) return 0;
+    if (ready.revents & (POLLERR | POLLNVAL)) {
+        errno = EPIPE;
+        return -1;
+    }
+    struct stat status;
+    if (fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode)) {
+        ssize_t sent = send(fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
+    }
+    // A ready pipe takes at least PIPE_BUF (4,096) bytes without waiting.
+    size_t most = S_ISREG(status.st_mode) || count < 4096 ? count : 4096;
+    ssize_t written = write(fd, bytes, most);
+    return written < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : written;
+}
+
+/// Fills `address` for `path`; answers its length, or 0 where the path is too long.
+static socklen_t unix_address(struct sockaddr_un *address, const char *path) {
+    size_t length = strlen(path);
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (length == 0 || length >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return 0;
+    }
+    memcpy(address->sun_path, path, length);
+    if (path[0] != '@') return sizeof *address;
+    address->sun_path[0] = 0;
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+static int close_with_error(int fd) {
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+int clinux_connect(const char *path) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(&address, path);
+    if (length == 0) return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    return connect(fd, (struct sockaddr *)&address, length) == 0 ? fd : close_with_error(fd);
+}
+
+int clinux_send_datagram(const char *path, const void *bytes, size_t count) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(&address, path);
+    if (length == 0) return -1;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    if (sendto(fd, bytes, count, MSG_NOSIGNAL, (struct sockaddr *)&address, length) < 0) return close_with_error(fd);
+    return close(fd);
+}

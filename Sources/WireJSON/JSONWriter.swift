@@ -6,9 +6,13 @@ public struct JSONWriter: Sendable {
     /// The text so far, UTF-8.
     public private(set) var bytes: [UInt8] = []
     private var needsComma = false
+    private let escapesNonASCII: Bool
 
     /// A writer that expects about `capacity` bytes.
-    public init(capacity: Int = 256) {
+    ///
+    /// With `escapesNonASCII` the text is pure ASCII, so that no name can show as something else on a terminal.
+    public init(capacity: Int = 256, escapesNonASCII: Bool = false) {
+        self.escapesNonASCII = escapesNonASCII
         bytes.reserveCapacity(capacity)
     }
 
@@ -134,6 +138,7 @@ public struct JSONWriter: Sendable {
     }
 
     private mutating func quote(_ text: String) {
+        if escapesNonASCII { return quoteASCII(text) }
         bytes.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {
@@ -145,14 +150,30 @@ public struct JSONWriter: Sendable {
             case 0x09: escape("t")
             case 0x08: escape("b")
             case 0x0C: escape("f")
-            case ..<0x20:
-                let digits = String(byte, radix: 16)
-                bytes.append(contentsOf: (byte < 0x10 ? "\\u000" : "\\u00").utf8)
-                bytes.append(contentsOf: digits.utf8)
+            case ..<0x20: escape(unit: UInt16(byte))
             default: bytes.append(byte)
             }
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func quoteASCII(_ text: String) {
+        bytes.append(UInt8(ascii: "\""))
+        for unit in text.utf16 {
+            switch unit {
+            case 0x22, 0x5C: bytes += [UInt8(ascii: "\\"), UInt8(truncatingIfNeeded: unit)]
+            case 0x20..<0x7F: bytes.append(UInt8(truncatingIfNeeded: unit))
+            default: escape(unit: unit)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func escape(unit: UInt16) {
+        let digits = String(unit, radix: 16)
+        bytes.append(contentsOf: "\\u".utf8)
+        bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: 4 - digits.utf8.count))
+        bytes.append(contentsOf: digits.utf8)
     }
 
     private mutating func escape(_ letter: Unicode.Scalar) {

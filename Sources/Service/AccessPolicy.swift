@@ -1,0 +1,84 @@
+import Glibc
+
+/// Who may use a socket (design, "Who may"): uid 0 and members of the admin group are administrators, members of the
+/// access group may use it and change what they own, nobody else may connect unless the operator opened it to all.
+public struct AccessPolicy: Equatable, Sendable {
+    /// The group whose members are administrators, besides uid 0.
+    public var adminGroup: UInt32?
+    /// The group whose members may use the socket.
+    public var accessGroup: UInt32?
+    /// Whether everybody may use it, as the reference lets them (socket mode 0666).
+    public var isOpen: Bool
+
+    /// A policy; without groups only uid 0 has access.
+    public init(adminGroup: UInt32? = nil, accessGroup: UInt32? = nil, isOpen: Bool = false) {
+        self.adminGroup = adminGroup
+        self.accessGroup = accessGroup
+        self.isOpen = isOpen
+    }
+
+    /// What a peer may do.
+    public enum Role: Equatable, Sendable {
+        /// Change everything.
+        case administrator
+        /// Change what it owns.
+        case user
+    }
+
+    /// The role of `peer`, or nil where it may not use the socket.
+    public func role(of peer: Peer) -> Role? {
+        func isMember(of group: UInt32?) -> Bool {
+            guard let group else { return false }
+            return peer.gid == group || peer.groups.contains(group)
+        }
+        if peer.uid == 0 || isMember(of: adminGroup) { return .administrator }
+        return isOpen || isMember(of: accessGroup) ? .user : nil
+    }
+}
+
+/// Names and numbers of users and groups from `/etc/passwd` and `/etc/group`, read as text: a static binary cannot ask
+/// the name service. Names that only a directory service knows must be given as numbers.
+public struct AccountFile: Sendable {
+    private let numbers: [String: UInt32]
+
+    /// The accounts of a text in the form of passwd(5) or group(5): `name:password:number:…`.
+    public init(text: String) {
+        var numbers: [String: UInt32] = [:]
+        for line in text.split(separator: "\n") {
+            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+            guard fields.count >= 3, let number = UInt32(fields[2]), numbers[String(fields[0])] == nil else { continue }
+            numbers[String(fields[0])] = number
+        }
+        self.numbers = numbers
+    }
+
+    /// The accounts of a file; none where it cannot be read.
+    public init(path: String) {
+        self.init(text: (try? readText(path)) ?? "")
+    }
+
+    /// The number for a name or a number in decimal, or nil where the name is unknown.
+    public func number(of nameOrNumber: String) -> UInt32? {
+        UInt32(nameOrNumber) ?? numbers[nameOrNumber]
+    }
+}
+
+/// The text of a file of at most 1 MiB.
+///
+/// - Throws: ``SystemError`` where it cannot be read or is longer.
+public func readText(_ path: String) throws(SystemError) -> String {
+    let limit = 1 << 20
+    let fd = open(path, O_RDONLY | O_CLOEXEC)
+    guard fd >= 0 else { throw SystemError("open \(path)", errno: errno) }
+    defer { close(fd) }
+    var bytes = [UInt8](repeating: 0, count: 0)
+    var piece = [UInt8](repeating: 0, count: 65_536)
+    while true {
+        let count = read(fd, &piece, piece.count)
+        if count < 0 && errno == EINTR { continue }
+        guard count >= 0 else { throw SystemError("read \(path)", errno: errno) }
+        if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+        bytes += piece.prefix(count)
+        guard bytes.count <= limit else { throw SystemError("read \(path)", errno: EFBIG) }
+    }
+}

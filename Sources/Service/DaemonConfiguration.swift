@@ -1,0 +1,149 @@
+import TOMLKit
+
+/// The settings of `berthd`: a key of the configuration file is the name of the flag too.
+public struct DaemonConfiguration: Equatable, Sendable {
+    /// The socket to listen on; nil for the place that the environment decides.
+    public var socket: String?
+    /// The folder of the durable state; nil for the place that the environment decides.
+    public var stateDirectory: String?
+    /// The permission bits of the socket.
+    public var socketMode: UInt32 = 0o660
+    /// The user who owns the socket, by name or number; nil for the one berthd runs as.
+    public var socketOwner: String?
+    /// The group of the socket, by name or number; nil for the access group, else the one berthd runs as.
+    public var socketGroup: String?
+    /// The group whose members are administrators, by name or number.
+    public var adminGroup: String?
+    /// The group whose members may use the socket, by name or number.
+    public var accessGroup: String?
+    /// The file that takes the audit log; nil for standard error.
+    public var auditLog: String?
+    /// The least level that is logged.
+    public var logLevel = "info"
+    /// The choices that differ from the reference's, by name.
+    public var policy: [String] = []
+    /// The most bytes of a new service's name; 0 for no limit of its own.
+    public var nameLimit = 0
+    /// The most connections that one user may have open.
+    public var connectionsPerUID = 512
+    /// Seconds until an incomplete request is answered with an error.
+    public var readTimeout = 5
+    /// Seconds that a client may take to read a reply.
+    public var writeTimeout = 5
+    /// A captured machine to serve in place of the real one.
+    public var machine: String?
+    /// The folder that stands for `/sys`.
+    public var sysfsRoot = "/sys"
+    /// Whether to serve the built-in simulated machine.
+    public var simulate = false
+    /// The reference's `state.json` to import at the first start; nil for the place that the environment decides.
+    public var importState: String?
+
+    /// The defaults.
+    public init() {}
+
+    /// Every key, in the order of the manual.
+    public static let keys = [
+        "socket", "state-dir", "socket-mode", "socket-owner", "socket-group", "admin-group", "access-group",
+        "audit-log", "log-level", "policy", "name-limit", "connections-per-uid", "read-timeout", "write-timeout",
+        "machine", "sysfs-root", "simulate", "import-state",
+    ]
+
+    /// Takes the settings of a TOML text.
+    ///
+    /// - Throws: ``ConfigurationError``; an unknown key is an error that names the key.
+    public mutating func merge(toml: String, file: String) throws(ConfigurationError) {
+        let table: TOMLTable
+        do { table = try TOMLTable(string: toml) } catch {
+            throw ConfigurationError("\(file): not TOML: \(error)")
+        }
+        for (key, value) in table.sorted(by: { $0.0 < $1.0 }) {
+            do throws(ConfigurationError) {
+                if let flag = value.bool {
+                    try set(key, to: flag ? "true" : "false")
+                } else if let number = value.int {
+                    try set(key, to: String(number))
+                } else if let list = value.array {
+                    let names = list.compactMap(\.string)
+                    guard names.count == list.count, key == "policy" else {
+                        throw ConfigurationError("\(key) takes no such list")
+                    }
+                    try set(key, to: names.joined(separator: ","))
+                } else if let text = value.string {
+                    try set(key, to: text)
+                } else {
+                    throw ConfigurationError(
+                        Self.keys.contains(key) ? "\(key) takes text, a number, true or false" : unknown(key))
+                }
+            } catch {
+                throw ConfigurationError("\(file): \(error.message)")
+            }
+        }
+    }
+
+    /// Sets one key from its text, as a flag gives it.
+    public mutating func set(_ key: String, to text: String) throws(ConfigurationError) {
+        switch key {
+        case "socket": socket = try path(key, text)
+        case "state-dir": stateDirectory = try path(key, text)
+        case "socket-mode":
+            guard let mode = UInt32(text, radix: 8), mode <= 0o777 else {
+                throw ConfigurationError("\(key) takes an octal mode such as 0660, not \(text.debugDescription)")
+            }
+            socketMode = mode
+        case "socket-owner": socketOwner = text
+        case "socket-group": socketGroup = text
+        case "admin-group": adminGroup = text
+        case "access-group": accessGroup = text
+        case "audit-log": auditLog = try path(key, text)
+        case "log-level":
+            logLevel = try choice(key, text, of: ["trace", "debug", "info", "notice", "warning", "error", "critical"])
+        case "policy": policy = text.split { $0 == "," || $0 == " " }.map(String.init)
+        case "name-limit": nameLimit = try number(key, text, in: 0...65_536)
+        case "connections-per-uid": connectionsPerUID = try number(key, text, in: 1...65_536)
+        case "read-timeout": readTimeout = try number(key, text, in: 1...3_600)
+        case "write-timeout": writeTimeout = try number(key, text, in: 1...3_600)
+        case "machine": machine = try path(key, text)
+        case "sysfs-root": sysfsRoot = try path(key, text)
+        case "simulate": simulate = try choice(key, text, of: ["true", "false"]) == "true"
+        case "import-state": importState = try path(key, text)
+        default: throw ConfigurationError(unknown(key))
+        }
+    }
+
+    private func unknown(_ key: String) -> String {
+        "unknown key \(key.debugDescription); the keys are \(Self.keys.joined(separator: ", "))"
+    }
+
+    private func path(_ key: String, _ text: String) throws(ConfigurationError) -> String {
+        guard !text.isEmpty, !text.utf8.contains(0) else { throw ConfigurationError("\(key) takes a path") }
+        return text
+    }
+
+    private func number(_ key: String, _ text: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int {
+        guard let number = Int(text), range.contains(number) else {
+            throw ConfigurationError(
+                "\(key) takes a number from \(range.lowerBound) to \(range.upperBound), not \(text.debugDescription)")
+        }
+        return number
+    }
+
+    private func choice(_ key: String, _ text: String, of choices: [String]) throws(ConfigurationError) -> String {
+        guard choices.contains(text) else {
+            throw ConfigurationError("\(key) takes \(choices.joined(separator: ", ")), not \(text.debugDescription)")
+        }
+        return text
+    }
+}
+
+/// A setting that cannot be used: what was wrong and what would be right.
+public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// One sentence for people.
+    public let message: String
+
+    /// An error with this message.
+    public init(_ message: String) { self.message = message }
+
+    /// The message.
+    public var description: String { message }
+}
