@@ -105,6 +105,8 @@ public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible 
         case tooLarge
         /// A stride is not `a-b:used/group` with 1 ≤ used ≤ group.
         case badStride
+        /// A word of a mask is not hexadecimal.
+        case badMask
     }
 
     /// The offending item, as it stood between commas.
@@ -119,6 +121,7 @@ public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible 
         case .reversed: "Invalid CPU range: \(part) (start > end)"
         case .tooLarge: "Invalid CPU number: \(part) (above \(CPUSet.maximumCPU))"
         case .badStride: "Invalid CPU stride: \(part) (expected A-B:USED/GROUP with 1 <= USED <= GROUP)"
+        case .badMask: "Invalid CPU mask: \(part) (expected hexadecimal words of 32 CPUs joined by commas)"
         }
     }
 }

@@ -1,0 +1,148 @@
+import FoundationEssentials
+
+/// The files of one machine in memory: a capture to replay, a machine made up, or a test's.
+///
+/// Its JSON form is `{"name": …, "files": {path under /sys: content}}`. On reading, the files of an optional
+/// `"derived"` object fill in for absent ones and other keys are ignored. A path that ends in a slash is an empty
+/// folder.
+public struct CapturedFiles: MachineFiles, Equatable {
+    /// What the machine is called.
+    public let name: String
+    /// The content of each file by its path under `/sys`.
+    public private(set) var files: [String: String]
+    /// The sorted names in each folder that has one.
+    private var folders: [String: [String]] = [:]
+
+    /// A machine of the given files.
+    public init(name: String, files: [String: String]) {
+        self.name = name
+        self.files = files
+        index()
+    }
+
+    /// The content of one file, nil where it is absent; setting nil removes the file.
+    public subscript(path: String) -> String? {
+        get { files[path] }
+        set {
+            let changesFolders = (files[path] == nil) != (newValue == nil)
+            files[path] = newValue
+            if changesFolders { index() }
+        }
+    }
+
+    public func read(_ path: String) -> [UInt8]? {
+        guard !path.hasSuffix("/"), let content = files[path], content.utf8.count <= maximumFileSize else { return nil }
+        return Array(content.utf8)
+    }
+
+    public func entries(of folder: String) -> [String]? { folders[folder] }
+
+    private mutating func index() {
+        folders = [:]
+        for path in files.keys {
+            var path = path[...]
+            if path.hasSuffix("/") {
+                path = path.dropLast()
+                if folders[String(path)] != nil { continue }
+                folders[String(path)] = []
+            }
+            // Up to the first folder that is known already.
+            while let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) {
+                let folder = String(path[..<slash])
+                let isKnown = folders[folder] != nil
+                folders[folder, default: []].append(String(path[path.index(after: slash)...]))
+                if isKnown { break }
+                path = path[..<slash]
+            }
+        }
+        // A file and a folder of one name, which only damaged data has, count once.
+        for (folder, names) in folders { folders[folder] = Set(names).sorted(by: numericallyPrecedes) }
+    }
+}
+
+// MARK: - JSON
+
+extension CapturedFiles: Codable {
+    private enum CodingKeys: String, CodingKey { case name, files, derived }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let files = try container.decode([String: String].self, forKey: .files)
+        let derived = try container.decodeIfPresent([String: String].self, forKey: .derived) ?? [:]
+        self.init(
+            name: try container.decodeIfPresent(String.self, forKey: .name) ?? "",
+            files: files.merging(derived) { captured, _ in captured })
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(name, forKey: .name)
+        try container.encode(files, forKey: .files)
+    }
+
+    /// Reads the JSON form.
+    ///
+    /// - Throws: ``CaptureError/malformed(_:)``.
+    public init(json: some Sequence<UInt8>) throws(CaptureError) {
+        do {
+            self = try JSONDecoder().decode(CapturedFiles.self, from: Data(json))
+        } catch {
+            throw .malformed("\(error)")
+        }
+    }
+
+    /// The JSON form, indented, keys sorted: equal captures give equal bytes.
+    ///
+    /// - Throws: ``CaptureError/malformed(_:)`` where the encoder refuses; no content known leads there.
+    public func json() throws(CaptureError) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        do {
+            return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+        } catch {
+            throw .malformed("\(error)")
+        }
+    }
+
+    /// Reads a capture from a file.
+    ///
+    /// - Throws: ``CaptureError``.
+    public init(contentsOf path: String) throws(CaptureError) {
+        let data: Data
+        do {
+            data = try Data(contentsOf: URL(filePath: path))
+        } catch {
+            throw .file(path, "\(error)")
+        }
+        try self.init(json: data)
+    }
+
+    /// Writes the JSON form to a file, replacing what was there at once.
+    ///
+    /// - Throws: ``CaptureError``.
+    public func write(to path: String) throws(CaptureError) {
+        let data = Data(try json())
+        do {
+            try data.write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw .file(path, "\(error)")
+        }
+    }
+}
+
+/// Why a capture could not be read or written.
+public enum CaptureError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The file cannot be read or written: its path and the reason.
+    case file(String, String)
+    /// The text is not a capture; the reason.
+    case malformed(String)
+
+    /// The sentence for people.
+    public var description: String {
+        switch self {
+        case .file(let path, let reason): "Cannot read or write the capture \(path): \(reason)"
+        case .malformed(let reason):
+            "Not a machine capture (expected {\"name\": …, \"files\": {path: content}}): \(reason)"
+        }
+    }
+}

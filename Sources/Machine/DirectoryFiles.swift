@@ -1,0 +1,52 @@
+import Glibc
+
+/// The files of the running kernel, or of a folder that stands for `/sys`.
+///
+/// Reads with plain system calls, because some files are read again on every request.
+public struct DirectoryFiles: MachineFiles {
+    /// The folder that stands for `/sys`, without a slash at its end.
+    public let root: String
+
+    /// More names than any folder of `/sys` has; the rest of a longer folder is left out.
+    private static let maximumEntries = 1 << 17
+
+    /// Files below `root`.
+    public init(root: String = "/sys") {
+        var root = root
+        while root.hasSuffix("/") { root.removeLast() }
+        self.root = root
+    }
+
+    public func read(_ path: String) -> [UInt8]? {
+        // Non-blocking: a pipe in a folder that stands for `/sys` must not hang the reader.
+        let descriptor = open("\(root)/\(path)", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { buffer in
+            var content: [UInt8] = []
+            while true {
+                let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                if count == 0 { return content }
+                if count < 0 {
+                    if errno == EINTR { continue }
+                    return nil
+                }
+                content.append(contentsOf: buffer.prefix(count))
+                guard content.count <= maximumFileSize else { return nil }
+            }
+        }
+    }
+
+    public func entries(of folder: String) -> [String]? {
+        guard let directory = opendir("\(root)/\(folder)") else { return nil }
+        defer { closedir(directory) }
+        guard let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) else { return nil }
+        var names: [String] = []
+        while names.count < Self.maximumEntries, let entry = readdir(directory) {
+            let name = UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)
+            names.append(String(cString: name))
+        }
+        names.removeAll { $0 == "." || $0 == ".." }
+        return names.sorted(by: numericallyPrecedes)
+    }
+}

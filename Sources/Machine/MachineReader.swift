@@ -1,0 +1,154 @@
+/// Reads a machine from the files of `/sys`.
+///
+/// Nothing is kept between calls: each answer is what the files say now. The narrow reads are what the EPA face needs
+/// for a request; ``read()`` reads everything.
+public struct MachineReader: Sendable {
+    let files: any MachineFiles
+
+    /// A reader of `files`.
+    public init(files: any MachineFiles) {
+        self.files = files
+    }
+
+    /// The whole machine.
+    ///
+    /// A file that only part of the model rests on and that cannot be understood is named in ``Machine/problems`` and
+    /// left out.
+    ///
+    /// - Throws: ``MachineError`` where no CPU is known to run, or the list of online or isolated CPUs is malformed.
+    public func read() throws(MachineError) -> Machine {
+        var pass = TopologyPass(files: files)
+        return try pass.machine()
+    }
+
+    /// The isolated CPUs (`cpu/isolated`), absent and offline ones included. Empty where the file is absent or
+    /// unreadable, or says nothing (blanks, NUL, `(null)`).
+    ///
+    /// - Throws: ``CPUListError`` where the list is malformed.
+    public func isolated() throws(CPUListError) -> CPUSet {
+        guard let text = files.read("\(SysPath.cpus)/isolated") else { return CPUSet() }
+        return try KernelText.list(text)
+    }
+
+    /// The CPUs without the periodic tick (`cpu/nohz_full`); empty where the file says nothing or is malformed.
+    public func nohzFull() -> CPUSet {
+        files.read("\(SysPath.cpus)/nohz_full").flatMap { try? KernelText.list($0) } ?? CPUSet()
+    }
+
+    /// The CPUs that run: `cpu/online`, or what follows from other files where that is absent or empty. Nil where
+    /// nothing says so or the list is malformed.
+    public func online() -> CPUSet? {
+        if let text = files.read("\(SysPath.cpus)/online") {
+            guard let listed = try? KernelText.list(text) else { return nil }
+            if !listed.isEmpty { return listed }
+        }
+        let derived = derivedOnline()
+        return derived.isEmpty ? nil : derived
+    }
+
+    /// The ids of the NUMA nodes, ascending: the folders `node<digits>`. Nil where there is no folder of nodes.
+    public func nodeIDs() -> [Int]? {
+        guard let names = files.entries(of: SysPath.nodes) else { return nil }
+        return names.compactMap { name in
+            // The folder is opened by its number again, so `node007` is none.
+            KernelText.number(in: name, after: "node").flatMap { name == "node\($0)" ? $0 : nil }
+        }.sorted()
+    }
+
+    /// The CPUs of a node as the kernel lists them, offline ones included: its `cpulist`, else its `cpumap`, else its
+    /// `cpu<N>` entries. Nil where there is no such node or it has none of these.
+    ///
+    /// - Throws: ``CPUListError`` where the first of these files that exists is malformed.
+    public func nodeCPUs(_ id: Int) throws(CPUListError) -> CPUSet? {
+        let folder = SysPath.node(id)
+        if let text = files.read("\(folder)/cpulist") { return try KernelText.list(text) }
+        if let text = files.read("\(folder)/cpumap") { return try KernelText.mask(text) }
+        let cpus = CPUSet((files.entries(of: folder) ?? []).lazy.compactMap { KernelText.number(in: $0, after: "cpu") })
+        return cpus.isEmpty ? nil : cpus
+    }
+
+    /// The siblings of `cpu` as the kernel lists them, itself and offline ones included (`thread_siblings_list`, else
+    /// the mask `thread_siblings`). Nil where neither file exists or its content is malformed.
+    public func siblings(of cpu: Int) -> CPUSet? {
+        if let text = files.read(SysPath.topology(of: cpu, "thread_siblings_list")) {
+            return try? KernelText.list(text)
+        }
+        return files.read(SysPath.topology(of: cpu, "thread_siblings")).flatMap { try? KernelText.mask($0) }
+    }
+
+    /// The pools of huge pages of a node, ascending by size: the folders `hugepages-<digits>kB` that have
+    /// `nr_hugepages`. A count that is unreadable or no number is 0. Nil where there is no such node; empty where it
+    /// has no pools.
+    public func hugePages(ofNode id: Int) -> [HugePagePool]? {
+        let folder = "\(SysPath.node(id))/hugepages"
+        guard let names = files.entries(of: folder) else {
+            return files.entries(of: SysPath.nodes)?.contains("node\(id)") == true ? [] : nil
+        }
+        var pools: [HugePagePool] = []
+        for name in names {
+            guard let size = KernelText.number(in: name, after: "hugepages-", before: "kB"),
+                pools.last?.sizeKB != size,
+                let total = files.read("\(folder)/\(name)/nr_hugepages")
+            else { continue }
+            func count(_ content: [UInt8]?) -> Int { max(KernelText.number(content) ?? 0, 0) }
+            pools.append(
+                HugePagePool(
+                    sizeKB: size,
+                    total: count(total),
+                    free: count(files.read("\(folder)/\(name)/free_hugepages")),
+                    surplus: count(files.read("\(folder)/\(name)/surplus_hugepages"))))
+        }
+        return pools.sorted { $0.sizeKB < $1.sizeKB }
+    }
+
+    // MARK: - Online CPUs without `cpu/online`
+
+    /// Further than this no CPU is looked for where no list says how many there are.
+    private static let furthestProbe = 8_191
+    /// So many absent CPUs in a row end the search.
+    private static let longestGap = 512
+
+    /// What runs according to `cpuN/online`, for the CPUs that `present`, else `possible`, else the node lists, else
+    /// the existence of their files name. Old kernels and many dumps have no `cpu/online`.
+    private func derivedOnline() -> CPUSet {
+        if let present = list("\(SysPath.cpus)/present") {
+            // A CPU without the file cannot be taken offline.
+            return CPUSet(present.lazy.filter { isSwitchedOn($0) != false })
+        }
+        var candidates = list("\(SysPath.cpus)/possible")
+        if candidates == nil {
+            let nodes = (nodeIDs() ?? []).compactMap { try? nodeCPUs($0) }.reduce(CPUSet()) { $0.union($1) }
+            if !nodes.isEmpty { candidates = nodes }
+        }
+        if let candidates {
+            return CPUSet(candidates.lazy.filter { isSwitchedOn($0) ?? hasTopology($0) })
+        }
+        var online = CPUSet()
+        var gap = 0
+        for cpu in 0...Self.furthestProbe {
+            guard let isOnline = isSwitchedOn(cpu) ?? (hasTopology(cpu) ? true : nil) else {
+                gap += 1
+                if gap == Self.longestGap { break }
+                continue
+            }
+            gap = 0
+            if isOnline { online.insert(cpu) }
+        }
+        return online
+    }
+
+    private func list(_ path: String) -> CPUSet? {
+        guard let text = files.read(path), let list = try? KernelText.list(text), !list.isEmpty else { return nil }
+        return list
+    }
+
+    private func isSwitchedOn(_ cpu: Int) -> Bool? {
+        KernelText.number(files.read("\(SysPath.cpu(cpu))/online")).map { $0 != 0 }
+    }
+
+    private func hasTopology(_ cpu: Int) -> Bool {
+        ["thread_siblings_list", "thread_siblings", "core_id", "physical_package_id"].contains {
+            files.read(SysPath.topology(of: cpu, $0)) != nil
+        }
+    }
+}

@@ -1,0 +1,195 @@
+import FoundationEssentials
+
+/// A machine as `berth topology --json` prints it. CPUs are Linux list text throughout; maps are keyed by node id.
+public struct TopologyReport: Encodable, Sendable {
+    /// What the machine is called; nil for the machine at hand.
+    public let name: String?
+    /// The number of packages.
+    public let packages: Int
+    /// The ids of the NUMA nodes.
+    public let numaNodes: [Int]
+    /// The ids of the nodes with memory and without online CPUs.
+    public let memoryOnlyNodes: [Int]
+    /// The number of cores.
+    public let cores: Int
+    /// CPUs that run.
+    public let cpusOnline: String
+    /// How many run.
+    public let cpusOnlineCount: Int
+    /// CPUs that are present and do not run.
+    public let cpusOffline: String
+    /// CPUs that are there.
+    public let cpusPresent: String
+    /// Isolated CPUs as the kernel lists them.
+    public let cpusIsolated: String
+    /// CPUs without the periodic tick.
+    public let nohzFull: String
+    /// The online CPUs of each node.
+    public let nodeCPUs: [String: String]
+    /// The online CPUs of each core.
+    public let smtSiblings: [String]
+    /// The online CPUs of each package.
+    public let packageCPUs: [String]
+    /// The online CPUs of each die.
+    public let dies: [String]
+    /// The online CPUs of each cluster.
+    public let clusters: [String]
+    /// The online CPUs sharing each L2 cache.
+    public let l2Groups: [String]
+    /// The online CPUs sharing each L3 cache.
+    public let l3Groups: [String]
+    /// The kinds of core; empty where all are alike.
+    public let coreKinds: [Kind]
+    /// The memory of each node that tells it, in bytes.
+    public let nodeMemoryBytes: [String: Int]
+    /// The pages in each pool, by node and by page size in kB.
+    public let nodeNrHugepages: [String: [String: Int]]
+    /// Each pool with free and surplus pages.
+    public let hugepages: [String: [Pool]]
+    /// The distances between nodes; nil with fewer than two nodes or where one does not tell.
+    public let nodeDistances: Distances?
+    /// Files whose content could not be used.
+    public let problems: [String]
+
+    /// A kind of core.
+    public struct Kind: Encodable, Sendable {
+        /// The name of the kind.
+        public let name: String
+        /// The CPUs' capacity, where known.
+        public let capacity: Int?
+        /// The online CPUs.
+        public let cpus: String
+    }
+
+    /// A pool of huge pages, in pages.
+    public struct Pool: Encodable, Sendable {
+        /// The size of a page in kB.
+        public let sizeKB: Int
+        /// Pages in the pool.
+        public let total: Int
+        /// Unused pages.
+        public let free: Int
+        /// Pages above the configured number.
+        public let surplus: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case sizeKB = "size_kb"
+            case total, free, surplus
+        }
+    }
+
+    /// Distances as a matrix.
+    public struct Distances: Encodable, Sendable {
+        /// The ids of rows and columns.
+        public let nodes: [Int]
+        /// `rows[i][j]`: from `nodes[i]` to `nodes[j]`.
+        public let rows: [[Int]]
+    }
+
+    /// The report of `machine`.
+    public init(_ machine: Machine, name: String? = nil) {
+        func byNode<Value>(_ value: (Node) -> Value?) -> [String: Value] {
+            Dictionary(machine.nodes.compactMap { node in value(node).map { (String(node.id), $0) } }) { first, _ in
+                first
+            }
+        }
+        self.name = name
+        packages = machine.packages.count
+        numaNodes = machine.nodeIDs
+        memoryOnlyNodes = machine.memoryOnlyNodes.map(\.id)
+        cores = machine.cores.count
+        cpusOnline = machine.online.list
+        cpusOnlineCount = machine.online.count
+        cpusOffline = machine.offline.list
+        cpusPresent = machine.present.list
+        cpusIsolated = machine.isolated.list
+        nohzFull = machine.nohzFull.list
+        nodeCPUs = byNode { $0.cpus.list }
+        smtSiblings = machine.cores.map(\.list)
+        packageCPUs = machine.packages.map(\.cpus.list)
+        dies = machine.dies.map(\.list)
+        clusters = machine.clusters.map(\.list)
+        l2Groups = machine.l2Groups.map(\.list)
+        l3Groups = machine.l3Groups.map(\.list)
+        coreKinds = machine.coreKinds.map { Kind(name: $0.name, capacity: $0.capacity, cpus: $0.cpus.list) }
+        nodeMemoryBytes = byNode(\.memoryBytes)
+        nodeNrHugepages = byNode { node in
+            node.hugePages.isEmpty
+                ? nil : Dictionary(node.hugePages.map { (String($0.sizeKB), $0.total) }) { first, _ in first }
+        }
+        hugepages = byNode { node in
+            node.hugePages.map { Pool(sizeKB: $0.sizeKB, total: $0.total, free: $0.free, surplus: $0.surplus) }
+        }
+        nodeDistances = Self.distances(machine)
+        problems = machine.problems.map(\.description)
+    }
+
+    private static func distances(_ machine: Machine) -> Distances? {
+        let ids = machine.nodeIDs
+        guard ids.count > 1 else { return nil }
+        var rows: [[Int]] = []
+        for node in machine.nodes {
+            let row = ids.compactMap { node.distances[$0] }
+            guard row.count == ids.count else { return nil }
+            rows.append(row)
+        }
+        return Distances(nodes: ids, rows: rows)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name, packages, cores, dies, clusters, hugepages, problems
+        case numaNodes = "numa_nodes"
+        case memoryOnlyNodes = "memory_only_nodes"
+        case cpusOnline = "cpus_online"
+        case cpusOnlineCount = "cpus_online_count"
+        case cpusOffline = "cpus_offline"
+        case cpusPresent = "cpus_present"
+        case cpusIsolated = "cpus_isolated"
+        case nohzFull = "nohz_full"
+        case nodeCPUs = "node_cpus"
+        case smtSiblings = "smt_siblings"
+        case packageCPUs = "package_cpus"
+        case l2Groups = "l2_groups"
+        case l3Groups = "l3_groups"
+        case coreKinds = "core_kinds"
+        case nodeMemoryBytes = "node_memory_bytes"
+        case nodeNrHugepages = "node_nr_hugepages"
+        case nodeDistances = "node_distances"
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(name, forKey: .name)
+        try container.encode(packages, forKey: .packages)
+        try container.encode(numaNodes, forKey: .numaNodes)
+        try container.encode(memoryOnlyNodes, forKey: .memoryOnlyNodes)
+        try container.encode(cores, forKey: .cores)
+        try container.encode(cpusOnline, forKey: .cpusOnline)
+        try container.encode(cpusOnlineCount, forKey: .cpusOnlineCount)
+        try container.encode(cpusOffline, forKey: .cpusOffline)
+        try container.encode(cpusPresent, forKey: .cpusPresent)
+        try container.encode(cpusIsolated, forKey: .cpusIsolated)
+        try container.encode(nohzFull, forKey: .nohzFull)
+        try container.encode(nodeCPUs, forKey: .nodeCPUs)
+        try container.encode(smtSiblings, forKey: .smtSiblings)
+        try container.encode(packageCPUs, forKey: .packageCPUs)
+        try container.encode(dies, forKey: .dies)
+        try container.encode(clusters, forKey: .clusters)
+        try container.encode(l2Groups, forKey: .l2Groups)
+        try container.encode(l3Groups, forKey: .l3Groups)
+        try container.encode(coreKinds, forKey: .coreKinds)
+        try container.encode(nodeMemoryBytes, forKey: .nodeMemoryBytes)
+        try container.encode(nodeNrHugepages, forKey: .nodeNrHugepages)
+        try container.encode(hugepages, forKey: .hugepages)
+        // Scripts find the key on every machine: null is written out.
+        try container.encode(nodeDistances, forKey: .nodeDistances)
+        try container.encode(problems, forKey: .problems)
+    }
+
+    /// The JSON text, indented, keys sorted: equal machines give equal bytes.
+    public func json() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+    }
+}
