@@ -89,6 +89,18 @@ int clinux_connect(const char *path) {
     return connect(fd, (struct sockaddr *)&address, length) == 0 ? fd : close_with_error(fd);
 }
 
+int clinux_bind(const char *path) {
+    struct sockaddr_un address;
+    socklen_t length = unix_address(&address, path);
+    if (length == 0) return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -1;
+    mode_t mask = umask(0777);
+    int result = bind(fd, (struct sockaddr *)&address, length);
+    umask(mask);
+    return result == 0 ? fd : close_with_error(fd);
+}
+
 int clinux_send_datagram(const char *path, const void *bytes, size_t count) {
     struct sockaddr_un address;
     socklen_t length = unix_address(&address, path);

@@ -12,7 +12,7 @@ public enum Command: Sendable {
     /// Gives the holder CPUs of one NUMA node, protected, in place of those it holds there (3.3).
     case allocateNodeCores(Holder, count: Int, node: NodeFacts, isolated: CPUSet, cores: CoreIndex)
     /// Takes the holder's CPUs of one NUMA node back (3.3, N = -1).
-    case releaseNodeCores(Holder, node: NodeFacts)
+    case releaseNodeCores(Holder, node: NodeFacts, isolated: CPUSet)
     /// Sets how many huge pages of one size the holder books on one node (3.6, N > 0).
     case bookPages(Holder, node: Int, sizeKB: Int, count: Int, capacity: PageCapacity)
     /// Removes the holder's booking of one node and size (3.6, N = -1).
@@ -26,10 +26,20 @@ public enum Command: Sendable {
     public var holder: Holder {
         switch self {
         case .allocateCores(let holder, _, _, _), .releaseCores(let holder, _),
-            .allocateNodeCores(let holder, _, _, _, _), .releaseNodeCores(let holder, _),
+            .allocateNodeCores(let holder, _, _, _, _), .releaseNodeCores(let holder, _, _),
             .bookPages(let holder, _, _, _, _), .unbookPages(let holder, _, _), .end(let holder):
             holder
         case .put(let claim): claim.holder
+        }
+    }
+
+    /// The pool of the command; empty for those that are not about a pool.
+    public var isolated: CPUSet {
+        switch self {
+        case .allocateCores(_, _, let isolated, _), .releaseCores(_, let isolated),
+            .allocateNodeCores(_, _, _, let isolated, _), .releaseNodeCores(_, _, let isolated):
+            isolated
+        case .bookPages, .unbookPages, .put, .end: CPUSet()
         }
     }
 }

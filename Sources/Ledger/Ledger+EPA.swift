@@ -22,7 +22,7 @@ extension Ledger {
             return try release(&claim, isolated: isolated)
         case .allocateNodeCores(_, let count, let node, let isolated, let cores):
             return try allocate(count, of: node, to: &claim, isolated: isolated, cores: cores, policy: policy)
-        case .releaseNodeCores(_, let node):
+        case .releaseNodeCores(_, let node, _):
             return try release(node, from: &claim)
         case .bookPages(_, let node, let size, let count, let capacity):
             return try book(count, node: node, sizeKB: size, in: &claim, capacity: capacity)

@@ -66,16 +66,25 @@ public struct Ledger: Sendable, Equatable {
     ///
     /// - Throws: ``LedgerViolation`` where a rule would be broken; the ledger is as before then.
     public mutating func apply(_ change: LedgerChange) throws(LedgerViolation) {
-        var next = self
-        for holder in change.removed { next.remove(holder) }
+        let affected = change.removed + change.claims.map(\.holder)
+        let before = affected.map { (holder: $0, claim: claims[$0], since: pagesSince[$0]) }
         // All old states leave before the new ones enter: CPUs may move from one claim to another.
-        for claim in change.claims { next.withdraw(claim.holder) }
-        next.steps += 1
+        for holder in change.removed { remove(holder) }
+        for claim in change.claims { withdraw(claim.holder) }
+        steps += 1
         for claim in change.claims {
-            if let violation = next.violation(of: claim) { throw violation }
-            next.put(claim)
+            guard let violation = violation(of: claim) else {
+                put(claim)
+                continue
+            }
+            for (holder, _, _) in before { remove(holder) }
+            for (holder, claim, since) in before {
+                guard let claim else { continue }
+                put(claim)
+                pagesSince[holder] = since
+            }
+            throw violation
         }
-        self = next
     }
 
     /// Forgets since when huge pages are booked, as a restart does.

@@ -1,0 +1,62 @@
+import WireJSON
+
+/// Puts one request together from the bytes of a connection, in however many pieces they come.
+///
+/// A pure state machine: bytes in, what to do next out. There is no framing but the JSON text itself (EPA specification,
+/// section 1), so the request ends where its value ends; a malformed one is known at its first wrong byte.
+public struct RequestReader: Sendable {
+    /// The most bytes of one request.
+    public static let limit = 65_536
+
+    /// What the connection is to do.
+    public enum Step: Equatable, Sendable {
+        /// Wait for more bytes.
+        case wait
+        /// Answer this request.
+        case request(JSONValue)
+        /// Answer with this error.
+        case reject(String)
+    }
+
+    private var scanner = JSONScanner()
+    private var bytes: [UInt8] = []
+
+    /// A reader for one request.
+    public init() {}
+
+    /// Whether any byte has come.
+    public var isEmpty: Bool { bytes.isEmpty }
+
+    /// Takes the next bytes.
+    public mutating func receive(_ piece: some Collection<UInt8>) -> Step {
+        let before = bytes.count
+        bytes.append(contentsOf: piece)
+        guard let first = bytes.first(where: { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }) else {
+            return bytes.count > Self.limit ? tooLong : .wait
+        }
+        guard first == UInt8(ascii: "{") else { return .reject("Invalid request: expected a JSON object") }
+        do throws(JSONError) {
+            switch try scanner.scan(bytes[before...]) {
+            case .incomplete: return bytes.count > Self.limit ? tooLong : .wait
+            case .complete(let end):
+                guard end <= Self.limit else { return tooLong }
+                try JSONValue.checkRest(of: bytes[end...])
+                return .request(JSONValue(scanned: bytes[..<end]))
+            }
+        } catch {
+            return .reject(error.description)
+        }
+    }
+
+    /// Says that no more bytes will come: nil where none ever came, which needs no answer.
+    public func end() -> Step? {
+        isEmpty ? nil : .reject("Invalid request: it ended within the JSON text (byte \(bytes.count))")
+    }
+
+    /// Says that the time for the request is over.
+    public func expire(seconds: Int) -> Step {
+        .reject("Request timed out: no complete JSON text within \(seconds) s")
+    }
+
+    private var tooLong: Step { .reject("Request too large: more than \(Self.limit) bytes") }
+}

@@ -1,0 +1,37 @@
+import Ledger
+
+/// Keeps the changes of a ledger durably. Used by one thread.
+public protocol LedgerKeeper: AnyObject {
+    /// Keeps changes, all of them or none, before it returns.
+    ///
+    /// - Parameters:
+    ///   - changes: what changed, in order.
+    ///   - before: the ledger as it was, all of which is durable; the authority where the store has to be made anew.
+    /// - Throws: ``KeepingError`` where the changes are not durable; they will not reappear after a restart.
+    func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError)
+
+    /// Does what can wait: called when there is nothing else to do, at least every few seconds.
+    ///
+    /// - Parameter ledger: the ledger as it is, all of which is durable.
+    func maintain(_ ledger: Ledger)
+
+    /// Ends orderly; nothing may be kept afterwards.
+    func close(_ ledger: Ledger)
+}
+
+/// Why changes could not be made durable.
+public enum KeepingError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Writing failed; a later try may succeed.
+    case failed(String)
+    /// What is on the disk cannot be trusted; an operator must decide.
+    case untrusted(String)
+
+    /// One sentence for people, which names the file.
+    public var description: String {
+        switch self {
+        case .failed(let text): "The change could not be stored, nothing was changed: \(text)"
+        case .untrusted(let text):
+            "The stored state is corrupt, allocations are refused until an operator restores it (berthd restore): \(text)"
+        }
+    }
+}
