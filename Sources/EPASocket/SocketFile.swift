@@ -1,0 +1,86 @@
+import CLinux
+import Glibc
+import Service
+
+/// A listening Unix socket that appears at its path ready and with the right owner and mode, or not at all.
+///
+/// It is bound under a temporary name that nobody may use, given its owner and mode, and moved to its path once it
+/// listens; so no client meets a socket with the wrong mode (EPA specification, section 7, item 10), and a stale file of
+/// a server that was killed is replaced in the same step.
+public struct SocketFile: Sendable {
+    /// The socket's path.
+    public let path: String
+    /// The listening descriptor, not blocking; whoever serves it closes it.
+    public let descriptor: Int32
+    private let inode: UInt64
+
+    /// The most bytes of a path: `sun_path` less its final NUL (unix(7)).
+    public static let pathLimit = 107
+
+    /// Listens at `path`.
+    ///
+    /// - Parameters:
+    ///   - mode: the permission bits.
+    ///   - owner: the user, or nil for the own one.
+    ///   - group: the group, or nil for the own one.
+    /// - Throws: ``SocketFileError``.
+    public init(listeningAt path: String, mode: UInt32, owner: UInt32?, group: UInt32?) throws(SocketFileError) {
+        let temporary = path + ".new"
+        guard temporary.utf8.count <= Self.pathLimit else { throw .pathTooLong(path) }
+        guard !Self.answers(path) else { throw .inUse(path) }
+        unlink(temporary)
+        let descriptor = clinux_bind(temporary)
+        guard descriptor >= 0 else { throw .failed(SystemError("bind a socket at \(temporary)", errno: errno)) }
+        var file = stat()
+        let steps: [(String, () -> Int32)] = [
+            ("set the owner of \(path)", { lchown(temporary, owner ?? UInt32.max, group ?? UInt32.max) }),
+            ("set the mode of \(path)", { chmod(temporary, mode) }),
+            ("listen at \(path)", { listen(descriptor, 1024) }),
+            ("look at \(path)", { lstat(temporary, &file) }),
+            ("put the socket at \(path)", { rename(temporary, path) }),
+        ]
+        for (action, step) in steps where step() != 0 {
+            let error = SystemError(action, errno: errno)
+            close(descriptor)
+            unlink(temporary)
+            throw .failed(error)
+        }
+        self.path = path
+        self.descriptor = descriptor
+        inode = UInt64(file.st_ino)
+    }
+
+    /// Removes the file, if it is still this socket's.
+    public func remove() {
+        var file = stat()
+        if lstat(path, &file) == 0, UInt64(file.st_ino) == inode { unlink(path) }
+    }
+
+    /// Whether somebody accepts connections at `path`.
+    public static func answers(_ path: String) -> Bool {
+        let descriptor = clinux_connect(path)
+        guard descriptor >= 0 else { return false }
+        close(descriptor)
+        return true
+    }
+}
+
+/// Why a socket could not be put in place.
+public enum SocketFileError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The path does not fit into a socket address.
+    case pathTooLong(String)
+    /// Another program serves there.
+    case inUse(String)
+    /// A system call failed.
+    case failed(SystemError)
+
+    /// One sentence for people.
+    public var description: String {
+        switch self {
+        case .pathTooLong(let path):
+            "\(path): a socket's path may have at most \(SocketFile.pathLimit - 4) bytes, this has \(path.utf8.count)"
+        case .inUse(let path): "\(path): another program serves there"
+        case .failed(let error): error.description
+        }
+    }
+}
