@@ -75,6 +75,7 @@ let package = Package(
 
         module("TestSupport"),
         tests("MachineTests", ["Machine", "TestSupport"]),
+        tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

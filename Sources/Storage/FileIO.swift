@@ -1,0 +1,140 @@
+import Glibc
+
+/// Which file a path named, so that a replaced one is noticed.
+struct FileIdentity: Sendable, Hashable {
+    let device: UInt64
+    let inode: UInt64
+
+    init(_ status: stat) {
+        device = UInt64(status.st_dev)
+        inode = UInt64(status.st_ino)
+    }
+
+    /// The file at `path` now; nil where there is none or it cannot be seen.
+    init?(path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        self.init(status)
+    }
+}
+
+/// The few file operations around SQLite, with errors that name the file. Each asks `interposer` first.
+enum FileIO {
+    enum Step: Sendable, Hashable {
+        case makeFolder, write, sync, rename, link, unlink, truncate
+    }
+
+    /// Tests stop or fail any step here: an `errno` makes the step fail without being done. Never set in production.
+    @TaskLocal static var interposer: (@Sendable (Step, String) -> Int32?)?
+
+    private static func check(_ step: Step, _ operation: String, _ path: String) throws(StorageError) {
+        if let code = interposer?(step, path) { throw StorageError(operation, file: path, .system(code)) }
+    }
+
+    static func exists(_ path: String) throws(StorageError) -> Bool {
+        var status = stat()
+        if lstat(path, &status) == 0 { return true }
+        guard errno == ENOENT else { throw StorageError("look at", file: path, .system(errno)) }
+        return false
+    }
+
+    /// Makes the folder with mode 0700, or tightens an existing one to it.
+    static func prepareFolder(_ path: String) throws(StorageError) {
+        try check(.makeFolder, "create", path)
+        if mkdir(path, 0o700) != 0 && errno != EEXIST { throw StorageError("create", file: path, .system(errno)) }
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw StorageError("look at", file: path, .system(errno)) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw StorageError("use", file: path, .system(ENOTDIR)) }
+        if status.st_mode & 0o777 != 0o700 && chmod(path, 0o700) != 0 {
+            throw StorageError("set mode 0700 of", file: path, .system(errno))
+        }
+    }
+
+    /// The whole content of a regular file, never through a symbolic link; nil where there is no file.
+    static func read(_ path: String, limit: Int) throws(StorageError) -> (bytes: [UInt8], identity: FileIdentity)? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        if descriptor < 0 {
+            if errno == ENOENT { return nil }
+            throw StorageError("open", file: path, .system(errno))
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw StorageError("look at", file: path, .system(errno)) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw StorageError("read", file: path, .occupied("not a regular file"))
+        }
+        guard status.st_size <= limit else { throw StorageError("read", file: path, .tooLarge(limit: limit)) }
+        let size = Int(status.st_size)
+        var failure: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            while count < size, let base = buffer.baseAddress {
+                let got = Glibc.read(descriptor, base + count, size - count)
+                if got == 0 { break }
+                if got > 0 { count += got } else if errno != EINTR { failure = errno; break }
+            }
+        }
+        guard failure == 0 else { throw StorageError("read", file: path, .system(failure)) }
+        return (bytes, FileIdentity(status))
+    }
+
+    /// Writes a file of mode 0600 anew and syncs it; on failure nothing of it is left.
+    static func writeNew(_ path: String, _ bytes: [UInt8]) throws(StorageError) {
+        try remove(path)
+        try check(.write, "create", path)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw StorageError("create", file: path, .system(errno)) }
+        do throws(StorageError) {
+            defer { close(descriptor) }
+            guard fchmod(descriptor, 0o600) == 0 else { throw StorageError("protect", file: path, .system(errno)) }
+            var done = 0
+            while done < bytes.count {
+                let put = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done) }
+                if put > 0 { done += put } else if put == 0 || errno != EINTR {
+                    throw StorageError("write", file: path, .system(put == 0 ? ENOSPC : errno))
+                }
+            }
+            try check(.sync, "sync", path)
+            guard fsync(descriptor) == 0 else { throw StorageError("sync", file: path, .system(errno)) }
+        } catch {
+            unlink(path)
+            throw error
+        }
+    }
+
+    /// Makes the names in a folder durable.
+    static func syncFolder(_ path: String) throws(StorageError) {
+        try check(.sync, "sync", path)
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw StorageError("open", file: path, .system(errno)) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw StorageError("sync", file: path, .system(errno)) }
+    }
+
+    static func rename(_ from: String, to path: String) throws(StorageError) {
+        try check(.rename, "rename", from)
+        guard Glibc.rename(from, path) == 0 else { throw StorageError("rename", file: from, .system(errno)) }
+    }
+
+    /// Gives the file a second name, which must be free: unlike a rename this cannot overwrite.
+    static func link(_ from: String, to path: String) throws(StorageError) {
+        try check(.link, "create", path)
+        guard Glibc.link(from, path) == 0 else { throw StorageError("create", file: path, .system(errno)) }
+    }
+
+    /// Removes a file of our own making; none there is fine.
+    static func remove(_ path: String) throws(StorageError) {
+        guard try exists(path) else { return }
+        try check(.unlink, "remove", path)
+        guard unlink(path) == 0 || errno == ENOENT else { throw StorageError("remove", file: path, .system(errno)) }
+    }
+
+    /// Renames the file, where there is one, to `<path>.damaged-<n>` with the first free number.
+    static func setAside(_ path: String) throws(StorageError) -> String? {
+        guard try exists(path) else { return nil }
+        var number = 1
+        while try exists("\(path).damaged-\(number)") { number += 1 }
+        let name = "\(path).damaged-\(number)"
+        try rename(path, to: name)
+        return name
+    }
+}

@@ -1,0 +1,216 @@
+/// A durable log of records in SQLite, opened the one right way: what `append` has returned from survives a killed
+/// process, a full disk and a power loss, and what it has thrown for never comes back.
+///
+/// The owner's state in memory is the authority. It opens the journal, brings its state up to what was recovered, and then
+/// writes each change before it says yes to anybody. After a failure it asks for `rebuild`.
+///
+/// Not `Sendable`: open, use and release it on one thread (or one serial executor), and hold a `StoreLock` all the while.
+public final class Journal {
+    /// The files it lives in.
+    public let files: StoreFiles
+    private let schema: Schema
+    private let vfs: String?
+    private var database: OpenDatabase?
+    /// The files opened last, to tell them from others at their paths; empty where none are known.
+    private var ours: [String: FileIdentity] = [:]
+    private var failure: String?
+    private var lastHead: Head
+    /// Records appended since the last snapshot (since the start, where there is none).
+    public private(set) var recordsSinceSnapshot: Int
+
+    /// The largest payload of a record, in bytes (64 MiB).
+    public static let payloadLimit = 64 << 20
+    /// How long the write-ahead log may grow, in bytes, before `append` empties it first.
+    static let logLimit = 4 << 20
+    /// From which length on `maintain` empties it.
+    static let idleLogLimit = 1 << 20
+
+    /// The number of the last row. A record of more than 4,000 bytes takes several rows; numbers never go back.
+    public var seq: Int64 { lastHead.seq }
+    /// The checksum chained up to `seq`.
+    public var chain: UInt64 { lastHead.chain }
+    /// How long the write-ahead log is, in bytes.
+    public var logBytes: Int { database?.logBytes ?? 0 }
+    /// Why nothing can be appended until `rebuild` has succeeded; nil while all is well.
+    public var failed: String? { failure }
+
+    /// Opens the store, creating the folder (mode 0700) and an empty store where nothing was ever stored.
+    /// - Parameters:
+    ///   - files: where it lives.
+    ///   - vfs: the name of the SQLite VFS to use, for tests; nil for the system's own.
+    /// - Returns: the journal and what it holds.
+    /// - Throws: `StorageError`, with reason `damaged` where the content cannot be trusted; the files are then untouched.
+    public static func open(
+        _ files: StoreFiles, vfs: String? = nil
+    ) throws(StorageError) -> (journal: Journal, recovered: Recovered) {
+        try open(files, vfs: vfs, schema: .current)
+    }
+
+    static func open(
+        _ files: StoreFiles, vfs: String?, schema: Schema
+    ) throws(StorageError) -> (journal: Journal, recovered: Recovered) {
+        try FileIO.prepareFolder(files.folder)
+        var loaded = try files.load(schema: schema)
+        if case .fresh = loaded {
+            try DatabaseBuilder.place(try DatabaseBuilder.image(files: files, schema: schema, snapshot: nil), files: files)
+            loaded = try files.load(schema: schema)
+        }
+        let (image, identity) = try files.sound(loaded)
+        let journal = Journal(files, schema: schema, vfs: vfs, head: image.head)
+        try journal.attach(image, identity)
+        journal.recordsSinceSnapshot = image.recovered.events.count
+        return (journal, image.recovered)
+    }
+
+    private init(_ files: StoreFiles, schema: Schema, vfs: String?, head: Head) {
+        self.files = files
+        self.schema = schema
+        self.vfs = vfs
+        lastHead = head
+        recordsSinceSnapshot = 0
+    }
+
+    private func attach(_ image: SQLiteImage, _ identity: FileIdentity) throws(StorageError) {
+        try FileIO.remove(files.newDatabase)
+        let opened = try OpenDatabase(files, image: image, database: identity, schema: schema, vfs: vfs)
+        database = opened
+        ours = opened.identities
+        try DatabaseBuilder.mark(files)
+    }
+
+    /// Writes the payloads as events, all in one transaction with one sync; durable on return.
+    ///
+    /// An empty list does nothing. On a throw none of them is stored, and except for `tooLarge` nothing can be appended
+    /// until `rebuild` has succeeded.
+    public func append(_ payloads: [[UInt8]]) throws(StorageError) {
+        guard !payloads.isEmpty else { return }
+        try check(payloads)
+        try attempt { (database) throws(StorageError) in
+            // Here and not after the commit: what throws must not have been stored. The second condition keeps a
+            // transaction from starting with the last 8 bytes of a block, which a loss of that block would blank.
+            if database.logBytes > Self.logLimit || database.logBytes % 4_096 == 4_088 { try database.checkpoint() }
+            try database.write(payloads, kind: .event)
+        }
+        recordsSinceSnapshot += payloads.count
+    }
+
+    /// Writes the whole state as a snapshot and deletes every record before it, in one transaction; then empties the
+    /// write-ahead log. On a throw the content is what it was, with or without this step, and `rebuild` must follow.
+    public func compact(snapshot: [UInt8]) throws(StorageError) {
+        try check([snapshot])
+        try attempt { (database) throws(StorageError) in
+            try database.write([snapshot], kind: .snapshot)
+            try database.checkpoint()
+        }
+        recordsSinceSnapshot = 0
+    }
+
+    /// Empties the write-ahead log where it has grown past 1 MiB: for the owner's idle moments, so that `append` need not.
+    public func maintain() throws(StorageError) {
+        try attempt { (database) throws(StorageError) in
+            if database.logBytes > Self.idleLogLimit { try database.checkpoint() }
+        }
+    }
+
+    /// Says "closed" in the database, empties the write-ahead log and closes the files. The journal is of no use
+    /// afterwards, also on a throw. A journal released without this is like one whose process was killed: sound.
+    public func close() throws(StorageError) {
+        defer {
+            database = nil
+            failure = failure ?? "closed"
+        }
+        try attempt { (database) throws(StorageError) in try database.setState(.closed) }
+    }
+
+    private func check(_ payloads: [[UInt8]]) throws(StorageError) {
+        guard payloads.allSatisfy({ $0.count <= Self.payloadLimit }) else {
+            throw StorageError("write to", file: files.database, .tooLarge(limit: Self.payloadLimit))
+        }
+    }
+
+    /// Runs a step on the open database; where it fails, takes back what may have reached the log and marks the failure.
+    private func attempt(_ body: (OpenDatabase) throws(StorageError) -> Void) throws(StorageError) {
+        if let failure { throw StorageError("write to", file: files.database, .failed(failure)) }
+        guard let database else { throw StorageError("write to", file: files.database, .closed) }
+        do throws(StorageError) {
+            try database.checkInPlace()
+            try body(database)
+            lastHead = database.head
+        } catch {
+            failure = error.description
+            // Where this fails too, `rebuild` does it before anything else.
+            try? database.cutUncommitted()
+            throw error
+        }
+    }
+
+    /// Brings the files back to the owner's state after a failure.
+    ///
+    /// Sound files are reopened and get the snapshot as their newest record. Files that are damaged or gone are set aside
+    /// (`<file>.damaged-<n>`) and made anew. Something else in their place is left alone and named in the error.
+    /// May be called again until it succeeds; also on a journal that has not failed.
+    public func rebuild(snapshot: [UInt8]) throws(StorageError) {
+        try check([snapshot])
+        failure = failure ?? "rebuilding"
+        do throws(StorageError) {
+            try reopen(snapshot)
+        } catch {
+            failure = error.description
+            throw error
+        }
+        failure = nil
+        recordsSinceSnapshot = 0
+    }
+
+    private func reopen(_ snapshot: [UInt8]) throws(StorageError) {
+        try database?.cutUncommitted()
+        for (path, identity) in ours where FileIdentity(path: path) != identity {
+            guard try FileIO.exists(path) else { continue }
+            throw StorageError("rebuild", file: path, .occupied("another file has taken its place; it is left alone"))
+        }
+        database = nil
+        switch try files.load(schema: schema) {
+        case .image(let image, let identity):
+            try attach(image, identity)
+        case .damaged(let damage) where damage.kind == .foreign || damage.kind == .newer:
+            throw StorageError("rebuild", file: damage.file, .damaged(damage))
+        case .damaged, .fresh:
+            try files.replace(snapshot: snapshot, after: lastHead.seq, schema: schema)
+            ours = [:]
+            let (image, identity) = try files.sound(try files.load(schema: schema))
+            try attach(image, identity)
+            lastHead = image.head
+            return
+        }
+        guard let database else { throw StorageError("rebuild", file: files.database, .closed) }
+        database.skip(to: lastHead.seq)
+        try database.write([snapshot], kind: .snapshot)
+        try database.checkpoint()
+        lastHead = database.head
+    }
+}
+
+extension StoreFiles {
+    /// What was loaded, where it is sound.
+    func sound(_ loaded: Loaded) throws(StorageError) -> (SQLiteImage, FileIdentity) {
+        switch loaded {
+        case .image(let image, let database): return (image, database)
+        case .damaged(let damage): throw StorageError("open", file: damage.file, .damaged(damage))
+        case .fresh: throw StorageError("open", file: database, .absent)
+        }
+    }
+
+    /// Sets what there is aside and makes a new database that holds the snapshot with a number after `seq`.
+    @discardableResult
+    func replace(snapshot: [UInt8], after seq: Int64, schema: Schema) throws(StorageError) -> [String] {
+        let image = try DatabaseBuilder.image(files: self, schema: schema, snapshot: (snapshot, seq + 1))
+        // The log first: without its database it does no harm, the other way round SQLite would take it for another's.
+        var setAside: [String] = []
+        for path in [log, rollbackJournal, database] {
+            if let name = try FileIO.setAside(path) { setAside.append(name) }
+        }
+        try FileIO.syncFolder(folder)
+        try DatabaseBuilder.place(image, files: self)
+        return setAside
+    }
+}

@@ -1,0 +1,51 @@
+import Glibc
+
+/// The lifetime lock of a state folder: whoever holds it is the only one to open or change what is in the folder.
+/// The kernel releases it when the process dies, however that happens.
+public final class StoreLock {
+    /// Path of the lock file, `lock` in the folder.
+    public let file: String
+    private let descriptor: Int32
+
+    /// Takes the lock, creating the folder (mode 0700) where needed, and writes this process's id into the file.
+    /// - Throws: `StorageError`; with reason `locked`, and the holder's process id, where another one holds it.
+    public init(folder: String) throws(StorageError) {
+        try FileIO.prepareFolder(folder)
+        file = "\(folder)/lock"
+        descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw StorageError("open", file: file, .system(errno)) }
+        do throws(StorageError) {
+            try Self.take(descriptor, file)
+        } catch {
+            Glibc.close(descriptor)
+            throw error
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    private static func take(_ descriptor: Int32, _ file: String) throws(StorageError) {
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let code = errno
+            guard code == EWOULDBLOCK else { throw StorageError("lock", file: file, .system(code)) }
+            throw StorageError("lock", file: file, .locked(pid: holder(descriptor)))
+        }
+        // Somebody may have deleted the file between opening and locking: then another can lock a new one.
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, FileIdentity(path: file) == FileIdentity(status) else {
+            throw StorageError("lock", file: file, .moved)
+        }
+        let text = Array("\(getpid())\n".utf8)
+        guard fchmod(descriptor, 0o600) == 0, ftruncate(descriptor, 0) == 0,
+            pwrite(descriptor, text, text.count, 0) == text.count
+        else { throw StorageError("write", file: file, .system(errno)) }
+    }
+
+    /// The process id in the file, if it is one.
+    private static func holder(_ descriptor: Int32) -> Int32? {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        guard count > 0 else { return nil }
+        return Int32(String(decoding: bytes.prefix(count).prefix { $0 != 10 }, as: UTF8.self))
+    }
+}
