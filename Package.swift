@@ -6,7 +6,6 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .enableUpcomingFeat
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
@@ -65,8 +64,8 @@ let package = Package(
         program(
             "berthd",
             [
-                "CLinux", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "Storage", "WireJSON",
-                arguments, lifecycle, logging, nio, nioPosix, unixSignals,
+                "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
+                arguments, logging, nio, nioPosix, unixSignals,
             ]),
         program("berth", ["Client", "Machine", "WireJSON", arguments]),
 

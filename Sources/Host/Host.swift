@@ -83,7 +83,8 @@ public final class Host: Sendable {
 
     private func run(_ writer: Writer) {
         while let jobs = queue.next(seconds: 1) {
-            if jobs.isEmpty { writer.keeper.maintain(writer.ledger) } else { carryOut(jobs, writer) }
+            carryOut(jobs, writer)
+            writer.keeper.maintain(writer.ledger, isIdle: jobs.isEmpty)
         }
         writer.keeper.close(writer.ledger)
     }

@@ -10,10 +10,12 @@ public protocol LedgerKeeper: AnyObject {
     /// - Throws: ``KeepingError`` where the changes are not durable; they will not reappear after a restart.
     func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError)
 
-    /// Does what can wait: called when there is nothing else to do, at least every few seconds.
+    /// Does what can wait: called after changes, and about every second while there are none.
     ///
-    /// - Parameter ledger: the ledger as it is, all of which is durable.
-    func maintain(_ ledger: Ledger)
+    /// - Parameters:
+    ///   - ledger: the ledger as it is, all of which is durable.
+    ///   - isIdle: whether nobody waits.
+    func maintain(_ ledger: Ledger, isIdle: Bool)
 
     /// Ends orderly; nothing may be kept afterwards.
     func close(_ ledger: Ledger)

@@ -1,0 +1,22 @@
+extension StoreFiles {
+    /// Makes a store that holds `snapshot`, in one step: a crash leaves either nothing or all of it.
+    ///
+    /// Only where ``inspect()`` says that nothing was ever stored; hold the `StoreLock`.
+    public func create(snapshot: [UInt8]) throws(StorageError) {
+        try FileIO.prepareFolder(folder)
+        try DatabaseBuilder.place(
+            try DatabaseBuilder.image(files: self, schema: .current, snapshot: (snapshot, 1)), files: self)
+    }
+}
+
+extension StoreFiles {
+    /// Sets whatever is there aside (`<file>.damaged-<n>`) and makes a store that holds `snapshot`.
+    ///
+    /// Hold the `StoreLock`, with no `Journal` open.
+    /// - Returns: the names under which the files set aside are found.
+    public func restore(snapshot: [UInt8]) throws(StorageError) -> [String] {
+        try FileIO.prepareFolder(folder)
+        let seq = (try? readLastGood().seq) ?? 0
+        return try replace(snapshot: snapshot, after: max(0, seq), schema: .current)
+    }
+}

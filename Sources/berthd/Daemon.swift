@@ -1,0 +1,188 @@
+import ArgumentParser
+import EPASocket
+import Glibc
+import Host
+import Ledger
+import LedgerStore
+import Logging
+import Machine
+import NIOCore
+import NIOPosix
+import Service
+import Storage
+
+/// All parts of a serving `berthd`, put together in the one right order: configuration, lock, state, socket.
+final class Daemon {
+    private let lock: StoreLock
+    private let host: Host
+    private let server: EPAServer
+    private let journalist: Journalist
+    private let socket: SocketFile
+    private let group: MultiThreadedEventLoopGroup
+    private var configuration: DaemonConfiguration
+    private var auditSink: LineSink
+    private var log: Logger
+    /// Whether the stored state cannot be trusted, so that every change is refused.
+    let isUntrusted: Bool
+    /// One line for the service manager.
+    let statusLine: String
+
+    init(configuration: DaemonConfiguration, settings: Settings, places: Places) async throws {
+        self.configuration = configuration
+        log = settings.logger
+        let files = try Self.machineFiles(configuration)
+        lock = try Self.takeLock(places)
+        let opened = try Self.openStore(places, log)
+        let machine = HostMachine(files: files)
+        auditSink = try Self.openAudit(configuration, log)
+        journalist = Journalist(audit: AuditLog(sink: auditSink), logger: log, machine: machine)
+        switch opened {
+        case .ready(let store, let ledger):
+            isUntrusted = false
+            host = Host(ledger: ledger, keeper: store)
+        case .untrusted(let reason, let lastGood):
+            isUntrusted = true
+            host = Host(ledger: lastGood ?? Ledger(), keeper: UntrustedStore(reason: reason))
+            log.critical(
+                "the stored state cannot be trusted: allocations are refused until an operator restores it",
+                metadata: [
+                    "reason": "\(reason)", "shown": "\(lastGood == nil ? "nothing" : "the last good state")",
+                    "restore": "berthd restore",
+                ])
+        }
+        server = EPAServer(
+            face: EPAFace(host: host, machine: machine, journalist: journalist), journalist: journalist,
+            settings: settings.server)
+        group = MultiThreadedEventLoopGroup(numberOfThreads: min(max(System.coreCount, 2), 4))
+        do {
+            try Self.makeFolder(of: places.socket)
+            socket = try SocketFile(
+                listeningAt: places.socket, mode: configuration.socketMode, owner: settings.socketOwner,
+                group: settings.socketGroup)
+            try await server.start(descriptor: socket.descriptor, group: group)
+        } catch {
+            host.stop()
+            printError("\(error)")
+            if case SocketFileError.inUse = error { throw Status.running }
+            throw Status.noSocket
+        }
+        let isolated = (try? machine.isolated(onlineOnly: false)) ?? CPUSet()
+        statusLine = isUntrusted ? "Refusing allocations: corrupt state" : "Serving \(places.socket)"
+        log.notice(
+            "serving",
+            metadata: [
+                "socket": "\(places.socket)", "state": "\(places.stateDirectory)", "claims": "\(host.ledger.count)",
+                "isolated": "\(isolated)",
+            ])
+        if isolated.isEmpty {
+            log.notice("no isolated CPUs: core allocations are refused, lists and huge pages work (no-op mode)")
+        }
+    }
+
+    // MARK: - Life
+
+    /// Takes the settings that may change while it serves; keeps all as they are where the new ones are wrong.
+    func reload(_ options: Options) {
+        do {
+            let fresh = try options.configuration()
+            let settings = try Settings(fresh)
+            for (key, isSame) in [
+                ("socket", fresh.socket == configuration.socket),
+                ("state-dir", fresh.stateDirectory == configuration.stateDirectory),
+                ("socket-mode", fresh.socketMode == configuration.socketMode),
+                ("socket-owner", fresh.socketOwner == configuration.socketOwner),
+                ("socket-group", fresh.socketGroup == configuration.socketGroup),
+                ("machine", fresh.machine == configuration.machine),
+                ("sysfs-root", fresh.sysfsRoot == configuration.sysfsRoot),
+                ("simulate", fresh.simulate == configuration.simulate),
+            ] where !isSame {
+                log.warning("a changed setting takes effect at the next start only", metadata: ["key": "\(key)"])
+            }
+            if fresh.auditLog == configuration.auditLog {
+                try auditSink.reopen()
+            } else {
+                auditSink = try Self.openAudit(fresh, log)
+            }
+            log = settings.logger
+            var server = settings.server
+            server.access.isOpen = configuration.socketMode & 0o006 == 0o006
+            self.server.settings = server
+            journalist.replace(audit: AuditLog(sink: auditSink), logger: log)
+            configuration = fresh
+            log.notice("configuration reloaded")
+        } catch {
+            log.error("the configuration was not reloaded, the old one stays", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Takes no more connections, finishes what is in flight, removes the socket, closes the store.
+    func stop() async {
+        socket.remove()
+        await server.stop(within: 5)
+        close(socket.descriptor)
+        host.stop()
+        try? await group.shutdownGracefully()
+    }
+
+    // MARK: - Parts
+
+    private static func machineFiles(_ configuration: DaemonConfiguration) throws -> any MachineFiles {
+        if configuration.simulate { return CapturedFiles.simulated }
+        guard let path = configuration.machine else { return DirectoryFiles(root: configuration.sysfsRoot) }
+        do { return try CapturedFiles(contentsOf: path) } catch {
+            printError("\(path): \(error)")
+            throw Status.configuration
+        }
+    }
+
+    private static func takeLock(_ places: Places) throws -> StoreLock {
+        do { return try StoreLock(folder: places.stateDirectory) } catch {
+            printError("\(error)")
+            if case .locked = error.reason { throw Status.running }
+            throw Status.inputOutput
+        }
+    }
+
+    private static func openStore(_ places: Places, _ log: Logger) throws -> LedgerStore.Opened {
+        do {
+            var imported: Ledger?
+            if let path = places.importState {
+                switch try StateImport.look(path, stateDirectory: places.stateDirectory) {
+                case .nothing: break
+                case .corrupt(let reason): return .untrusted("\(path): \(reason)", lastGood: nil)
+                case .found(let found):
+                    imported = found.ledger
+                    log.notice(
+                        "importing the reference's state", metadata: ["file": "\(path)", "claims": "\(found.ledger.count)"])
+                    for warning in found.warnings {
+                        log.warning("\(warning)", metadata: ["file": "\(path)"])
+                    }
+                }
+            }
+            return try LedgerStore.open(
+                folder: places.stateDirectory, imported: imported, now: wallClock,
+                report: { log.error("\($0)") })
+        } catch {
+            printError("\(error)")
+            throw Status.inputOutput
+        }
+    }
+
+    private static func openAudit(_ configuration: DaemonConfiguration, _ log: Logger) throws -> LineSink {
+        guard let path = configuration.auditLog else { return .standardError }
+        do {
+            return try LineSink(path: path) { log.error("the audit log cannot be written", metadata: ["reason": "\($0)"]) }
+        } catch {
+            printError("\(error)")
+            throw Status.configuration
+        }
+    }
+
+    /// Makes the folder of the socket, as the reference does.
+    private static func makeFolder(of socket: String) throws {
+        guard let slash = socket.lastIndex(of: "/"), slash > socket.startIndex else { return }
+        let folder = String(socket[..<slash])
+        guard mkdir(folder, 0o755) != 0, errno != EEXIST else { return }
+        throw SystemError("make the folder \(folder)", errno: errno)
+    }
+}
