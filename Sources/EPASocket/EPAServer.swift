@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import NIOPosix
 import Service
@@ -27,7 +26,7 @@ public final class EPAServer: Sendable {
     let journalist: Journalist
     let register = ConnectionRegister()
     private let current: Mutex<Settings>
-    private let listeners: Mutex<[any Channel]> = Mutex([])
+    private let listener = Mutex<(any Channel)?>(nil)
 
     /// A server of `face` that tells `journalist` whom it turned away.
     public init(face: EPAFace, journalist: Journalist, settings: Settings) {
@@ -42,33 +41,26 @@ public final class EPAServer: Sendable {
         set { current.withLock { $0 = newValue } }
     }
 
-    /// Serves the listening socket `descriptor`, which stays the caller's, on all loops of `group`.
-    ///
-    /// Each loop accepts for itself, so that a connection is served by the thread that accepted it.
+    /// Serves the listening socket `descriptor`, which the server owns from now on, on the loops of `group`.
     public func start(descriptor: Int32, group: MultiThreadedEventLoopGroup) async throws {
-        for loop in group.makeIterator() {
-            let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
-            guard own >= 0 else { throw SystemError("share the listening socket", errno: errno) }
-            let listener = try await ServerBootstrap(group: loop, childGroup: loop)
-                .serverChannelOption(.backlog, value: 1024)
-                .serverChannelOption(.maxMessagesPerRead, value: 16)
-                .childChannelOption(.allowRemoteHalfClosure, value: true)
-                .childChannelOption(.maxMessagesPerRead, value: 4)
-                .childChannelOption(
-                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4096))
-                .childChannelInitializer { [self] channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(ConnectionHandler(server: self))
-                    }
+        let channel = try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.maxMessagesPerRead, value: 16)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4096))
+            .childChannelInitializer { [self] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(server: self))
                 }
-                .withBoundSocket(own).get()
-            listeners.withLock { $0.append(listener) }
-        }
+            }
+            .withBoundSocket(descriptor).get()
+        listener.withLock { $0 = channel }
     }
 
     /// Takes no more connections and waits until those that are open have been answered, at most `seconds`.
     public func stop(within seconds: Int) async {
-        for listener in listeners.withLock({ $0 }) { try? await listener.close() }
+        try? await listener.withLock { $0 }?.close()
         await register.drain(within: seconds)
     }
 }

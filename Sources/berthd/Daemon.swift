@@ -119,7 +119,6 @@ final class Daemon {
     func stop() async {
         socket.remove()
         await server.stop(within: 5)
-        close(socket.descriptor)
         host.stop()
         try? await group.shutdownGracefully()
     }
