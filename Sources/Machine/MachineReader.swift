@@ -111,7 +111,8 @@ public struct MachineReader: Sendable {
     /// What runs according to `cpuN/online`, for the CPUs that `present`, else `possible`, else the node lists, else
     /// the existence of their files name. Old kernels and many dumps have no `cpu/online`.
     private func derivedOnline() -> CPUSet {
-        if let present = list("\(SysPath.cpus)/present") {
+        let readable = CPUSet(0...MachineError.highestCPU)
+        if let present = list("\(SysPath.cpus)/present")?.intersection(readable) {
             // A CPU without the file cannot be taken offline.
             return CPUSet(present.lazy.filter { isSwitchedOn($0) != false })
         }
@@ -120,7 +121,7 @@ public struct MachineReader: Sendable {
             let nodes = (nodeIDs() ?? []).compactMap { try? nodeCPUs($0) }.reduce(CPUSet()) { $0.union($1) }
             if !nodes.isEmpty { candidates = nodes }
         }
-        if let candidates {
+        if let candidates = candidates?.intersection(readable) {
             return CPUSet(candidates.lazy.filter { isSwitchedOn($0) ?? hasTopology($0) })
         }
         var online = CPUSet()

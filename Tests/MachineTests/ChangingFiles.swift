@@ -64,7 +64,7 @@ struct RandomFiles: MachineFiles {
         case 3: return (0..<(random.next() % 40)).map { _ in alphabet[Int(random.next() % UInt64(alphabet.count))] }
         case 4: return Array(original.prefix(Int(random.next() % UInt64(original.count + 1))))
         case 5: return original + original
-        case 6: return Array("0-65535".utf8)
+        case 6: return Array((random.next() % 4 == 0 ? "0-65535" : "0-200").utf8)
         default:
             var damaged = original
             for _ in 0...(random.next() % 3) where !damaged.isEmpty {

@@ -35,6 +35,7 @@ import Testing
         let online = #expect(throws: MachineError.self) { try machine(["\(cpu)/online": "0-x"]) }
         #expect(online?.description.contains("/sys/\(cpu)/online: Invalid CPU number: 0-x") == true)
         #expect(throws: MachineError.noCPUs) { try machine([:]) }
+        #expect(throws: MachineError.tooHigh(65_535)) { try machine(["\(cpu)/online": "0-3,65535"]) }
     }
 
     @Test("lists that end in NUL, and strides, read as the CPUs they name")
