@@ -49,10 +49,11 @@ public struct MachineReader: Sendable {
     /// The ids of the NUMA nodes, ascending: the folders `node<digits>`. Nil where there is no folder of nodes.
     public func nodeIDs() -> [Int]? {
         guard let names = files.entries(of: SysPath.nodes) else { return nil }
-        return names.compactMap { name in
+        let ids = names.compactMap { name in
             // The folder is opened by its number again, so `node007` is none.
             KernelText.number(in: name, after: "node").flatMap { name == "node\($0)" ? $0 : nil }
-        }.sorted()
+        }
+        return Set(ids).sorted()
     }
 
     /// The CPUs of a node as the kernel lists them, offline ones included: its `cpulist`, else its `cpumap`, else its

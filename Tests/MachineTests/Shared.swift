@@ -57,7 +57,7 @@ enum Shared {
         let smtSiblings: [String]
         let l3Groups: [String]
         let nodeMemoryBytes: [String: Int]
-        let nodeNrHugepages: [String: [String: Int]]
+        var nodeNrHugepages: [String: [String: Int]]
         let nodeDistances: Distances?
 
         private enum CodingKeys: String, CodingKey {
