@@ -31,8 +31,11 @@ public struct CPUPartition: Sendable, Equatable {
 }
 
 extension CPUPartition: RandomAccessCollection {
+    /// 0.
     public var startIndex: Int { groups.startIndex }
+    /// The number of groups.
     public var endIndex: Int { groups.endIndex }
+    /// The group at `position`, which must be below ``endIndex``.
     public subscript(position: Int) -> CPUSet { groups[position] }
 }
 

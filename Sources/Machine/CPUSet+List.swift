@@ -114,6 +114,12 @@ public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible 
     /// What is wrong with it.
     public let reason: Reason
 
+    /// An error about `part`.
+    public init(part: String, reason: Reason) {
+        self.part = part
+        self.reason = reason
+    }
+
     /// The sentence for people; the one for a reversed range is on the EPA wire.
     public var description: String {
         switch reason {

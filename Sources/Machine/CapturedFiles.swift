@@ -30,11 +30,13 @@ public struct CapturedFiles: MachineFiles, Equatable {
         }
     }
 
+    /// The content of a file; nil where it is absent, a folder, or longer than 1 MiB.
     public func read(_ path: String) -> [UInt8]? {
         guard !path.hasSuffix("/"), let content = files[path], content.utf8.count <= maximumFileSize else { return nil }
         return Array(content.utf8)
     }
 
+    /// The names in a folder that holds a file or is captured as empty, in numerical order.
     public func entries(of folder: String) -> [String]? { folders[folder] }
 
     private mutating func index() {
@@ -65,6 +67,7 @@ public struct CapturedFiles: MachineFiles, Equatable {
 extension CapturedFiles: Codable {
     private enum CodingKeys: String, CodingKey { case name, files, derived }
 
+    /// Reads `name`, `files` and `derived`; only `files` must be there.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let files = try container.decode([String: String].self, forKey: .files)
@@ -74,6 +77,7 @@ extension CapturedFiles: Codable {
             files: files.merging(derived) { captured, _ in captured })
     }
 
+    /// Writes `name` and `files`.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(name, forKey: .name)

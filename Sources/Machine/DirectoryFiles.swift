@@ -17,6 +17,7 @@ public struct DirectoryFiles: MachineFiles {
         self.root = root
     }
 
+    /// The content of `<root>/<path>`, in one buffer of 4 KiB at a time; nil as ``MachineFiles/read(_:)`` says.
     public func read(_ path: String) -> [UInt8]? {
         // Non-blocking: a pipe in a folder that stands for `/sys` must not hang the reader.
         let descriptor = open("\(root)/\(path)", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
@@ -37,6 +38,7 @@ public struct DirectoryFiles: MachineFiles {
         }
     }
 
+    /// The names in `<root>/<folder>`, without `.` and `..`, in numerical order.
     public func entries(of folder: String) -> [String]? {
         guard let directory = opendir("\(root)/\(folder)") else { return nil }
         defer { closedir(directory) }

@@ -67,7 +67,8 @@ public struct Machine: Sendable, Equatable {
         self.clusters = partition(clusters)
         self.books = partition(books)
         self.drawers = partition(drawers)
-        let cores = partition(cores + online.map { CPUSet($0...$0) })
+        let coreless = cores.reduce(online) { $0.subtracting($1) }
+        let cores = partition(cores + coreless.map { CPUSet($0...$0) })
         self.cores = cores
         self.l2Groups = partition(l2Groups)
         self.l3Groups = partition(l3Groups)
@@ -172,8 +173,14 @@ public struct MachineProblem: Sendable, Equatable, CustomStringConvertible {
 
 /// Why no machine could be read.
 public enum MachineError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The highest CPU number of a machine that is read: twice what any kernel can be built for today. A model grows
+    /// with the square of it.
+    public static let highestCPU = 16_383
+
     /// No file names a CPU that runs.
     case noCPUs
+    /// A CPU that runs has a number above ``highestCPU``.
+    case tooHigh(Int)
     /// A file that the whole model rests on has a malformed list: its path under `/sys` and what is wrong.
     case malformed(path: String, CPUListError)
 
@@ -181,6 +188,7 @@ public enum MachineError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .noCPUs: "No CPU found: /sys/\(SysPath.cpus)/online is absent or empty (is sysfs mounted and readable?)"
+        case .tooHigh(let cpu): "/sys/\(SysPath.cpus)/online: CPU \(cpu) is above \(Self.highestCPU)"
         case .malformed(let path, let error): "/sys/\(path): \(error)"
         }
     }

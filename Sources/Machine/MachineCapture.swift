@@ -25,7 +25,8 @@ public enum MachineCapture {
             _ = recorder.read("\(SysPath.node(id))/meminfo")
             _ = recorder.read("\(SysPath.node(id))/distance")
         }
-        for cpu in machine?.present ?? reader.online() ?? CPUSet() { readAll(of: cpu, recorder) }
+        let cpus = machine?.present ?? reader.online() ?? CPUSet()
+        for cpu in cpus.intersection(CPUSet(0...MachineError.highestCPU)) { readAll(of: cpu, recorder) }
         return CapturedFiles(name: name, files: recorder.recorded)
     }
 
@@ -39,7 +40,8 @@ public enum MachineCapture {
 
     /// The reader skips what other CPUs told already; a person wants to see each CPU's own word.
     private static func readAll(of cpu: Int, _ files: RecordingFiles) {
-        _ = files.read("\(SysPath.cpu(cpu))/online")
+        let signs = ["online", "topology/thread_siblings_list", "topology/core_id", "cache/index0/level"]
+        guard signs.filter({ files.read("\(SysPath.cpu(cpu))/\($0)") != nil }).count > 0 else { return }
         _ = files.read("\(SysPath.cpu(cpu))/cpu_capacity")
         for file in topologyLists where files.read(SysPath.topology(of: cpu, "\(file)_list")) == nil {
             _ = files.read(SysPath.topology(of: cpu, file))

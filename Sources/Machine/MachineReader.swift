@@ -49,10 +49,11 @@ public struct MachineReader: Sendable {
     /// The ids of the NUMA nodes, ascending: the folders `node<digits>`. Nil where there is no folder of nodes.
     public func nodeIDs() -> [Int]? {
         guard let names = files.entries(of: SysPath.nodes) else { return nil }
-        return names.compactMap { name in
+        let ids = names.compactMap { name in
             // The folder is opened by its number again, so `node007` is none.
             KernelText.number(in: name, after: "node").flatMap { name == "node\($0)" ? $0 : nil }
-        }.sorted()
+        }
+        return Set(ids).sorted()
     }
 
     /// The CPUs of a node as the kernel lists them, offline ones included: its `cpulist`, else its `cpumap`, else its
@@ -111,7 +112,8 @@ public struct MachineReader: Sendable {
     /// What runs according to `cpuN/online`, for the CPUs that `present`, else `possible`, else the node lists, else
     /// the existence of their files name. Old kernels and many dumps have no `cpu/online`.
     private func derivedOnline() -> CPUSet {
-        if let present = list("\(SysPath.cpus)/present") {
+        let readable = CPUSet(0...MachineError.highestCPU)
+        if let present = list("\(SysPath.cpus)/present")?.intersection(readable) {
             // A CPU without the file cannot be taken offline.
             return CPUSet(present.lazy.filter { isSwitchedOn($0) != false })
         }
@@ -120,7 +122,7 @@ public struct MachineReader: Sendable {
             let nodes = (nodeIDs() ?? []).compactMap { try? nodeCPUs($0) }.reduce(CPUSet()) { $0.union($1) }
             if !nodes.isEmpty { candidates = nodes }
         }
-        if let candidates {
+        if let candidates = candidates?.intersection(readable) {
             return CPUSet(candidates.lazy.filter { isSwitchedOn($0) ?? hasTopology($0) })
         }
         var online = CPUSet()

@@ -19,7 +19,8 @@ struct TopologyPass {
 
         // An offline CPU usually has no topology; isolated ones are asked all the same, because the EPA rules do so.
         var rawSiblings: [Int: CPUSet] = [:]
-        for cpu in online.union(isolated.intersection((present ?? online).union(online))) {
+        let offline = isolated.intersection(present ?? online).intersection(CPUSet(0...MachineError.highestCPU))
+        for cpu in online.union(offline) {
             rawSiblings[cpu] = cpus(
                 list: SysPath.topology(of: cpu, "thread_siblings_list"),
                 mask: SysPath.topology(of: cpu, "thread_siblings"))
@@ -63,6 +64,7 @@ struct TopologyPass {
             }
         }
         guard let online = reader.online() else { throw .noCPUs }
+        if let last = online.last, last > MachineError.highestCPU { throw .tooHigh(last) }
         return online
     }
 
@@ -95,8 +97,6 @@ struct TopologyPass {
         }
 
         func contains(_ cpu: Int) -> Bool { members.contains(cpu) }
-
-        func set(of cpu: Int) -> CPUSet? { sets.first { $0.contains(cpu) } }
     }
 
     /// The groups that `<file>_list` or the mask `<file>` tell. A CPU without the file, or whose id file says that the

@@ -157,6 +157,7 @@ public struct TopologyReport: Encodable, Sendable {
         case nodeDistances = "node_distances"
     }
 
+    /// Writes every key, `node_distances` as null where unknown; only `name` is left out where there is none.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encodeIfPresent(name, forKey: .name)
