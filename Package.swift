@@ -74,6 +74,8 @@ let package = Package(
 
         module("TestSupport"),
         tests("MachineTests", ["Machine", "TestSupport"]),
+        tests("WireJSONTests", ["TestSupport", "WireJSON"]),
+        tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
