@@ -106,9 +106,11 @@ public final class Journal {
     }
 
     /// Empties the write-ahead log where it has grown past 1 MiB: for the owner's idle moments, so that `append` need not.
-    public func maintain() throws(StorageError) {
+    public func maintain() throws(StorageError) { try maintain(above: Self.idleLogLimit) }
+
+    func maintain(above limit: Int) throws(StorageError) {
         try attempt { (database) throws(StorageError) in
-            if database.logBytes > Self.idleLogLimit { try database.checkpoint() }
+            if database.logBytes > limit { try database.checkpoint() }
         }
     }
 

@@ -65,7 +65,12 @@ struct WriteAheadLog: Sendable {
     private static func explain(
         _ log: [UInt8], from synced: Int, badFrame: Int, header: Header, file: String
     ) throws(Damage) {
-        func isZero(_ range: Range<Int>) -> Bool { log[range].allSatisfy { $0 == 0 } }
+        func isZero(_ range: Range<Int>) -> Bool {
+            log.withUnsafeBytes { bytes in
+                for offset in range where bytes[offset] != 0 { return false }
+                return true
+            }
+        }
         let number = (badFrame - headerSize) / frameSize + 1
         var block = badFrame / blockSize * blockSize
         var lost = false
@@ -97,16 +102,25 @@ extension WriteAheadLog {
         var first: UInt32 = 0
         var second: UInt32 = 0
 
+        /// Adds a range whose ends are multiples of 8, as all parts of a log are.
         mutating func add(_ bytes: [UInt8], _ range: Range<Int>, bigEndian: Bool) {
             var (first, second) = (self.first, self.second)
             bytes.withUnsafeBytes { buffer in
-                var offset = range.lowerBound
-                while offset + 8 <= range.upperBound {
-                    let one = buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
-                    let two = buffer.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
-                    first &+= (bigEndian ? UInt32(bigEndian: one) : UInt32(littleEndian: one)) &+ second
-                    second &+= (bigEndian ? UInt32(bigEndian: two) : UInt32(littleEndian: two)) &+ first
-                    offset += 8
+                guard let base = buffer.baseAddress, range.upperBound <= buffer.count else { return }
+                var words = (base + range.lowerBound).assumingMemoryBound(to: UInt32.self)
+                let end = (base + range.upperBound).assumingMemoryBound(to: UInt32.self)
+                if bigEndian {
+                    while words < end {
+                        first &+= words[0].bigEndian &+ second
+                        second &+= words[1].bigEndian &+ first
+                        words += 2
+                    }
+                } else {
+                    while words < end {
+                        first &+= words[0].littleEndian &+ second
+                        second &+= words[1].littleEndian &+ first
+                        words += 2
+                    }
                 }
             }
             (self.first, self.second) = (first, second)
