@@ -86,9 +86,8 @@ public final class Journal {
         guard !payloads.isEmpty else { return }
         try check(payloads)
         try attempt { (database) throws(StorageError) in
-            // Here and not after the commit: what throws must not have been stored. The second condition keeps a
-            // transaction from starting with the last 8 bytes of a block, which a loss of that block would blank.
-            if database.logBytes > Self.logLimit || database.logBytes % 4_096 == 4_088 { try database.checkpoint() }
+            // Here and not after the commit: what throws must not have been stored.
+            if database.logBytes > Self.logLimit { try database.checkpoint() }
             try database.write(payloads, kind: .event)
         }
         recordsSinceSnapshot += payloads.count

@@ -60,8 +60,9 @@ struct WriteAheadLog: Sendable {
         if databasePages == 0 { committedEnd = 0 }
     }
 
-    /// Whether a power loss explains the bad frame: a block of the unfinished transaction that never reached the disk
-    /// reads as zeros, and nothing of a later transaction follows, since that would have waited for the sync.
+    /// Whether a power loss explains the bad frame: a block of the unfinished transaction that never reached the disk, as
+    /// a whole or in its newest version, reads as zeros, and nothing of a later transaction follows, since that would have
+    /// waited for the sync.
     private static func explain(
         _ log: [UInt8], from synced: Int, badFrame: Int, header: Header, file: String
     ) throws(Damage) {
@@ -72,12 +73,12 @@ struct WriteAheadLog: Sendable {
             }
         }
         let number = (badFrame - headerSize) / frameSize + 1
-        var block = badFrame / blockSize * blockSize
-        var lost = false
-        while block < badFrame + frameSize && !lost {
-            lost = isZero(max(block, synced)..<min(block + blockSize, log.count))
-            block += blockSize
-        }
+        // A block may be on the disk as it was before any of the writes into it: SQLite writes the head of a frame, then
+        // its page. Less than 16 bytes prove nothing: one changed byte could have made them zeros.
+        let starts = [badFrame, badFrame + 24].filter { blockSize - $0 % blockSize >= 16 && $0 % blockSize != 0 }
+        let blocks = stride(
+            from: (badFrame + blockSize - 1) / blockSize * blockSize, to: badFrame + frameSize, by: blockSize)
+        let lost = (starts + blocks).contains { isZero($0..<min(($0 / blockSize + 1) * blockSize, log.count)) }
         guard lost else {
             throw Damage(
                 .malformed, file: file,

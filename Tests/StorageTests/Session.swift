@@ -14,6 +14,8 @@ struct Model: Equatable {
 
     init() {}
 
+    init(adding events: [[UInt8]], to model: Model) { self.events = model.events + events }
+
     init(_ recovered: Recovered) {
         var rest = (recovered.snapshot ?? [])[...]
         while rest.count >= 2 {
