@@ -52,7 +52,8 @@ public final class Journal {
         try FileIO.prepareFolder(files.folder)
         var loaded = try files.load(schema: schema)
         if case .fresh = loaded {
-            try DatabaseBuilder.place(try DatabaseBuilder.image(files: files, schema: schema, snapshot: nil), files: files)
+            try DatabaseBuilder.place(
+                try DatabaseBuilder.image(files: files, schema: schema, snapshot: nil), files: files)
             loaded = try files.load(schema: schema)
         }
         let (image, identity) = try files.sound(loaded)

@@ -64,7 +64,9 @@ struct SQLiteImage: Sendable {
     static func checkHeader(_ bytes: [UInt8], files: StoreFiles, schema: Schema) throws(Damage) {
         func damage(_ kind: Damage.Kind, _ what: String) -> Damage { Damage(kind, file: files.database, what: what) }
         guard bytes.count >= 100 else { throw damage(.malformed, "only \(bytes.count) bytes long") }
-        guard bytes.starts(with: Array("SQLite format 3\0".utf8)) else { throw damage(.foreign, "not a SQLite database") }
+        guard bytes.starts(with: Array("SQLite format 3\0".utf8)) else {
+            throw damage(.foreign, "not a SQLite database")
+        }
         let application = big(bytes, 68)
         guard application == files.applicationID else {
             throw damage(
@@ -76,7 +78,8 @@ struct SQLiteImage: Sendable {
         guard number <= UInt32(schema.number) else {
             throw damage(
                 .newer,
-                "has schema number \(number), newer than \(schema.number), which this version knows: use a newer version")
+                "has schema number \(number), newer than \(schema.number), which this version knows: use a newer version"
+            )
         }
         guard number >= 1 else { throw damage(.malformed, "has schema number 0") }
         // Page size 4096, write-ahead log, no reserved bytes, payload fractions; schema format 4; no vacuum; UTF-8.
@@ -95,7 +98,8 @@ struct SQLiteImage: Sendable {
             let count = Int(big(database, 28))
             guard count > 0, count * pageSize == database.count, big(database, 24) == big(database, 92) else {
                 throw Damage(
-                    .malformed, file: file, what: "is \(database.count) bytes long where its header says \(count) pages")
+                    .malformed, file: file, what: "is \(database.count) bytes long where its header says \(count) pages"
+                )
             }
             return database
         }
@@ -109,7 +113,9 @@ struct SQLiteImage: Sendable {
         }
         let image = [UInt8](unsafeUninitializedCapacity: count * pageSize) { image, initialized in
             let whole = UnsafeMutableRawBufferPointer(image)
-            database.withUnsafeBytes { whole.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0.prefix(whole.count))) }
+            database.withUnsafeBytes {
+                whole.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0.prefix(whole.count)))
+            }
             log.withUnsafeBytes { log in
                 for (page, offset) in frames.pages where page <= count {
                     let start = (Int(page) - 1) * pageSize
@@ -204,8 +210,10 @@ extension SQLiteImage {
                     assembly.add(seq: query.integer(0), kind: query.integer(1), part: part, chain: query.integer(3))
                 }
                 guard fits == true else {
-                    let after = assembly.recovered.seq == 0 ? "the first" : "the one after number \(assembly.recovered.seq)"
-                    throw Damage(.malformed, file: file, what: "a record (\(after)) is damaged, missing or out of place")
+                    let after =
+                        assembly.recovered.seq == 0 ? "the first" : "the one after number \(assembly.recovered.seq)"
+                    throw Damage(
+                        .malformed, file: file, what: "a record (\(after)) is damaged, missing or out of place")
                 }
             }
             guard assembly.isComplete, assembly.recovered.seq == head.seq, assembly.recovered.chain == head.chain else {

@@ -42,7 +42,8 @@ extension StoreFiles {
         do throws(Damage) {
             let image = try SQLiteImage(database: bytes, log: frames, files: self, schema: schema)
             if try rollbackJournalExists() {
-                throw Damage(.foreign, file: rollbackJournal, what: "is not of Berth's making: another program wrote here")
+                throw Damage(
+                    .foreign, file: rollbackJournal, what: "is not of Berth's making: another program wrote here")
             }
             return .image(image, database: identity)
         } catch {

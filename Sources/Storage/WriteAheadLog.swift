@@ -84,11 +84,18 @@ struct WriteAheadLog: Sendable {
                 .malformed, file: file,
                 what: "frame \(number) of the write-ahead log, at byte \(badFrame), has a wrong checksum")
         }
+        // One transaction writes each page once, in ascending order, and its last frame is its only commit.
+        var lastPage: UInt32 = 0
         for offset in stride(from: synced, through: log.count - frameSize, by: frameSize)
-        where header.isCommit(log, at: offset) && !isZero(offset + frameSize..<log.count) {
-            throw Damage(
-                .malformed, file: file,
-                what: "frame \(number) of the write-ahead log, at byte \(badFrame), is blank, but later ones are not")
+        where header.owns(log, frameAt: offset) {
+            let page = big(log, offset)
+            guard page > lastPage, big(log, offset + 4) == 0 || isZero(offset + frameSize..<log.count) else {
+                throw Damage(
+                    .malformed, file: file,
+                    what:
+                        "frame \(number) of the write-ahead log, at byte \(badFrame), is blank, but later ones are not")
+            }
+            lastPage = page
         }
     }
 }
@@ -145,8 +152,9 @@ extension WriteAheadLog {
             checksum = sum
         }
 
-        func isCommit(_ log: [UInt8], at offset: Int) -> Bool {
-            big(log, offset + 4) != 0 && big(log, offset + 8) == salts.0 && big(log, offset + 12) == salts.1
+        /// Whether the frame says that it belongs to this log, whatever its checksum.
+        func owns(_ log: [UInt8], frameAt offset: Int) -> Bool {
+            (big(log, offset + 8), big(log, offset + 12)) == salts
         }
     }
 

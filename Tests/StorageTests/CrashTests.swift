@@ -27,7 +27,7 @@ import Testing
                 // A tear changes one more byte at a time: the state of the byte before is the start of the next.
                 let start = operation.offset
                 // Every byte of the log up to the first checkpoint and of every header; every 16th of the rest.
-                let stride = operation.isLog && index < session.acknowledged[3] ? 1 : 16
+                let stride = exhaustive || operation.isLog && index < session.acknowledged[3] ? 1 : 16
                 for (cut, byte) in operation.bytes.enumerated() {
                     if cut.isMultiple(of: stride) || cut < 100 { try check(database, log, cut) }
                     if operation.isLog { log.put(byte, at: start + cut) } else { database.put(byte, at: start + cut) }
@@ -42,7 +42,8 @@ import Testing
         #expect(loader.load(database, log) == .success(try #require(session.models.last)))
     }
 
-    @Test("a power loss that keeps any part of the unsynced blocks loses nothing acknowledged and is never called damage")
+    @Test(
+        "a power loss that keeps any part of the unsynced blocks loses nothing acknowledged and is never called damage")
     func lostBlocks() throws {
         let session = try Session(Step.short)
         let loader = Loader(session.files)
@@ -103,7 +104,9 @@ import Testing
             let folder = try ScratchFolder()
             let steps = Mutex(0)
             let crash: @Sendable (FileIO.Step, String) -> Int32? = { _, _ in
-                steps.withLock { $0 += 1; return $0 >= number ? EIO : nil }
+                steps.withLock {
+                    $0 += 1; return $0 >= number ? EIO : nil
+                }
             }
             #expect(throws: StorageError.self, "step \(number)") {
                 try FileIO.$interposer.withValue(crash) { _ = try Journal.open(folder.files) }
@@ -162,7 +165,9 @@ private struct Disk {
         var result = versions[versions.count - 1]
         for start in stride(from: 0, to: full, by: 4_096) {
             let version = versions[Int.random(in: 0..<versions.count, using: &random)]
-            for offset in start..<min(start + 4_096, full) { result[offset] = offset < version.count ? version[offset] : 0 }
+            for offset in start..<min(start + 4_096, full) {
+                result[offset] = offset < version.count ? version[offset] : 0
+            }
         }
         if full > base.count && Bool.random(using: &random) {
             result.resize(Int.random(in: base.count...full, using: &random))
@@ -179,9 +184,10 @@ extension [UInt8] {
         replaceSubrange(operation.offset..<operation.offset + operation.size, with: operation.bytes)
     }
 
-
     mutating func put(_ byte: UInt8, at offset: Int) {
-        if offset < count { self[offset] = byte } else {
+        if offset < count {
+            self[offset] = byte
+        } else {
             resize(offset)
             append(byte)
         }

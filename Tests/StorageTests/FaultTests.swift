@@ -16,12 +16,14 @@ struct Fault: Sendable, CustomTestStringConvertible {
         "\(kinds) code \(code) \(persistent ? "from then on" : "once")\(partial ? ", half written" : "")"
     }
 
-    static let all = [(FAULTVFS_WRITE, SQLITE_FULL), (FAULTVFS_WRITE, SQLITE_IOERR | 3 << 8),
+    static let all = [
+        (FAULTVFS_WRITE, SQLITE_FULL), (FAULTVFS_WRITE, SQLITE_IOERR | 3 << 8),
         (FAULTVFS_SYNC, SQLITE_IOERR | 4 << 8), (FAULTVFS_TRUNCATE, SQLITE_IOERR | 6 << 8),
-        (FAULTVFS_CHANGES, SQLITE_FULL)]
-        .flatMap { kinds, code in
-            [false, true].map { Fault(kinds: kinds, code: code, persistent: $0, partial: code == SQLITE_FULL) }
-        }
+        (FAULTVFS_CHANGES, SQLITE_FULL),
+    ]
+    .flatMap { kinds, code in
+        [false, true].map { Fault(kinds: kinds, code: code, persistent: $0, partial: code == SQLITE_FULL) }
+    }
 }
 
 @Suite struct FaultTests {
@@ -56,12 +58,15 @@ struct Fault: Sendable, CustomTestStringConvertible {
                 // Whoever dies now comes back to what was acknowledged; only where not even the log could be cut may
                 // the refused step still be in it, as a whole.
                 var allowed = [before]
-                if fault.persistent, case .append(let events) = step { allowed.append(Model(adding: events, to: before)) }
+                if fault.persistent, case .append(let events) = step {
+                    allowed.append(Model(adding: events, to: before))
+                }
                 #expect(try allowed.contains(#require(try content(folder.files))), "operation \(number)")
                 if fault.persistent {
                     // Some kinds of persistent fault do not hinder a rebuild; whatever it says, the content holds.
                     try? journal.rebuild(snapshot: model.snapshot)
-                    #expect(try allowed.contains(#require(try content(folder.files))), "operation \(number), rebuilding")
+                    #expect(
+                        try allowed.contains(#require(try content(folder.files))), "operation \(number), rebuilding")
                     faultvfs_fail(vfs.handle, 0, 0, 0, 0, 0)
                 }
                 try journal.rebuild(snapshot: model.snapshot)
@@ -87,9 +92,12 @@ struct Fault: Sendable, CustomTestStringConvertible {
         return Model(recovered)
     }
 
-    @Test("a database or log deleted under the running store is noticed and made anew from memory", arguments: [
-        ["ledger.db"], ["ledger.db-wal"], ["ledger.db", "ledger.db-wal"], ["ledger.db", "ledger.db-wal", "ledger.created"],
-    ])
+    @Test(
+        "a database or log deleted under the running store is noticed and made anew from memory",
+        arguments: [
+            ["ledger.db"], ["ledger.db-wal"], ["ledger.db", "ledger.db-wal"],
+            ["ledger.db", "ledger.db-wal", "ledger.created"],
+        ])
     func deleted(_ victims: [String]) throws {
         let folder = try ScratchFolder()
         let (journal, _) = try Journal.open(folder.files)

@@ -75,7 +75,7 @@ struct Session {
             for step in steps {
                 try Step.perform(step, on: journal, &model)
                 models.append(model)
-                acknowledged.append(vfs.operations.count)
+                acknowledged.append(faultvfs_recorded(vfs.handle))
             }
             if close { try journal.close() }
         }
