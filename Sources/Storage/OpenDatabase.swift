@@ -63,6 +63,8 @@ final class OpenDatabase {
     }
 
     private func transaction(_ body: () throws(StorageError) -> Void) throws(StorageError) {
+        // A transaction that began with the last 8 bytes of a block, and lost that block, could not be told from damage.
+        if logBytes % WriteAheadLog.blockSize == WriteAheadLog.blockSize - 8 { try checkpoint() }
         try begin.run()
         try body()
         try commit.run()

@@ -41,11 +41,9 @@ extension StoreFiles {
         let frames = try FileIO.read(log, limit: Self.sizeLimit)?.bytes
         do throws(Damage) {
             let image = try SQLiteImage(database: bytes, log: frames, files: self, schema: schema)
-            if frames == nil && image.head.state == .open {
-                throw Damage(.missing, file: log, what: "is missing, although the store was not closed")
-            }
             if try rollbackJournalExists() {
-                throw Damage(.foreign, file: rollbackJournal, what: "is not of Berth's making: another program wrote here")
+                throw Damage(
+                    .foreign, file: rollbackJournal, what: "is not of Berth's making: another program wrote here")
             }
             return .image(image, database: identity)
         } catch {
