@@ -50,13 +50,9 @@ struct NaiveOrchestrator {
         if candidates.count < count { throw Refused() }
 
         // Groups by sibling list, ordered by the lowest CPU.
-        var groups: [[Int]] = []
-        var grouped: Set<Int> = []
-        for cpu in candidates.sorted() where !grouped.contains(cpu) {
-            let group = (siblings[cpu] ?? [cpu]).intersection(candidates).subtracting(grouped).sorted()
-            grouped.formUnion(group)
-            groups.append(group)
-        }
+        var byList: [Set<Int>: [Int]] = [:]
+        for cpu in candidates { byList[(siblings[cpu] ?? [cpu]).intersection(candidates), default: []].append(cpu) }
+        var groups = byList.values.map { $0.sorted() }.sorted { $0[0] < $1[0] }
         var chosen: [Int] = []
         for index in groups.indices where count - chosen.count >= 2 && groups[index].count >= 2 {
             chosen += groups[index].prefix(2)
