@@ -72,9 +72,16 @@ let package = Package(
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
 
-        module("TestSupport"),
+        .target(name: "CTestSupport"),
+        module("TestSupport", ["CTestSupport"]),
         tests("MachineTests", ["Machine", "TestSupport"]),
         tests("WireJSONTests", ["TestSupport", "WireJSON"]),
+        tests(
+            "EPASocketTests",
+            [
+                "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport",
+                "WireJSON", logging, nioPosix,
+            ]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
     ],
