@@ -14,6 +14,7 @@ public final class Journal {
     /// The files opened last, to tell them from others at their paths; empty where none are known.
     private var ours: [String: FileIdentity] = [:]
     private var failure: String?
+    private var isClosed = false
     private var lastHead: Head
     /// Records appended since the last snapshot (since the start, where there is none).
     public private(set) var recordsSinceSnapshot: Int
@@ -119,7 +120,7 @@ public final class Journal {
     public func close() throws(StorageError) {
         defer {
             database = nil
-            failure = failure ?? "closed"
+            isClosed = true
         }
         try attempt { (database) throws(StorageError) in try database.setState(.closed) }
     }
@@ -153,6 +154,7 @@ public final class Journal {
     /// May be called again until it succeeds; also on a journal that has not failed.
     public func rebuild(snapshot: [UInt8]) throws(StorageError) {
         try check([snapshot])
+        guard !isClosed else { throw StorageError("rebuild", file: files.database, .closed) }
         failure = failure ?? "rebuilding"
         do throws(StorageError) {
             try reopen(snapshot)

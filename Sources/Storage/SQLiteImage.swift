@@ -1,21 +1,5 @@
 import CSQLite
 
-/// The content of a store as its files say.
-public struct Recovered: Sendable, Hashable {
-    /// The last snapshot; nil where none was written yet.
-    public internal(set) var snapshot: [UInt8]?
-    /// The events after it, in order.
-    public internal(set) var events: [[UInt8]]
-    /// The number of the last row of the log; 0 where it is empty.
-    public internal(set) var seq: Int64
-    /// The checksum chained over all rows from the snapshot to `seq`.
-    public internal(set) var chain: UInt64
-    /// Bytes of a transaction that a crash cut off before it was acknowledged, and which were dropped.
-    public internal(set) var droppedBytes = 0
-
-    static let empty = Recovered(snapshot: nil, events: [], seq: 0, chain: 0)
-}
-
 /// A store read from the bytes of its files: SQLite sees a copy in memory, never the files.
 struct SQLiteImage: Sendable {
     private(set) var recovered: Recovered
@@ -223,50 +207,5 @@ extension SQLiteImage {
             }
             return assembly.recovered
         }
-    }
-}
-
-extension Head {
-    /// The head row of a database; nil where it is not intact.
-    init?(_ connection: Connection) throws(StorageError) {
-        let query = try Statement(connection, "SELECT id, seq, chain, state, checksum FROM head")
-        guard try query.step(), query.integer(0) == 1, let seq = query.integer(1), let chain = query.integer(2),
-            let state = query.text(3).flatMap(HeadState.init(rawValue:)), let checksum = query.integer(4)
-        else { return nil }
-        self.init(seq: seq, chain: UInt64(bitPattern: chain), state: state)
-        let expected = RecordChain.headCheck(seq: seq, chain: self.chain, state: state)
-        guard seq >= 0, UInt64(bitPattern: checksum) == expected, try !query.step() else { return nil }
-    }
-}
-
-/// Puts rows back together to records, checking the chain on the way.
-struct RecordAssembly {
-    private(set) var recovered = Recovered.empty
-    private var unfinished: RowKind?
-    private var payload: [UInt8] = []
-    private var isFirst = true
-
-    /// Whether the last record is whole.
-    var isComplete: Bool { unfinished == nil }
-
-    /// Takes the next row; false where it does not fit.
-    mutating func add(seq: Int64?, kind: Int64?, part: UnsafeRawBufferPointer, chain: Int64?) -> Bool {
-        guard let seq, let chain, let kind = kind.flatMap(RowKind.init(rawValue:)) else { return false }
-        // A log starts with its first event or with a snapshot, and has no other snapshot.
-        let startsWell = isFirst && seq >= 1 && (kind.isSnapshot || seq == 1)
-        let continuesWell = !isFirst && seq == recovered.seq &+ 1 && (!kind.isSnapshot || unfinished != nil)
-        guard startsWell || continuesWell else { return false }
-        let value = RecordChain.next(after: recovered.chain, seq: seq, kind: kind, part: part)
-        guard value == UInt64(bitPattern: chain) else { return false }
-        if let unfinished, unfinished.isSnapshot != kind.isSnapshot { return false }
-        isFirst = false
-        recovered.seq = seq
-        recovered.chain = value
-        payload.append(contentsOf: part)
-        unfinished = kind.continues ? kind : nil
-        guard !kind.continues else { return true }
-        if kind.isSnapshot { recovered.snapshot = payload } else { recovered.events.append(payload) }
-        payload.removeAll()
-        return true
     }
 }

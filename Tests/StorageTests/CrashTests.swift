@@ -165,9 +165,9 @@ private struct Disk {
         var result = versions[versions.count - 1]
         for start in stride(from: 0, to: full, by: 4_096) {
             let version = versions[Int.random(in: 0..<versions.count, using: &random)]
-            for offset in start..<min(start + 4_096, full) {
-                result[offset] = offset < version.count ? version[offset] : 0
-            }
+            let end = min(start + 4_096, full)
+            let kept = version[min(start, version.count)..<min(end, version.count)]
+            result.replaceSubrange(start..<end, with: kept + repeatElement(0, count: end - start - kept.count))
         }
         if full > base.count && Bool.random(using: &random) {
             result.resize(Int.random(in: base.count...full, using: &random))

@@ -96,7 +96,10 @@ import Testing
         try journal.append([payload(1)])
         #expect(journal.seq == 1)
         try journal.close()
-        #expect(throws: StorageError.self) { try journal.append([payload(2)]) }
+        let closed = #expect(throws: StorageError.self) { try journal.append([payload(2)]) }
+        #expect(closed?.reason == .closed)
+        #expect(throws: StorageError.self) { try journal.rebuild(snapshot: []) }
+        try #expect(Journal.open(folder.files).recovered.events == [payload(1)])
     }
 
     @Test("the lock is held by one at a time, names its holder, and ends with it")
