@@ -189,7 +189,7 @@ extension Host.Failure {
     func text(action: String) -> String {
         switch self {
         case .refused(let refusal): refusal.text(action: action)
-        case .notKept(let error): error.description
+        case .notKept(let error): "\(error)"
         case .stopping: "The service is stopping"
         }
     }

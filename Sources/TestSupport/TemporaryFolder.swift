@@ -10,6 +10,8 @@ public final class TemporaryFolder: Sendable {
         var template = Array("/tmp/berth-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SocketClient.Failure("make a temporary folder") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // Other users reach the sockets in it.
+        chmod(path, 0o755)
     }
 
     deinit { Self.remove(path) }

@@ -4,6 +4,7 @@ import Ledger
 import LedgerStore
 import Logging
 import Machine
+import NIOCore
 import NIOPosix
 import Service
 import Synchronization
@@ -108,10 +109,10 @@ final class TestServer: Sendable {
     // MARK: - Asking
 
     /// The reply to a text as it is.
-    func ask(_ text: String) throws -> String { try SocketClient(path).ask(text) }
+    func raw(_ text: String) throws -> String { try SocketClient(path).ask(text) }
 
     /// The decoded reply to a text as it is.
-    func reply(to text: String) throws -> JSONValue { try JSONValue(Array(try ask(text).utf8)) }
+    func reply(to text: String) throws -> JSONValue { try JSONValue(Array(try raw(text).utf8)) }
 
     /// The decoded reply to an action.
     @discardableResult
