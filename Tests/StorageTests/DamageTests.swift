@@ -37,10 +37,12 @@ import Testing
             switch loader.load(database, log) {
             case .success(let model):
                 harmless += 1
-                #expect(model == right, "seed \(seed), \(what)")
+                if model != right { Issue.record("wrong content: seed \(seed), \(what)") }
             case .failure(let damage):
                 refused += 1
-                #expect(damage.file == session.files.database || damage.file == session.files.log)
+                if damage.file != session.files.database && damage.file != session.files.log {
+                    Issue.record("names no file of the store: \(damage), \(what)")
+                }
             }
         }
         func patterns(_ byte: UInt8) -> [UInt8] {
@@ -49,7 +51,7 @@ import Testing
         // All of both headers and of the first bytes of each page; a sample of the rest.
         var changed = database
         for offset in database.indices
-        where exhaustive || offset % 4_096 < 110 || Int.random(in: 0..<12, using: &random) == 0 {
+        where exhaustive || offset % 4_096 < 110 || Int.random(in: 0..<24, using: &random) == 0 {
             for byte in patterns(database[offset]).shuffled(using: &random).prefix(exhaustive || offset < 100 ? 5 : 1) {
                 changed[offset] = byte
                 check(changed, log, "database byte \(offset) = \(byte)")
@@ -58,14 +60,14 @@ import Testing
         }
         changed = log
         for offset in log.indices
-        where exhaustive || offset < 32 || (offset - 32) % 4_120 < 40 || Int.random(in: 0..<4, using: &random) == 0 {
+        where exhaustive || offset < 32 || (offset - 32) % 4_120 < 40 || Int.random(in: 0..<8, using: &random) == 0 {
             for byte in patterns(log[offset]).shuffled(using: &random).prefix(
                 exhaustive || (offset - 32) % 4_120 < 40 ? 5 : 1)
             {
                 changed[offset] = byte
                 let before = refused
                 check(database, changed, "log byte \(offset) = \(byte)")
-                #expect(refused == before + 1, "the log covers each of its bytes: \(offset)")
+                if refused == before { Issue.record("a change of log byte \(offset) went unnoticed: seed \(seed)") }
             }
             changed[offset] = log[offset]
         }
@@ -141,7 +143,7 @@ import Testing
         print("no blank blocks: seed \(seed)")
         var random = SeededRandom(seed: seed)
         var steps: [Step] = []
-        for number in 1...(exhaustive ? 900 : 220) {
+        for number in 1...(exhaustive ? 900 : 150) {
             let sizes = [0, 8, 60, 200, 1_500, 4_000, 4_001, 13_000]
             let count = [1, 1, 1, 2, 8].randomElement(using: &random) ?? 1
             steps.append(
@@ -150,7 +152,7 @@ import Testing
                         // Zeros are the worst payload.
                         [UInt8](repeating: 0, count: sizes.randomElement(using: &random) ?? 0)
                     }))
-            if number % 180 == 0 { steps.append(.compact) }
+            if number % 110 == 0 { steps.append(.compact) }
         }
         let session = try Session(steps)
         var log = session.log
@@ -172,13 +174,13 @@ import Testing
                         if log[offset] != 0 { nonzero += 1 }
                         offset += 1
                     }
-                    #expect(nonzero == 2, "seed \(seed), frame at \(frame), from \(start)")
+                    if nonzero < 2 { Issue.record("seed \(seed), frame at \(frame), from \(start)") }
                 }
             }
             if synced > 0 { #expect(synced % 4_096 != 4_088) }
             synced = log.count
         }
-        #expect(frames > 700)
+        #expect(frames > 500)
     }
 
     @Test(

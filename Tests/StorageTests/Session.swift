@@ -61,17 +61,25 @@ struct Session {
     private(set) var models = [Model()]
     private(set) var acknowledged = [0]
 
-    init(_ steps: [Step], close: Bool = true) throws {
+    /// - Parameter earlier: steps of a life before, which ended in a crash that cut `cut` bytes off the log.
+    init(_ steps: [Step], close: Bool = true, after earlier: [Step] = [], cutting cut: Int = 0) throws {
         let folder = try ScratchFolder()
         files = folder.files
         let vfs = try FaultVFS()
-        try Journal.open(files).journal.close()
+        do {
+            let (journal, _) = try Journal.open(files)
+            var model = Model()
+            for step in earlier { try Step.perform(step, on: journal, &model) }
+            if earlier.isEmpty { try journal.close() }
+        }
         database = try bytes(of: files.database) ?? []
-        log = try bytes(of: files.log) ?? []
+        log = Array((try bytes(of: files.log) ?? []).dropLast(cut))
+        truncate(files.log, log.count)
         faultvfs_record(vfs.handle, 1)
         do {
-            let (journal, _) = try Journal.open(files, vfs: vfs.name)
-            var model = Model()
+            let (journal, recovered) = try Journal.open(files, vfs: vfs.name)
+            var model = Model(recovered)
+            models = [model]
             for step in steps {
                 try Step.perform(step, on: journal, &model)
                 models.append(model)
