@@ -134,7 +134,8 @@ final class TestServer: Sendable {
             ("num_of_cores", .number("\(count)")), uid: uid)
     }
 
-    func pages(_ service: String, _ count: Int, node: Int = 0, size: Int = 2048, uid: UInt32? = nil) throws -> JSONValue {
+    func pages(_ service: String, _ count: Int, node: Int = 0, size: Int = 2048, uid: UInt32? = nil) throws -> JSONValue
+    {
         try ask(
             "allocate_hugepages", ("service_name", .string(service)), ("hugepages_requested", .number("\(count)")),
             ("node_id", .number("\(node)")), ("size_kb", .number("\(size)")), uid: uid)
