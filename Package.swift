@@ -59,6 +59,7 @@ let package = Package(
         // Faces and what reaches them.
         module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Placement", "Service", "WireJSON", nio, nioPosix]),
         module("Client", ["CLinux", "Machine", "WireJSON"]),
+        module("Rendering", ["Client", "Machine"]),
 
         // Programs.
         program(
@@ -67,7 +68,7 @@ let package = Package(
                 "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
                 arguments, logging, nio, nioPosix, unixSignals,
             ]),
-        program("berth", ["Client", "Machine", "WireJSON", arguments]),
+        program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
 
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
