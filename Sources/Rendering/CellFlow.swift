@@ -19,6 +19,8 @@ struct CellFlow {
     private struct Piece {
         let cpus: [Int]
         let boundary: MachineLayout.Boundary?
+        /// Which core of its group it is, from 0.
+        let position: Int
     }
 
     /// A row: the lowest CPU of its first core, and its lines.
@@ -32,9 +34,10 @@ struct CellFlow {
     /// between groups where groups fit.
     func rows(of place: MachineLayout.Place, limit: Int) -> [Row] {
         var pieces: [[Piece]] = place.groups.map { group in
-            group.cores.enumerated().map { Piece(cpus: $1, boundary: $0 == 0 ? group.boundary : nil) }
+            group.cores.enumerated().map { Piece(cpus: $1, boundary: $0 == 0 ? group.boundary : nil, position: $0) }
         }
         guard !pieces.isEmpty else { return [] }
+        let limit = brackets ? limit - 2 : limit
         if pieces.contains(where: { width(of: $0) > limit }) { pieces = pieces.flatMap { $0.map { [$0] } } }
         let count = pack(pieces, limit).count
         // The narrowest rows of the same number.
@@ -55,7 +58,7 @@ struct CellFlow {
         var used = 0
         for unit in units {
             let width = width(of: unit)
-            let gap = rows.last?.count ?? 0 == 0 ? 0 : gap(before: unit.first, at: rows.last?.count ?? 0).count
+            let gap = gap(before: unit.first).count
             if let last = rows.indices.last, used + gap + width <= limit {
                 rows[last] += unit
                 used += gap + width
@@ -81,19 +84,25 @@ struct CellFlow {
 
     private func width(of pieces: [Piece]) -> Int {
         pieces.enumerated().reduce(0) { sum, piece in
-            let gap = piece.offset == 0 ? 0 : gap(before: piece.element, at: piece.offset).count
+            let gap = piece.offset == 0 ? 0 : gap(before: piece.element).count
             let cpus = piece.element.cpus.count
             return sum + gap + cpus * cellWidth + (cpus - 1) * siblingGap
         }
     }
 
-    /// What stands between cores; `position` counts the cores of the row.
-    private func gap(before piece: Piece?, at position: Int) -> String {
+    /// What stands between a core and the one before it in its row.
+    private func gap(before piece: Piece?) -> String {
         let mark = piece?.boundary.map { Self.mark($0, usesUnicode: usesUnicode) }
         switch cells {
-        case .numbered: return mark.map { " \($0) " } ?? (hasSiblings ? "   " : " ")
-        case .dense: return mark ?? (hasSiblings || position.isMultiple(of: 8) ? " " : "")
+        case .numbered: return hasSiblings ? "]\(mark ?? " ")[" : mark.map { " \($0) " } ?? " "
+        case .dense: return mark ?? (hasSiblings || piece?.position.isMultiple(of: 8) == true ? " " : "")
         }
+    }
+
+    /// Brackets hold the numbers of siblings together.
+    private var brackets: Bool {
+        if case .numbered = cells { return hasSiblings }
+        return false
     }
 
     /// The character at a boundary.
@@ -106,13 +115,13 @@ struct CellFlow {
     }
 
     private func row(_ pieces: [Piece]) -> Row {
-        var numbers = StyledText()
-        var marks = StyledText()
+        var numbers = StyledText(brackets ? "[" : "", .faint)
+        var marks = StyledText(brackets ? " " : "")
         for (position, piece) in pieces.enumerated() {
             if position > 0 {
-                let gap = gap(before: piece, at: position)
+                let gap = gap(before: piece)
                 numbers.append(gap, .faint)
-                marks.append(gap, .faint)
+                marks.append(brackets ? String(gap.map { "[]".contains($0) ? " " : $0 }) : gap, .faint)
             }
             var before: Holdings.Use?
             for cpu in piece.cpus {
@@ -133,6 +142,7 @@ struct CellFlow {
                 before = use
             }
         }
+        if brackets { numbers.append("]", .faint) }
         let first = pieces.first?.cpus.first ?? 0
         if case .dense = cells { return Row(first: first, lines: [marks]) }
         return Row(first: first, lines: [numbers, marks])

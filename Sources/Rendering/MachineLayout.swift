@@ -10,6 +10,8 @@ struct MachineLayout {
         let packages: [Int]
         /// The groups of cores; empty for a node without CPUs.
         let groups: [Group]
+        /// All its CPUs.
+        var cpus: CPUSet { CPUSet(groups.lazy.flatMap(\.cores).joined()) }
         /// The lowest CPU.
         var first: Int? { groups.compactMap(\.cores.first?.first).min() }
     }

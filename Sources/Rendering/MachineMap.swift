@@ -76,7 +76,13 @@ public struct MachineMap {
         ]
         parts.append(machine.hasNUMA ? Quantity.count(machine.nodes.count, "NUMA node") : "no NUMA")
         first.append(": \(parts.joined(separator: ", "))")
-        return [first] + kinds
+        return [first] + [pool] + kinds
+    }
+
+    private var pool: StyledText {
+        if let list { return Tables.summary(list) }
+        return machine.isolated.isEmpty
+            ? "no isolated CPUs" : StyledText(Quantity.count(machine.isolated.count, "isolated CPU"))
     }
 
     private var kinds: [StyledText] {
@@ -88,24 +94,28 @@ public struct MachineMap {
     // MARK: - One place after the other
 
     private func places(_ flow: CellFlow) -> [StyledText] {
-        var lines: [StyledText] = []
+        var blocks: [[StyledText]] = []
         for place in layout.places {
-            lines += ["", rule(heading(of: place))]
+            var block = [StyledText(heading(of: place), .heading)]
             let anchor = isDense ? String(machine.present.last ?? 0).count + 2 : 0
-            for row in flow.rows(of: place, limit: style.width - 4 - anchor) {
+            for row in flow.rows(of: place, limit: style.width - 2 - anchor) {
                 for line in row.lines {
                     var start = StyledText("  ")
                     if isDense { start.append("\(row.first)", .faint) }
                     start.pad(to: 2 + anchor)
-                    lines.append(start + line)
+                    block.append(start + line)
                 }
             }
-            lines += bars(pools.filter { $0.node == place.node?.id })
+            blocks.append(block + bars(pools.filter { $0.node == place.node?.id }))
         }
         let shown = Set(layout.places.compactMap { $0.node?.id })
         let others = pools.filter { !shown.contains($0.node) }
-        if !others.isEmpty { lines += ["", rule("Nodes that only the daemon knows")] + bars(others) }
-        return lines
+        for id in Set(others.map(\.node)).sorted() {
+            blocks.append(
+                [StyledText("Node \(id), which only the daemon knows", .heading)]
+                    + bars(others.filter { $0.node == id }))
+        }
+        return Blocks.arranged(blocks, width: style.width)
     }
 
     func heading(of place: MachineLayout.Place) -> String {
@@ -118,34 +128,28 @@ public struct MachineMap {
         if let node = place.node {
             parts.append(parts.isEmpty ? "Node \(node.id)" : "node \(node.id)")
             if place.groups.isEmpty { parts.append("memory only") }
-            if let bytes = node.memoryBytes { parts.append(Quantity.bytes(bytes)) }
+            if let bytes = node.memoryBytes, bytes > 0 { parts.append(Quantity.bytes(bytes)) }
         } else if place.packages.isEmpty {
             parts.append("In no package")
+        }
+        let isolated = place.cpus.intersection(machine.isolated)
+        if list != nil, !isolated.isEmpty {
+            parts.append("\(isolated.intersection(holdings.free).count) of \(isolated.count) free")
         }
         return parts.joined(separator: ", ")
     }
 
-    func rule(_ text: String) -> StyledText {
-        guard style.usesUnicode else { return StyledText(text, .heading) }
-        var line = StyledText("── ", .faint)
-        line.append(text, .heading)
-        line.append(" " + String(repeating: "─", count: max(min(style.width, 100) - line.width - 2, 0)), .faint)
-        return line
-    }
-
     private func bars(_ pools: [PagePool]) -> [StyledText] {
-        pools.map { pool in
-            var line = StyledText("  ")
+        let counts = self.pools.reduce(0) { max($0, $1.counts.count) }
+        let width = min(max(style.width - counts - 9, 10), 32)
+        return pools.map { pool in
             let size = Quantity.pageSize(kilobytes: pool.sizeKB)
-            line.pad(to: max(6 - size.count, 2))
-            line.append(size + " ")
-            line.append(pool.bar(width: barWidth, usesUnicode: style.usesUnicode))
+            var line = StyledText(String(repeating: " ", count: max(6 - size.count, 2)) + size + " ")
+            line.append(pool.bar(width: width, usesUnicode: style.usesUnicode))
             line.append("  \(pool.counts)")
             return line
         }
     }
-
-    private var barWidth: Int { min(max(style.width - 60, 10), 32) }
 
     // MARK: - Many small places side by side
 
@@ -195,7 +199,7 @@ public struct MachineMap {
         return runs.flatMap { run in
             let noun = run.nodes.count == 1 ? "Node" : "Nodes"
             let each = run.nodes.count == 1 ? "" : ", each"
-            return ["", rule("\(noun) \(run.nodes.list)\(each)")] + bars(run.pools)
+            return ["", StyledText("\(noun) \(run.nodes.list)\(each)", .heading)] + bars(run.pools)
         }
     }
 }

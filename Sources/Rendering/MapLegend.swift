@@ -4,20 +4,22 @@ import Machine
 extension MachineMap {
     /// What the marks mean: the holders with what they hold, then the rest.
     var legend: [StyledText] {
-        var table = Table([("", .left), ("", .left), ("", .right), ("", .left), ("", .left), ("", .left)])
+        var table = Table([("", .left), ("", .left), ("", .right), ("", .left), ("", .left)])
         let pages = pagesByHolder
-        for (position, allocation) in holdings.allocations.enumerated() {
+        func addHolder(_ mark: StyledText, _ service: String, _ protection: String, _ cpus: CPUSet) {
             table.add([
-                mark(.held(position)), Tables.name(allocation.service, style), StyledText("\(allocation.cpus.count)"),
-                StyledText(Tables.protection(allocation)), StyledText(allocation.cpus.list),
-                StyledText(pages[allocation.service] ?? ""),
+                mark, Tables.name(service, style), StyledText("\(cpus.count)"), StyledText(protection),
+                StyledText(cpus.isEmpty ? pages[service] ?? "" : cpus.list),
             ])
+            if !cpus.isEmpty, let pages = pages[service] { table.add(["", "", "", "", StyledText(pages)]) }
+        }
+        for (position, allocation) in holdings.allocations.enumerated() {
+            addHolder(
+                mark(.held(position)), allocation.service, Tables.protection(allocation), allocation.cpus)
         }
         let known = Set(holdings.allocations.map(\.service))
         for service in pages.keys.sorted() where !known.contains(service) {
-            table.add([
-                "", Tables.name(service, style), "0", "", "", StyledText(pages[service] ?? ""),
-            ])
+            addHolder("", service, "pages only", CPUSet())
         }
         func add(_ use: Holdings.Use, _ name: String, _ cpus: CPUSet) {
             guard !cpus.isEmpty else { return }
@@ -29,7 +31,7 @@ extension MachineMap {
         add(.free, list == nil ? "isolated" : "free", holdings.free)
         add(.housekeeping, "housekeeping", holdings.housekeeping)
         add(.offline, "offline", machine.offline)
-        return [""] + table.lines(hasHeading: false, indent: 2) + key
+        return [""] + table.lines(hasHeading: false, indent: 1, wrap: style.isTerminal ? style.width : nil) + key
     }
 
     private func mark(_ use: Holdings.Use) -> StyledText {
@@ -52,7 +54,7 @@ extension MachineMap {
     /// What the lines between cores and the parts of the bars mean, as far as they occur.
     private var key: [StyledText] {
         var parts: [StyledText] = []
-        if layout.hasSiblings { parts.append("siblings of a core stand together") }
+        if layout.hasSiblings { parts.append(isDense ? "siblings of a core stand together" : "[ ] siblings of a core") }
         let boundaries = Set(layout.places.flatMap { $0.groups.compactMap(\.boundary) })
         for (names, members) in [
             ([("L3 cache", MachineLayout.Boundary.l3), ("package", .package)]),
@@ -105,7 +107,6 @@ extension MachineMap {
         if !unprotected.isEmpty { notes.append("held, and no longer isolated: CPUs \(unprotected.list)") }
         let missing = machine.isolated.subtracting(machine.present)
         if !missing.isEmpty { notes.append("isolated, and not on this machine: CPUs \(missing.list)") }
-        if machine.isolated.isEmpty { notes.append("no CPU is isolated: nothing can be allocated") }
         notes += machine.problems.map { "cannot be used: \(Printable.text($0.description))" }
         return notes.isEmpty ? [] : [""] + notes.map { StyledText("  note: ", .warning) + StyledText($0) }
     }
