@@ -38,7 +38,7 @@ public enum Tables {
 
     /// One sentence about the pool.
     static func summary(_ list: AllocationList) -> StyledText {
-        if list.available == 0 { return "no isolated CPUs: nothing can be allocated" }
+        if list.available == 0 { return "no isolated CPUs: no CPU can be allocated" }
         return StyledText(
             "\(Quantity.count(list.available, "isolated CPU")): \(list.allocated) held by "
                 + "\(Quantity.count(list.allocations.count, "service")), \(list.remaining) free")

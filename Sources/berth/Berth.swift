@@ -25,6 +25,7 @@ struct Berth: ParsableCommand {
         version: "berth \(version)",
         subcommands: [
             List.self, Allocate.self, Percent.self, NUMA.self, Release.self, Memory.self, HugePages.self, Status.self,
+            Map.self, Topology.self,
         ])
 
     /// The same as the daemon's.
