@@ -61,6 +61,7 @@ let package = Package(
         // Faces and what reaches them.
         module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Placement", "Service", "WireJSON", nio, nioPosix]),
         module("Client", ["CLinux", "Machine", "WireJSON"]),
+        module("Rendering", ["Client", "Machine"]),
 
         // Programs.
         program(
@@ -69,7 +70,7 @@ let package = Package(
                 "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
                 arguments, logging, nio, nioPosix, unixSignals,
             ]),
-        program("berth", ["Client", "Machine", "WireJSON", arguments]),
+        program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
 
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),

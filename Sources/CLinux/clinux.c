@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -80,12 +81,17 @@ static int close_with_error(int fd) {
     return -1;
 }
 
-int clinux_connect(const char *path) {
+int clinux_connect(const char *path) { return clinux_connect_within(path, 0); }
+
+int clinux_connect_within(const char *path, int milliseconds) {
     struct sockaddr_un address;
     socklen_t length = unix_address(&address, path);
     if (length == 0) return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
+    // Connecting to a Unix socket waits by the time limit of sending; zero waits for ever.
+    struct timeval limit = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0) return close_with_error(fd);
     return connect(fd, (struct sockaddr *)&address, length) == 0 ? fd : close_with_error(fd);
 }
 

@@ -30,6 +30,9 @@ ssize_t clinux_write_ready(int fd, const void *bytes, size_t count);
 /// A connected Unix stream socket (close-on-exec), or -1.
 int clinux_connect(const char *path);
 
+/// The same, waiting at most so long (1 and more) where the listener's queue is full; errno is then EAGAIN.
+int clinux_connect_within(const char *path, int milliseconds);
+
 /// A Unix stream socket (close-on-exec, not blocking) bound to `path`, whose file nobody may use yet (mode 0), or -1.
 int clinux_bind(const char *path);
 

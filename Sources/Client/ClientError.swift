@@ -1,0 +1,50 @@
+/// Why no answer, or none of use, came from the daemon.
+public enum ClientError: Error, Equatable, Sendable {
+    /// Nothing answers at the socket.
+    case unreachable(socket: String, Unreachable)
+    /// The socket is there and this user may not connect to it.
+    case notPermitted(socket: String)
+    /// The answer took longer than so many seconds.
+    case timeout(socket: String, seconds: Double)
+    /// The reply is cut off, is no JSON, or lacks what a reply of its kind must have.
+    case malformedReply(socket: String, reason: String)
+    /// The daemon answered with an error: its text, and the reply as it came.
+    case refused(message: String, reply: [UInt8])
+
+    /// Why nothing answers.
+    public enum Unreachable: Equatable, Sendable {
+        /// There is no such file.
+        case noSocket
+        /// The file is there and nobody listens.
+        case nobodyListens
+        /// The path does not fit a socket address (107 bytes; Linux `sun_path`).
+        case pathTooLong
+        /// Any other failure: the system's text.
+        case failed(String)
+    }
+}
+
+extension ClientError: CustomStringConvertible {
+    /// What was wrong and what to do. Texts of the daemon are as they came: escape them before a person sees them.
+    public var description: String {
+        switch self {
+        case .unreachable(let socket, .noSocket):
+            "no socket at \(socket): is berthd running? (start it, or name its socket with --socket or BERTH_SOCKET)"
+        case .unreachable(let socket, .nobodyListens):
+            "nobody listens at \(socket): berthd has stopped and left the file behind, or the file is no socket; start it"
+        case .unreachable(let socket, .pathTooLong):
+            "\(socket): not the path of a socket (it must have 1 to 107 bytes)"
+        case .unreachable(let socket, .failed(let reason)): "cannot reach berthd at \(socket): \(reason)"
+        case .notPermitted(let socket):
+            "not permitted to connect to \(socket): only root and the groups that berthd was given may"
+        case .timeout(let socket, let seconds):
+            "no answer from \(socket) within \(Self.text(seconds)) s: is the daemon stuck? (--timeout waits longer)"
+        case .malformedReply(let socket, let reason): "malformed reply from \(socket): \(reason)"
+        case .refused(let message, _): message
+        }
+    }
+
+    private static func text(_ seconds: Double) -> String {
+        Int(exactly: seconds).map(String.init) ?? String(seconds)
+    }
+}

@@ -1,0 +1,41 @@
+import WireJSON
+
+/// Talks to the daemon over its EPA socket. Each call makes a connection of its own and waits for the answer.
+public struct EPAClient: Sendable {
+    /// The path of the socket.
+    public let socket: String
+    /// How long one exchange may take from connecting to the end of the reply, in seconds.
+    public let timeout: Double
+
+    /// A client; nothing is connected yet.
+    public init(socket: String, timeout: Double = 10) {
+        self.socket = socket
+        self.timeout = timeout
+    }
+
+    /// A reply, decoded and as it came.
+    public struct Answer<Reply: Sendable>: Sendable {
+        /// What the daemon said.
+        public let reply: Reply
+        /// Its JSON text.
+        public let json: [UInt8]
+    }
+
+    /// Asks and waits.
+    ///
+    /// - Throws: ``ClientError``.
+    public func send<Action: EPAAction>(_ action: Action) throws(ClientError) -> Answer<Action.Reply> {
+        let exchange = try Exchange(socket: socket, seconds: timeout)
+        try exchange.send(action.request)
+        let json = try exchange.receive()
+        let value = JSONValue(scanned: json[...])
+        if let error = value["error"] {
+            throw .refused(message: error.string ?? "an error without a text", reply: json)
+        }
+        do {
+            return Answer(reply: try Action.reply(try ReplyObject(value)), json: json)
+        } catch {
+            throw .malformedReply(socket: socket, reason: "\(error)")
+        }
+    }
+}

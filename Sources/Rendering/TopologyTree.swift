@@ -1,0 +1,148 @@
+import Machine
+
+/// A machine as a tree for people: what contains what, with the CPUs of each.
+public struct TopologyTree {
+    private let title: String
+    private let machine: Machine
+    private let style: Style
+    private let root: Branch
+
+    /// The tree of `machine`, which is called `title`.
+    public init(title: String, machine: Machine, style: Style) {
+        self.title = title
+        self.machine = machine
+        self.style = style
+        root = Branch.tree(of: machine)
+    }
+
+    /// The lines.
+    public var lines: [StyledText] {
+        var heading = StyledText(Printable.text(title), .heading)
+        heading.append(
+            ": \(Quantity.count(machine.online.count, "CPU")) in \(Quantity.count(machine.cores.count, "core")), "
+                + "\(Quantity.count(machine.packages.count, "package")), "
+                + (machine.hasNUMA ? Quantity.count(machine.nodes.count, "NUMA node") : "no NUMA"))
+        var table = Table([("", .left), ("", .left)])
+        func add(_ name: String, _ cpus: CPUSet) {
+            table.add([StyledText(name), StyledText(cpus.isEmpty ? "-" : cpus.list)])
+        }
+        add("online", machine.online)
+        add("offline", machine.offline)
+        add("isolated", machine.isolated)
+        add("nohz_full", machine.nohzFull)
+        for kind in machine.coreKinds { add(kind.name, kind.cpus) }
+        var lines = [heading] + table.lines(hasHeading: false, indent: 2)
+        lines.append("")
+        for branch in root.branches { draw(branch, prefix: "", mark: "", to: &lines) }
+        for problem in machine.problems {
+            lines.append(
+                StyledText("note: ", .warning) + StyledText("cannot be used: \(Printable.text(problem.description))"))
+        }
+        return lines
+    }
+
+    private func draw(_ branch: Branch, prefix: String, mark: String, to lines: inout [StyledText]) {
+        var line = StyledText(prefix + mark, .faint)
+        line.append(branch.labels.joined(separator: ", "), .heading)
+        if !branch.cpus.isEmpty { line.append("  \(branch.cpus.list)") }
+        for detail in branch.details { line.append("  \(detail)", .faint) }
+        let deeper = prefix + (mark.isEmpty ? "" : mark == last ? "   " : style.usesUnicode ? "│  " : "|  ")
+        var cores = branch.loose(machine)
+        if branch.branches.isEmpty, !cores.isEmpty, cores.allSatisfy({ $0.count == 1 }) {
+            line.append("  \(Quantity.count(cores.count, "core"))", .faint)
+            cores = []
+        }
+        lines.append(line)
+        let below = branch.branches.count + (cores.isEmpty ? 0 : 1)
+        for (index, child) in branch.branches.enumerated() {
+            draw(child, prefix: deeper, mark: index == below - 1 ? last : middle, to: &lines)
+        }
+        guard !cores.isEmpty else { return }
+        var text = StyledText(deeper + last, .faint)
+        text.append(Quantity.count(cores.count, "core"), .heading)
+        if cores.contains(where: { $0.count > 1 }) {
+            text.append("  " + cores.map(\.list).joined(separator: "  "))
+        }
+        lines.append(text)
+    }
+
+    private var middle: String { style.usesUnicode ? "├─ " : "|- " }
+    private var last: String { style.usesUnicode ? "└─ " : "`- " }
+}
+
+/// A set of CPUs that the kernel tells of, and the sets within it.
+private struct Branch {
+    var labels: [String]
+    let cpus: CPUSet
+    var details: [String] = []
+    var branches: [Branch] = []
+
+    static func tree(of machine: Machine) -> Branch {
+        var root = Branch(labels: [], cpus: machine.online)
+        var all: [Branch] = []
+        func add(_ name: String, _ sets: CPUPartition) {
+            for (number, cpus) in sets.enumerated() { all.append(Branch(labels: ["\(name) \(number)"], cpus: cpus)) }
+        }
+        func add(_ name: String, _ sets: CPUPartition, moreThan partition: CPUPartition) {
+            for cpus in sets where !partition.contains(cpus) { all.append(Branch(labels: [name], cpus: cpus)) }
+        }
+        add("Drawer", machine.drawers)
+        add("Book", machine.books)
+        add("Package", CPUPartition(machine.packages.map(\.cpus)))
+        for node in machine.nodes where !node.cpus.isEmpty {
+            all.append(Branch(labels: ["Node \(node.id)"], cpus: node.cpus, details: details(of: node)))
+        }
+        if machine.dies.count > machine.packages.count { add("Die", machine.dies) }
+        add("L3", machine.l3Groups, moreThan: [])
+        add("Cluster", machine.clusters, moreThan: machine.cores)
+        add("L2", machine.l2Groups, moreThan: machine.cores)
+        // Larger sets first, so that each finds what contains it; equal sets in the order above.
+        for branch in all.enumerated().sorted(by: {
+            ($1.element.cpus.count, $0.offset) < ($0.element.cpus.count, $1.offset)
+        }) { root.insert(branch.element) }
+        root.sort()
+        for node in machine.nodes where node.cpus.isEmpty {
+            root.branches.append(
+                Branch(
+                    labels: ["Node \(node.id), no CPUs"], cpus: CPUSet(), details: details(of: node)))
+        }
+        return root
+    }
+
+    private mutating func insert(_ branch: Branch) {
+        guard let index = branches.firstIndex(where: { branch.cpus.isSubset(of: $0.cpus) }) else {
+            branches.append(branch)
+            return
+        }
+        if branches[index].cpus == branch.cpus {
+            branches[index].labels += branch.labels
+            branches[index].details += branch.details
+        } else {
+            branches[index].insert(branch)
+        }
+    }
+
+    private mutating func sort() {
+        branches.sort { ($0.cpus.first ?? 0) < ($1.cpus.first ?? 0) }
+        for index in branches.indices { branches[index].sort() }
+    }
+
+    /// The cores in no branch below.
+    func loose(_ machine: Machine) -> [CPUSet] {
+        let below = branches.reduce(CPUSet()) { $0.union($1.cpus) }
+        return machine.cores.filter { !$0.isDisjoint(with: cpus) && $0.isDisjoint(with: below) }
+    }
+
+    private static func details(of node: Node) -> [String] {
+        var details: [String] = []
+        if let bytes = node.memoryBytes { details.append(Quantity.bytes(bytes)) }
+        for pool in node.hugePages where pool.total > 0 {
+            details.append("\(Quantity.pageSize(kilobytes: pool.sizeKB)) pages: \(pool.total), \(pool.free) free")
+        }
+        if node.distances.count > 1 {
+            let far = node.distances.sorted { $0.key < $1.key }.map { "\($0.value)" }
+            details.append("distances \(far.joined(separator: " "))")
+        }
+        return details
+    }
+}

@@ -1,0 +1,41 @@
+import Glibc
+import Rendering
+import WireJSON
+
+/// The two streams. Both are written at once, not through buffers.
+enum Output {
+    /// Writes text to standard output.
+    static func write(_ text: String) throws(Failure) { try write(Array(text.utf8)) }
+
+    /// Writes bytes to standard output.
+    static func write(_ bytes: [UInt8]) throws(Failure) {
+        guard put(bytes, on: STDOUT_FILENO) else {
+            throw Failure("cannot write the output: \(String(cString: strerror(errno)))", status: Failure.output)
+        }
+    }
+
+    /// Writes a JSON document. A terminal gets it in pure ASCII, so that no name in it can act on the terminal or show
+    /// as something else; the value is the same.
+    static func write(json: [UInt8]) throws(Failure) {
+        guard isatty(STDOUT_FILENO) != 0, let value = try? JSONValue(json) else { return try write(json + [0x0A]) }
+        var writer = JSONWriter(capacity: json.count, escapesNonASCII: true)
+        writer.value(value)
+        try write(writer.bytes + [0x0A])
+    }
+
+    /// Writes `berth: …` to standard error.
+    static func complain(_ text: String) { _ = put(Array("berth: \(text)\n".utf8), on: STDERR_FILENO) }
+
+    private static func put(_ bytes: [UInt8], on descriptor: Int32) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 {
+                if errno == EINTR { continue }
+                return false
+            }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+}

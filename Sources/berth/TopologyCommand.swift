@@ -1,0 +1,59 @@
+import ArgumentParser
+import Machine
+import Rendering
+import WireJSON
+
+/// `berth topology`.
+struct Topology: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the machine: packages, NUMA nodes, caches, cores.",
+        subcommands: [Show.self, Capture.self], defaultSubcommand: Show.self)
+
+    /// Without a subcommand.
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the machine as a tree, or as a JSON document.")
+        @OptionGroup var machine: MachineOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let (name, files) = try machine.files()
+            let found = try MachineReader(files: files).read()
+            if output.json { return try Output.write(TopologyReport(found, name: name).json()) }
+            let style = output.style
+            let tree = TopologyTree(title: name ?? "This machine", machine: found, style: style)
+            try Output.write(tree.lines.rendered(style))
+        }
+    }
+
+    /// `berth topology capture`.
+    struct Capture: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write the files that describe the machine to one file, to replay it elsewhere.",
+            discussion:
+                "The file can be given to --machine of berth and berthd. It holds what /sys says about CPUs and "
+                + "memory nodes, and the name below.")
+        @Argument(help: "The file to write, - for standard output.") var file: String
+        @Option(help: "What to call the machine.") var name: String?
+        @OptionGroup var machine: MachineOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let (known, files) = try machine.files()
+            let capture = MachineCapture.capture(files, name: name ?? known ?? "captured")
+            if file == "-" { return try Output.write(capture.json()) }
+            do { try capture.write(to: file) } catch { throw Failure("\(error)", status: Failure.output) }
+            if output.json {
+                try Output.write(
+                    json: JSONWriter.object { writer in
+                        writer.member("file", file)
+                        writer.member("name", capture.name)
+                        writer.member("files", capture.files.count)
+                    })
+            } else {
+                try Output.write(
+                    "\(Printable.text(file)): \(capture.files.count) files of \(Printable.name(capture.name))\n")
+            }
+        }
+    }
+}
