@@ -69,6 +69,9 @@ let package = Package(
             ]),
         program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
 
+        // Measurement (make bench).
+        program("berth-bench", ["Ledger", "Machine", "Placement"]),
+
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
 
