@@ -1,7 +1,7 @@
 import Dispatch
-import Glibc
 import Ledger
 import LedgerStore
+import Service
 import Synchronization
 
 /// The one owner of a machine's ledger: orders commands, makes them durable together, answers when they are.
@@ -40,10 +40,12 @@ public final class Host: Sendable {
     private let finished = DispatchSemaphore(value: 0)
 
     /// A host that starts from `ledger`, all of which is kept already.
-    public init(ledger: Ledger, keeper: sending any LedgerKeeper) {
+    ///
+    /// - Throws: `SystemError` where its thread cannot be started.
+    public init(ledger: Ledger, keeper: sending any LedgerKeeper) throws(SystemError) {
         published = Mutex(ledger)
         let writer = Writer(ledger: ledger, keeper: keeper)
-        startThread { [self] in
+        try startThread { [self] in
             run(writer)
             finished.signal()
         }
@@ -123,22 +125,4 @@ public final class Host: Sendable {
         do { try ledger.apply(decision.change) } catch { throw .refused(Refusal(.conflict(error))) }
         return decision
     }
-}
-
-/// Runs `body` on a new thread.
-private func startThread(_ body: sending @escaping () -> Void) {
-    final class Box {
-        let body: () -> Void
-        init(_ body: @escaping () -> Void) { self.body = body }
-    }
-    var thread = pthread_t()
-    let argument = Unmanaged.passRetained(Box(body)).toOpaque()
-    let result = pthread_create(
-        &thread, nil,
-        { argument in
-            if let argument { Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body() }
-            return nil
-        }, argument)
-    precondition(result == 0, "no thread can be started: \(String(cString: strerror(result)))")
-    pthread_detach(thread)
 }

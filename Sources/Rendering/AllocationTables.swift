@@ -1,3 +1,4 @@
+import Machine
 import Client
 
 /// Tables of what the daemon answers.

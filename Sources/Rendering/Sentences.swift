@@ -1,3 +1,4 @@
+import Machine
 import Client
 
 /// One sentence about what a command changed.
