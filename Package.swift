@@ -1,7 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny")]
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility"),
+]
 
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -73,8 +75,17 @@ let package = Package(
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
 
-        module("TestSupport"),
+        .target(name: "CTestSupport"),
+        module("TestSupport", ["CTestSupport"]),
         tests("MachineTests", ["Machine", "TestSupport"]),
+        tests("WireJSONTests", ["TestSupport", "WireJSON"]),
+        tests(
+            "EPASocketTests",
+            [
+                "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport",
+                "WireJSON", logging, nio, nioPosix,
+            ]),
+        tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

@@ -43,7 +43,10 @@ public final class EPAFace: Sendable {
             case .listAllocations:
                 reply(EPAReply.list(host.ledger, isolated: try isolated(options)))
             case .memoryInfo(let service):
-                reply(EPAReply.memory(service: service, ledger: host.ledger, nodes: pageNodes()))
+                let ledger = host.ledger
+                let nodes = pageNodes()
+                reply(EPAReply.memory(service: service, ledger: ledger, nodes: nodes))
+                noteVanishedPages(ledger, nodes)
             default:
                 try change(request, from: peer, isAdministrator: isAdministrator, options: options, reply: reply)
             }
@@ -64,6 +67,13 @@ public final class EPAFace: Sendable {
 
     private func pageNodes() -> [(id: Int, pools: [HugePagePool])] {
         (machine.reader.nodeIDs() ?? []).map { ($0, machine.reader.hugePages(ofNode: $0) ?? []) }
+    }
+
+    private func noteVanishedPages(_ ledger: Ledger, _ nodes: [(id: Int, pools: [HugePagePool])]) {
+        let present = Set(nodes.flatMap { node in node.pools.map { "\(node.id)/\($0.sizeKB)" } })
+        let booked = Set(
+            ledger.holdersWithPages.flatMap { ledger[$0]?.pages ?? [] }.map { "\($0.node)/\($0.sizeKB)" })
+        journalist.noteVanishedPages(booked.subtracting(present).sorted())
     }
 
     /// A list that the kernel gives; malformed text is an error reply (EPA specification, "CPU list text").
@@ -189,7 +199,7 @@ extension Host.Failure {
     func text(action: String) -> String {
         switch self {
         case .refused(let refusal): refusal.text(action: action)
-        case .notKept(let error): error.description
+        case .notKept(let error): "\(error)"
         case .stopping: "The service is stopping"
         }
     }

@@ -12,6 +12,7 @@ public final class Journalist: Sendable {
     private let logger: Mutex<Logger>
     private let machine: HostMachine
     private let lastDrift = Mutex(CPUSet())
+    private let lastVanished = Mutex<[String]>([])
 
     /// A journalist who writes to `audit` and `logger`; `machine` says which granted CPUs are offline.
     public init(audit: AuditLog, logger: Logger, machine: HostMachine) {
@@ -44,6 +45,19 @@ public final class Journalist: Sendable {
         }
         guard isNew, !drift.isEmpty else { return }
         log.warning("CPUs are allocated that are not isolated any more", metadata: ["cpus": "\(drift)"])
+    }
+
+    /// Huge pages that are booked on a node or in a size that the machine does not have, as `node/size in kB`; logged when
+    /// they change (section 7, item 30).
+    func noteVanishedPages(_ vanished: [String]) {
+        let isNew = lastVanished.withLock { last in
+            defer { last = vanished }
+            return last != vanished
+        }
+        guard isNew, !vanished.isEmpty else { return }
+        log.warning(
+            "huge pages are booked that the machine does not have",
+            metadata: ["pools": "\(vanished.joined(separator: ","))"])
     }
 
     /// A change that was carried out, or that changed nothing.

@@ -241,3 +241,8 @@ extension CPUSet: Sequence {
     @inlinable
     public var underestimatedCount: Int { words.isEmpty ? 0 : 1 }
 }
+
+extension CPUSet: ExpressibleByArrayLiteral {
+    /// The CPUs of the literal; numbers outside `0...maximumCPU` are left out.
+    public init(arrayLiteral elements: Int...) { self.init(elements) }
+}

@@ -17,26 +17,33 @@ let maximumFileSize = 1 << 20
 
 /// Whether `left` comes before `right` where runs of digits count as numbers.
 func numericallyPrecedes(_ left: String, _ right: String) -> Bool {
+    var (left, right) = (left, right)
+    return left.withUTF8 { left in
+        right.withUTF8 { right in numericallyPrecedes(left, right) }
+    }
+}
+
+private func numericallyPrecedes(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Bool {
     func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
-    var first = left.utf8[...]
-    var second = right.utf8[...]
-    while let a = first.first, let b = second.first {
-        if isDigit(a), isDigit(b) {
-            let runA = first.prefix(while: isDigit)
-            let runB = second.prefix(while: isDigit)
-            let digitsA = runA.drop { $0 == UInt8(ascii: "0") }
-            let digitsB = runB.drop { $0 == UInt8(ascii: "0") }
-            if digitsA.count != digitsB.count { return digitsA.count < digitsB.count }
-            if !digitsA.elementsEqual(digitsB) { return digitsA.lexicographicallyPrecedes(digitsB) }
-            first = first[runA.endIndex...]
-            second = second[runB.endIndex...]
-        } else if a != b {
-            return a < b
+    /// The end of the run of digits at `start`.
+    func end(_ text: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+        text[start...].firstIndex { !isDigit($0) } ?? text.endIndex
+    }
+    var (i, j) = (0, 0)
+    while i < left.count, j < right.count {
+        if isDigit(left[i]), isDigit(right[j]) {
+            let (endI, endJ) = (end(left, i), end(right, j))
+            let first = left[i..<endI].drop { $0 == UInt8(ascii: "0") }
+            let second = right[j..<endJ].drop { $0 == UInt8(ascii: "0") }
+            if first.count != second.count { return first.count < second.count }
+            if !first.elementsEqual(second) { return first.lexicographicallyPrecedes(second) }
+            (i, j) = (endI, endJ)
+        } else if left[i] != right[j] {
+            return left[i] < right[j]
         } else {
-            first = first.dropFirst()
-            second = second.dropFirst()
+            (i, j) = (i + 1, j + 1)
         }
     }
-    if first.isEmpty != second.isEmpty { return first.isEmpty }
-    return left.utf8.lexicographicallyPrecedes(right.utf8)
+    if (i == left.count) != (j == right.count) { return i == left.count }
+    return left.lexicographicallyPrecedes(right)
 }

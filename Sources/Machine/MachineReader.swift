@@ -81,10 +81,18 @@ public struct MachineReader: Sendable {
     /// `nr_hugepages`. A count that is unreadable or no number is 0. Nil where there is no such node; empty where it
     /// has no pools.
     public func hugePages(ofNode id: Int) -> [HugePagePool]? {
+        if let pools = pools(ofNode: id) { return pools }
+        // One look usually tells that the node is there; its CPU list may be missing in a dump.
+        let isThere =
+            files.read("\(SysPath.node(id))/cpulist") != nil
+            || files.entries(of: SysPath.nodes)?.contains("node\(id)") == true
+        return isThere ? [] : nil
+    }
+
+    /// The pools of a node; nil where it has no folder of them.
+    func pools(ofNode id: Int) -> [HugePagePool]? {
         let folder = "\(SysPath.node(id))/hugepages"
-        guard let names = files.entries(of: folder) else {
-            return files.entries(of: SysPath.nodes)?.contains("node\(id)") == true ? [] : nil
-        }
+        guard let names = files.entries(of: folder) else { return nil }
         var pools: [HugePagePool] = []
         for name in names {
             guard let size = KernelText.number(in: name, after: "hugepages-", before: "kB"),

@@ -62,7 +62,7 @@ public final class MachineSource: Sendable {
         guard isolated == machine.isolated else { return nil }
         machine.nohzFull = reader.nohzFull()
         for position in machine.nodes.indices {
-            machine.nodes[position].hugePages = reader.hugePages(ofNode: machine.nodes[position].id) ?? []
+            machine.nodes[position].hugePages = reader.pools(ofNode: machine.nodes[position].id) ?? []
         }
         return machine
     }

@@ -194,7 +194,7 @@ struct TopologyPass {
             Node(
                 id: id, rawCPUs: nodeCPUs(id), online: online, memoryBytes: memory(ofNode: id),
                 distances: distances(ofNode: id, onlineNodes: onlineNodes, folders: ids),
-                hugePages: reader.hugePages(ofNode: id) ?? [])
+                hugePages: reader.pools(ofNode: id) ?? [])
         }
     }
 

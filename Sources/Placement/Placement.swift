@@ -25,16 +25,16 @@ public enum Placement {
         var needed = count
 
         func take(_ amount: Int, from group: Int) {
-            for cpu in groups[group][taken[group]...].prefix(amount) {
+            for cpu in groups[group].dropFirst(taken[group]).prefix(amount) {
                 chosen.insert(cpu)
                 taken[group] += 1
                 needed -= 1
             }
         }
 
-        for group in groups.indices where needed >= 2 && groups[group].count >= 2 { take(2, from: group) }
-        for group in groups.indices where needed > 0 { take(1, from: group) }
-        for group in groups.indices where needed > 0 { take(needed, from: group) }
+        for group in 0..<groups.count where needed >= 2 && groups[group].count >= 2 { take(2, from: group) }
+        for group in 0..<groups.count where needed > 0 { take(1, from: group) }
+        for group in 0..<groups.count where needed > 0 { take(needed, from: group) }
         return chosen
     }
 
@@ -45,7 +45,7 @@ public enum Placement {
     public static func wholeCores(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
         guard candidates.count >= count else { return nil }
         let groups = cores.groups(of: candidates)
-        let bySize = groups.indices.sorted { (groups[$1].count, $0) < (groups[$0].count, $1) }
+        let bySize = (0..<groups.count).sorted { (groups[$1].count, $0) < (groups[$0].count, $1) }
         var chosen = CPUSet()
         var needed = count
         var left: [Int] = []

@@ -1,4 +1,4 @@
-import TOMLKit
+internal import TOMLKit
 
 /// The settings of `berthd`: a key of the configuration file is the name of the flag too.
 public struct DaemonConfiguration: Equatable, Sendable {

@@ -88,8 +88,12 @@ enum FileIO {
             guard fchmod(descriptor, 0o600) == 0 else { throw StorageError("protect", file: path, .system(errno)) }
             var done = 0
             while done < bytes.count {
-                let put = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done) }
-                if put > 0 { done += put } else if put == 0 || errno != EINTR {
+                let put = bytes.withUnsafeBytes {
+                    write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done)
+                }
+                if put > 0 {
+                    done += put
+                } else if put == 0 || errno != EINTR {
                     throw StorageError("write", file: path, .system(put == 0 ? ENOSPC : errno))
                 }
             }

@@ -14,6 +14,7 @@ public final class Journal {
     /// The files opened last, to tell them from others at their paths; empty where none are known.
     private var ours: [String: FileIdentity] = [:]
     private var failure: String?
+    private var isClosed = false
     private var lastHead: Head
     /// Records appended since the last snapshot (since the start, where there is none).
     public private(set) var recordsSinceSnapshot: Int
@@ -52,7 +53,8 @@ public final class Journal {
         try FileIO.prepareFolder(files.folder)
         var loaded = try files.load(schema: schema)
         if case .fresh = loaded {
-            try DatabaseBuilder.place(try DatabaseBuilder.image(files: files, schema: schema, snapshot: nil), files: files)
+            try DatabaseBuilder.place(
+                try DatabaseBuilder.image(files: files, schema: schema, snapshot: nil), files: files)
             loaded = try files.load(schema: schema)
         }
         let (image, identity) = try files.sound(loaded)
@@ -86,9 +88,8 @@ public final class Journal {
         guard !payloads.isEmpty else { return }
         try check(payloads)
         try attempt { (database) throws(StorageError) in
-            // Here and not after the commit: what throws must not have been stored. The second condition keeps a
-            // transaction from starting with the last 8 bytes of a block, which a loss of that block would blank.
-            if database.logBytes > Self.logLimit || database.logBytes % 4_096 == 4_088 { try database.checkpoint() }
+            // Here and not after the commit: what throws must not have been stored.
+            if database.logBytes > Self.logLimit { try database.checkpoint() }
             try database.write(payloads, kind: .event)
         }
         recordsSinceSnapshot += payloads.count
@@ -106,9 +107,11 @@ public final class Journal {
     }
 
     /// Empties the write-ahead log where it has grown past 1 MiB: for the owner's idle moments, so that `append` need not.
-    public func maintain() throws(StorageError) {
+    public func maintain() throws(StorageError) { try maintain(above: Self.idleLogLimit) }
+
+    func maintain(above limit: Int) throws(StorageError) {
         try attempt { (database) throws(StorageError) in
-            if database.logBytes > Self.idleLogLimit { try database.checkpoint() }
+            if database.logBytes > limit { try database.checkpoint() }
         }
     }
 
@@ -117,7 +120,7 @@ public final class Journal {
     public func close() throws(StorageError) {
         defer {
             database = nil
-            failure = failure ?? "closed"
+            isClosed = true
         }
         try attempt { (database) throws(StorageError) in try database.setState(.closed) }
     }
@@ -151,6 +154,7 @@ public final class Journal {
     /// May be called again until it succeeds; also on a journal that has not failed.
     public func rebuild(snapshot: [UInt8]) throws(StorageError) {
         try check([snapshot])
+        guard !isClosed else { throw StorageError("rebuild", file: files.database, .closed) }
         failure = failure ?? "rebuilding"
         do throws(StorageError) {
             try reopen(snapshot)

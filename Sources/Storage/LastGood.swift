@@ -43,15 +43,19 @@ public struct LastGood: Sendable, Hashable {
         guard number(8) == UInt64(application) else {
             throw Damage(.foreign, file: file, what: "belongs to another application")
         }
+        let seq = Int64(bitPattern: number(16))
+        guard (0..<Head.seqLimit).contains(seq) else {
+            throw Damage(.malformed, file: file, what: "has the impossible record number \(seq)")
+        }
         self.init(
-            snapshot: Array(bytes[Self.headerSize..<end]), seq: Int64(bitPattern: number(16)), chain: number(24),
+            snapshot: Array(bytes[Self.headerSize..<end]), seq: seq, chain: number(24),
             time: Int64(bitPattern: number(32)))
     }
 }
 
 extension StoreFiles {
     /// Keeps a state as the last good one, in place of the one kept before; durable on return. A failure or a crash leaves
-    /// the earlier one.
+    /// the earlier one. For a store that exists: a last good state without a database is damage.
     public func keepLastGood(_ state: LastGood) throws(StorageError) {
         try FileIO.prepareFolder(folder)
         try FileIO.writeNew(newLastGood, state.encoded(application: applicationID))
@@ -78,7 +82,7 @@ extension StoreFiles {
     /// - Returns: the state restored, and the names under which the files set aside are found.
     public func restoreLastGood() throws(StorageError) -> (state: LastGood, setAside: [String]) {
         let state = try readLastGood()
-        let setAside = try replace(snapshot: state.snapshot, after: max(0, state.seq), schema: .current)
+        let setAside = try replace(snapshot: state.snapshot, after: state.seq, schema: .current)
         return (state, setAside)
     }
 }

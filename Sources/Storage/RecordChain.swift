@@ -41,17 +41,3 @@ enum RecordChain {
             ? [0..<count] : stride(from: 0, to: count, by: partSize).map { $0..<min($0 + partSize, count) }
     }
 }
-
-/// Whether the store is in use (or was when its process died).
-enum HeadState: String, Sendable {
-    case open, closed
-}
-
-/// The one row of the table `head`: a second witness of where the log ends.
-struct Head: Sendable, Hashable {
-    var seq: Int64
-    var chain: UInt64
-    var state: HeadState
-
-    static let empty = Head(seq: 0, chain: 0, state: .closed)
-}

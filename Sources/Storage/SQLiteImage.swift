@@ -1,51 +1,46 @@
 import CSQLite
 
-/// The content of a store as its files say.
-public struct Recovered: Sendable, Hashable {
-    /// The last snapshot; nil where none was written yet.
-    public internal(set) var snapshot: [UInt8]?
-    /// The events after it, in order.
-    public internal(set) var events: [[UInt8]]
-    /// The number of the last row of the log; 0 where it is empty.
-    public internal(set) var seq: Int64
-    /// The checksum chained over all rows from the snapshot to `seq`.
-    public internal(set) var chain: UInt64
-    /// Bytes of a transaction that a crash cut off before it was acknowledged, and which were dropped.
-    public internal(set) var droppedBytes = 0
-
-    static let empty = Recovered(snapshot: nil, events: [], seq: 0, chain: 0)
-}
-
 /// A store read from the bytes of its files: SQLite sees a copy in memory, never the files.
 struct SQLiteImage: Sendable {
-    let recovered: Recovered
+    private(set) var recovered: Recovered
     let head: Head
     /// The number of the schema in the files, before any migration of the copy.
     let schema: Int
-    /// Rows after the snapshot.
-    let rowsSinceSnapshot: Int
 
     /// Reads the store.
     /// - Parameter log: the bytes of the write-ahead log; nil where there is no such file.
     /// - Throws: `Damage` wherever the content is not exactly what was acknowledged, as far as the files can tell.
     init(database: [UInt8], log: [UInt8]?, files: StoreFiles, schema: Schema = .current) throws(Damage) {
-        let name = files.database
-        try Self.checkHeader(database, files: files, schema: schema)
-        let frames = try WriteAheadLog(log ?? [], file: files.log)
-        let image = try Self.assemble(database, log ?? [], frames, file: name)
-        try Self.checkHeader(image, files: files, schema: schema)
+        let (image, tail) = try Self.assemble(database, log ?? [], files, schema)
+        try self.init(image: image, files: files, schema: schema)
+        if log == nil && head.state == .open {
+            throw Damage(.missing, file: files.log, what: "is missing, although the store was not closed")
+        }
+        if case .unfinished(let bytes) = tail { recovered.droppedBytes = bytes }
+    }
+
+    /// Reads the store from a database that needs no log.
+    init(image: [UInt8], files: StoreFiles, schema: Schema) throws(Damage) {
         self.schema = Int(Self.big(image, 60))
-        let reader = try Reader(image, file: name)
+        let reader = try Reader(image, file: files.database)
         try reader.check(schema, number: self.schema)
         head = try reader.head()
-        var log = try reader.records(until: head)
-        if case .unfinished(let bytes) = frames.tail { log.recovered.droppedBytes = bytes }
-        recovered = log.recovered
-        rowsSinceSnapshot = log.rowsSinceSnapshot
+        recovered = try reader.records(until: head)
+    }
+
+    /// The database with the committed pages of the log in their places, and what follows those in the log.
+    static func assemble(
+        _ database: [UInt8], _ log: [UInt8], _ files: StoreFiles, _ schema: Schema
+    ) throws(Damage) -> (image: [UInt8], tail: WriteAheadLog.Tail) {
+        try checkHeader(database, files: files, schema: schema)
+        let frames = try WriteAheadLog(log, file: files.log)
+        let image = try assemble(database, log, frames, file: files.database)
+        try checkHeader(image, files: files, schema: schema)
+        return (image, frames.tail)
     }
 
     private static func big(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
-        bytes[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }
+        bytes.withUnsafeBytes { UInt32(bigEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
     }
 
     /// Checks the fields of the database header that are the same in every state of a store.
@@ -53,7 +48,9 @@ struct SQLiteImage: Sendable {
     static func checkHeader(_ bytes: [UInt8], files: StoreFiles, schema: Schema) throws(Damage) {
         func damage(_ kind: Damage.Kind, _ what: String) -> Damage { Damage(kind, file: files.database, what: what) }
         guard bytes.count >= 100 else { throw damage(.malformed, "only \(bytes.count) bytes long") }
-        guard bytes.starts(with: Array("SQLite format 3\0".utf8)) else { throw damage(.foreign, "not a SQLite database") }
+        guard bytes.starts(with: Array("SQLite format 3\0".utf8)) else {
+            throw damage(.foreign, "not a SQLite database")
+        }
         let application = big(bytes, 68)
         guard application == files.applicationID else {
             throw damage(
@@ -65,17 +62,18 @@ struct SQLiteImage: Sendable {
         guard number <= UInt32(schema.number) else {
             throw damage(
                 .newer,
-                "has schema number \(number), newer than \(schema.number), which this version knows: use a newer version")
+                "has schema number \(number), newer than \(schema.number), which this version knows: use a newer version"
+            )
         }
         guard number >= 1 else { throw damage(.malformed, "has schema number 0") }
         // Page size 4096, write-ahead log, no reserved bytes, payload fractions; schema format 4; no vacuum; UTF-8.
         let constant =
-            Array(bytes[16..<24]) == [0x10, 0, 2, 2, 0, 64, 32, 32] && big(bytes, 44) == 4 && big(bytes, 52) == 0
-            && big(bytes, 56) == 1 && big(bytes, 64) == 0 && bytes[72..<92].allSatisfy { $0 == 0 }
+            big(bytes, 16) == 0x1000_0202 && big(bytes, 20) == 0x0040_2020 && big(bytes, 44) == 4
+            && big(bytes, 52) == 0 && big(bytes, 56) == 1 && big(bytes, 64) == 0
+            && stride(from: 72, to: 92, by: 4).allSatisfy { big(bytes, $0) == 0 }
         guard constant else { throw damage(.malformed, "its header has fields that Berth never writes") }
     }
 
-    /// The database as it is with the committed pages of the log put in their places.
     private static func assemble(
         _ database: [UInt8], _ log: [UInt8], _ frames: WriteAheadLog, file: String
     ) throws(Damage) -> [UInt8] {
@@ -84,7 +82,8 @@ struct SQLiteImage: Sendable {
             let count = Int(big(database, 28))
             guard count > 0, count * pageSize == database.count, big(database, 24) == big(database, 92) else {
                 throw Damage(
-                    .malformed, file: file, what: "is \(database.count) bytes long where its header says \(count) pages")
+                    .malformed, file: file, what: "is \(database.count) bytes long where its header says \(count) pages"
+                )
             }
             return database
         }
@@ -93,14 +92,22 @@ struct SQLiteImage: Sendable {
         guard count <= database.count / pageSize + frames.pages.count + 1 else {
             throw Damage(.malformed, file: file, what: "is cut: \(database.count) bytes of \(count) pages")
         }
-        var image = Array(database.prefix(count * pageSize))
-        image.append(contentsOf: repeatElement(0, count: count * pageSize - image.count))
-        for page in 1...count {
-            if let offset = frames.pages[UInt32(page)] {
-                image.replaceSubrange((page - 1) * pageSize..<page * pageSize, with: log[offset..<offset + pageSize])
-            } else if page * pageSize > database.count {
-                throw Damage(.malformed, file: file, what: "is cut: page \(page) of \(count) is missing")
+        for page in 1...count where page * pageSize > database.count && frames.pages[UInt32(page)] == nil {
+            throw Damage(.malformed, file: file, what: "is cut: page \(page) of \(count) is missing")
+        }
+        let image = [UInt8](unsafeUninitializedCapacity: count * pageSize) { image, initialized in
+            let whole = UnsafeMutableRawBufferPointer(image)
+            database.withUnsafeBytes {
+                whole.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0.prefix(whole.count)))
             }
+            log.withUnsafeBytes { log in
+                for (page, offset) in frames.pages where page <= count {
+                    let start = (Int(page) - 1) * pageSize
+                    let target = UnsafeMutableRawBufferPointer(rebasing: whole[start..<start + pageSize])
+                    target.copyMemory(from: UnsafeRawBufferPointer(rebasing: log[offset..<offset + pageSize]))
+                }
+            }
+            initialized = count * pageSize
         }
         guard big(image, 28) == count, big(image, 24) == big(image, 92) else {
             throw Damage(.malformed, file: file, what: "its header does not fit the write-ahead log")
@@ -177,7 +184,7 @@ extension SQLiteImage {
             return head
         }
 
-        func records(until head: Head) throws(Damage) -> (recovered: Recovered, rowsSinceSnapshot: Int) {
+        func records(until head: Head) throws(Damage) -> Recovered {
             let query = try damaging { () throws(StorageError) in
                 try Statement(connection, "SELECT seq, kind, payload, chain FROM record ORDER BY seq")
             }
@@ -187,8 +194,10 @@ extension SQLiteImage {
                     assembly.add(seq: query.integer(0), kind: query.integer(1), part: part, chain: query.integer(3))
                 }
                 guard fits == true else {
-                    let after = assembly.recovered.seq == 0 ? "the first" : "the one after number \(assembly.recovered.seq)"
-                    throw Damage(.malformed, file: file, what: "a record (\(after)) is damaged, missing or out of place")
+                    let after =
+                        assembly.recovered.seq == 0 ? "the first" : "the one after number \(assembly.recovered.seq)"
+                    throw Damage(
+                        .malformed, file: file, what: "a record (\(after)) is damaged, missing or out of place")
                 }
             }
             guard assembly.isComplete, assembly.recovered.seq == head.seq, assembly.recovered.chain == head.chain else {
@@ -196,54 +205,7 @@ extension SQLiteImage {
                     .malformed, file: file,
                     what: "its records end at number \(assembly.recovered.seq), its head record says \(head.seq)")
             }
-            return (assembly.recovered, assembly.rowsSinceSnapshot)
+            return assembly.recovered
         }
-    }
-}
-
-extension Head {
-    /// The head row of a database; nil where it is not intact.
-    init?(_ connection: Connection) throws(StorageError) {
-        let query = try Statement(connection, "SELECT id, seq, chain, state, checksum FROM head")
-        guard try query.step(), query.integer(0) == 1, let seq = query.integer(1), let chain = query.integer(2),
-            let state = query.text(3).flatMap(HeadState.init(rawValue:)), let checksum = query.integer(4)
-        else { return nil }
-        self.init(seq: seq, chain: UInt64(bitPattern: chain), state: state)
-        let expected = RecordChain.headCheck(seq: seq, chain: self.chain, state: state)
-        guard seq >= 0, UInt64(bitPattern: checksum) == expected, try !query.step() else { return nil }
-    }
-}
-
-/// Puts rows back together to records, checking the chain on the way.
-struct RecordAssembly {
-    private(set) var recovered = Recovered.empty
-    private(set) var rowsSinceSnapshot = 0
-    private var unfinished: RowKind?
-    private var payload: [UInt8] = []
-    private var isFirst = true
-
-    /// Whether the last record is whole.
-    var isComplete: Bool { unfinished == nil }
-
-    /// Takes the next row; false where it does not fit.
-    mutating func add(seq: Int64?, kind: Int64?, part: UnsafeRawBufferPointer, chain: Int64?) -> Bool {
-        guard let seq, let chain, let kind = kind.flatMap(RowKind.init(rawValue:)) else { return false }
-        // A log starts with its first event or with a snapshot, and has no other snapshot.
-        let startsWell = isFirst && seq >= 1 && (kind.isSnapshot || seq == 1)
-        let continuesWell = !isFirst && seq == recovered.seq &+ 1 && (!kind.isSnapshot || unfinished != nil)
-        guard startsWell || continuesWell else { return false }
-        let value = RecordChain.next(after: recovered.chain, seq: seq, kind: kind, part: part)
-        guard value == UInt64(bitPattern: chain) else { return false }
-        if let unfinished, unfinished.isSnapshot != kind.isSnapshot { return false }
-        isFirst = false
-        recovered.seq = seq
-        recovered.chain = value
-        payload.append(contentsOf: part)
-        if !kind.isSnapshot { rowsSinceSnapshot += 1 }
-        unfinished = kind.continues ? kind : nil
-        guard !kind.continues else { return true }
-        if kind.isSnapshot { recovered.snapshot = payload } else { recovered.events.append(payload) }
-        payload.removeAll()
-        return true
     }
 }

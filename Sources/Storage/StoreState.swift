@@ -1,3 +1,19 @@
+/// The content of a store as its files say.
+public struct Recovered: Sendable, Hashable {
+    /// The last snapshot; nil where none was written yet.
+    public internal(set) var snapshot: [UInt8]?
+    /// The events after it, in order.
+    public internal(set) var events: [[UInt8]]
+    /// The number of the last row of the log; 0 where it is empty.
+    public internal(set) var seq: Int64
+    /// The checksum chained over all rows from the snapshot to `seq`.
+    public internal(set) var chain: UInt64
+    /// Bytes of a transaction that a crash cut off before it was acknowledged, and which were dropped.
+    public internal(set) var droppedBytes = 0
+
+    static let empty = Recovered(snapshot: nil, events: [], seq: 0, chain: 0)
+}
+
 /// What the files of a store hold.
 public enum StoreState: Sendable, Hashable {
     /// Nothing was ever stored here.
@@ -41,11 +57,9 @@ extension StoreFiles {
         let frames = try FileIO.read(log, limit: Self.sizeLimit)?.bytes
         do throws(Damage) {
             let image = try SQLiteImage(database: bytes, log: frames, files: self, schema: schema)
-            if frames == nil && image.head.state == .open {
-                throw Damage(.missing, file: log, what: "is missing, although the store was not closed")
-            }
             if try rollbackJournalExists() {
-                throw Damage(.foreign, file: rollbackJournal, what: "is not of Berth's making: another program wrote here")
+                throw Damage(
+                    .foreign, file: rollbackJournal, what: "is not of Berth's making: another program wrote here")
             }
             return .image(image, database: identity)
         } catch {

@@ -60,29 +60,42 @@ struct WriteAheadLog: Sendable {
         if databasePages == 0 { committedEnd = 0 }
     }
 
-    /// Whether a power loss explains the bad frame: a block of the unfinished transaction that never reached the disk
-    /// reads as zeros, and nothing of a later transaction follows, since that would have waited for the sync.
+    /// Whether a power loss explains the bad frame: a block of the unfinished transaction that never reached the disk, as
+    /// a whole or in its newest version, reads as zeros, and nothing of a later transaction follows, since that would have
+    /// waited for the sync.
     private static func explain(
         _ log: [UInt8], from synced: Int, badFrame: Int, header: Header, file: String
     ) throws(Damage) {
-        func isZero(_ range: Range<Int>) -> Bool { log[range].allSatisfy { $0 == 0 } }
-        let number = (badFrame - headerSize) / frameSize + 1
-        var block = badFrame / blockSize * blockSize
-        var lost = false
-        while block < badFrame + frameSize && !lost {
-            lost = isZero(max(block, synced)..<min(block + blockSize, log.count))
-            block += blockSize
+        func isZero(_ range: Range<Int>) -> Bool {
+            log.withUnsafeBytes { bytes in
+                for offset in range where bytes[offset] != 0 { return false }
+                return true
+            }
         }
+        let number = (badFrame - headerSize) / frameSize + 1
+        // A block may be on the disk as it was before any of the writes into it: SQLite writes the head of a frame, then
+        // its page. Less than 16 bytes prove nothing: one changed byte could have made them zeros.
+        let starts = [badFrame, badFrame + 24].filter { blockSize - $0 % blockSize >= 16 && $0 % blockSize != 0 }
+        let blocks = stride(
+            from: (badFrame + blockSize - 1) / blockSize * blockSize, to: badFrame + frameSize, by: blockSize)
+        let lost = (starts + blocks).contains { isZero($0..<min(($0 / blockSize + 1) * blockSize, log.count)) }
         guard lost else {
             throw Damage(
                 .malformed, file: file,
                 what: "frame \(number) of the write-ahead log, at byte \(badFrame), has a wrong checksum")
         }
+        // One transaction writes each page once, in ascending order, and its last frame is its only commit.
+        var lastPage: UInt32 = 0
         for offset in stride(from: synced, through: log.count - frameSize, by: frameSize)
-        where header.isCommit(log, at: offset) && !isZero(offset + frameSize..<log.count) {
-            throw Damage(
-                .malformed, file: file,
-                what: "frame \(number) of the write-ahead log, at byte \(badFrame), is blank, but later ones are not")
+        where header.owns(log, frameAt: offset) {
+            let page = big(log, offset)
+            guard page > lastPage, big(log, offset + 4) == 0 || isZero(offset + frameSize..<log.count) else {
+                throw Damage(
+                    .malformed, file: file,
+                    what:
+                        "frame \(number) of the write-ahead log, at byte \(badFrame), is blank, but later ones are not")
+            }
+            lastPage = page
         }
     }
 }
@@ -97,16 +110,25 @@ extension WriteAheadLog {
         var first: UInt32 = 0
         var second: UInt32 = 0
 
+        /// Adds a range whose ends are multiples of 8, as all parts of a log are.
         mutating func add(_ bytes: [UInt8], _ range: Range<Int>, bigEndian: Bool) {
             var (first, second) = (self.first, self.second)
             bytes.withUnsafeBytes { buffer in
-                var offset = range.lowerBound
-                while offset + 8 <= range.upperBound {
-                    let one = buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
-                    let two = buffer.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
-                    first &+= (bigEndian ? UInt32(bigEndian: one) : UInt32(littleEndian: one)) &+ second
-                    second &+= (bigEndian ? UInt32(bigEndian: two) : UInt32(littleEndian: two)) &+ first
-                    offset += 8
+                guard let base = buffer.baseAddress, range.upperBound <= buffer.count else { return }
+                var words = (base + range.lowerBound).assumingMemoryBound(to: UInt32.self)
+                let end = (base + range.upperBound).assumingMemoryBound(to: UInt32.self)
+                if bigEndian {
+                    while words < end {
+                        first &+= words[0].bigEndian &+ second
+                        second &+= words[1].bigEndian &+ first
+                        words += 2
+                    }
+                } else {
+                    while words < end {
+                        first &+= words[0].littleEndian &+ second
+                        second &+= words[1].littleEndian &+ first
+                        words += 2
+                    }
                 }
             }
             (self.first, self.second) = (first, second)
@@ -130,8 +152,9 @@ extension WriteAheadLog {
             checksum = sum
         }
 
-        func isCommit(_ log: [UInt8], at offset: Int) -> Bool {
-            big(log, offset + 4) != 0 && big(log, offset + 8) == salts.0 && big(log, offset + 12) == salts.1
+        /// Whether the frame says that it belongs to this log, whatever its checksum.
+        func owns(_ log: [UInt8], frameAt offset: Int) -> Bool {
+            (big(log, offset + 8), big(log, offset + 12)) == salts
         }
     }
 

@@ -1,0 +1,10 @@
+#ifndef CTESTSUPPORT_H
+#define CTESTSUPPORT_H
+
+#include <stdint.h>
+
+/* Connects to a Unix socket as another user: only the calling thread changes its credentials (raw system calls), and takes
+   them back. Needs root. Answers the socket, or -1 with errno set. */
+int ctest_connect_as(const char *path, uint32_t uid, uint32_t gid, const uint32_t *groups, int count);
+
+#endif

@@ -1,0 +1,65 @@
+import Glibc
+
+/// A folder of a test's own, removed with all that is in it.
+public final class TemporaryFolder: Sendable {
+    /// The path of the folder.
+    public let path: String
+
+    /// Makes the folder, on the disk that holds `/tmp`.
+    public init() throws {
+        var template = Array("/tmp/berth-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SocketClient.Failure("make a temporary folder") }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // Other users reach the sockets in it.
+        chmod(path, 0o755)
+    }
+
+    deinit { Self.remove(path) }
+
+    /// The names in the folder at `path`, sorted.
+    public static func names(in path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Removes a file, or a folder with all that is in it.
+    public static func remove(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        if status.st_mode & S_IFMT == S_IFDIR {
+            for name in names(in: path) { remove("\(path)/\(name)") }
+            rmdir(path)
+        } else {
+            unlink(path)
+        }
+    }
+
+    /// The bytes of a file, or nil where there is none.
+    public static func read(_ path: String) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 65_536)
+        while case let count = Glibc.read(descriptor, &piece, piece.count), count > 0 { bytes += piece.prefix(count) }
+        return bytes
+    }
+
+    /// Writes a file anew.
+    public static func write(_ bytes: [UInt8], to path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SocketClient.Failure("open \(path)") }
+        defer { close(descriptor) }
+        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+            throw SocketClient.Failure("write \(path)")
+        }
+    }
+}

@@ -1,0 +1,179 @@
+import EPASocket
+import Host
+import Ledger
+import LedgerStore
+import Logging
+import Machine
+import NIOCore
+import NIOPosix
+import Service
+import Synchronization
+import TestSupport
+import Testing
+import WireJSON
+
+/// Files of a machine that a test changes under the running server.
+final class ChangingFiles: MachineFiles {
+    private let files: Mutex<CapturedFiles>
+
+    init(_ files: CapturedFiles) { self.files = Mutex(files) }
+
+    func read(_ path: String) -> [UInt8]? { files.withLock { $0 }.read(path) }
+    func entries(of folder: String) -> [String]? { files.withLock { $0 }.entries(of: folder) }
+
+    subscript(path: String) -> String? {
+        get { files.withLock { $0[path] } }
+        set { files.withLock { $0[path] = newValue } }
+    }
+}
+
+/// A server of the EPA socket in this process, on a store and a machine of its own.
+final class TestServer: Sendable {
+    let folder: TemporaryFolder
+    let path: String
+    let files: ChangingFiles
+    let server: EPAServer
+    let host: Host
+    private let socket: SocketFile
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+
+    var logPath: String { "\(folder.path)/log" }
+    var auditPath: String { "\(folder.path)/audit" }
+
+    /// 8 CPUs in 4 cores (siblings n and n+4) on 2 nodes, CPUs 1-3 and 5-7 isolated, 16 pages of 2 MB on each node.
+    static var small: CapturedFiles {
+        var machine = SyntheticMachine()
+        machine.packages = 2
+        machine.coresPerNode = 2
+        machine.threadsPerCore = 2
+        machine.isolated = CPUSet([1, 2, 3, 5, 6, 7])
+        machine.hugePages = [HugePagePool(sizeKB: 2048, total: 16, free: 16)]
+        return machine.files
+    }
+
+    init(
+        _ machine: CapturedFiles = TestServer.small, folder: TemporaryFolder? = nil, imported: Ledger? = nil,
+        vfs: String? = nil, mode: UInt32 = 0o600,
+        settings change: (inout EPAServer.Settings) -> Void = { _ in }
+    ) async throws {
+        let folder = try folder ?? TemporaryFolder()
+        self.folder = folder
+        files = ChangingFiles(machine)
+        path = "\(folder.path)/epa.sock"
+        var settings = EPAServer.Settings()
+        settings.access.isOpen = mode & 0o006 == 0o006
+        change(&settings)
+
+        let log = try LineSink(path: "\(folder.path)/log")
+        let opened = try LedgerStore.open(
+            folder: "\(folder.path)/state", imported: imported, vfs: vfs, now: wallClock,
+            report: { log.write(Array("ERROR: \($0)".utf8)) })
+        switch opened {
+        case .ready(let store, let ledger): host = Host(ledger: ledger, keeper: store)
+        case .untrusted(let reason, let lastGood):
+            host = Host(ledger: lastGood ?? Ledger(), keeper: UntrustedStore(reason: reason))
+        }
+        let hostMachine = HostMachine(files: files)
+        let journalist = Journalist(
+            audit: AuditLog(sink: try LineSink(path: "\(folder.path)/audit")),
+            logger: Logger(label: "test") { _ in LineLogHandler(sink: log, level: .debug) }, machine: hostMachine)
+        server = EPAServer(
+            face: EPAFace(host: host, machine: hostMachine, journalist: journalist), journalist: journalist,
+            settings: settings)
+        socket = try SocketFile(listeningAt: path, mode: mode, owner: nil, group: nil)
+        try await server.start(descriptor: socket.descriptor, group: group)
+    }
+
+    func stop() async {
+        socket.remove()
+        await server.stop(within: 5)
+        host.stop()
+        try? await group.shutdownGracefully()
+    }
+
+    /// Serves for as long as `body` runs.
+    static func serving(
+        _ machine: CapturedFiles = TestServer.small, folder: TemporaryFolder? = nil, imported: Ledger? = nil,
+        vfs: String? = nil, mode: UInt32 = 0o600, settings: (inout EPAServer.Settings) -> Void = { _ in },
+        _ body: (TestServer) async throws -> Void
+    ) async throws {
+        let server = try await TestServer(
+            machine, folder: folder, imported: imported, vfs: vfs, mode: mode, settings: settings)
+        do { try await body(server) } catch {
+            await server.stop()
+            throw error
+        }
+        await server.stop()
+    }
+
+    // MARK: - Asking
+
+    /// The reply to a text as it is.
+    func raw(_ text: String) throws -> String { try SocketClient(path).ask(text) }
+
+    /// The decoded reply to a text as it is.
+    func reply(to text: String) throws -> JSONValue { try JSONValue(Array(try raw(text).utf8)) }
+
+    /// The decoded reply to an action.
+    @discardableResult
+    func ask(_ action: String, _ members: (String, JSONValue)..., uid: UInt32? = nil) throws -> JSONValue {
+        let request = JSONWriter.object { writer in
+            writer.member("action", action)
+            for (name, value) in members { writer.member(name, value) }
+        }
+        return try JSONValue(Array(try SocketClient(path, uid: uid).ask(String(decoding: request, as: UTF8.self)).utf8))
+    }
+
+    func cores(_ service: String, _ count: Int, uid: UInt32? = nil) throws -> JSONValue {
+        try ask("allocate_cores", ("service_name", .string(service)), ("num_of_cores", .number("\(count)")), uid: uid)
+    }
+
+    func numa(_ service: String, _ node: Int, _ count: Int, uid: UInt32? = nil) throws -> JSONValue {
+        try ask(
+            "allocate_numa_cores", ("service_name", .string(service)), ("numa_node", .number("\(node)")),
+            ("num_of_cores", .number("\(count)")), uid: uid)
+    }
+
+    func pages(_ service: String, _ count: Int, node: Int = 0, size: Int = 2048, uid: UInt32? = nil) throws -> JSONValue
+    {
+        try ask(
+            "allocate_hugepages", ("service_name", .string(service)), ("hugepages_requested", .number("\(count)")),
+            ("node_id", .number("\(node)")), ("size_kb", .number("\(size)")), uid: uid)
+    }
+
+    func list() throws -> JSONValue { try ask("list_allocations") }
+
+    /// Who holds which CPUs.
+    func allocations() throws -> [String: String] {
+        var result: [String: String] = [:]
+        for entry in try list()["allocations"]?.array ?? [] {
+            if let name = entry["service_name"]?.string { result[name] = entry["allocated_cores"]?.string }
+        }
+        return result
+    }
+
+    /// The lines of the log so far.
+    var log: [String] { Self.lines(logPath) }
+    /// The lines of the audit log so far; decisions are written after their reply, so wait for the last.
+    func audit(atLeast count: Int) async throws -> [JSONValue] {
+        for _ in 0..<200 where Self.lines(auditPath).count < count { try await Task.sleep(for: .milliseconds(10)) }
+        return try Self.lines(auditPath).map { try JSONValue(Array($0.utf8)) }
+    }
+    /// Waits until the log has a line with `text`.
+    func logHas(_ text: String) async throws -> Bool {
+        for _ in 0..<200 {
+            if log.contains(where: { $0.contains(text) }) { return true }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return false
+    }
+
+    private static func lines(_ path: String) -> [String] {
+        String(decoding: TemporaryFolder.read(path) ?? [], as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+}
+
+extension JSONValue {
+    /// The text of an error reply.
+    var error: String? { self["error"]?.string }
+}

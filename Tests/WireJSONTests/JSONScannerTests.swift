@@ -1,0 +1,89 @@
+import TestSupport
+import Testing
+import WireJSON
+
+@Suite struct JSONScannerTests {
+    static let good = [
+        "{}", "[]", "{\"a\":1}", " {\"a\" : [1, 2.5, -0, 1e3, 1E-2, true, false, null]} ", "\"x\"", "[[[]]]",
+        "{\"a\":\"\\u00e9\\ud83d\\ude00\\n\\\"\"}", "{\"é😀\":\"\u{7f}\"}", "[0.0,-1.5e+10]", "null", "{\"a\":{\"b\":{}}}",
+    ]
+    static let bad = [
+        "{", "}", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "{\"a\":1,}", "{'a':1}", "[01]", "[1.]", "[.5]", "[+1]", "[1e]",
+        "[--1]", "nul", "nullx", "tru", "NaN", "[Infinity]", "\"\u{1}\"", "\"\\x\"", "\"\\u12g4\"", "\"\\ud800\"",
+        "\"\\ud800x\"", "\"\\ud800\\n\"", "\"\\udc00\"", "\"\\ud800\\ud800\"", "{}{}", "[1] x", "\u{feff}{}", "// {}", "",
+        " ", "{\"a\":1 \"b\":2}", "[1 2]", "{\"a\":1]", "[1}",
+    ]
+    static let badBytes: [[UInt8]] = [
+        [0x22, 0xFF, 0x22], [0x22, 0xC0, 0x80, 0x22], [0x22, 0xC3, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22],
+        [0x22, 0xF4, 0x90, 0x80, 0x80, 0x22], [0x22, 0xE0, 0x80, 0x80, 0x22], [0x22, 0x80, 0x22],
+        [0x7B, 0x00, 0x7D],
+    ]
+
+    @Test("correct texts are accepted, whatever their form", arguments: good)
+    func accepts(_ text: String) throws {
+        _ = try JSONValue(Array(text.utf8))
+    }
+
+    @Test("malformed texts are refused, each with the place", arguments: bad.map { Array($0.utf8) } + badBytes)
+    func refuses(_ bytes: [UInt8]) {
+        let error = #expect(throws: JSONError.self) { try JSONValue(bytes) }
+        #expect((0...bytes.count).contains(error?.offset ?? -1))
+    }
+
+    @Test("the pieces in which a text comes make no difference", arguments: 0..<60 as Range<UInt64>)
+    func pieces(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let texts = (Self.good + Self.bad).map { Array($0.utf8) } + Self.badBytes
+        let bytes = texts[Int.random(in: 0..<texts.count, using: &random)]
+
+        func outcome(_ cuts: [Int]) -> String {
+            var scanner = JSONScanner()
+            var start = 0
+            do {
+                for cut in cuts + [bytes.count] {
+                    if case .complete(let end) = try scanner.scan(bytes[start..<cut]) {
+                        try JSONValue.checkRest(of: bytes[end...])
+                        return "ends at \(end)"
+                    }
+                    start = cut
+                }
+                return "ends at \(try scanner.finish())"
+            } catch { return "\(error)" }
+        }
+        let whole = outcome([])
+        let cuts = (0..<Int.random(in: 0...5, using: &random)).map { _ in Int.random(in: 0...bytes.count, using: &random) }
+        #expect(outcome(cuts.sorted()) == whole, "seed \(seed)")
+        #expect(outcome(Array(bytes.indices)) == whole, "seed \(seed)")
+    }
+
+    @Test("deep nesting is refused before it costs anything")
+    func depth() throws {
+        _ = try JSONValue([UInt8](repeating: UInt8(ascii: "["), count: 64) + [UInt8](repeating: UInt8(ascii: "]"), count: 64))
+        let error = #expect(throws: JSONError.self) {
+            try JSONValue([UInt8](repeating: UInt8(ascii: "["), count: 100_000))
+        }
+        #expect(error == JSONError(offset: 64, reason: .tooDeep(64)))
+    }
+
+    @Test("random bytes never trap, and what is accepted reads back the same when written", arguments: 0..<40 as Range<UInt64>)
+    func garbage(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        for _ in 0..<200 {
+            var bytes = Array(Self.good[Int.random(in: 0..<Self.good.count, using: &random)].utf8)
+            for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
+                let place = Int.random(in: 0..<bytes.count, using: &random)
+                if Bool.random(using: &random) { bytes.remove(at: place) } else {
+                    bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
+                }
+            }
+            guard let value = try? JSONValue(bytes) else { continue }
+            var writer = JSONWriter()
+            writer.value(value)
+            #expect(try JSONValue(writer.bytes) == value, "seed \(seed)")
+            var ascii = JSONWriter(escapesNonASCII: true)
+            ascii.value(value)
+            #expect(ascii.bytes.allSatisfy { $0 >= 0x20 && $0 < 0x7F }, "seed \(seed)")
+            #expect(try JSONValue(ascii.bytes) == value, "seed \(seed)")
+        }
+    }
+}
