@@ -1,4 +1,5 @@
 import Client
+import Machine
 
 /// Tables of what the daemon answers.
 public enum Tables {

@@ -1,4 +1,5 @@
 import Client
+import Machine
 
 /// One sentence about what a command changed.
 public enum Sentences {
