@@ -89,7 +89,7 @@ let package = Package(
         .testTarget(
             name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "TestSupport"],
             exclude: ["Golden"], swiftSettings: strict),
-        tests("BerthTests", ["Machine", "Service", "TestSupport", "WireJSON", "berth"]),
+        tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
     ],

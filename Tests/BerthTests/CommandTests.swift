@@ -137,7 +137,7 @@ struct CommandTests {
         let daemon = try FakeDaemon { _ in .text(list.replacing("evil", with: "\u{202E}\u{9B}é")) }
         let terminal = try Terminal()
         _ = try Program.run(["list", "--json"], environment: ["BERTH_SOCKET": daemon.path], terminal: terminal.path)
-        #expect(terminal.text().contains(#""\u202e\u009b\u00e9\nroot \u001b[31m""#))
+        #expect(terminal.text().contains(#""\u202e\u009b\u00e9\u000aroot \u001b[31m""#))
     }
 
     @Test("The version is the daemon's")

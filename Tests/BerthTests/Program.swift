@@ -1,3 +1,4 @@
+import CTestSupport
 import Glibc
 import TestSupport
 import Testing
@@ -66,11 +67,10 @@ final class Terminal {
     let path: String
 
     init() throws {
-        master = posix_openpt(O_RDWR | O_NOCTTY)
-        try #require(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0)
-        path = String(cString: ptsname(master))
-        var size = winsize(ws_row: 24, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0)
-        _ = ioctl(master, UInt(TIOCSWINSZ), &size)
+        var buffer = [CChar](repeating: 0, count: 256)
+        master = ctest_open_terminal(60, &buffer, Int32(buffer.count))
+        try #require(master >= 0, "no pseudo-terminal: \(String(cString: strerror(errno)))")
+        path = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     deinit { close(master) }
