@@ -101,9 +101,9 @@ struct ClientTests {
         #expect(memory.nodes[0].booked(sizeKB: 2048) == .max)
     }
 
-    @Test("A reply in pieces and a reply of 4 MB are read whole; the daemon need not close")
+    @Test("A reply in pieces and a reply of 400 KB are read whole; the daemon need not close")
     func pieces() throws {
-        let name = String(repeating: "x", count: 4 << 20)
+        let name = String(repeating: "x", count: 400 << 10)
         let long =
             emptyList.dropLast(2)
             + #"{"service_name":"\#(name)","allocated_cores":"1","cores_count":1,"is_explicit":false}]}"#
@@ -112,7 +112,7 @@ struct ClientTests {
         let open = try FakeDaemon { _ in .stalling(Array(emptyList.utf8)) }
         #expect(try client(open).send(ListAllocations()).reply.allocations.isEmpty)
         let large = try FakeDaemon { _ in .text(String(long)) }
-        #expect(try client(large).send(ListAllocations()).reply.allocations.first?.service.utf8.count == 4 << 20)
+        #expect(try client(large).send(ListAllocations()).reply.allocations.first?.service.utf8.count == 400 << 10)
     }
 
     @Test("The daemon's refusal is told by its own words and kept as it came")
