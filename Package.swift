@@ -5,8 +5,6 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -33,7 +31,6 @@ let package = Package(
         .executable(name: "berth", targets: ["berth"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -56,10 +53,10 @@ let package = Package(
         // I/O with the outside.
         module("Storage", ["CSQLite"]),
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
-        module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Storage"]),
+        module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
 
         // Faces and what reaches them.
-        module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Placement", "Service", "WireJSON", nio, nioPosix]),
+        module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON", logging]),
         module("Client", ["CLinux", "Machine", "WireJSON"]),
         module("Rendering", ["Client", "Machine"]),
 
@@ -68,7 +65,7 @@ let package = Package(
             "berthd",
             [
                 "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
-                arguments, logging, nio, nioPosix, unixSignals,
+                arguments, logging, unixSignals,
             ]),
         program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
 
@@ -83,7 +80,7 @@ let package = Package(
             "EPASocketTests",
             [
                 "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport",
-                "WireJSON", logging, nio, nioPosix,
+                "WireJSON", logging,
             ]),
         tests("ClientTests", ["Client", "Machine", "TestSupport"]),
         .testTarget(

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -116,3 +118,38 @@ int clinux_send_datagram(const char *path, const void *bytes, size_t count) {
     if (sendto(fd, bytes, count, MSG_NOSIGNAL, (struct sockaddr *)&address, length) < 0) return close_with_error(fd);
     return close(fd);
 }
+
+int clinux_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+static int epoll_set(int epoll, int operation, int fd, uint64_t token, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.u64 = token};
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
+int clinux_epoll_add(int epoll, int fd, uint64_t token, int writing, int exclusive) {
+    return epoll_set(epoll, EPOLL_CTL_ADD, fd, token, (writing ? EPOLLOUT : EPOLLIN) | (exclusive ? EPOLLEXCLUSIVE : 0));
+}
+
+int clinux_epoll_change(int epoll, int fd, uint64_t token, int writing) {
+    return epoll_set(epoll, EPOLL_CTL_MOD, fd, token, writing ? EPOLLOUT : EPOLLIN);
+}
+
+int clinux_epoll_remove(int epoll, int fd) { return epoll_set(epoll, EPOLL_CTL_DEL, fd, 0, 0); }
+
+int clinux_epoll_wait(int epoll, clinux_ready *ready, int capacity, int milliseconds) {
+    struct epoll_event events[64];
+    int count = epoll_wait(epoll, events, capacity < 64 ? capacity : 64, milliseconds);
+    if (count < 0) return errno == EINTR ? 0 : -1;
+    for (int i = 0; i < count; i++) {
+        uint32_t flags = events[i].events;
+        ready[i].token = events[i].data.u64;
+        ready[i].readable = (flags & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0;
+        ready[i].writable = (flags & EPOLLOUT) != 0;
+        ready[i].broken = (flags & (EPOLLHUP | EPOLLERR)) != 0;
+    }
+    return count;
+}
+
+int clinux_event_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int clinux_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }

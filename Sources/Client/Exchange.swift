@@ -60,7 +60,7 @@ struct Exchange: ~Copyable {
             let piece = try read()
             guard !piece.isEmpty else { throw malformed(cutOff: reply.count) }
             let progress: JSONScanner.Progress
-            do { progress = try scanner.scan(piece) } catch { throw malformed("\(error)") }
+            do { progress = try scanner.scan(piece[...]) } catch { throw malformed("\(error)") }
             reply += piece
             guard reply.count <= Self.replyLimit else {
                 throw malformed("longer than \(Self.replyLimit >> 20) MiB")

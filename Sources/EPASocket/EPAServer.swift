@@ -1,9 +1,11 @@
-import NIOCore
-import NIOPosix
+import Dispatch
 import Service
 import Synchronization
 
 /// Serves the EPA socket: many connections at once, each for one request.
+///
+/// The loop over the sockets is our own: with a connection for each request, a general one spends several times the work of
+/// the request itself on setting a channel up and tearing it down (docs/architecture.md has the figures).
 public final class EPAServer: Sendable {
     /// What an operator may change while the server runs.
     public struct Settings: Sendable {
@@ -26,7 +28,8 @@ public final class EPAServer: Sendable {
     let journalist: Journalist
     let register = ConnectionRegister()
     private let current: Mutex<Settings>
-    private let listener = Mutex<(any Channel)?>(nil)
+    private let reactors = Mutex<[Reactor]>([])
+    private let ended = DispatchSemaphore(value: 0)
 
     /// A server of `face` that tells `journalist` whom it turned away.
     public init(face: EPAFace, journalist: Journalist, settings: Settings) {
@@ -41,26 +44,21 @@ public final class EPAServer: Sendable {
         set { current.withLock { $0 = newValue } }
     }
 
-    /// Serves the listening socket `descriptor`, which the server owns from now on, on the loops of `group`.
-    public func start(descriptor: Int32, group: MultiThreadedEventLoopGroup) async throws {
-        let channel = try await ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1024)
-            .serverChannelOption(.maxMessagesPerRead, value: 16)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
-            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4096))
-            .childChannelInitializer { [self] channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(server: self))
-                }
-            }
-            .withBoundSocket(descriptor).get()
-        listener.withLock { $0 = channel }
+    /// Serves the listening socket `descriptor`, which stays the caller's, on `threads` threads.
+    ///
+    /// - Throws: `SystemError` where a thread cannot be started; those that were go on.
+    public func start(descriptor: Int32, threads: Int) throws(SystemError) {
+        for _ in 0..<threads {
+            let reactor = try Reactor(server: self, listener: descriptor) { [ended] in ended.signal() }
+            reactors.withLock { $0.append(reactor) }
+        }
     }
 
-    /// Takes no more connections and waits until those that are open have been answered, at most `seconds`.
-    public func stop(within seconds: Int) async {
-        try? await listener.withLock { $0 }?.close()
-        await register.drain(within: seconds)
+    /// Takes no more connections and returns once those that are open have been answered, after `seconds` at the latest.
+    public func stop(within seconds: Int) {
+        let stopping = reactors.withLock { $0 }
+        for reactor in stopping { reactor.stop() }
+        let deadline = DispatchTime.now() + .seconds(seconds)
+        for _ in stopping { _ = ended.wait(timeout: deadline) }
     }
 }

@@ -28,7 +28,7 @@ public struct RequestReader: Sendable {
     public var isEmpty: Bool { bytes.isEmpty }
 
     /// Takes the next bytes.
-    public mutating func receive(_ piece: some Collection<UInt8>) -> Step {
+    public mutating func receive(_ piece: ArraySlice<UInt8>) -> Step {
         let before = bytes.count
         bytes.append(contentsOf: piece)
         guard let first = bytes.first(where: { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }) else {

@@ -32,9 +32,10 @@ public struct Peer: Equatable, Sendable {
         guard clinux_peer_credentials(descriptor, &credentials) == 0 else {
             throw SystemError("read the credentials of a client", errno: errno)
         }
+        // Nobody asks for the groups of root.
         self.init(
-            uid: credentials.uid, gid: credentials.gid, pid: credentials.pid, groups: Self.groups(descriptor),
-            label: Self.label(descriptor))
+            uid: credentials.uid, gid: credentials.gid, pid: credentials.pid,
+            groups: credentials.uid == 0 ? [] : Self.groups(descriptor), label: Self.label(descriptor))
     }
 
     private static func groups(_ descriptor: Int32) -> [UInt32] {
@@ -51,9 +52,10 @@ public struct Peer: Equatable, Sendable {
     }
 
     private static func label(_ descriptor: Int32) -> String? {
-        var bytes = [CChar](repeating: 0, count: 1024)
-        let length = Int(clinux_peer_label(descriptor, &bytes, Int32(bytes.count)))
-        guard length > 0 else { return nil }
-        return String(decoding: bytes.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { bytes in
+            let length = Int(clinux_peer_label(descriptor, bytes.baseAddress, Int32(bytes.count)))
+            guard length > 0 else { return nil }
+            return String(decoding: bytes.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
     }
 }

@@ -43,7 +43,7 @@ public struct JSONScanner: Sendable {
     /// - Returns: ``Progress/complete(end:)`` as soon as the value has ended. A number at the top level has no end of its
     ///   own: call ``finish()`` at the end of the input.
     /// - Throws: ``JSONError`` with the offset of the first wrong byte. The scanner is of no use afterwards.
-    public mutating func scan(_ bytes: some Sequence<UInt8>) throws(JSONError) -> Progress {
+    public mutating func scan(_ bytes: ArraySlice<UInt8>) throws(JSONError) -> Progress {
         for byte in bytes {
             try step(byte)
             if state == .done { return .complete(end: offset) }

@@ -27,7 +27,7 @@ public enum JSONValue: Equatable, Sendable {
     public init(_ bytes: [UInt8], maximumDepth: Int = 64) throws(JSONError) {
         var scanner = JSONScanner(maximumDepth: maximumDepth)
         let end: Int
-        switch try scanner.scan(bytes) {
+        switch try scanner.scan(bytes[...]) {
         case .complete(let found): end = found
         case .incomplete: end = try scanner.finish()
         }

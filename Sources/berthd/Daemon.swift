@@ -6,8 +6,6 @@ import Ledger
 import LedgerStore
 import Logging
 import Machine
-import NIOCore
-import NIOPosix
 import Service
 import Storage
 
@@ -18,7 +16,6 @@ final class Daemon {
     private let server: EPAServer
     private let journalist: Journalist
     private let socket: SocketFile
-    private let group: MultiThreadedEventLoopGroup
     private var configuration: DaemonConfiguration
     private var auditSink: LineSink
     private var log: Logger
@@ -27,7 +24,7 @@ final class Daemon {
     /// One line for the service manager.
     let statusLine: String
 
-    init(configuration: DaemonConfiguration, settings: Settings, places: Places) async throws {
+    init(configuration: DaemonConfiguration, settings: Settings, places: Places) throws {
         self.configuration = configuration
         log = settings.logger
         let files = try Self.machineFiles(configuration)
@@ -39,10 +36,10 @@ final class Daemon {
         switch opened {
         case .ready(let store, let ledger):
             isUntrusted = false
-            host = Host(ledger: ledger, keeper: store)
+            host = try Host(ledger: ledger, keeper: store)
         case .untrusted(let reason, let lastGood):
             isUntrusted = true
-            host = Host(ledger: lastGood ?? Ledger(), keeper: UntrustedStore(reason: reason))
+            host = try Host(ledger: lastGood ?? Ledger(), keeper: UntrustedStore(reason: reason))
             log.critical(
                 "the stored state cannot be trusted: allocations are refused until an operator restores it",
                 metadata: [
@@ -53,13 +50,13 @@ final class Daemon {
         server = EPAServer(
             face: EPAFace(host: host, machine: machine, journalist: journalist), journalist: journalist,
             settings: settings.server)
-        group = MultiThreadedEventLoopGroup(numberOfThreads: min(max(System.coreCount, 2), 4))
         do {
             try Self.makeFolder(of: places.socket)
             socket = try SocketFile(
                 listeningAt: places.socket, mode: configuration.socketMode, owner: settings.socketOwner,
                 group: settings.socketGroup)
-            try await server.start(descriptor: socket.descriptor, group: group)
+            // Two at least, so that one waits for connections while another works.
+            try server.start(descriptor: socket.descriptor, threads: min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 2), 4))
         } catch {
             host.stop()
             printError("\(error)")
@@ -116,11 +113,11 @@ final class Daemon {
     }
 
     /// Takes no more connections, finishes what is in flight, removes the socket, closes the store.
-    func stop() async {
+    func stop() {
         socket.remove()
-        await server.stop(within: 5)
+        server.stop(within: 5)
+        close(socket.descriptor)
         host.stop()
-        try? await group.shutdownGracefully()
     }
 
     // MARK: - Parts

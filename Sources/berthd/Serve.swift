@@ -6,7 +6,6 @@ import Ledger
 import LedgerStore
 import Logging
 import Machine
-import NIOPosix
 import Service
 import Storage
 import UnixSignals
@@ -33,7 +32,7 @@ struct Serve: AsyncParsableCommand {
         // Signals are taken from here on, so that none that comes early is lost.
         let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint, .sighup])
 
-        let daemon = try await Daemon(
+        let daemon = try Daemon(
             configuration: configuration, settings: settings,
             places: Places(configuration, environment: processEnvironment()))
         let notifier = SystemdNotifier(environment: processEnvironment())
@@ -45,7 +44,7 @@ struct Serve: AsyncParsableCommand {
             notifier.ready(status: daemon.statusLine)
         }
         notifier.stopping()
-        await daemon.stop()
+        daemon.stop()
         log.notice("stopped")
         if daemon.isUntrusted { throw Status.untrusted }
     }

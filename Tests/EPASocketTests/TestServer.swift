@@ -1,11 +1,10 @@
 import EPASocket
+import Glibc
 import Host
 import Ledger
 import LedgerStore
 import Logging
 import Machine
-import NIOCore
-import NIOPosix
 import Service
 import Synchronization
 import TestSupport
@@ -35,7 +34,6 @@ final class TestServer: Sendable {
     let server: EPAServer
     let host: Host
     private let socket: SocketFile
-    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
 
     var logPath: String { "\(folder.path)/log" }
     var auditPath: String { "\(folder.path)/audit" }
@@ -69,9 +67,9 @@ final class TestServer: Sendable {
             folder: "\(folder.path)/state", imported: imported, vfs: vfs, now: wallClock,
             report: { log.write(Array("ERROR: \($0)".utf8)) })
         switch opened {
-        case .ready(let store, let ledger): host = Host(ledger: ledger, keeper: store)
+        case .ready(let store, let ledger): host = try Host(ledger: ledger, keeper: store)
         case .untrusted(let reason, let lastGood):
-            host = Host(ledger: lastGood ?? Ledger(), keeper: UntrustedStore(reason: reason))
+            host = try Host(ledger: lastGood ?? Ledger(), keeper: UntrustedStore(reason: reason))
         }
         let hostMachine = HostMachine(files: files)
         let journalist = Journalist(
@@ -81,14 +79,14 @@ final class TestServer: Sendable {
             face: EPAFace(host: host, machine: hostMachine, journalist: journalist), journalist: journalist,
             settings: settings)
         socket = try SocketFile(listeningAt: path, mode: mode, owner: nil, group: nil)
-        try await server.start(descriptor: socket.descriptor, group: group)
+        try server.start(descriptor: socket.descriptor, threads: 2)
     }
 
     func stop() async {
         socket.remove()
-        await server.stop(within: 5)
+        server.stop(within: 5)
+        close(socket.descriptor)
         host.stop()
-        try? await group.shutdownGracefully()
     }
 
     /// Serves for as long as `body` runs.

@@ -39,4 +39,33 @@ int clinux_bind(const char *path);
 /// Sends one datagram to the Unix socket at `path`; a leading '@' stands for the abstract namespace.
 int clinux_send_datagram(const char *path, const void *bytes, size_t count);
 
+/// Readiness of a descriptor: `token` is what was registered with it.
+typedef struct {
+    uint64_t token;
+    int readable; ///< there is input, or its end
+    int writable;
+    int broken; ///< the other end is gone
+} clinux_ready;
+
+/// An epoll descriptor (close-on-exec).
+int clinux_epoll_create(void);
+
+/// Watches `fd` for input, or for room to write. With `exclusive` only one of several epoll descriptors is woken.
+int clinux_epoll_add(int epoll, int fd, uint64_t token, int writing, int exclusive);
+
+/// Watches `fd` for room to write in place of input, or the other way round.
+int clinux_epoll_change(int epoll, int fd, uint64_t token, int writing);
+
+/// Watches `fd` no more.
+int clinux_epoll_remove(int epoll, int fd);
+
+/// Waits at most `milliseconds` (-1: for ever). Answers how many of `ready` were filled in; 0 where a signal came.
+int clinux_epoll_wait(int epoll, clinux_ready *ready, int capacity, int milliseconds);
+
+/// An event counter (close-on-exec, not blocking), for waking a thread that waits in epoll.
+int clinux_event_create(void);
+
+/// The next connection (close-on-exec, not blocking), or -1.
+int clinux_accept(int listener);
+
 #endif

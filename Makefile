@@ -1,0 +1,56 @@
+# The front door: `make help` lists what there is. Everything else is called from here.
+#
+# CONFIG is what `make run` builds: debug (about 1.5 minutes from nothing) or release (about 5, and the faster program).
+CONFIG ?= debug
+FUZZ_SECONDS ?= 60
+OUT ?= dist
+
+SWIFT_FILES := Sources Tests Package.swift
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: run test bench fuzz format lint docs deb clean help
+
+run: ## build, start berthd, book for two services, show the map; on a terminal it serves until Ctrl-C
+	@Scripts/dependencies build
+	@CONFIG=$(CONFIG) Scripts/run
+
+test: ## build and run every test
+	@Scripts/dependencies build check
+	swift test
+
+bench: ## measure a release build against floors taken in the same run (BENCH="--quick")
+	@Scripts/dependencies build bench
+	swift build -c release
+	Benchmarks/run --berthd .build/release/berthd $(BENCH)
+
+fuzz: ## feed garbage to every decoder, FUZZ_SECONDS (60) each
+	@Scripts/dependencies build
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) Scripts/fuzz
+
+format: ## rewrite the Swift sources in the project's format
+	swift format -i -r $(SWIFT_FILES)
+
+lint: ## check format, imports, scripts, YAML; changes nothing
+	@Scripts/dependencies check
+	swift format lint -r --strict $(SWIFT_FILES)
+	@Scripts/check-imports
+	@Scripts/check-scripts
+
+docs: ## man pages and completions into OUT (dist), and check that README's commands exist
+	@Scripts/dependencies build check
+	swift build --product berthd
+	swift build --product berth
+	Scripts/manuals $(OUT)/man .build/debug/berthd .build/debug/berth
+	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth
+	@Scripts/check-readme .build/debug
+
+deb: ## build a Debian package of static programs into OUT (dist)
+	@Scripts/dependencies build deb
+	@Scripts/deb $(OUT)
+
+clean: ## remove all that was built
+	rm -rf .build $(OUT)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
