@@ -76,7 +76,7 @@ let package = Package(
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
 
         .target(name: "CTestSupport"),
-        module("TestSupport", ["CTestSupport"]),
+        module("TestSupport", ["CLinux", "CTestSupport"]),
         tests("MachineTests", ["Machine", "TestSupport"]),
         tests("WireJSONTests", ["TestSupport", "WireJSON"]),
         tests(
@@ -85,6 +85,11 @@ let package = Package(
                 "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport",
                 "WireJSON", logging,
             ]),
+        tests("ClientTests", ["Client", "Machine", "TestSupport"]),
+        .testTarget(
+            name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "TestSupport"],
+            exclude: ["Golden"], swiftSettings: strict),
+        tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
     ],
