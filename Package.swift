@@ -2,7 +2,8 @@
 import PackageDescription
 
 let strict: [SwiftSetting] = [
-    .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -82,7 +83,8 @@ let package = Package(
         tests(
             "EPASocketTests",
             [
-                "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport",
+                "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service",
+                "TestSupport",
                 "WireJSON", logging,
             ]),
         tests("ClientTests", ["Client", "Machine", "TestSupport"]),

@@ -42,7 +42,8 @@ public final class HostMachine: Sendable {
     /// Which of the isolated CPUs are siblings.
     public func cores(isolated: CPUSet) -> CoreIndex {
         let online = reader.online()
-        if online != nil, let kept = index.withLock({ $0.online == online && $0.isolated == isolated ? $0.cores : nil }) {
+        if online != nil, let kept = index.withLock({ $0.online == online && $0.isolated == isolated ? $0.cores : nil })
+        {
             return kept
         }
         let cores = CoreIndex(of: isolated) { reader.siblings(of: $0) }

@@ -28,13 +28,15 @@ enum PlacementBenchmark {
         report("\(name)-node") {
             _ = try? ledger.decide(
                 .allocateNodeCores(
-                    .service("new"), count: min(perNode, 3), node: .cpus(node: 0, node), isolated: isolated, cores: cores),
+                    .service("new"), count: min(perNode, 3), node: .cpus(node: 0, node), isolated: isolated,
+                    cores: cores),
                 by: caller)
         }
         report("\(name)-machine") {
             _ = try? ledger.decide(
                 .allocateNodeCores(
-                    .service("new"), count: cpus / 2 + 1, node: .cpus(node: 0, isolated), isolated: isolated, cores: cores),
+                    .service("new"), count: cpus / 2 + 1, node: .cpus(node: 0, isolated), isolated: isolated,
+                    cores: cores),
                 by: caller)
         }
         report("\(name)-count") {
