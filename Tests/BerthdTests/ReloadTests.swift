@@ -36,13 +36,13 @@ import WireJSON
         try daemon.numa("a", 0, 2)
         try daemon.cores("a", 2)
         #expect(try daemon.list()["allocations"]?.array?.first?["is_explicit"] == .boolean(false))
-        #expect(!daemon.program.text.contains("INFO:"))
+        #expect(!daemon.program.text.contains("DEBUG:"))
 
-        try write(site, "policy = [\"keep-pins\"]\nlog-level = \"info\"\nname-limit = 8\nconnections-per-uid = 2\n")
+        try write(site, "policy = [\"keep-pins\"]\nlog-level = \"debug\"\nname-limit = 8\nconnections-per-uid = 2\n")
         try await reload(daemon)
         try daemon.numa("b", 0, 2)
         #expect(try daemon.cores("b", 1).error?.contains("explicitly allocated") == true)
-        #expect(try await daemon.program.prints("INFO: CPUs allocated"))
+        #expect(try await daemon.program.prints("DEBUG: CPUs allocated"))
         #expect(try daemon.cores("123456789", 1).error?.contains("at most 8") == true)
         do {
             let clients = [try SocketClient(site.socket), try SocketClient(site.socket)]
