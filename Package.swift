@@ -2,7 +2,8 @@
 import PackageDescription
 
 let strict: [SwiftSetting] = [
-    .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -69,19 +70,28 @@ let package = Package(
             ]),
         program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
 
+        // Measurement (make bench).
+        program("berth-bench", ["Ledger", "Machine", "Placement"]),
+
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
 
         .target(name: "CTestSupport"),
-        module("TestSupport", ["CTestSupport"]),
+        module("TestSupport", ["CLinux", "CTestSupport"]),
         tests("MachineTests", ["Machine", "TestSupport"]),
         tests("WireJSONTests", ["TestSupport", "WireJSON"]),
         tests(
             "EPASocketTests",
             [
-                "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport",
+                "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service",
+                "TestSupport",
                 "WireJSON", logging,
             ]),
+        tests("ClientTests", ["Client", "Machine", "TestSupport"]),
+        .testTarget(
+            name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "TestSupport"],
+            exclude: ["Golden"], swiftSettings: strict),
+        tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
     ],

@@ -1,6 +1,9 @@
 #define _GNU_SOURCE
 #include "ctestsupport.h"
 
+#include <sys/ioctl.h>
+#include <stdlib.h>
+#include <fcntl.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,4 +38,18 @@ int ctest_connect_as(const char *path, uint32_t uid, uint32_t gid, const uint32_
     close(fd);
     errno = saved;
     return -1;
+}
+
+int ctest_open_terminal(int columns, char *path, int capacity) {
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal < 0) return -1;
+    struct winsize size = {.ws_row = 24, .ws_col = (unsigned short)columns};
+    if (grantpt(terminal) != 0 || unlockpt(terminal) != 0 || ioctl(terminal, TIOCSWINSZ, &size) != 0
+        || ptsname_r(terminal, path, (size_t)capacity) != 0) {
+        int saved = errno;
+        close(terminal);
+        errno = saved;
+        return -1;
+    }
+    return terminal;
 }

@@ -2,6 +2,7 @@ import Host
 import Ledger
 import Machine
 import Service
+import Synchronization
 import WireJSON
 
 /// Translates between the EPA socket and the host: finds out what a request depends on, asks the owner of the ledger,
@@ -24,6 +25,7 @@ public final class EPAFace: Sendable {
     private let host: Host
     private let machine: HostMachine
     private let journalist: Journalist
+    private let lastList = Mutex<(version: Int, isolated: CPUSet, bytes: [UInt8])?>(nil)
 
     /// A face of `host` on `machine`; `journalist` tells the operator of decisions.
     public init(host: Host, machine: HostMachine, journalist: Journalist) {
@@ -41,7 +43,7 @@ public final class EPAFace: Sendable {
             let request = try EPARequest(value)
             switch request {
             case .listAllocations:
-                reply(EPAReply.list(host.ledger, isolated: try isolated(options)))
+                reply(list(isolated: try isolated(options)))
             case .memoryInfo(let service):
                 let ledger = host.ledger
                 let nodes = pageNodes()
@@ -63,6 +65,17 @@ public final class EPAFace: Sendable {
         }
         journalist.noteDrift(host.ledger.drift(isolated: isolated))
         return isolated
+    }
+
+    /// The list, written anew only when the ledger or the isolated CPUs have changed.
+    private func list(isolated: CPUSet) -> [UInt8] {
+        let current = host.current
+        if let last = lastList.withLock({ $0 }), last.version == current.version, last.isolated == isolated {
+            return last.bytes
+        }
+        let bytes = EPAReply.list(current.ledger, isolated: isolated)
+        lastList.withLock { $0 = (current.version, isolated, bytes) }
+        return bytes
     }
 
     private func pageNodes() -> [(id: Int, pools: [HugePagePool])] {

@@ -52,7 +52,8 @@ public enum EPARequest: Equatable, Sendable {
             let service = fields.string("service_name")
             let count = fields.integer("hugepages_requested")
             if count == 0, fields.has("hugepages_requested") {
-                fields.reject("hugepages_requested", "Value error, hugepages_requested=0 is invalid for allocate_hugepages")
+                fields.reject(
+                    "hugepages_requested", "Value error, hugepages_requested=0 is invalid for allocate_hugepages")
             }
             let node = fields.integer("node_id", atLeast: 0)
             let size = fields.integer("size_kb", above: 0)

@@ -7,6 +7,8 @@ import Synchronization
 import WireJSON
 
 /// Tells the operator of each decision: a line in the audit log, and one in the log where a person should look.
+///
+/// What the audit log says already is logged at the level `debug` only.
 public final class Journalist: Sendable {
     private let audit: Mutex<AuditLog>
     private let logger: Mutex<Logger>
@@ -93,7 +95,7 @@ public final class Journalist: Sendable {
                 }
             }
         }
-        let level: Logger.Level = if case .notKept = failure { .error } else { .info }
+        let level: Logger.Level = if case .notKept = failure { .error } else { .debug }
         log.log(
             level: level, "refused",
             metadata: ["action": "\(request.action)", "service": "\(holder.displayName)", "reason": "\(text)"])
@@ -104,7 +106,7 @@ public final class Journalist: Sendable {
         switch event {
         case .granted(let holder, let cpus, let protection):
             let offline = machine.reader.online().map { cpus.subtracting($0) } ?? CPUSet()
-            log.info(
+            log.debug(
                 "CPUs allocated",
                 metadata: ["service": "\(holder.displayName)", "cpus": "\(cpus)", "protection": "\(protection)"])
             if !offline.isEmpty {
@@ -113,7 +115,7 @@ public final class Journalist: Sendable {
                     metadata: ["service": "\(holder.displayName)", "cpus": "\(offline)"])
             }
         case .released(let holder, let cpus):
-            log.info("CPUs released", metadata: ["service": "\(holder.displayName)", "cpus": "\(cpus)"])
+            log.debug("CPUs released", metadata: ["service": "\(holder.displayName)", "cpus": "\(cpus)"])
         case .taken(let loser, let winner, let cpus):
             log.warning(
                 "automatic CPUs taken by a NUMA request",
@@ -125,7 +127,7 @@ public final class Journalist: Sendable {
                 "explicit CPUs lost their protection by the service's own request; the policy keep-pins keeps them",
                 metadata: ["service": "\(holder.displayName)", "cpus": "\(cpus)"])
         case .booked(let holder, let node, let size, let count):
-            log.info(
+            log.debug(
                 "huge pages booked",
                 metadata: [
                     "service": "\(holder.displayName)", "node": "\(node)", "size_kb": "\(size)", "count": "\(count)",

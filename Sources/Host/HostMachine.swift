@@ -16,6 +16,7 @@ public final class HostMachine: Sendable {
     }
 
     private let index = Mutex(Index())
+    private let lastIsolated = Mutex<(text: [UInt8]?, cpus: CPUSet)?>(nil)
 
     /// The machine that `files` describe.
     public init(files: any MachineFiles) {
@@ -24,15 +25,25 @@ public final class HostMachine: Sendable {
 
     /// The isolated CPUs, only online ones of them where `onlineOnly`.
     public func isolated(onlineOnly: Bool) throws(CPUListError) -> CPUSet {
-        let isolated = try reader.isolated()
+        let isolated = try readIsolated()
         guard onlineOnly, let online = reader.online() else { return isolated }
         return isolated.intersection(online)
+    }
+
+    /// The file is read each time; its text is looked into only when it is not the same as last time.
+    private func readIsolated() throws(CPUListError) -> CPUSet {
+        let text = reader.isolatedText()
+        if let known = lastIsolated.withLock({ $0 }), known.text == text { return known.cpus }
+        let cpus = try MachineReader.isolated(text)
+        lastIsolated.withLock { $0 = (text, cpus) }
+        return cpus
     }
 
     /// Which of the isolated CPUs are siblings.
     public func cores(isolated: CPUSet) -> CoreIndex {
         let online = reader.online()
-        if online != nil, let kept = index.withLock({ $0.online == online && $0.isolated == isolated ? $0.cores : nil }) {
+        if online != nil, let kept = index.withLock({ $0.online == online && $0.isolated == isolated ? $0.cores : nil })
+        {
             return kept
         }
         let cores = CoreIndex(of: isolated) { reader.siblings(of: $0) }

@@ -43,14 +43,15 @@ public struct Holder: Hashable, Comparable, Sendable {
     /// Hashes the kind and the name's bytes.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(kind)
-        for byte in name.utf8 { hasher.combine(byte) }
+        var name = name
+        name.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
         hasher.combine(UInt8(0xFF))
     }
 
     /// By display name in code points, then by kind.
     public static func < (left: Holder, right: Holder) -> Bool {
-        if left.displayName.utf8.lexicographicallyPrecedes(right.displayName.utf8) { return true }
-        if right.displayName.utf8.lexicographicallyPrecedes(left.displayName.utf8) { return false }
-        return left.kind.rawValue < right.kind.rawValue
+        let (one, two) = (left.displayName.utf8, right.displayName.utf8)
+        if one.lexicographicallyPrecedes(two) { return true }
+        return one.elementsEqual(two) && left.kind.rawValue < right.kind.rawValue
     }
 }

@@ -26,7 +26,15 @@ public struct MachineReader: Sendable {
     ///
     /// - Throws: ``CPUListError`` where the list is malformed.
     public func isolated() throws(CPUListError) -> CPUSet {
-        guard let text = files.read("\(SysPath.cpus)/isolated") else { return CPUSet() }
+        try Self.isolated(isolatedText())
+    }
+
+    /// The content of `cpu/isolated`, or nil where the file is absent or unreadable.
+    public func isolatedText() -> [UInt8]? { files.read("\(SysPath.cpus)/isolated") }
+
+    /// The isolated CPUs that the content of `cpu/isolated` names.
+    public static func isolated(_ text: [UInt8]?) throws(CPUListError) -> CPUSet {
+        guard let text else { return CPUSet() }
         return try KernelText.list(text)
     }
 

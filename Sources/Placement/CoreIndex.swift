@@ -46,16 +46,18 @@ public struct CoreIndex: Sendable, Equatable {
 
         var count: Int { starts.count - 1 }
 
-        subscript(group: Int) -> ArraySlice<Int> { members[starts[group]..<starts[group + 1]] }
+        func size(_ group: Int) -> Int { starts[group + 1] - starts[group] }
+
+        func cpu(_ index: Int, of group: Int) -> Int { members[starts[group] + index] }
 
         fileprivate init(_ cpus: CPUSet, core: [Int32], coreCount: Int) {
             // A counting sort: the sizes first, then each CPU to its place.
             var place = [Int32](repeating: -1, count: coreCount)
             var sizes: [Int] = []
             var groupOf: [Int32] = []
-            let all = Array(cpus)
-            groupOf.reserveCapacity(all.count)
-            for cpu in all {
+            let count = cpus.count
+            groupOf.reserveCapacity(count)
+            for cpu in cpus {
                 let number = cpu < core.count ? Int(core[cpu]) : -1
                 if number >= 0, place[number] >= 0 {
                     sizes[Int(place[number])] += 1
@@ -69,8 +71,8 @@ public struct CoreIndex: Sendable, Equatable {
             starts.reserveCapacity(sizes.count + 1)
             for size in sizes { starts.append(starts[starts.count - 1] + size) }
             var next = starts
-            members = [Int](repeating: 0, count: all.count)
-            for (index, cpu) in all.enumerated() {
+            members = [Int](repeating: 0, count: count)
+            for (index, cpu) in cpus.enumerated() {
                 let group = Int(groupOf[index])
                 members[next[group]] = cpu
                 next[group] += 1

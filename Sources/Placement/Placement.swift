@@ -23,18 +23,24 @@ public enum Placement {
         var taken = [Int](repeating: 0, count: groups.count)
         var chosen = CPUSet()
         var needed = count
-
-        func take(_ amount: Int, from group: Int) {
-            for cpu in groups[group].dropFirst(taken[group]).prefix(amount) {
-                chosen.insert(cpu)
+        for group in 0..<groups.count where needed >= 2 && groups.size(group) >= 2 {
+            chosen.insert(groups.cpu(0, of: group))
+            chosen.insert(groups.cpu(1, of: group))
+            taken[group] = 2
+            needed -= 2
+        }
+        for group in 0..<groups.count where needed > 0 && taken[group] < groups.size(group) {
+            chosen.insert(groups.cpu(taken[group], of: group))
+            taken[group] += 1
+            needed -= 1
+        }
+        for group in 0..<groups.count where needed > 0 {
+            while needed > 0, taken[group] < groups.size(group) {
+                chosen.insert(groups.cpu(taken[group], of: group))
                 taken[group] += 1
                 needed -= 1
             }
         }
-
-        for group in 0..<groups.count where needed >= 2 && groups[group].count >= 2 { take(2, from: group) }
-        for group in 0..<groups.count where needed > 0 { take(1, from: group) }
-        for group in 0..<groups.count where needed > 0 { take(needed, from: group) }
         return chosen
     }
 
@@ -45,20 +51,21 @@ public enum Placement {
     public static func wholeCores(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
         guard candidates.count >= count else { return nil }
         let groups = cores.groups(of: candidates)
-        let bySize = (0..<groups.count).sorted { (groups[$1].count, $0) < (groups[$0].count, $1) }
+        let bySize = (0..<groups.count).sorted { (groups.size($1), $0) < (groups.size($0), $1) }
         var chosen = CPUSet()
         var needed = count
-        var left: [Int] = []
+        var smallestLeft: Int?
         for group in bySize {
-            guard groups[group].count <= needed else {
-                left.append(group)
+            guard groups.size(group) <= needed else {
+                // The sizes descend, and the lowest of one size comes first.
+                if smallestLeft.map({ groups.size(group) < groups.size($0) }) ?? true { smallestLeft = group }
                 continue
             }
-            for cpu in groups[group] { chosen.insert(cpu) }
-            needed -= groups[group].count
+            for index in 0..<groups.size(group) { chosen.insert(groups.cpu(index, of: group)) }
+            needed -= groups.size(group)
         }
-        if needed > 0, let broken = left.min(by: { (groups[$0].count, $0) < (groups[$1].count, $1) }) {
-            for cpu in groups[broken].prefix(needed) { chosen.insert(cpu) }
+        if let broken = smallestLeft {
+            for index in 0..<needed { chosen.insert(groups.cpu(index, of: broken)) }
         }
         return chosen
     }

@@ -1,5 +1,5 @@
-import Machine
 import Client
+import Machine
 
 /// Tables of what the daemon answers.
 public enum Tables {

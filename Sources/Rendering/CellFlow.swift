@@ -41,6 +41,7 @@ struct CellFlow {
         if pieces.contains(where: { width(of: $0) > limit }) { pieces = pieces.flatMap { $0.map { [$0] } } }
         let count = pack(pieces, limit).count
         // The narrowest rows of the same number.
+        if count == 1 { return [row(Array(pieces.joined()))] }
         var low = pieces.reduce(1) { max($0, width(of: $1)) }
         var high = max(limit, low)
         while low < high {

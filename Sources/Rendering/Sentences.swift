@@ -1,5 +1,5 @@
-import Machine
 import Client
+import Machine
 
 /// One sentence about what a command changed.
 public enum Sentences {

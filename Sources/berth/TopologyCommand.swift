@@ -12,7 +12,7 @@ struct Topology: ParsableCommand {
     /// Without a subcommand.
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print the machine as a tree, or as a JSON document.")
+            abstract: "Print the machine as a tree, or as a JSON document (the default).")
         @OptionGroup var machine: MachineOptions
         @OptionGroup var output: OutputOptions
 

@@ -56,7 +56,8 @@ final class Daemon {
                 listeningAt: places.socket, mode: configuration.socketMode, owner: settings.socketOwner,
                 group: settings.socketGroup)
             // Two at least, so that one waits for connections while another works.
-            try server.start(descriptor: socket.descriptor, threads: min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 2), 4))
+            try server.start(
+                descriptor: socket.descriptor, threads: min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 2), 4))
         } catch {
             host.stop()
             printError("\(error)")
@@ -149,7 +150,8 @@ final class Daemon {
                 case .found(let found):
                     imported = found.ledger
                     log.notice(
-                        "importing the reference's state", metadata: ["file": "\(path)", "claims": "\(found.ledger.count)"])
+                        "importing the reference's state",
+                        metadata: ["file": "\(path)", "claims": "\(found.ledger.count)"])
                     for warning in found.warnings {
                         log.warning("\(warning)", metadata: ["file": "\(path)"])
                     }
@@ -167,7 +169,9 @@ final class Daemon {
     private static func openAudit(_ configuration: DaemonConfiguration, _ log: Logger) throws -> LineSink {
         guard let path = configuration.auditLog else { return .standardError }
         do {
-            return try LineSink(path: path) { log.error("the audit log cannot be written", metadata: ["reason": "\($0)"]) }
+            return try LineSink(path: path) {
+                log.error("the audit log cannot be written", metadata: ["reason": "\($0)"])
+            }
         } catch {
             printError("\(error)")
             throw Status.configuration

@@ -125,7 +125,8 @@ import WireJSON
             #expect(audit.count == 1 && audit[0]["holder"]?.string == "service:" + name)
             #expect(try await server.logHas("CPUs allocated"))
             #expect(
-                server.log.filter { $0.contains("forged") }.allSatisfy { $0.hasPrefix("INFO: CPUs allocated cpus=1 ") })
+                server.log.filter { $0.contains("forged") }.allSatisfy { $0.hasPrefix("DEBUG: CPUs allocated cpus=1 ") }
+            )
             let bytes = (TemporaryFolder.read(server.logPath) ?? []) + (TemporaryFolder.read(server.auditPath) ?? [])
             #expect(bytes.allSatisfy { ($0 >= 0x20 && $0 < 0x7F) || $0 == 0x0A })
         }

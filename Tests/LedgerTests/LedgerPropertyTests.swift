@@ -33,7 +33,9 @@ struct RandomMachine {
 @Suite struct LedgerPropertyTests {
     static let root = Caller(uid: 0, gid: 0, isAdministrator: true)
 
-    @Test("on random machines the ledger decides every EPA command as the specification says", arguments: 0..<150 as Range<UInt64>)
+    @Test(
+        "on random machines every EPA command is decided as the specification says",
+        arguments: 0..<150 as Range<UInt64>)
     func agreesWithTheSpecification(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let machine = RandomMachine(using: &random)
@@ -95,10 +97,14 @@ struct RandomMachine {
                 #expect(error is Refusal && expected == nil, "\(error): \(context)")
             }
             try checkInvariants(ledger, context)
-            #expect(ledger.sortedClaims.map(\.holder.name) == model.allocations.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }, "\(context)")
+            #expect(
+                ledger.sortedClaims.map(\.holder.name)
+                    == model.allocations.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }, "\(context)")
             for claim in ledger.sortedClaims {
                 #expect(Set(claim.withdrawn) == model.allocations[claim.holder.name], "\(context)")
-                let pinned = claim.parts.filter { $0.protection == .explicit }.reduce(into: CPUSet()) { $0.formUnion($1.cpus) }
+                let pinned = claim.parts.filter { $0.protection == .explicit }.reduce(into: CPUSet()) {
+                    $0.formUnion($1.cpus)
+                }
                 #expect(Set(pinned) == model.explicit[claim.holder.name] ?? [], "\(context)")
             }
             let statistics = ledger.statistics(isolated: isolated)
@@ -111,7 +117,8 @@ struct RandomMachine {
         }
     }
 
-    @Test("huge page bookings follow the overlay formula whatever the kernel reports", arguments: 0..<60 as Range<UInt64>)
+    @Test(
+        "huge page bookings follow the overlay formula whatever the kernel reports", arguments: 0..<60 as Range<UInt64>)
     func pages(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var model = NaiveOrchestrator(isolated: [], nodes: [:], siblings: [:])
@@ -124,7 +131,8 @@ struct RandomMachine {
             let count = Int.random(in: 1...30, using: &random)
             let context: Comment = "seed \(seed), step \(step)"
             if Int.random(in: 0..<4, using: &random) == 0 {
-                let decision = try ledger.decide(.unbookPages(.service(service), node: key[0], sizeKB: key[1]), by: Self.root)
+                let decision = try ledger.decide(
+                    .unbookPages(.service(service), node: key[0], sizeKB: key[1]), by: Self.root)
                 #expect(decision.found == (model.pages[service]?[key] != nil), context)
                 try ledger.apply(decision.change)
                 model.unbook(service, key)
@@ -146,7 +154,9 @@ struct RandomMachine {
         }
     }
 
-    @Test("holders of other kinds count as explicit holders: nothing they withdrew is ever granted or taken", arguments: 0..<120 as Range<UInt64>)
+    @Test(
+        "what holders of other kinds withdrew is never granted or taken",
+        arguments: 0..<120 as Range<UInt64>)
     func otherKinds(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let machine = RandomMachine(using: &random)
@@ -199,7 +209,9 @@ struct RandomMachine {
         }
     }
 
-    @Test("a claim changes only by its owner's or an administrator's word, except where the NUMA rule takes automatic CPUs", arguments: 0..<80 as Range<UInt64>)
+    @Test(
+        "a claim changes by its owner's or an administrator's word, or by the NUMA rule",
+        arguments: 0..<80 as Range<UInt64>)
     func ownership(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let machine = RandomMachine(using: &random)
@@ -264,6 +276,7 @@ struct RandomMachine {
             }
         }
         #expect(ledger.protected == protected, "\(context)")
-        #expect(ledger.holders == ledger.sortedClaims.map(\.holder) && ledger.holders.count == ledger.count, "\(context)")
+        #expect(
+            ledger.holders == ledger.sortedClaims.map(\.holder) && ledger.holders.count == ledger.count, "\(context)")
     }
 }

@@ -5,12 +5,15 @@ import WireJSON
 @Suite struct JSONScannerTests {
     static let good = [
         "{}", "[]", "{\"a\":1}", " {\"a\" : [1, 2.5, -0, 1e3, 1E-2, true, false, null]} ", "\"x\"", "[[[]]]",
-        "{\"a\":\"\\u00e9\\ud83d\\ude00\\n\\\"\"}", "{\"é😀\":\"\u{7f}\"}", "[0.0,-1.5e+10]", "null", "{\"a\":{\"b\":{}}}",
+        "{\"a\":\"\\u00e9\\ud83d\\ude00\\n\\\"\"}", "{\"é😀\":\"\u{7f}\"}", "[0.0,-1.5e+10]", "null",
+        "{\"a\":{\"b\":{}}}",
     ]
     static let bad = [
-        "{", "}", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "{\"a\":1,}", "{'a':1}", "[01]", "[1.]", "[.5]", "[+1]", "[1e]",
+        "{", "}", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}", "{\"a\":1,}", "{'a':1}", "[01]", "[1.]", "[.5]", "[+1]",
+        "[1e]",
         "[--1]", "nul", "nullx", "tru", "NaN", "[Infinity]", "\"\u{1}\"", "\"\\x\"", "\"\\u12g4\"", "\"\\ud800\"",
-        "\"\\ud800x\"", "\"\\ud800\\n\"", "\"\\udc00\"", "\"\\ud800\\ud800\"", "{}{}", "[1] x", "\u{feff}{}", "// {}", "",
+        "\"\\ud800x\"", "\"\\ud800\\n\"", "\"\\udc00\"", "\"\\ud800\\ud800\"", "{}{}", "[1] x", "\u{feff}{}", "// {}",
+        "",
         " ", "{\"a\":1 \"b\":2}", "[1 2]", "{\"a\":1]", "[1}",
     ]
     static let badBytes: [[UInt8]] = [
@@ -51,28 +54,35 @@ import WireJSON
             } catch { return "\(error)" }
         }
         let whole = outcome([])
-        let cuts = (0..<Int.random(in: 0...5, using: &random)).map { _ in Int.random(in: 0...bytes.count, using: &random) }
+        let cuts = (0..<Int.random(in: 0...5, using: &random)).map { _ in
+            Int.random(in: 0...bytes.count, using: &random)
+        }
         #expect(outcome(cuts.sorted()) == whole, "seed \(seed)")
         #expect(outcome(Array(bytes.indices)) == whole, "seed \(seed)")
     }
 
     @Test("deep nesting is refused before it costs anything")
     func depth() throws {
-        _ = try JSONValue([UInt8](repeating: UInt8(ascii: "["), count: 64) + [UInt8](repeating: UInt8(ascii: "]"), count: 64))
+        _ = try JSONValue(
+            [UInt8](repeating: UInt8(ascii: "["), count: 64) + [UInt8](repeating: UInt8(ascii: "]"), count: 64))
         let error = #expect(throws: JSONError.self) {
             try JSONValue([UInt8](repeating: UInt8(ascii: "["), count: 100_000))
         }
         #expect(error == JSONError(offset: 64, reason: .tooDeep(64)))
     }
 
-    @Test("random bytes never trap, and what is accepted reads back the same when written", arguments: 0..<40 as Range<UInt64>)
+    @Test(
+        "random bytes never trap, and what is accepted reads back the same when written",
+        arguments: 0..<40 as Range<UInt64>)
     func garbage(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         for _ in 0..<200 {
             var bytes = Array(Self.good[Int.random(in: 0..<Self.good.count, using: &random)].utf8)
             for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
                 let place = Int.random(in: 0..<bytes.count, using: &random)
-                if Bool.random(using: &random) { bytes.remove(at: place) } else {
+                if Bool.random(using: &random) {
+                    bytes.remove(at: place)
+                } else {
                     bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
                 }
             }

@@ -7,4 +7,8 @@
    them back. Needs root. Answers the socket, or -1 with errno set. */
 int ctest_connect_as(const char *path, uint32_t uid, uint32_t gid, const uint32_t *groups, int count);
 
+/* Opens a pseudo-terminal of so many columns and writes the path of its other end, with a final NUL. Answers the
+   descriptor, or -1 with errno set. */
+int ctest_open_terminal(int columns, char *path, int capacity);
+
 #endif

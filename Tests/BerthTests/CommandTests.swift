@@ -1,0 +1,147 @@
+import Glibc
+import Service
+import TestSupport
+import Testing
+import WireJSON
+
+private let list =
+    #"{"version":"1.0","total_allocations":1,"total_allocated_cpus":2,"total_available_cpus":24,"remaining_available_cpus":22,"allocations":[{"service_name":"evil\nroot \u001b[31m","allocated_cores":"2-3","cores_count":2,"is_explicit":true}]}"#
+private let memory =
+    #"{"version":"1.0","service_name":"","numa_hugepages":{"node0":{"capacity":[{"total":8,"free":6,"size":2048}],"allocations":{"a":{"2048":2,"64":1}}}}}"#
+private let cores =
+    #"{"version":"1.0","service_name":"a","num_of_cores":2,"cores_allocated":2,"allocated_cores":"4-5","shared_cpus":"6-7","total_available_cpus":24,"remaining_available_cpus":20}"#
+private let percent =
+    #"{"version":"1.0","service_name":"a","cores_allocated_count":1,"allocated_cores":"4","total_available_cpus":24,"remaining_available_cpus":7}"#
+private let node =
+    #"{"version":"1.0","service_name":"a","numa_node":1,"num_of_cores":2,"cores_allocated":"10,26","total_available_cpus":24,"remaining_available_cpus":20}"#
+private let pages =
+    #"{"version":"1.0","service_name":"a","hugepages_requested":4,"allocation_successful":true,"message":"ok","node_id":0,"size_kb":2048}"#
+
+@Suite("The berth command")
+struct CommandTests {
+    /// Answers each action with a good reply.
+    private func daemon() throws -> FakeDaemon {
+        try FakeDaemon { request in
+            for (action, reply) in [
+                ("list_allocations", list), ("get_memory_info", memory), ("allocate_cores_percent", percent),
+                ("allocate_numa_cores", node), ("allocate_hugepages", pages), ("allocate_cores", cores),
+            ] where request.contains("\"\(action)\"") { return .text(reply) }
+            return .text(#"{"version":"1.0","error":"Unknown action"}"#)
+        }
+    }
+
+    private func run(_ daemon: FakeDaemon, _ arguments: String...) throws -> Program.Result {
+        try Program.run(arguments, environment: ["BERTH_SOCKET": daemon.path])
+    }
+
+    @Test(
+        "Each command sends its action and prints what came of it",
+        arguments: [
+            (["allocate", "a"], #""num_of_cores":0}"#, "a holds CPUs 4-5 (2, automatic); 20 of 24 free\n"),
+            (["allocate", "a", "2"], #""num_of_cores":2}"#, "a holds CPUs 4-5 (2, automatic); 20 of 24 free\n"),
+            (["percent", "a", "50"], #""percent":50}"#, "a holds CPUs 4 (1, automatic); 7 of 24 free\n"),
+            (
+                ["numa", "a", "1", "2"], #""numa_node":1,"num_of_cores":2}"#,
+                "a holds CPUs 10,26 (2, explicit, node 1); 20 of 24 free\n"
+            ),
+            (["release", "a"], #""num_of_cores":-1}"#, "a holds no CPUs; 20 of 24 free\n"),
+            (
+                ["release", "a", "--node", "1"], #""numa_node":1,"num_of_cores":-1}"#,
+                "a holds no CPUs of node 1; 20 of 24 free\n"
+            ),
+            (
+                ["hugepages", "a", "4", "--node", "0", "--size", "2M"],
+                #""hugepages_requested":4,"node_id":0,"size_kb":2048}"#, "a: 4 2M pages on node 0 booked\n"
+            ),
+            (
+                ["hugepages", "a", "0", "--node", "0", "--size", "1G"],
+                #"requested":-1,"node_id":0,"size_kb":1048576}"#, "a:"
+            ),
+            (
+                ["hugepages", "a", "--remove", "--node", "0", "--size", "64"],
+                #"requested":-1,"node_id":0,"size_kb":64}"#, "a:"
+            ),
+        ])
+    func actions(arguments: [String], request: String, output: String) throws {
+        let daemon = try daemon()
+        let result = try Program.run(arguments, environment: ["BERTH_SOCKET": daemon.path])
+        #expect(result.status == 0 && result.errors.isEmpty, "\(result)")
+        #expect(result.output.hasPrefix(output), "\(result.output)")
+        #expect(daemon.requests.count == 1 && daemon.requests[0].hasSuffix(request), "\(daemon.requests)")
+    }
+
+    @Test("release --hugepages removes each booking of the service")
+    func releasePages() throws {
+        let daemon = try daemon()
+        let result = try run(daemon, "release", "a", "--hugepages", "--json")
+        #expect(result.status == 0)
+        let document = try JSONValue(Array(result.output.utf8))
+        #expect(document["cores"]?["allocated_cores"]?.string == "4-5")
+        #expect(document["hugepages"]?.array?.count == 2)
+        #expect(daemon.requests.filter { $0.contains(#""hugepages_requested":-1"#) }.count == 2)
+    }
+
+    @Test("A name from outside cannot forge lines or act on the terminal")
+    func names() throws {
+        let daemon = try daemon()
+        for command in ["list", "status"] {
+            let result = try run(daemon, command)
+            #expect(result.output.contains(#""evil\nroot \u{1B}[31m""#), "\(result.output)")
+            #expect(!result.output.contains("\u{1B}"))
+        }
+    }
+
+    @Test("With --json the daemon's reply is on standard output as it came", arguments: ["list", "memory", "allocate"])
+    func json(command: String) throws {
+        let arguments = [command] + (command == "allocate" ? ["a"] : []) + ["--json"]
+        let daemon = try daemon()
+        let result = try Program.run(arguments, environment: ["BERTH_SOCKET": daemon.path])
+        #expect(result.status == 0 && result.errors.isEmpty)
+        #expect(result.output == ["list": list, "memory": memory, "allocate": cores][command].map { $0 + "\n" })
+    }
+
+    @Test("status and map put the replies into one document")
+    func documents() throws {
+        let daemon = try daemon()
+        let status = try JSONValue(Array(try run(daemon, "status", "--json").output.utf8))
+        #expect(status["answering"]?.boolean == true && status["socket"]?.string == daemon.path)
+        #expect(status["allocations"]?["total_available_cpus"]?.integer == 24)
+        let map = try JSONValue(Array(try run(daemon, "map", "--simulate", "--json").output.utf8))
+        #expect(map["machine"]?["cpus_online"]?.string == "0-31")
+        #expect(map["allocations"]?["total_allocations"]?.integer == 1)
+        #expect(map["memory"]?["numa_hugepages"]?["node0"] != nil)
+        let alone = try JSONValue(Array(try Program.run(["map", "--simulate", "--no-daemon", "--json"]).output.utf8))
+        #expect(alone["allocations"] == .null)
+    }
+
+    @Test("On a terminal there are colours, unless NO_COLOR or --color says otherwise; in a pipe only when told")
+    func colours() throws {
+        let daemon = try daemon()
+        func shows(_ arguments: [String], _ environment: [String: String], terminal: Bool) throws -> Bool {
+            let target = try terminal ? Terminal() : nil
+            let environment = environment.merging(["BERTH_SOCKET": daemon.path, "TERM": "xterm"]) { given, _ in given }
+            let result = try Program.run(["list"] + arguments, environment: environment, terminal: target?.path)
+            #expect(result.status == 0)
+            return (target?.text() ?? result.output).contains("\u{1B}[1mSERVICE")
+        }
+        #expect(try shows([], [:], terminal: true))
+        #expect(try !shows([], ["NO_COLOR": "1"], terminal: true))
+        #expect(try !shows([], ["TERM": "dumb"], terminal: true))
+        #expect(try !shows(["--color", "never"], [:], terminal: true))
+        #expect(try !shows([], [:], terminal: false))
+        #expect(try shows(["--color", "always"], ["NO_COLOR": "1"], terminal: false))
+    }
+
+    @Test("On a terminal JSON is pure ASCII, the value the same")
+    func terminalJSON() throws {
+        let daemon = try FakeDaemon { _ in .text(list.replacing("evil", with: "\u{202E}\u{9B}é")) }
+        let terminal = try Terminal()
+        _ = try Program.run(["list", "--json"], environment: ["BERTH_SOCKET": daemon.path], terminal: terminal.path)
+        #expect(terminal.text().contains(#""\u202e\u009b\u00e9\u000aroot \u001b[31m""#))
+    }
+
+    @Test("The version is the daemon's")
+    func version() throws {
+        #expect(try Program.run(["--version"]).output == "berth \(Version.number)\n")
+    }
+}
