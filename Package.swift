@@ -91,7 +91,7 @@ let package = Package(
         .testTarget(
             name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "TestSupport"],
             exclude: ["Golden"], swiftSettings: strict),
-        tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth"]),
+        tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
     ],
