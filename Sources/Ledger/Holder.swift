@@ -1,3 +1,5 @@
+import Glibc
+
 /// Who holds a claim: a service, a pod, a function or a run, by kind and name.
 ///
 /// Names are compared, ordered and hashed by their Unicode code points (their UTF-8 bytes), as every other program on the
@@ -19,11 +21,14 @@ public struct Holder: Hashable, Comparable, Sendable {
     public let kind: Kind
     /// The name within its kind: any text, not trimmed.
     public let name: String
+    /// The UTF-8 of the display name: what is compared, ordered and hashed.
+    private let key: [UInt8]
 
     /// The holder of this kind and name.
     public init(kind: Kind, name: String) {
         self.kind = kind
         self.name = name
+        key = Array((kind == .service ? name : "\(kind.rawValue):\(name)").utf8)
     }
 
     /// The service of this name.
@@ -37,21 +42,25 @@ public struct Holder: Hashable, Comparable, Sendable {
 
     /// Whether kind and name are the same.
     public static func == (left: Holder, right: Holder) -> Bool {
-        left.kind == right.kind && left.name.utf8.elementsEqual(right.name.utf8)
+        left.kind == right.kind && left.key == right.key
     }
 
-    /// Hashes the kind and the name's bytes.
+    /// Hashes the kind and the name.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(kind)
-        var name = name
-        name.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-        hasher.combine(UInt8(0xFF))
+        key.withUnsafeBytes { hasher.combine(bytes: $0) }
     }
 
     /// By display name in code points, then by kind.
     public static func < (left: Holder, right: Holder) -> Bool {
-        let (one, two) = (left.displayName.utf8, right.displayName.utf8)
-        if one.lexicographicallyPrecedes(two) { return true }
-        return one.elementsEqual(two) && left.kind.rawValue < right.kind.rawValue
+        let order = left.key.withUnsafeBytes { left in
+            right.key.withUnsafeBytes { right in
+                guard let one = left.baseAddress, let two = right.baseAddress else { return Int32(0) }
+                return memcmp(one, two, min(left.count, right.count))
+            }
+        }
+        if order != 0 { return order < 0 }
+        if left.key.count != right.key.count { return left.key.count < right.key.count }
+        return left.kind.rawValue < right.kind.rawValue
     }
 }

@@ -52,17 +52,22 @@ public final class LedgerStore: LedgerKeeper {
         report: @escaping @Sendable (String) -> Void
     ) throws(StorageError) -> Opened {
         let files = StoreFiles(folder: folder, name: name)
-        switch try read(files) {
+        // Decoded before SQLite may touch the files: only what is trusted is opened for writing.
+        var known: (recovered: Recovered, ledger: Ledger)?
+        switch try files.inspect() {
         case .fresh:
             if let imported, imported.count > 0 {
                 try files.create(snapshot: LedgerChange(snapshotOf: imported).json)
             }
-        case .untrusted(let reason): return .untrusted(reason, lastGood: lastGood(files))
-        case .sound: break
+        case .damaged(let damage): return .untrusted(damage.description, lastGood: lastGood(files))
+        case .recovered(let recovered):
+            do throws(RecordError) { known = (recovered, try Ledger(recovered)) } catch {
+                return .untrusted("\(files.database): \(error)", lastGood: lastGood(files))
+            }
         }
         let (journal, recovered) = try Journal.open(files, vfs: vfs)
         do throws(RecordError) {
-            var ledger = try Ledger(recovered)
+            var ledger = if let known, known.recovered == recovered { known.ledger } else { try Ledger(recovered) }
             ledger.forgetOrder()
             return .ready(LedgerStore(journal: journal, now: now, report: report), ledger)
         } catch {
