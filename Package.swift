@@ -94,6 +94,10 @@ let package = Package(
         tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
+        tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
+        tests(
+            "LedgerStoreTests",
+            ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Placement", "Storage", "TestSupport", "WireJSON"]),
         // The process itself; the dependency on the program only has it built.
         tests("BerthdTests", ["Machine", "TestSupport", "WireJSON", "berthd"]),
     ],

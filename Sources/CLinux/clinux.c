@@ -113,6 +113,9 @@ int clinux_send_datagram(const char *path, const void *bytes, size_t count) {
     if (length == 0) return -1;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
+    // The queue of a receiver that does not read fills up: no more than a second is spent on it.
+    struct timeval limit = {.tv_sec = 1};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (sendto(fd, bytes, count, MSG_NOSIGNAL, (struct sockaddr *)&address, length) < 0) return close_with_error(fd);
     return close(fd);
 }

@@ -55,8 +55,10 @@ public struct AccountFile: Sendable {
         self.init(text: String(decoding: (try? readBytes(path)) ?? [], as: UTF8.self))
     }
 
-    /// The number for a name or a number in decimal, or nil where the name is unknown.
+    /// The number for a name or a number in decimal, or nil where the name is unknown. 2^32 - 1 is nobody's: chown(2)
+    /// takes it for "leave as it is".
     public func number(of nameOrNumber: String) -> UInt32? {
-        UInt32(nameOrNumber) ?? numbers[nameOrNumber]
+        let number = UInt32(nameOrNumber) ?? numbers[nameOrNumber]
+        return number == UInt32.max ? nil : number
     }
 }

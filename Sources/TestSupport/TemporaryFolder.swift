@@ -5,9 +5,11 @@ public final class TemporaryFolder: Sendable {
     /// The path of the folder.
     public let path: String
 
-    /// Makes the folder, on the disk that holds `/tmp`.
-    public init() throws {
-        var template = Array("/tmp/berth-test-XXXXXX".utf8CString)
+    /// Makes the folder in another: on the disk that holds `/tmp` unless told otherwise, and where the other one is
+    /// missing.
+    public init(in parent: String = "/tmp") throws {
+        let parent = access(parent, W_OK) == 0 ? parent : "/tmp"
+        var template = Array("\(parent)/berth-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SocketClient.Failure("make a temporary folder") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         // Other users reach the sockets in it.

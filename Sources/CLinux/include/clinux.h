@@ -34,7 +34,8 @@ int clinux_connect_within(const char *path, int milliseconds);
 /// A Unix stream socket (close-on-exec, not blocking) bound to `path`, whose file nobody may use yet (mode 0), or -1.
 int clinux_bind(const char *path);
 
-/// Sends one datagram to the Unix socket at `path`; a leading '@' stands for the abstract namespace.
+/// Sends one datagram to the Unix socket at `path`; a leading '@' stands for the abstract namespace. Waits
+/// for a receiver whose queue is full, at most a second.
 int clinux_send_datagram(const char *path, const void *bytes, size_t count);
 
 /// Readiness of a descriptor: `token` is what was registered with it.

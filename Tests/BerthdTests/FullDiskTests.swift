@@ -1,0 +1,64 @@
+import Glibc
+import TestSupport
+import Testing
+import WireJSON
+
+/// EPA specification, section 7, item 12, on a real file system.
+@Suite struct FullDiskTests {
+    @Test(
+        "item 12: on a disk that is really full allocations are refused, questions answered, and when there is room again all goes on, nothing granted twice"
+    )
+    func fullDisk() async throws {
+        guard geteuid() == 0 else { return print("skipped: needs root, for a private mount namespace") }
+        let site = try Site()
+        mkdir(site.state, 0o700)
+        var daemon = try await site.serve(
+            below: [
+                "unshare", "-m", "--propagation", "private", "sh", "-c",
+                "mount -t tmpfs -o size=1m,mode=0700 none \(site.state) && exec \"$@\"", "sh",
+            ])
+        // The file system as the process sees it.
+        let disk = "/proc/\(daemon.program.pid)/root\(site.state)"
+        try #require(exists("\(disk)/ledger.db"))
+        #expect(try daemon.cores("a", 2)["allocated_cores"]?.string == "2-3")
+        for round in 1...2 {
+            let filler = open("\(disk)/filler", O_WRONLY | O_CREAT, 0o600)
+            let piece = [UInt8](repeating: 7, count: 4096)
+            while write(filler, piece, piece.count) > 0 {}
+            close(filler)
+            // What fits into blocks that are there already may still be stored.
+            var granted = try daemon.allocations()
+            var refused = 0
+            for number in 0..<40 {
+                let name = "round \(round) service \(number % 5)"
+                let reply = try daemon.cores(name, number / 5 % 2 == 0 ? 2 : -1)
+                if let error = reply.error {
+                    refused += 1
+                    #expect(error.contains("could not be stored") && error.contains(site.database), "\(error)")
+                } else {
+                    let list = reply["allocated_cores"]?.string ?? ""
+                    granted[name] = list.isEmpty ? nil : list
+                }
+                #expect(try daemon.allocations() == granted)
+            }
+            #expect(refused > 0, "the disk was full")
+            unlink("\(disk)/filler")
+            #expect(try daemon.cores("after \(round)", 2).error == nil)
+            granted["after \(round)"] = try daemon.allocations()["after \(round)"]
+            let shown = try daemon.allocations()
+            #expect(shown == granted)
+            let held = shown.values.map { $0.split(separator: ",").flatMap { $0.split(separator: "-") }.count }
+            #expect(try daemon.list()["total_allocated_cpus"]?.integer == held.reduce(0, +))
+        }
+        // The namespace dies with the process; what is on the disk must be all that was granted.
+        let granted = try daemon.allocations()
+        for name in TemporaryFolder.names(in: disk) {
+            let bytes = try #require(TemporaryFolder.read("\(disk)/\(name)"))
+            try TemporaryFolder.write(bytes, to: "\(site.state)/\(name)")
+        }
+        try await daemon.kill()
+        daemon = try await site.serve()
+        #expect(try daemon.allocations() == granted)
+        #expect(try await daemon.stop() == 0)
+    }
+}
