@@ -94,6 +94,8 @@ let package = Package(
         tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
+        // The process itself; the dependency on the program only has it built.
+        tests("BerthdTests", ["Machine", "TestSupport", "WireJSON", "berthd"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,3 @@
-import Glibc
-
 /// Who may use a socket (design, "Who may"): uid 0 and members of the admin group are administrators, members of the
 /// access group may use it and change what they own, nobody else may connect unless the operator opened it to all.
 public struct AccessPolicy: Equatable, Sendable {
@@ -54,31 +52,11 @@ public struct AccountFile: Sendable {
 
     /// The accounts of a file; none where it cannot be read.
     public init(path: String) {
-        self.init(text: (try? readText(path)) ?? "")
+        self.init(text: String(decoding: (try? readBytes(path)) ?? [], as: UTF8.self))
     }
 
     /// The number for a name or a number in decimal, or nil where the name is unknown.
     public func number(of nameOrNumber: String) -> UInt32? {
         UInt32(nameOrNumber) ?? numbers[nameOrNumber]
-    }
-}
-
-/// The text of a file of at most 1 MiB.
-///
-/// - Throws: ``SystemError`` where it cannot be read or is longer.
-public func readText(_ path: String) throws(SystemError) -> String {
-    let limit = 1 << 20
-    let fd = open(path, O_RDONLY | O_CLOEXEC)
-    guard fd >= 0 else { throw SystemError("open \(path)", errno: errno) }
-    defer { close(fd) }
-    var bytes = [UInt8](repeating: 0, count: 0)
-    var piece = [UInt8](repeating: 0, count: 65_536)
-    while true {
-        let count = read(fd, &piece, piece.count)
-        if count < 0 && errno == EINTR { continue }
-        guard count >= 0 else { throw SystemError("read \(path)", errno: errno) }
-        if count == 0 { return String(decoding: bytes, as: UTF8.self) }
-        bytes += piece.prefix(count)
-        guard bytes.count <= limit else { throw SystemError("read \(path)", errno: EFBIG) }
     }
 }

@@ -59,25 +59,36 @@ public struct DaemonConfiguration: Equatable, Sendable {
         }
         for (key, value) in table.sorted(by: { $0.0 < $1.0 }) {
             do throws(ConfigurationError) {
-                if let flag = value.bool {
-                    try set(key, to: flag ? "true" : "false")
-                } else if let number = value.int {
-                    try set(key, to: String(number))
-                } else if let list = value.array {
-                    let names = list.compactMap(\.string)
-                    guard names.count == list.count, key == "policy" else {
-                        throw ConfigurationError("\(key) takes no such list")
-                    }
-                    try set(key, to: names.joined(separator: ","))
-                } else if let text = value.string {
-                    try set(key, to: text)
-                } else {
-                    throw ConfigurationError(
-                        Self.keys.contains(key) ? "\(key) takes text, a number, true or false" : unknown(key))
-                }
+                try set(key, to: try text(of: value, key))
             } catch {
                 throw ConfigurationError("\(file): \(error.message)")
             }
+        }
+    }
+
+    /// The keys that take a number, and those that take a name or a number.
+    private static let numeric: Set = [
+        "name-limit", "connections-per-uid", "read-timeout", "write-timeout", "socket-owner", "socket-group",
+        "admin-group", "access-group",
+    ]
+
+    /// The value of a key as a flag gives it. Text serves for every key.
+    private func text(of value: any TOMLValueConvertible, _ key: String) throws(ConfigurationError) -> String {
+        guard Self.keys.contains(key) else { throw ConfigurationError(unknown(key)) }
+        if let text = value.string { return text }
+        if key == "simulate", let flag = value.bool { return flag ? "true" : "false" }
+        // Not the mode: 0o660 is the number 432, and nobody could tell it from octal digits.
+        if Self.numeric.contains(key), let number = value.int { return String(number) }
+        if key == "policy", let list = value.array {
+            let names = list.compactMap(\.string)
+            if names.count == list.count { return names.joined(separator: ",") }
+        }
+        switch key {
+        case "simulate": throw ConfigurationError("\(key) takes true or false")
+        case "policy": throw ConfigurationError("\(key) takes a list of texts")
+        case _ where Self.numeric.contains(key): throw ConfigurationError("\(key) takes a number or text")
+        case "socket-mode": throw ConfigurationError("\(key) takes text, an octal mode such as \"0660\"")
+        default: throw ConfigurationError("\(key) takes text in quotes")
         }
     }
 
@@ -88,7 +99,7 @@ public struct DaemonConfiguration: Equatable, Sendable {
         case "state-dir": stateDirectory = try path(key, text)
         case "socket-mode":
             guard let mode = UInt32(text, radix: 8), mode <= 0o777 else {
-                throw ConfigurationError("\(key) takes an octal mode such as 0660, not \(text.debugDescription)")
+                throw ConfigurationError("\(key) takes an octal mode such as 0660, not \(String(reflecting: text))")
             }
             socketMode = mode
         case "socket-owner": socketOwner = text
@@ -112,7 +123,7 @@ public struct DaemonConfiguration: Equatable, Sendable {
     }
 
     private func unknown(_ key: String) -> String {
-        "unknown key \(key.debugDescription); the keys are \(Self.keys.joined(separator: ", "))"
+        "unknown key \(String(reflecting: key)); the keys are \(Self.keys.joined(separator: ", "))"
     }
 
     private func path(_ key: String, _ text: String) throws(ConfigurationError) -> String {
@@ -123,14 +134,15 @@ public struct DaemonConfiguration: Equatable, Sendable {
     private func number(_ key: String, _ text: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int {
         guard let number = Int(text), range.contains(number) else {
             throw ConfigurationError(
-                "\(key) takes a number from \(range.lowerBound) to \(range.upperBound), not \(text.debugDescription)")
+                "\(key) takes a number from \(range.lowerBound) to \(range.upperBound), not \(String(reflecting: text))"
+            )
         }
         return number
     }
 
     private func choice(_ key: String, _ text: String, of choices: [String]) throws(ConfigurationError) -> String {
         guard choices.contains(text) else {
-            throw ConfigurationError("\(key) takes \(choices.joined(separator: ", ")), not \(text.debugDescription)")
+            throw ConfigurationError("\(key) takes \(choices.joined(separator: ", ")), not \(String(reflecting: text))")
         }
         return text
     }

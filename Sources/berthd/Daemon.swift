@@ -31,7 +31,10 @@ final class Daemon {
         lock = try Self.takeLock(places)
         let opened = try Self.openStore(places, log)
         let machine = HostMachine(files: files)
-        auditSink = try Self.openAudit(configuration, log)
+        do { auditSink = try Self.openAudit(configuration, log) } catch {
+            printError("\(error)")
+            throw Status.configuration
+        }
         journalist = Journalist(audit: AuditLog(sink: auditSink), logger: log, machine: machine)
         switch opened {
         case .ready(let store, let ledger):
@@ -82,29 +85,29 @@ final class Daemon {
     /// Takes the settings that may change while it serves; keeps all as they are where the new ones are wrong.
     func reload(_ options: Options) {
         do {
-            let fresh = try options.configuration()
-            let settings = try Settings(fresh)
-            for (key, isSame) in [
-                ("socket", fresh.socket == configuration.socket),
-                ("state-dir", fresh.stateDirectory == configuration.stateDirectory),
-                ("socket-mode", fresh.socketMode == configuration.socketMode),
-                ("socket-owner", fresh.socketOwner == configuration.socketOwner),
-                ("socket-group", fresh.socketGroup == configuration.socketGroup),
-                ("machine", fresh.machine == configuration.machine),
-                ("sysfs-root", fresh.sysfsRoot == configuration.sysfsRoot),
-                ("simulate", fresh.simulate == configuration.simulate),
-            ] where !isSame {
+            var fresh = try options.configuration()
+            _ = try Settings(fresh)
+            func keep<Value: Equatable>(_ key: String, _ setting: WritableKeyPath<DaemonConfiguration, Value>) {
+                guard fresh[keyPath: setting] != configuration[keyPath: setting] else { return }
                 log.warning("a changed setting takes effect at the next start only", metadata: ["key": "\(key)"])
+                fresh[keyPath: setting] = configuration[keyPath: setting]
             }
+            keep("socket", \.socket)
+            keep("state-dir", \.stateDirectory)
+            keep("socket-mode", \.socketMode)
+            keep("socket-owner", \.socketOwner)
+            keep("socket-group", \.socketGroup)
+            keep("machine", \.machine)
+            keep("sysfs-root", \.sysfsRoot)
+            keep("simulate", \.simulate)
+            let settings = try Settings(fresh)
             if fresh.auditLog == configuration.auditLog {
                 try auditSink.reopen()
             } else {
                 auditSink = try Self.openAudit(fresh, log)
             }
             log = settings.logger
-            var server = settings.server
-            server.access.isOpen = configuration.socketMode & 0o006 == 0o006
-            self.server.settings = server
+            server.settings = settings.server
             journalist.replace(audit: AuditLog(sink: auditSink), logger: log)
             configuration = fresh
             log.notice("configuration reloaded")
@@ -166,15 +169,12 @@ final class Daemon {
         }
     }
 
-    private static func openAudit(_ configuration: DaemonConfiguration, _ log: Logger) throws -> LineSink {
+    private static func openAudit(
+        _ configuration: DaemonConfiguration, _ log: Logger
+    ) throws(SystemError) -> LineSink {
         guard let path = configuration.auditLog else { return .standardError }
-        do {
-            return try LineSink(path: path) {
-                log.error("the audit log cannot be written", metadata: ["reason": "\($0)"])
-            }
-        } catch {
-            printError("\(error)")
-            throw Status.configuration
+        return try LineSink(path: path) {
+            log.error("the audit log cannot be written", metadata: ["reason": "\($0)"])
         }
     }
 

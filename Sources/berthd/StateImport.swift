@@ -13,12 +13,17 @@ enum StateImport {
         case corrupt(String)
     }
 
+    /// The longest state file that is read, in bytes.
+    private static let limit = 64 << 20
+
     /// Looks at the file only where nothing was ever stored: afterwards the own state is the truth.
     static func look(_ path: String, stateDirectory: String) throws(StorageError) -> Found {
         let files = StoreFiles(folder: stateDirectory, name: LedgerStore.name)
-        guard case .fresh = try files.inspect(), access(path, F_OK) == 0 else { return .nothing }
+        guard case .fresh = try files.inspect() else { return .nothing }
         do {
             return .found(try read(path))
+        } catch let error as SystemError where error.errno == ENOENT || error.errno == ENOTDIR {
+            return .nothing
         } catch {
             return .corrupt("\(error)")
         }
@@ -26,6 +31,6 @@ enum StateImport {
 
     /// Reads a state file.
     static func read(_ path: String) throws -> ReferenceState.Import {
-        try ReferenceState.read(Array(try readText(path).utf8))
+        try ReferenceState.read(try readBytes(path, limit: limit, mustBeRegular: true))
     }
 }

@@ -1,0 +1,179 @@
+import Glibc
+import TestSupport
+import Testing
+import WireJSON
+
+/// A way to spoil a store, and what of it the refusal names.
+struct Spoiling: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    /// Whether the daemon was killed, so that the log holds changes, or stopped.
+    var killed = false
+    /// The file that the refusal must name.
+    var names = "ledger.db"
+    let spoil: @Sendable (String) throws -> Void
+
+    static func edited(_ path: String, _ edit: (inout [UInt8]) throws -> Void) throws {
+        var bytes = try #require(TemporaryFolder.read(path))
+        try edit(&bytes)
+        try TemporaryFolder.write(bytes, to: path)
+    }
+
+    static let all: [Spoiling] = [
+        Spoiling(testDescription: "a byte of a claim flipped") { state in
+            try edited("\(state)/ledger.db") { bytes in
+                let name = Array("service:a".utf8)
+                let place = bytes.indices.first { bytes[$0...].starts(with: name) }
+                bytes[try #require(place) + 8] ^= 0x02
+            }
+        },
+        Spoiling(testDescription: "a byte of the header flipped") { state in
+            try edited("\(state)/ledger.db") { $0[20] ^= 1 }
+        },
+        Spoiling(testDescription: "cut to half") { state in
+            try edited("\(state)/ledger.db") { $0.removeLast($0.count / 2) }
+        },
+        Spoiling(testDescription: "emptied") { state in try edited("\(state)/ledger.db") { $0 = [] } },
+        Spoiling(testDescription: "text in its place") { state in
+            try edited("\(state)/ledger.db") { $0 = Array("not a database\n".utf8) }
+        },
+        Spoiling(testDescription: "deleted") { state in TemporaryFolder.remove("\(state)/ledger.db") },
+        Spoiling(testDescription: "deleted after a crash", killed: true) { state in
+            TemporaryFolder.remove("\(state)/ledger.db")
+        },
+        Spoiling(testDescription: "the log deleted after a crash", killed: true) { state in
+            TemporaryFolder.remove("\(state)/ledger.db-wal")
+        },
+        Spoiling(testDescription: "a byte of the log flipped after a crash", killed: true, names: "ledger.db-wal") {
+            state in
+            try edited("\(state)/ledger.db-wal") { $0[$0.count / 3] ^= 4 }
+        },
+    ]
+}
+
+/// EPA specification, section 7, items 4, 5, 14 and 16: a state that cannot be trusted, and the way back.
+@Suite struct CorruptStateTests {
+    @Test(
+        "items 4 and 5: with a spoilt store berthd starts, refuses changes naming the file, answers questions, leaves the files alone and ends with 65; restore puts the last good state back",
+        arguments: Spoiling.all)
+    func spoilt(_ spoiling: Spoiling) async throws {
+        let site = try Site()
+        // One clean life, so that there is a last good state; then one more.
+        var daemon = try await site.serve()
+        try daemon.numa("a", 0, 2)
+        try daemon.pages("a", 7)
+        #expect(try await daemon.stop() == 0)
+        daemon = try await site.serve()
+        if spoiling.killed {
+            try daemon.cores("b", 1)
+            try daemon.cores("b", -1)
+            try await daemon.kill()
+        } else {
+            #expect(try await daemon.stop() == 0)
+        }
+        try spoiling.spoil(site.state)
+        let before = site.stateFiles
+
+        daemon = try await site.serve()
+        for reply in [try daemon.cores("c", 1), try daemon.numa("a", 0, -1), try daemon.pages("a", -1)] {
+            #expect(reply.error?.contains("corrupt") == true)
+            #expect(reply.error?.contains("\(site.state)/\(spoiling.names)") == true, "\(reply)")
+        }
+        // The last good state is shown meanwhile.
+        #expect(try daemon.allocations() == ["a": "2,18"])
+        #expect(try daemon.bookings() == ["a": 7])
+        #expect(try await daemon.program.prints("CRITICAL: the stored state cannot be trusted"))
+        #expect(try await daemon.stop() == 65)
+        #expect(site.stateFiles == before)
+        let check = try await site.run("check")
+        #expect(check.status == 65 && check.text.contains("\(site.state)/\(spoiling.names)"))
+        let export = try await site.run("export-state")
+        #expect(export.status == 65)
+        #expect(site.stateFiles == before)
+
+        let restore = try await site.run("restore")
+        #expect(restore.status == 0, "\(restore.text)")
+        #expect(restore.text.contains("restored 1 claims"))
+        for (name, bytes) in before where name == "ledger.db" || name == "ledger.db-wal" {
+            #expect(site.stateFiles["\(name).damaged-1"] == bytes, "\(name) is set aside as it was")
+        }
+        #expect(try await site.run("check").status == 0)
+        daemon = try await site.serve()
+        #expect(try daemon.allocations() == ["a": "2,18"])
+        #expect(try daemon.bookings() == ["a": 7])
+        #expect(try daemon.cores("c", 1).error == nil)
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test("items 4 and 16: without a last good state that can be trusted nothing is restored until told from what")
+    func restoreFromElsewhere() async throws {
+        let site = try Site()
+        let daemon = try await site.serve()
+        try daemon.cores("a", 2)
+        #expect(try await daemon.stop() == 0)
+        try Spoiling.edited("\(site.state)/ledger.db") {
+            $0[200] ^= 1; $0.removeLast(10)
+        }
+        try Spoiling.edited("\(site.state)/ledger.last-good") { $0[$0.count / 2] ^= 1 }
+        let before = site.stateFiles
+        let refused = try await site.run("restore")
+        #expect(refused.status == 65 && refused.text.contains("ledger.last-good"))
+        #expect(site.stateFiles == before)
+
+        let untrusted = try await site.serve()
+        #expect(try untrusted.allocations() == [:])
+        #expect(try untrusted.cores("b", 1).error?.contains("corrupt") == true)
+        #expect(try await untrusted.stop() == 65)
+
+        let file = "\(site.path)/state.json"
+        try TemporaryFolder.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}"#.utf8), to: file)
+        #expect(try await site.run("restore", "--from-state", file).status == 65)
+        #expect(site.stateFiles == before)
+        try TemporaryFolder.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}}"#.utf8), to: file)
+        let restored = try await site.run("restore", "--from-state", file)
+        #expect(restored.status == 0 && restored.text.contains("restored 1 claims from \(file)"))
+        let again = try await site.serve()
+        #expect(try again.allocations() == ["x": "4,20"])
+        #expect(try await again.stop() == 0)
+
+        #expect(try await site.run("restore", "--empty", "--from-state", file).status == 64)
+        #expect(try await site.run("restore", "--empty").status == 0)
+        let empty = try await site.serve()
+        #expect(try empty.allocations() == [:])
+        #expect(try empty.cores("b", 1)["allocated_cores"]?.string == "2")
+        #expect(try await empty.stop() == 0)
+    }
+
+    @Test("item 16: a clean stop keeps the last good state; every file of the state is the owner's alone")
+    func lastGood() async throws {
+        let site = try Site()
+        let daemon = try await site.serve()
+        try daemon.cores("a", 3)
+        #expect(try await daemon.stop() == 0)
+        TemporaryFolder.remove(site.database)
+        let restored = try await site.run("restore")
+        #expect(restored.status == 0 && restored.text.contains("restored 1 claims from the state of 2"))
+        let next = try await site.serve()
+        #expect(try next.allocations() == ["a": "2-4"])
+        #expect(try await next.stop() == 0)
+        var status = stat()
+        #expect(stat(site.state, &status) == 0 && status.st_mode & 0o777 == 0o700)
+        for name in TemporaryFolder.names(in: site.state) {
+            #expect(stat("\(site.state)/\(name)", &status) == 0 && status.st_mode & 0o777 == 0o600, "\(name)")
+        }
+    }
+
+    @Test("check says what a sound state holds, and that nothing was ever stored")
+    func check() async throws {
+        let site = try Site()
+        let fresh = try await site.run("check")
+        #expect(fresh.status == 0 && fresh.text.contains("nothing was ever stored"))
+        let daemon = try await site.serve()
+        try daemon.cores("a", 3)
+        try daemon.pages("b", 3)
+        try await daemon.kill()
+        let before = site.stateFiles
+        let sound = try await site.run("check")
+        #expect(sound.status == 0 && sound.text.contains("sound, 2 claims"))
+        #expect(site.stateFiles == before)
+    }
+}

@@ -1,0 +1,65 @@
+import Glibc
+import TestSupport
+import Testing
+import WireJSON
+
+/// EPA specification, section 7, item 6: one instance.
+@Suite struct InstanceTests {
+    @Test("item 6: a second instance on the same state folder refuses to start and harms nothing")
+    func sameState() async throws {
+        let site = try Site()
+        let first = try await site.serve()
+        try first.cores("a", 2)
+        let before = try #require(TemporaryFolder.read("\(site.database)-wal"))
+        let second = try await Program.run(
+            [
+                site.binary, "--config", "/dev/null", "--socket", "\(site.path)/other.sock", "--state-dir", site.state,
+                "--simulate",
+            ])
+        #expect(second.status == 75)
+        #expect(second.text.contains("\(site.state)/lock") && second.text.contains("process \(first.program.pid)"))
+        #expect(!exists("\(site.path)/other.sock"))
+        #expect(TemporaryFolder.read("\(site.database)-wal") == before)
+        #expect(try first.cores("b", 2)["allocated_cores"]?.string == "4-5")
+        #expect(try await first.stop() == 0)
+    }
+
+    @Test("item 6: a second instance on the same socket with a state of its own refuses to start and harms nothing")
+    func sameSocket() async throws {
+        let site = try Site()
+        let first = try await site.serve()
+        let second = try await Program.run(
+            [
+                site.binary, "--config", "/dev/null", "--socket", site.socket, "--state-dir", "\(site.path)/else",
+                "--simulate",
+            ])
+        #expect(second.status == 75)
+        #expect(second.text.contains(site.socket))
+        #expect(try first.cores("a", 1).error == nil)
+        #expect(try await first.stop() == 0)
+        #expect(!exists(site.socket))
+    }
+
+    @Test("commands on the state of a running instance are refused", arguments: ["check", "restore", "export-state"])
+    func commandsWhileRunning(command: String) async throws {
+        let site = try Site()
+        let daemon = try await site.serve()
+        try daemon.cores("a", 2)
+        #expect(try await site.run(command).status == 75)
+        #expect(try daemon.allocations() == ["a": "2-3"])
+        #expect(try daemon.cores("b", 1).error == nil)
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test("the socket file that a killed instance left behind is replaced")
+    func staleSocket() async throws {
+        let site = try Site()
+        let first = try await site.serve()
+        try first.cores("a", 2)
+        try await first.kill()
+        #expect(exists(site.socket))
+        let second = try await site.serve()
+        #expect(try second.allocations() == ["a": "2-3"])
+        #expect(try await second.stop() == 0)
+    }
+}

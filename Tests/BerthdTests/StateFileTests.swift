@@ -1,0 +1,136 @@
+import Glibc
+import TestSupport
+import Testing
+import WireJSON
+
+/// EPA specification, section 4: the reference's `state.json`, read at the first start and written for going back.
+@Suite struct StateFileTests {
+    /// The example of the specification, with CPUs that the simulated machine has.
+    private let example =
+        #"{"allocations_db":{"allocations":{"a":"4,12","b":"2-3"},"explicit_allocations":{"a":"4,12"}},"hugepages_db":{"allocations":{"b":[{"count":3,"node_id":0,"size_kb":2048}]}},"updated_at":"2026-11-20T23:53:51.691746+00:00","version":1}"#
+
+    /// Starts `berthd` as snapd does: all places follow from SNAP_DATA.
+    private func serve(_ site: Site, snap: String) async throws -> Daemon {
+        try await Daemon.answering(
+            try site.spawn(["--config", "/dev/null", "--simulate"], environment: ["SNAP_DATA": snap]),
+            socket: "\(snap)/data/epa.sock")
+    }
+
+    @Test("under snapd the state of the reference is imported at the first start, and at no later one")
+    func importOnce() async throws {
+        let site = try Site()
+        mkdir("\(site.path)/data", 0o755)
+        let file = "\(site.path)/data/state.json"
+        try TemporaryFolder.write(Array(example.utf8), to: file)
+        var daemon = try await serve(site, snap: site.path)
+        #expect(try daemon.allocations() == ["a": "4,12", "b": "2-3"])
+        #expect(try daemon.bookings() == ["b": 3])
+        #expect(
+            try daemon.list()["allocations"]?.array?.map { $0["is_explicit"] } == [.boolean(true), .boolean(false)])
+        #expect(try daemon.cores("a", -1).error == nil)
+        #expect(try await daemon.stop() == 0)
+        #expect(TemporaryFolder.read(file) == Array(example.utf8))
+        // Changed or corrupt, it has no say any more.
+        for text in [example, "{"] {
+            try TemporaryFolder.write(Array(text.utf8), to: file)
+            daemon = try await serve(site, snap: site.path)
+            #expect(try daemon.allocations() == ["b": "2-3"])
+            #expect(try await daemon.stop() == 0)
+        }
+        #expect(exists("\(site.path)/berth/ledger.db"))
+    }
+
+    @Test("an import that is killed before anything else happens is done by then, or done at the next start")
+    func killedImport() async throws {
+        let site = try Site()
+        mkdir("\(site.path)/data", 0o755)
+        try TemporaryFolder.write(Array(example.utf8), to: "\(site.path)/data/state.json")
+        for milliseconds in stride(from: 5, to: 60, by: 9) {
+            let program = try site.spawn(
+                ["--config", "/dev/null", "--simulate"], environment: ["SNAP_DATA": site.path])
+            try await Task.sleep(for: .milliseconds(milliseconds))
+            program.signal(SIGKILL)
+            _ = try await program.end()
+        }
+        let daemon = try await serve(site, snap: site.path)
+        #expect(try daemon.allocations() == ["a": "4,12", "b": "2-3"])
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test(
+        "items 4, 5 and 26: a corrupt state of the reference is never overwritten: changes are refused naming it until it is repaired",
+        arguments: [
+            "", "{", "[]", #"{"allocations_db":{"allocations":{"a":"5-2"}}}"#,
+            #"{"allocations_db":{"allocations":{"a":"1-2","b":"2"}}}"#,
+            "{\"allocations_db\":{\"allocations\":{\"\u{fffd}\":\"1\"}}}",
+        ])
+    func corruptImport(text: String) async throws {
+        // A name that is no UTF-8 must not turn into another one.
+        let bytes = text.utf8.split(separator: 0xEF).joined(separator: [0xFF]).map { $0 }
+        let site = try Site()
+        mkdir("\(site.path)/data", 0o755)
+        let file = "\(site.path)/data/state.json"
+        try TemporaryFolder.write(bytes, to: file)
+        var daemon = try await serve(site, snap: site.path)
+        for reply in [try daemon.cores("c", 1), try daemon.pages("c", 1)] {
+            #expect(reply.error?.contains("corrupt") == true && reply.error?.contains(file) == true, "\(reply)")
+        }
+        #expect(try daemon.allocations() == [:])
+        #expect(try daemon.memory()["numa_hugepages"]?.members?.count == 2)
+        #expect(try await daemon.stop() == 65)
+        #expect(TemporaryFolder.read(file) == bytes)
+        try TemporaryFolder.write(Array(example.utf8), to: file)
+        daemon = try await serve(site, snap: site.path)
+        #expect(try daemon.allocations() == ["a": "4,12", "b": "2-3"])
+        #expect(try daemon.cores("c", 1).error == nil)
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test("what the peer snap may put in the state file's place cannot stop the start", arguments: ["pipe", "folder"])
+    func strangeFile(kind: String) async throws {
+        let site = try Site()
+        mkdir("\(site.path)/data", 0o755)
+        let file = "\(site.path)/data/state.json"
+        #expect((kind == "pipe" ? mkfifo(file, 0o600) : mkdir(file, 0o700)) == 0)
+        let daemon = try await serve(site, snap: site.path)
+        #expect(try daemon.cores("c", 1).error?.contains(file) == true)
+        #expect(try daemon.allocations() == [:])
+        #expect(try await daemon.stop() == 65)
+    }
+
+    @Test("the exported state has the reference's form to the byte, and importing it gives the same list")
+    func roundTrip() async throws {
+        let site = try Site()
+        let first = try await site.serve()
+        try first.numa("é\"\n", 0, 2)
+        try first.cores("b", 2)
+        try first.pages("b", 3)
+        try first.pages("b", 1, node: 1, size: 1_048_576)
+        try first.pages("only pages", 2)
+        let lists = [try first.list(), try first.memory()]
+        #expect(try await first.stop() == 0)
+
+        let file = "\(site.path)/exported.json"
+        #expect(try await site.run("export-state", "--output", file).status == 0)
+        let text = String(decoding: try #require(TemporaryFolder.read(file)), as: UTF8.self)
+        let pages =
+            #"{"b":[{"count":3,"node_id":0,"size_kb":2048},{"count":1,"node_id":1,"size_kb":1048576}],"only pages":[{"count":2,"node_id":0,"size_kb":2048}]}"#
+        let head =
+            #"{"allocations_db":{"allocations":{"b":"3-4","é\"\n":"2,18"},"explicit_allocations":{"é\"\n":"2,18"}},"hugepages_db":{"allocations":"#
+            + pages + #"},"updated_at":""#
+        #expect(text.hasPrefix(head))
+        let time = text.dropFirst(head.count).prefix { $0 != "\"" }
+        let form = time.map { $0.isNumber ? "0" : $0 }
+        #expect(String(form) == "0000-00-00T00:00:00.000000+00:00")
+        #expect(text.dropFirst(head.count + time.count) == #"","version":1}"#)
+        var status = stat()
+        #expect(stat(file, &status) == 0 && status.st_mode & 0o777 == 0o600)
+        let printed = try await site.run("export-state")
+        #expect(printed.status == 0 && printed.text.hasPrefix(head))
+
+        let other = try Site()
+        let second = try await other.serve(["--simulate", "--import-state", file])
+        #expect([try second.list(), try second.memory()] == lists)
+        #expect(try await second.stop() == 0)
+    }
+}
