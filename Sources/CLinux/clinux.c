@@ -83,8 +83,6 @@ static int close_with_error(int fd) {
     return -1;
 }
 
-int clinux_connect(const char *path) { return clinux_connect_within(path, 0); }
-
 int clinux_connect_within(const char *path, int milliseconds) {
     struct sockaddr_un address;
     socklen_t length = unix_address(&address, path);

@@ -27,10 +27,8 @@ int clinux_peer_label(int fd, char *label, int capacity);
 /// Writes without waiting: 0 bytes where the descriptor is not ready, whatever its flags are.
 ssize_t clinux_write_ready(int fd, const void *bytes, size_t count);
 
-/// A connected Unix stream socket (close-on-exec), or -1.
-int clinux_connect(const char *path);
-
-/// The same, waiting at most so long (1 and more) where the listener's queue is full; errno is then EAGAIN.
+/// A connected Unix stream socket (close-on-exec), or -1. Where the listener's queue is full it waits at most so long (1 and
+/// more), and errno is then EAGAIN.
 int clinux_connect_within(const char *path, int milliseconds);
 
 /// A Unix stream socket (close-on-exec, not blocking) bound to `path`, whose file nobody may use yet (mode 0), or -1.
