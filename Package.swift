@@ -95,7 +95,7 @@ let package = Package(
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         // The process itself; the dependency on the program only has it built.
-        tests("BerthdTests", ["Machine", "TestSupport", "WireJSON", "berthd"]),
+        tests("BerthdTests", ["TestSupport", "WireJSON", "berthd"]),
     ],
     swiftLanguageModes: [.v6]
 )
