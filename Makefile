@@ -1,6 +1,6 @@
 # The front door: `make help` lists what there is. Everything else is called from here.
 #
-# CONFIG is what `make run` builds: debug (about 1.5 minutes from nothing) or release (about 5, and the faster program).
+# CONFIG is what `make run` builds: debug (about 1.5 minutes from nothing) or release (about 4, and the faster program).
 CONFIG ?= debug
 FUZZ_SECONDS ?= 60
 OUT ?= dist
