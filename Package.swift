@@ -97,7 +97,10 @@ let package = Package(
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
         tests(
             "LedgerStoreTests",
-            ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Placement", "Storage", "TestSupport", "WireJSON"]),
+            [
+                "CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Placement", "Storage", "TestSupport",
+                "WireJSON",
+            ]),
         // The process itself; the dependency on the program only has it built.
         tests("BerthdTests", ["TestSupport", "WireJSON", "berthd"]),
     ],

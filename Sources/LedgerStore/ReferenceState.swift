@@ -126,7 +126,9 @@ public enum ReferenceState {
                 cores(&writer, "allocations") { $0.withdrawn }
                 cores(&writer, "explicit_allocations") { claim in
                     claim.holder.kind == .service
-                        ? claim.parts.reduce(into: CPUSet()) { if $1.protection == .explicit { $0.formUnion($1.withdrawn) } }
+                        ? claim.parts.reduce(into: CPUSet()) {
+                            if $1.protection == .explicit { $0.formUnion($1.withdrawn) }
+                        }
                         : claim.withdrawn
                 }
             }
