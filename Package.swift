@@ -99,7 +99,6 @@ let package = Package(
             "LedgerStoreTests",
             [
                 "CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Placement", "Storage", "TestSupport",
-                "WireJSON",
             ]),
         // The process itself; the dependency on the program only has it built.
         tests("BerthdTests", ["TestSupport", "WireJSON", "berthd"]),
