@@ -98,7 +98,7 @@ let package = Package(
         tests(
             "LedgerStoreTests",
             [
-                "CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Placement", "Storage", "TestSupport",
+                "CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Storage", "TestSupport",
             ]),
         // The process itself; the dependency on the program only has it built.
         tests("BerthdTests", ["TestSupport", "WireJSON", "berthd"]),
