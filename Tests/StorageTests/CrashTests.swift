@@ -65,7 +65,7 @@ import Testing
         var log = Disk(session.log)
         for (index, operation) in session.operations.enumerated() {
             if operation.isLog { log.apply(operation) } else { database.apply(operation) }
-            for _ in 0..<(exhaustive ? 400 : 8) {
+            for _ in 0..<(exhaustive ? 80 : 8) {
                 let (one, two) = (database.afterPowerLoss(&random), log.afterPowerLoss(&random))
                 switch loader.load(one, two) {
                 case .success(let model) where session.allowed(at: index).contains(model): break
