@@ -105,6 +105,18 @@ enum FileIO {
         }
     }
 
+    /// Writes into an existing file, which grows where needed, and syncs it.
+    static func overwrite(_ path: String, _ bytes: [UInt8], at offset: Int) throws(StorageError) {
+        try check(.write, "write", path)
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw StorageError("open", file: path, .system(errno)) }
+        defer { close(descriptor) }
+        let put = pwrite(descriptor, bytes, bytes.count, off_t(offset))
+        guard put == bytes.count else { throw StorageError("write", file: path, .system(put < 0 ? errno : ENOSPC)) }
+        try check(.sync, "sync", path)
+        guard fsync(descriptor) == 0 else { throw StorageError("sync", file: path, .system(errno)) }
+    }
+
     /// Makes the names in a folder durable.
     static func syncFolder(_ path: String) throws(StorageError) {
         try check(.sync, "sync", path)

@@ -10,6 +10,7 @@ public final class Journal {
     public let files: StoreFiles
     private let schema: Schema
     private let vfs: String?
+    private let logSpace: Int
     private var database: OpenDatabase?
     /// The files opened last, to tell them from others at their paths; empty where none are known.
     private var ours: [String: FileIdentity] = [:]
@@ -24,7 +25,9 @@ public final class Journal {
     /// How long the write-ahead log may grow, in bytes, before `append` empties it first.
     static let logLimit = 4 << 20
     /// From which length on `maintain` empties it.
-    static let idleLogLimit = 1 << 20
+    static let idleLogLimit = 1 << 19
+    /// How much of the write-ahead log is written ahead at a time, in bytes.
+    static let logSpace = 1 << 20
 
     /// The number of the last row. A record of more than 4,000 bytes takes several rows; numbers never go back.
     public var seq: Int64 { lastHead.seq }
@@ -44,11 +47,11 @@ public final class Journal {
     public static func open(
         _ files: StoreFiles, vfs: String? = nil
     ) throws(StorageError) -> (journal: Journal, recovered: Recovered) {
-        try open(files, vfs: vfs, schema: .current)
+        try open(files, vfs: vfs, schema: .current, logSpace: logSpace)
     }
 
     static func open(
-        _ files: StoreFiles, vfs: String?, schema: Schema
+        _ files: StoreFiles, vfs: String?, schema: Schema = .current, logSpace: Int = logSpace
     ) throws(StorageError) -> (journal: Journal, recovered: Recovered) {
         try FileIO.prepareFolder(files.folder)
         var loaded = try files.load(schema: schema)
@@ -58,23 +61,28 @@ public final class Journal {
             loaded = try files.load(schema: schema)
         }
         let (image, identity) = try files.sound(loaded)
-        let journal = Journal(files, schema: schema, vfs: vfs, head: image.head)
+        let journal = Journal(files, schema: schema, vfs: vfs, logSpace: logSpace, head: image.head)
         try journal.attach(image, identity)
         journal.recordsSinceSnapshot = image.recovered.events.count
         return (journal, image.recovered)
     }
 
-    private init(_ files: StoreFiles, schema: Schema, vfs: String?, head: Head) {
+    private init(_ files: StoreFiles, schema: Schema, vfs: String?, logSpace: Int, head: Head) {
         self.files = files
         self.schema = schema
         self.vfs = vfs
+        self.logSpace = logSpace
         lastHead = head
         recordsSinceSnapshot = 0
     }
 
     private func attach(_ image: SQLiteImage, _ identity: FileIdentity) throws(StorageError) {
         try FileIO.remove(files.newDatabase)
-        let opened = try OpenDatabase(files, image: image, database: identity, schema: schema, vfs: vfs)
+        if let completion = image.completion {
+            try FileIO.overwrite(files.log, completion.bytes, at: completion.offset)
+        }
+        let opened = try OpenDatabase(
+            files, image: image, database: identity, schema: schema, vfs: vfs, logSpace: logSpace)
         database = opened
         ours = opened.identities
         try DatabaseBuilder.mark(files)
@@ -90,6 +98,7 @@ public final class Journal {
         try attempt { (database) throws(StorageError) in
             // Here and not after the commit: what throws must not have been stored.
             if database.logBytes > Self.logLimit { try database.checkpoint() }
+            database.prepareSpace()
             try database.write(payloads, kind: .event)
         }
         recordsSinceSnapshot += payloads.count
@@ -102,16 +111,19 @@ public final class Journal {
         try attempt { (database) throws(StorageError) in
             try database.write([snapshot], kind: .snapshot)
             try database.checkpoint()
+            database.prepareSpace()
         }
         recordsSinceSnapshot = 0
     }
 
-    /// Empties the write-ahead log where it has grown past 1 MiB: for the owner's idle moments, so that `append` need not.
+    /// Empties the write-ahead log where it has grown past 512 KiB: for the owner's idle moments, so that `append` need not.
     public func maintain() throws(StorageError) { try maintain(above: Self.idleLogLimit) }
 
     func maintain(above limit: Int) throws(StorageError) {
         try attempt { (database) throws(StorageError) in
-            if database.logBytes > limit { try database.checkpoint() }
+            guard database.logBytes > limit else { return }
+            try database.checkpoint()
+            database.prepareSpace()
         }
     }
 
@@ -190,6 +202,7 @@ public final class Journal {
         database.skip(to: lastHead.seq)
         try database.write([snapshot], kind: .snapshot)
         try database.checkpoint()
+        database.prepareSpace()
         lastHead = database.head
     }
 }

@@ -11,14 +11,19 @@ final class OpenDatabase {
     let identities: [String: FileIdentity]
     /// What the files hold.
     private(set) var head: Head
+    private let frames: FrameCount
+    private let space: LogSpace
     /// How long the log is up to the last commit, in bytes.
-    private(set) var logBytes = 0
+    var logBytes: Int {
+        frames.value == 0 ? 0 : WriteAheadLog.headerSize + frames.value * WriteAheadLog.frameSize
+    }
 
     /// Opens files that `load` has found sound, completes what a crash interrupted and says "open" in them.
     init(
-        _ files: StoreFiles, image: SQLiteImage, database: FileIdentity, schema: Schema, vfs: String?
+        _ files: StoreFiles, image: SQLiteImage, database: FileIdentity, schema: Schema, vfs: String?, logSpace: Int
     ) throws(StorageError) {
         self.files = files
+        space = LogSpace(size: logSpace)
         connection = try Connection(files.database, flags: SQLITE_OPEN_READWRITE, vfs: vfs)
         // Closing must leave the files alone: after a failure they may not be what this process believes.
         try connection.configure(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
@@ -28,6 +33,7 @@ final class OpenDatabase {
         try connection.set("locking_mode", "EXCLUSIVE", reads: "exclusive")
         try connection.set("synchronous", "FULL", reads: "2")
         try connection.set("wal_autocheckpoint", "0", reads: "0")
+        try connection.set("journal_size_limit", "-1", reads: "-1")
         try connection.set("cell_size_check", "ON", reads: "1")
         try connection.set("mmap_size", "0", reads: "0")
         try connection.set("temp_store", "MEMORY", reads: "2")
@@ -38,6 +44,7 @@ final class OpenDatabase {
         guard mode == "wal" else {
             throw StorageError("open", file: files.database, .setting(asked: "journal_mode = wal", got: mode))
         }
+        frames = FrameCount(connection)
         begin = try Statement(connection, "BEGIN IMMEDIATE")
         commit = try Statement(connection, "COMMIT")
         head = image.head
@@ -51,9 +58,12 @@ final class OpenDatabase {
         try checkpoint()
         if image.schema < schema.number {
             try transaction { () throws(StorageError) in try schema.migrate(connection, from: image.schema) }
+            // New tables have blank pages, which must not stay in the log: see WriteAheadLog.
+            try checkpoint()
         }
         writer = try RecordWriter(connection)
         if head.state == .closed { try setState(.open) }
+        prepareSpace()
     }
 
     /// Throws where one of the paths no longer names the file that is open.
@@ -69,7 +79,6 @@ final class OpenDatabase {
         try begin.run()
         try body()
         try commit.run()
-        logBytes = try measureLog()
     }
 
     /// Inserts the records in one transaction, durable on return; a snapshot replaces everything before it.
@@ -101,16 +110,26 @@ final class OpenDatabase {
     func checkpoint() throws(StorageError) {
         let code = sqlite3_wal_checkpoint_v2(connection.handle, "main", SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         guard code == SQLITE_OK else { throw connection.error("checkpoint", code) }
-        logBytes = try measureLog()
-        guard logBytes == 0 else {
-            throw StorageError("empty", file: files.log, .setting(asked: "0 bytes", got: "\(logBytes) bytes"))
+        frames.value = 0
+        space.reset()
+        let size = try measureLog()
+        guard size == 0 else {
+            throw StorageError("empty", file: files.log, .setting(asked: "0 bytes", got: "\(size) bytes"))
         }
+    }
+
+    /// Writes zeros ahead of the frames where little is left of them; see `LogSpace`. What fails here fails silently.
+    func prepareSpace() {
+        let used = logBytes
+        guard space.isShort(after: used) else { return }
+        try? withLog("prepare") { file, methods in space.extend(file, methods, after: used) }
     }
 
     /// Cuts off whatever a failed transaction left behind the last commit, so that it cannot come back.
     func cutUncommitted() throws(StorageError) {
         let size = try measureLog()
         guard size > logBytes else { return }
+        space.reset()
         let operation = "cut a failed write off"
         try withLog(operation) { file, methods in methods.xTruncate(file, Int64(logBytes)) }
         try withLog(operation) { file, methods in methods.xSync(file, SQLITE_SYNC_NORMAL) }

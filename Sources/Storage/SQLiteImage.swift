@@ -6,17 +6,20 @@ struct SQLiteImage: Sendable {
     let head: Head
     /// The number of the schema in the files, before any migration of the copy.
     let schema: Int
+    /// What to write into the log before SQLite reads it; nil where nothing is missing.
+    private(set) var completion: WriteAheadLog.Completion?
 
     /// Reads the store.
     /// - Parameter log: the bytes of the write-ahead log; nil where there is no such file.
     /// - Throws: `Damage` wherever the content is not exactly what was acknowledged, as far as the files can tell.
     init(database: [UInt8], log: [UInt8]?, files: StoreFiles, schema: Schema = .current) throws(Damage) {
-        let (image, tail) = try Self.assemble(database, log ?? [], files, schema)
+        let (image, frames) = try Self.assemble(database, log ?? [], files, schema)
         try self.init(image: image, files: files, schema: schema)
         if log == nil && head.state == .open {
             throw Damage(.missing, file: files.log, what: "is missing, although the store was not closed")
         }
-        if case .unfinished(let bytes) = tail { recovered.droppedBytes = bytes }
+        completion = frames.completion
+        if case .unfinished(let bytes) = frames.tail { recovered.droppedBytes = bytes }
     }
 
     /// Reads the store from a database that needs no log.
@@ -28,15 +31,15 @@ struct SQLiteImage: Sendable {
         recovered = try reader.records(until: head)
     }
 
-    /// The database with the committed pages of the log in their places, and what follows those in the log.
+    /// The database with the committed pages of the log in their places, and what was read of the log.
     static func assemble(
         _ database: [UInt8], _ log: [UInt8], _ files: StoreFiles, _ schema: Schema
-    ) throws(Damage) -> (image: [UInt8], tail: WriteAheadLog.Tail) {
+    ) throws(Damage) -> (image: [UInt8], frames: WriteAheadLog) {
         try checkHeader(database, files: files, schema: schema)
         let frames = try WriteAheadLog(log, file: files.log)
-        let image = try assemble(database, log, frames, file: files.database)
+        let image = try assemble(database, frames, file: files.database)
         try checkHeader(image, files: files, schema: schema)
-        return (image, frames.tail)
+        return (image, frames)
     }
 
     private static func big(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
@@ -75,7 +78,7 @@ struct SQLiteImage: Sendable {
     }
 
     private static func assemble(
-        _ database: [UInt8], _ log: [UInt8], _ frames: WriteAheadLog, file: String
+        _ database: [UInt8], _ frames: WriteAheadLog, file: String
     ) throws(Damage) -> [UInt8] {
         let pageSize = WriteAheadLog.pageSize
         guard frames.databasePages > 0 else {
@@ -100,7 +103,7 @@ struct SQLiteImage: Sendable {
             database.withUnsafeBytes {
                 whole.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0.prefix(whole.count)))
             }
-            log.withUnsafeBytes { log in
+            frames.bytes.withUnsafeBytes { log in
                 for (page, offset) in frames.pages where page <= count {
                     let start = (Int(page) - 1) * pageSize
                     let target = UnsafeMutableRawBufferPointer(rebasing: whole[start..<start + pageSize])

@@ -1,9 +1,14 @@
+import Glibc
+
 /// The committed pages of a SQLite write-ahead log, read from its bytes alone, and what follows them.
 ///
 /// SQLite itself drops everything from the first bad checksum on, without a word; here a bad checksum that no crash can
 /// explain is damage. What a crash can explain rests on three rules that the journal keeps: the log is only ever emptied
 /// (so it holds no frames of an older generation), each transaction is synced before the next begins (so at most one
-/// is incomplete), and no page ends in eight zero bytes.
+/// is incomplete), and no page ends in eight bytes of which fewer than two are not zero.
+///
+/// The journal writes zeros ahead of the frames, so the log ends with its last byte that is not zero; a shorter file
+/// reads as if zeros followed.
 /// Source of the format: "Database File Format", section 4 (the write-ahead log), sqlite.org/fileformat2.html.
 struct WriteAheadLog: Sendable {
     /// What follows the last committed frame.
@@ -11,6 +16,12 @@ struct WriteAheadLog: Sendable {
         case clean
         /// A transaction that a crash cut off: so many bytes to drop.
         case unfinished(bytes: Int)
+    }
+
+    /// The end of a committed frame that the file lacks: what to write where, to have what its checksum asks for.
+    struct Completion: Sendable, Hashable {
+        let offset: Int
+        let bytes: [UInt8]
     }
 
     static let pageSize = 4_096
@@ -26,14 +37,23 @@ struct WriteAheadLog: Sendable {
     /// Where the last committed frame ends; 0 where there is none.
     private(set) var committedEnd = 0
     private(set) var tail = Tail.clean
+    /// What SQLite needs to find the last commit too; nil where the file has all of it.
+    private(set) var completion: Completion?
+    /// The log as it was read: to the end of its last frame at least, and completed.
+    private(set) var bytes: [UInt8]
 
     init(_ bytes: [UInt8], file: String) throws(Damage) {
-        let log = bytes
+        var log = bytes
+        self.bytes = bytes
+        let end = Self.end(of: log)
         // A header is synced before the first frame follows it: alone or cut short it holds nothing.
-        guard log.count > Self.headerSize else {
-            tail = log.isEmpty ? .clean : .unfinished(bytes: log.count)
+        guard end > Self.headerSize else {
+            tail = end == 0 ? .clean : .unfinished(bytes: end)
             return
         }
+        let frames = (end - Self.headerSize + Self.frameSize - 1) / Self.frameSize
+        let limit = Self.headerSize + frames * Self.frameSize
+        if log.count < limit { log.append(contentsOf: repeatElement(0, count: limit - log.count)) }
         guard let header = Header(log) else {
             throw Damage(.malformed, file: file, what: "the header of the write-ahead log is damaged")
         }
@@ -41,8 +61,19 @@ struct WriteAheadLog: Sendable {
         var checksum = header.checksum
         var pending: [UInt32: Int] = [:]
         var offset = Self.headerSize
-        while offset + Self.frameSize <= log.count {
-            guard let frame = Frame(log, at: offset, header: header, after: checksum) else {
+        while offset < limit {
+            var frame = Frame(log, at: offset, header: header, after: checksum)
+            let missing = offset + Self.frameSize - end
+            if frame == nil && missing > 0 {
+                // A write stopped here: no change of one byte makes the last eight bytes of a page zeros.
+                if missing >= 8 { break }
+                frame = Frame(completing: &log, at: offset, header: header, after: checksum, missing: missing)
+                if let frame, frame.commitPages > 0 {
+                    let last = offset + Self.frameSize
+                    completion = Completion(offset: last - missing, bytes: Array(log[last - missing..<last]))
+                }
+            }
+            guard let frame else {
                 try Self.explain(log, from: committedEnd, badFrame: offset, header: header, file: file)
                 break
             }
@@ -54,10 +85,33 @@ struct WriteAheadLog: Sendable {
                 pending.removeAll(keepingCapacity: true)
                 databasePages = Int(frame.commitPages)
                 committedEnd = offset
+                // Zeros that belong to the frame may lie past the end of the file, too.
+                if completion == nil && offset > bytes.count {
+                    completion = Completion(offset: bytes.count, bytes: Array(log[bytes.count..<offset]))
+                }
             }
         }
-        if committedEnd < log.count { tail = .unfinished(bytes: log.count - committedEnd) }
+        self.bytes = log
+        if committedEnd < end { tail = .unfinished(bytes: end - committedEnd) }
         if databasePages == 0 { committedEnd = 0 }
+    }
+
+    /// Where the zeros begin that reach to the end of the file.
+    private static func end(of log: [UInt8]) -> Int {
+        var end = log.count
+        for step in [blockSize, 64, 1] {
+            while end >= step && isZero(log, end - step..<end) { end -= step }
+        }
+        return end
+    }
+
+    private static func isZero(_ log: [UInt8], _ range: Range<Int>) -> Bool {
+        log.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, !range.isEmpty else { return true }
+            let first = base + range.lowerBound
+            // Each byte is the same as its neighbour, and the first is zero.
+            return bytes[range.lowerBound] == 0 && memcmp(first, first + 1, range.count - 1) == 0
+        }
     }
 
     /// Whether a power loss explains the bad frame: a block of the unfinished transaction that never reached the disk, as
@@ -66,19 +120,13 @@ struct WriteAheadLog: Sendable {
     private static func explain(
         _ log: [UInt8], from synced: Int, badFrame: Int, header: Header, file: String
     ) throws(Damage) {
-        func isZero(_ range: Range<Int>) -> Bool {
-            log.withUnsafeBytes { bytes in
-                for offset in range where bytes[offset] != 0 { return false }
-                return true
-            }
-        }
         let number = (badFrame - headerSize) / frameSize + 1
         // A block may be on the disk as it was before any of the writes into it: SQLite writes the head of a frame, then
         // its page. Less than 16 bytes prove nothing: one changed byte could have made them zeros.
         let starts = [badFrame, badFrame + 24].filter { blockSize - $0 % blockSize >= 16 && $0 % blockSize != 0 }
         let blocks = stride(
             from: (badFrame + blockSize - 1) / blockSize * blockSize, to: badFrame + frameSize, by: blockSize)
-        let lost = (starts + blocks).contains { isZero($0..<min(($0 / blockSize + 1) * blockSize, log.count)) }
+        let lost = (starts + blocks).contains { isZero(log, $0..<min(($0 / blockSize + 1) * blockSize, log.count)) }
         guard lost else {
             throw Damage(
                 .malformed, file: file,
@@ -89,7 +137,7 @@ struct WriteAheadLog: Sendable {
         for offset in stride(from: synced, through: log.count - frameSize, by: frameSize)
         where header.owns(log, frameAt: offset) {
             let page = big(log, offset)
-            guard page > lastPage, big(log, offset + 4) == 0 || isZero(offset + frameSize..<log.count) else {
+            guard page > lastPage, big(log, offset + 4) == 0 || isZero(log, offset + frameSize..<log.count) else {
                 throw Damage(
                     .malformed, file: file,
                     what:
@@ -173,6 +221,26 @@ extension WriteAheadLog {
             sum.add(log, offset + 24..<offset + frameSize, bigEndian: header.bigEndian)
             guard sum.first == big(log, offset + 16), sum.second == big(log, offset + 20) else { return nil }
             checksum = sum
+        }
+
+        /// A frame whose last bytes, fewer than eight, are zeros but should not be. A crash in the middle of its write
+        /// leaves it so, but so does a changed byte in a frame that was synced long ago; it can be had whole in both
+        /// cases, because the checksum determines the last eight bytes. The rest of those must be as it says.
+        init?(completing log: inout [UInt8], at offset: Int, header: Header, after previous: Checksum, missing: Int) {
+            let last = offset + frameSize - 8
+            var sum = previous
+            sum.add(log, offset..<offset + 8, bigEndian: header.bigEndian)
+            sum.add(log, offset + 24..<last, bigEndian: header.bigEndian)
+            let (first, second) = (big(log, offset + 16), big(log, offset + 20))
+            let words = [first &- sum.first &- sum.second, second &- sum.second &- first]
+            let bytes = words.flatMap { word in
+                withUnsafeBytes(of: header.bigEndian ? word.bigEndian : word.littleEndian) { Array($0) }
+            }
+            guard bytes.prefix(8 - missing).elementsEqual(log[last..<last + 8 - missing]) else { return nil }
+            var completed = log
+            completed.replaceSubrange(last..<last + 8, with: bytes)
+            self.init(completed, at: offset, header: header, after: previous)
+            log = completed
         }
     }
 }

@@ -37,7 +37,7 @@ struct Fault: Sendable, CustomTestStringConvertible {
         while true {
             number += 1
             let folder = try ScratchFolder()
-            let (journal, _) = try Journal.open(folder.files, vfs: vfs.name)
+            let (journal, _) = try Journal.open(folder.files, vfs: vfs.name, logSpace: 24 << 10)
             defer { faultvfs_fail(vfs.handle, 0, 0, 0, 0, 0) }
             faultvfs_fail(
                 vfs.handle, Int32(fault.kinds), number, fault.code, fault.persistent ? 1 : 0, fault.partial ? 1 : 0)
@@ -77,10 +77,34 @@ struct Fault: Sendable, CustomTestStringConvertible {
             do throws(StorageError) { try journal.close() } catch { failed = true }
             #expect(try content(folder.files) == model)
             #expect(names(in: folder.files.folder).allSatisfy { !$0.contains("damaged") })
-            if !failed { break }
-            failures += 1
+            if failed { failures += 1 } else if faultvfs_count(vfs.handle, Int32(fault.kinds)) < number { break }
         }
         #expect(failures > 2)
+    }
+
+    @Test("where the log cannot be written ahead, opening and appending succeed and the room is given back")
+    func noRoomAhead() throws {
+        let whole = try Session([.append([payload(1)]), .checkpoint, .append([payload(2)])], logSpace: 24 << 10)
+        let writes = whole.operations.filter { $0.isWrite || $0.isSync }
+        let ahead = writes.indices.filter {
+            writes[$0].isLog && writes[$0].isWrite && writes[$0].bytes.allSatisfy { $0 == 0 }
+        }
+        #expect(ahead.count >= 2)
+        for number in ahead + ahead.map({ $0 + 1 }) {
+            let folder = try ScratchFolder()
+            try Journal.open(folder.files).journal.close()
+            let vfs = try FaultVFS()
+            faultvfs_fail(vfs.handle, Int32(FAULTVFS_WRITE | FAULTVFS_SYNC), number + 1, SQLITE_FULL, 0, 1)
+            let (journal, _) = try Journal.open(folder.files, vfs: vfs.name, logSpace: 24 << 10)
+            try journal.append([payload(1)])
+            try journal.maintain(above: 0)
+            try journal.append([payload(2)])
+            #expect(try content(folder.files)?.events == [payload(1), payload(2)])
+            let size = try #require(try bytes(of: folder.files.log)).count
+            #expect(number < writes.count / 2 || size == journal.logBytes)
+            try journal.close()
+            #expect(try bytes(of: folder.files.log) == [])
+        }
     }
 
     /// What the files hold, read while the journal is open: the lock that this drops matters to nobody here.

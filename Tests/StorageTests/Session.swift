@@ -61,23 +61,17 @@ struct Session {
     private(set) var models = [Model()]
     private(set) var acknowledged = [0]
 
-    /// - Parameter earlier: steps of a life before, which ended in a crash that cut `cut` bytes off the log.
-    init(_ steps: [Step], close: Bool = true, after earlier: [Step] = [], cutting cut: Int = 0) throws {
+    /// - Parameter logSpace: how much of the log is written ahead at a time.
+    init(_ steps: [Step], close: Bool = true, logSpace: Int = 0) throws {
         let folder = try ScratchFolder()
         files = folder.files
         let vfs = try FaultVFS()
-        do {
-            let (journal, _) = try Journal.open(files)
-            var model = Model()
-            for step in earlier { try Step.perform(step, on: journal, &model) }
-            if earlier.isEmpty { try journal.close() }
-        }
+        try Journal.open(files).journal.close()
         database = try bytes(of: files.database) ?? []
-        log = Array((try bytes(of: files.log) ?? []).dropLast(cut))
-        truncate(files.log, log.count)
+        log = try bytes(of: files.log) ?? []
         faultvfs_record(vfs.handle, 1)
         do {
-            let (journal, recovered) = try Journal.open(files, vfs: vfs.name)
+            let (journal, recovered) = try Journal.open(files, vfs: vfs.name, logSpace: logSpace)
             var model = Model(recovered)
             models = [model]
             for step in steps {
