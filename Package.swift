@@ -89,9 +89,9 @@ let package = Package(
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
         tests(
             "LedgerStoreTests",
-            ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Placement", "Storage", "TestSupport", "WireJSON"]),
+            ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Storage", "TestSupport"]),
         // The process itself; the dependency on the program only has it built.
-        tests("BerthdTests", ["Machine", "TestSupport", "WireJSON", "berthd"]),
+        tests("BerthdTests", ["TestSupport", "WireJSON", "berthd"]),
     ],
     swiftLanguageModes: [.v6]
 )
