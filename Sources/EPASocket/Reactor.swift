@@ -117,17 +117,21 @@ final class Reactor: Sendable {
         // MARK: Connections
 
         /// Takes the connections that wait, up to a number that leaves the others their turn.
-        private mutating func accept() {
+        ///
+        /// - Returns: whether there may be more.
+        @discardableResult
+        private mutating func accept() -> Bool {
             for _ in 0..<16 {
-                guard !isStopping else { return }
+                guard !isStopping else { return false }
                 let descriptor = clinux_accept(reactor.listener)
                 guard descriptor >= 0 else {
                     // Out of descriptors or memory: those that wait stay in the queue until somebody leaves.
                     if errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS { usleep(1_000) }
-                    return
+                    return false
                 }
                 begin(descriptor)
             }
+            return true
         }
 
         private mutating func begin(_ descriptor: Int32) {
@@ -261,10 +265,19 @@ final class Reactor: Sendable {
                 return (taken, mailbox.isStopping)
             }
             for (token, bytes) in replies { perform(connections[token]?.conversation.reply(bytes), token) }
-            if stops, !isStopping {
-                isStopping = true
-                _ = clinux_epoll_remove(reactor.epoll, reactor.listener)
+            if stops, !isStopping { beginStop() }
+        }
+
+        /// Takes those that have connected already, then no more, and gives those that have not finished asking a moment.
+        private mutating func beginStop() {
+            while accept() {}
+            isStopping = true
+            _ = clinux_epoll_remove(reactor.epoll, reactor.listener)
+            let deadline = monotonicMilliseconds() + Reactor.lingerTime
+            for (token, connection) in connections {
+                connections[token]?.deadline = min(connection.deadline, deadline)
             }
+            takeMail()
         }
 
         private func timeUntilSweep() -> Int {

@@ -13,9 +13,10 @@ extension CPUSet {
         var text = String(list)
         text.makeContiguousUTF8()
         var bytes = text.utf8[...]
+        var steps = 0
         while true {
             let comma = bytes.firstIndex(of: UInt8(ascii: ","))
-            try insert(item: bytes[..<(comma ?? bytes.endIndex)].trimmed)
+            try insert(item: bytes[..<(comma ?? bytes.endIndex)].trimmed, steps: &steps)
             guard let comma else { return }
             bytes = bytes[bytes.index(after: comma)...]
         }
@@ -48,9 +49,13 @@ extension CPUSet {
         return runs
     }
 
-    private mutating func insert(item: Substring.UTF8View) throws(CPUListError) {
+    /// The most groups that the strides of one list may have together: each one costs time, and a list that names every
+    /// CPU by a stride of its own eight times over needs no more.
+    private static let strideLimit = 8 * (maximumCPU + 1)
+
+    private mutating func insert(item: Substring.UTF8View, steps: inout Int) throws(CPUListError) {
         guard !item.isEmpty else { return }
-        let part = String(Substring(item))
+        let part = CPUListError.part(item)
         let pieces = item.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
         let bounds = pieces[0].split(separator: UInt8(ascii: "-"), maxSplits: 1, omittingEmptySubsequences: false)
         let lower = try Self.number(bounds[0], in: part)
@@ -66,6 +71,8 @@ extension CPUSet {
         let used = try Self.number(stride[0], in: part)
         let group = try Self.number(stride[1], in: part)
         guard used > 0, used <= group else { throw CPUListError(part: part, reason: .badStride) }
+        steps += (upper - lower) / group + 1
+        guard steps <= Self.strideLimit else { throw CPUListError(part: part, reason: .tooManyStrides) }
         var start = lower
         while start <= upper {
             insert(contentsOf: start...Swift.min(start + used - 1, upper))
@@ -105,11 +112,13 @@ public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible 
         case tooLarge
         /// A stride is not `a-b:used/group` with 1 ≤ used ≤ group.
         case badStride
+        /// The strides of the list have more groups than any machine needs.
+        case tooManyStrides
         /// A word of a mask is not hexadecimal.
         case badMask
     }
 
-    /// The offending item, as it stood between commas.
+    /// The offending item, as it stood between commas; cut where it is long.
     public let part: String
     /// What is wrong with it.
     public let reason: Reason
@@ -120,6 +129,14 @@ public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible 
         self.reason = reason
     }
 
+    /// `text` for an error: at most 64 bytes of it.
+    static func part(_ text: Substring.UTF8View) -> String {
+        let limit = 64
+        let start = text.prefix(limit + 1)
+        guard start.count > limit else { return String(Substring(text)) }
+        return String(decoding: start.dropLast(), as: UTF8.self) + "…"
+    }
+
     /// The sentence for people; the one for a reversed range is on the EPA wire.
     public var description: String {
         switch reason {
@@ -127,6 +144,7 @@ public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible 
         case .reversed: "Invalid CPU range: \(part) (start > end)"
         case .tooLarge: "Invalid CPU number: \(part) (above \(CPUSet.maximumCPU))"
         case .badStride: "Invalid CPU stride: \(part) (expected A-B:USED/GROUP with 1 <= USED <= GROUP)"
+        case .tooManyStrides: "Invalid CPU stride: \(part) (the strides of the list have too many groups)"
         case .badMask: "Invalid CPU mask: \(part) (expected hexadecimal words of 32 CPUs joined by commas)"
         }
     }

@@ -31,7 +31,7 @@ extension CPUSet {
     }
 
     private static func badMask(_ word: Substring.UTF8View) -> CPUListError {
-        CPUListError(part: String(Substring(word)), reason: .badMask)
+        CPUListError(part: CPUListError.part(word), reason: .badMask)
     }
 
     private static func hexadecimal(_ digit: UInt8) -> Int? {

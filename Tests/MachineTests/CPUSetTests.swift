@@ -65,4 +65,18 @@ import Testing
         set.insert(contentsOf: -10...1)
         #expect(set.list == "0-1,3")
     }
+
+    @Test("an error quotes no more than the start of a long item, and a list of strides without end is refused")
+    func hostileLists() {
+        let long = String(repeating: "x", count: 100_000)
+        #expect(throws: CPUListError(part: String(repeating: "x", count: 64) + "…", reason: .notANumber)) {
+            try CPUSet(list: "1,\(long)")
+        }
+        #expect(throws: CPUListError(part: String(repeating: "x", count: 64) + "…", reason: .badMask)) {
+            try CPUSet(mask: long)
+        }
+        let strides = Array(repeating: "0-65535:1/2", count: 10_000).joined(separator: ",")
+        #expect(throws: CPUListError(part: "0-65535:1/2", reason: .tooManyStrides)) { try CPUSet(list: strides) }
+        #expect((try? CPUSet(list: Array(repeating: "0-65535:1/2", count: 8).joined(separator: ",")))?.count == 32_768)
+    }
 }
