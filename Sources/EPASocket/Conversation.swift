@@ -40,6 +40,9 @@ struct Conversation: Sendable {
     private(set) var output: [UInt8] = []
     private(set) var written = 0
 
+    /// Whether the client has not begun to ask.
+    var isSilent: Bool { state == .reading && reader.isEmpty }
+
     /// Takes bytes of the client.
     mutating func receive(_ bytes: ArraySlice<UInt8>) -> Step {
         switch state {

@@ -268,13 +268,13 @@ final class Reactor: Sendable {
             if stops, !isStopping { beginStop() }
         }
 
-        /// Takes those that have connected already, then no more, and gives those that have not finished asking a moment.
+        /// Takes those that have connected already, then no more, and gives those that have not begun to ask a moment.
         private mutating func beginStop() {
             while accept() {}
             isStopping = true
             _ = clinux_epoll_remove(reactor.epoll, reactor.listener)
             let deadline = monotonicMilliseconds() + Reactor.lingerTime
-            for (token, connection) in connections {
+            for (token, connection) in connections where connection.conversation.isSilent {
                 connections[token]?.deadline = min(connection.deadline, deadline)
             }
             takeMail()

@@ -177,6 +177,10 @@ public final class Host: Sendable {
 
     private func carryOut(_ jobs: [Job]) {
         guard !jobs.isEmpty else { return }
+        if let untrusted = writer.keeper.untrusted {
+            for job in jobs { job.completion(.failure(.notKept(untrusted))) }
+            return
+        }
         var next = writer.ledger
         var changes: [LedgerChange] = []
         var results: [Result<Outcome, Failure>] = []

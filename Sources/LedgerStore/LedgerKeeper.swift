@@ -2,6 +2,9 @@ import Ledger
 
 /// Keeps the changes of a ledger durably. Used by one thread.
 public protocol LedgerKeeper: AnyObject {
+    /// Why no command may be carried out at all, not even one that changes nothing; nil where all is well.
+    var untrusted: KeepingError? { get }
+
     /// Keeps changes, all of them or none, before it returns.
     ///
     /// - Parameters:

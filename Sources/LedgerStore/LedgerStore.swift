@@ -106,6 +106,9 @@ public final class LedgerStore: LedgerKeeper {
 
     // MARK: - Keeping
 
+    /// Never: what cannot be trusted is not opened.
+    public var untrusted: KeepingError? { nil }
+
     /// Keeps changes in one transaction; after a failure the store is first made anew from `before`.
     public func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) {
         do throws(StorageError) {
@@ -169,6 +172,9 @@ public final class UntrustedStore: LedgerKeeper {
 
     /// A keeper that gives `reason` for each refusal.
     public init(reason: String) { self.reason = reason }
+
+    /// The reason.
+    public var untrusted: KeepingError? { .untrusted(reason) }
 
     /// Refuses.
     public func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) { throw .untrusted(reason) }

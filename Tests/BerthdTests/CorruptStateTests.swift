@@ -45,7 +45,8 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         },
         Spoiling(testDescription: "a byte of the log flipped after a crash", killed: true, names: "ledger.db-wal") {
             state in
-            try edited("\(state)/ledger.db-wal") { $0[$0.count / 3] ^= 4 }
+            // The log ends with its last byte that is not zero; what follows is room for more.
+            try edited("\(state)/ledger.db-wal") { $0[($0.lastIndex { $0 != 0 } ?? 0) / 3] ^= 4 }
         },
     ]
 }

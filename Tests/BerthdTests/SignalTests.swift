@@ -33,7 +33,7 @@ import WireJSON
         #expect(try await eventually { !exists(site.socket) })
         #expect(throws: SocketClient.Failure.self) { try SocketClient(site.socket) }
         let reply = try JSONValue(Array(try client.ask(#""num_of_cores":2}"#).utf8))
-        #expect(reply["allocated_cores"]?.string == "2-3")
+        #expect(reply["allocated_cores"]?.string == "2-3", "\(reply)")
         #expect(try await daemon.program.end() == 0)
         let next = try await site.serve()
         #expect(try next.allocations() == ["late": "2-3"])
