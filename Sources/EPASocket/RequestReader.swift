@@ -20,6 +20,8 @@ public struct RequestReader: Sendable {
 
     private var scanner = JSONScanner()
     private var bytes: [UInt8] = []
+    /// How many bytes the scanner has taken; pieces of blanks before the value wait for the first other byte.
+    private var scanned = 0
 
     /// A reader for one request.
     public init() {}
@@ -29,14 +31,15 @@ public struct RequestReader: Sendable {
 
     /// Takes the next bytes.
     public mutating func receive(_ piece: ArraySlice<UInt8>) -> Step {
-        let before = bytes.count
         bytes.append(contentsOf: piece)
         guard let first = bytes.first(where: { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }) else {
             return bytes.count > Self.limit ? tooLong : .wait
         }
         guard first == UInt8(ascii: "{") else { return .reject("Invalid request: expected a JSON object") }
         do throws(JSONError) {
-            switch try scanner.scan(bytes[before...]) {
+            let fresh = bytes[scanned...]
+            scanned = bytes.count
+            switch try scanner.scan(fresh) {
             case .incomplete: return bytes.count > Self.limit ? tooLong : .wait
             case .complete(let end):
                 guard end <= Self.limit else { return tooLong }

@@ -114,7 +114,8 @@ import WireJSON
     @Test("item 8: a request may come in any number of pieces", arguments: [1, 2, 7, 40])
     func pieces(size: Int) async throws {
         try await TestServer.serving { (server) async throws in
-            let request = Array(#"{"action":"allocate_cores","service_name":"é😀","num_of_cores":2}"#.utf8)
+            let request = Array(
+                ("\r\n  " + #"{"action":"allocate_cores","service_name":"é😀","num_of_cores":2}"#).utf8)
             let client = try SocketClient(server.path)
             for start in stride(from: 0, to: request.count, by: size) {
                 try client.send(Array(request[start..<min(start + size, request.count)]))
