@@ -124,10 +124,9 @@ public final class EPAFace: Sendable {
             return try coresCommand(service, .percent(percent), percent <= 0 ? -1 : percent, options)
         case .allocateNodeCores(let service, let node, let count):
             guard count != 0 else { throw EPARequestError("num_of_cores=0 is invalid for allocate_numa_cores") }
-            guard count >= -1 else { throw invalid(count, request) }
             let facts = try listed { () throws(CPUListError) in try machine.node(node) }
             let isolated = try isolated(options)
-            guard count > 0 else { return .releaseNodeCores(.service(service), node: facts, isolated: isolated) }
+            if count == -1 { return .releaseNodeCores(.service(service), node: facts, isolated: isolated) }
             return .allocateNodeCores(
                 .service(service), count: count, node: facts, isolated: isolated,
                 cores: machine.cores(isolated: isolated))
@@ -147,7 +146,6 @@ public final class EPAFace: Sendable {
     ) throws(EPARequestError) -> Command {
         let isolated = try isolated(options)
         if number == -1 { return .releaseCores(.service(service), isolated: isolated) }
-        guard number >= 0 else { throw invalid(number, .allocateCores(service: service, count: number)) }
         let cores = options.policy.contains(.wholeCores) ? machine.cores(isolated: isolated) : nil
         return .allocateCores(.service(service), count, isolated: isolated, cores: cores)
     }

@@ -15,6 +15,7 @@ public final class Journalist: Sendable {
     private let machine: HostMachine
     private let lastDrift = Mutex(CPUSet())
     private let lastVanished = Mutex<[String]>([])
+    private let denials = Mutex<[UInt32: (second: Int, unwritten: Int)]>([:])
 
     /// A journalist who writes to `audit` and `logger`; `machine` says which granted CPUs are offline.
     public init(audit: AuditLog, logger: Logger, machine: HostMachine) {
@@ -32,10 +33,20 @@ public final class Journalist: Sendable {
         self.logger.withLock { $0 = logger }
     }
 
-    /// A peer that may not use the socket, or has too many connections.
+    /// A peer that may not use the socket, or has too many connections. One line a second and user; the next line has the
+    /// number of those that were not written.
     public func denied(_ peer: Peer, reason: String) {
+        let second = wallClock() / 1000
+        let unwritten: Int? = denials.withLock { denials in
+            let last = denials[peer.uid] ?? (second: 0, unwritten: 0)
+            let isDue = last.second != second
+            denials[peer.uid] = (second, isDue ? 0 : last.unwritten + 1)
+            return isDue ? last.unwritten : nil
+        }
+        guard let unwritten else { return }
         audit.withLock { $0 }.record("denied", action: "connect", holder: nil, peer: peer) { line in
             line.member("reason", reason)
+            if unwritten > 0 { line.member("unwritten_before", unwritten) }
         }
     }
 

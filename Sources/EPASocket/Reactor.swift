@@ -26,6 +26,8 @@ final class Reactor: Sendable {
     private static let sweepInterval = 250
     /// How long input is thrown away after an early error reply, in milliseconds.
     private static let lingerTime = 1_000
+    /// For how many connections of a reactor at a time.
+    private static let lingerCount = 64
 
     /// Starts a thread that serves connections of `listener`, which stays the caller's.
     ///
@@ -80,6 +82,8 @@ final class Reactor: Sendable {
         var role = AccessPolicy.Role.user
         var conversation = Conversation()
         var deadline: Int
+        /// Whether its reply is written and only its input is thrown away.
+        var isLingering = false
         /// Whether epoll watches it, and for what.
         var watch = Watch.none
 
@@ -94,6 +98,7 @@ final class Reactor: Sendable {
         var nextToken: UInt64 = 2
         var isStopping = false
         var nextSweep = 0
+        var lingering = 0
         var buffer = [UInt8](repeating: 0, count: 16_384)
 
         mutating func run() {
@@ -213,6 +218,10 @@ final class Reactor: Sendable {
                 if connections[token]?.conversation.written == 0 { limit(token, after: nil) }
                 send(token)
             case .finishWriting:
+                // Who is refused in great numbers must not hold descriptors that others need.
+                guard lingering < Reactor.lingerCount else { return end(token) }
+                lingering += 1
+                connections[token]?.isLingering = true
                 if let connection = connections[token] { shutdown(connection.descriptor, Int32(SHUT_WR)) }
                 limit(token, after: Reactor.lingerTime)
                 watch(token, .input)
@@ -234,6 +243,7 @@ final class Reactor: Sendable {
 
         private mutating func end(_ token: UInt64) {
             guard let connection = connections.removeValue(forKey: token) else { return }
+            if connection.isLingering { lingering -= 1 }
             close(connection.descriptor)
             reactor.server.register.leave(connection.peer.uid)
         }

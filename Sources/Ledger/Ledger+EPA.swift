@@ -47,6 +47,7 @@ extension Ledger {
         _ count: CoreCount, to claim: inout Claim, isolated: CPUSet, cores: CoreIndex?, policy: Policy
     ) throws(Refusal) -> Decision {
         guard !isolated.isEmpty else { throw Refusal(.nothingIsolated) }
+        if case .exactly(let number) = count, number < 1 { throw Refusal(.invalidCount(number)) }
         let pool = isolated.subtracting(withdrawnByOthers(than: claim.holder))
         let wanted = count.resolved(pool: pool.count, isolated: isolated.count)
         guard wanted <= pool.count else {
@@ -104,11 +105,11 @@ extension Ledger {
     private func allocate(
         _ count: Int, of node: NodeFacts, to claim: inout Claim, isolated: CPUSet, cores: CoreIndex, policy: Policy
     ) throws(Refusal) -> Decision {
-        guard count > 0 else { throw Refusal(.invalidCount(count)) }
         let (number, nodeCPUs) = try cpus(of: node)
         guard !isolated.isEmpty else { throw Refusal(.nothingIsolated) }
         let isolatedHere = isolated.intersection(nodeCPUs)
         guard !isolatedHere.isEmpty else { throw Refusal(.nodeHasNoIsolated(number)) }
+        guard count > 0 else { throw Refusal(.invalidCount(count)) }
         guard count <= isolatedHere.count else {
             throw Refusal(.nodeTooSmall(number, isolated: isolatedHere.count, requested: count))
         }

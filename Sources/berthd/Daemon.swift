@@ -67,7 +67,10 @@ final class Daemon {
             if case SocketFileError.inUse = error { throw Status.running }
             throw Status.noSocket
         }
-        let isolated = (try? machine.isolated(onlineOnly: false)) ?? CPUSet()
+        var isolated = CPUSet()
+        do { isolated = try machine.isolated(onlineOnly: false) } catch {
+            log.error("the list of isolated CPUs cannot be understood", metadata: ["reason": "\(error)"])
+        }
         statusLine = isUntrusted ? "Refusing allocations: corrupt state" : "Serving \(places.socket)"
         log.notice(
             "serving",

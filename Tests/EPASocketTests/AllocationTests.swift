@@ -38,6 +38,16 @@ import WireJSON
         }
     }
 
+    @Test("a count below -1 is found out only after what the reference finds out before it")
+    func orderOfChecks() async throws {
+        try await TestServer.serving { (server) async throws in
+            #expect(try server.numa("a", 9, -2).error == "NUMA node 9 does not exist")
+            server.files["devices/system/cpu/isolated"] = "\n"
+            #expect(try server.cores("a", -2).error == "No CPUs available")
+            #expect(try server.numa("a", 0, -2).error == "No Isolated CPUs available for allocation")
+        }
+    }
+
     @Test("item 19: bookings of different holders never add up to more than the pool has")
     func bookingsAddUp() async throws {
         try await TestServer.serving { (server) async throws in
