@@ -101,10 +101,10 @@ int clinux_bind(const char *path) {
     if (length == 0) return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -1;
-    mode_t mask = umask(0777);
-    int result = bind(fd, (struct sockaddr *)&address, length);
-    umask(mask);
-    return result == 0 ? fd : close_with_error(fd);
+    // The file gets the mode of the socket's own inode (unix(7)): no need to change the process's umask, which every thread
+    // and every child would see.
+    if (fchmod(fd, 0) != 0 || bind(fd, (struct sockaddr *)&address, length) != 0) return close_with_error(fd);
+    return fd;
 }
 
 int clinux_send_datagram(const char *path, const void *bytes, size_t count) {

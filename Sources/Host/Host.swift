@@ -151,7 +151,9 @@ public final class Host: Sendable {
             return !queue.isTaken
         }
         guard isWriter else { return }
-        writer.keeper.maintain(writer.ledger, isIdle: true)
+        // A second without a signal may still have been a busy one: lone commands need none.
+        writer.keeper.maintain(writer.ledger, isIdle: writer.batches == writer.batchesSeen)
+        writer.batchesSeen = writer.batches
         while !giveUp(unlessClosed: false) { carryOut(takeJobs()) }
     }
 
@@ -168,6 +170,9 @@ public final class Host: Sendable {
     private final class Writer: @unchecked Sendable {
         var ledger: Ledger
         let keeper: any LedgerKeeper
+        /// How many times commands were carried out, and how many times until the last upkeep.
+        var batches = 0
+        var batchesSeen = 0
 
         init(ledger: Ledger, keeper: any LedgerKeeper) {
             self.ledger = ledger
@@ -181,6 +186,7 @@ public final class Host: Sendable {
             for job in jobs { job.completion(.failure(.notKept(untrusted))) }
             return
         }
+        writer.batches += 1
         var next = writer.ledger
         var changes: [LedgerChange] = []
         var results: [Result<Outcome, Failure>] = []
