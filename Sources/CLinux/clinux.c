@@ -101,7 +101,7 @@ int clinux_bind(const char *path) {
     if (length == 0) return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -1;
-    // The file gets the mode of the socket's own inode (unix(7)): no need to change the process's umask, which every thread
+    // The file gets the mode of the socket's own inode (Linux, unix_bind_bsd): no need to change the process's umask, which every thread
     // and every child would see.
     if (fchmod(fd, 0) != 0 || bind(fd, (struct sockaddr *)&address, length) != 0) return close_with_error(fd);
     return fd;
