@@ -52,7 +52,7 @@ let package = Package(
         module("Service", ["CLinux", "WireJSON", logging, toml]),
 
         // I/O with the outside.
-        module("Storage", ["CSQLite"]),
+        module("Storage", ["CLinux", "CSQLite"]),
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
 

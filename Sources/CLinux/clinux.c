@@ -2,12 +2,14 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -41,23 +43,30 @@ int clinux_peer_label(int fd, char *label, int capacity) {
     return (int)length;
 }
 
-ssize_t clinux_write_ready(int fd, const void *bytes, size_t count) {
-    struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    int polled = poll(&ready, 1, 0);
-    if (polled < 0) return errno == EINTR ? 0 : -1;
-    if (polled == 0) return 0;
-    if (ready.revents & (POLLERR | POLLNVAL)) {
-        errno = EPIPE;
-        return -1;
-    }
+clinux_kind clinux_kind_of(int fd) {
     struct stat status;
-    if (fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode)) {
-        ssize_t sent = send(fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-        return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
+    if (fstat(fd, &status) != 0) return clinux_other;
+    return S_ISREG(status.st_mode) ? clinux_file : S_ISSOCK(status.st_mode) ? clinux_socket : clinux_other;
+}
+
+ssize_t clinux_write_ready(int fd, clinux_kind kind, const void *bytes, size_t count) {
+    ssize_t written;
+    if (kind == clinux_socket) {
+        written = send(fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } else if (kind == clinux_file) {
+        written = write(fd, bytes, count);
+    } else {
+        struct pollfd ready = {.fd = fd, .events = POLLOUT};
+        int polled = poll(&ready, 1, 0);
+        if (polled < 0) return errno == EINTR ? 0 : -1;
+        if (polled == 0) return 0;
+        if (ready.revents & (POLLERR | POLLNVAL)) {
+            errno = EPIPE;
+            return -1;
+        }
+        // A ready pipe takes at least PIPE_BUF (4,096) bytes without waiting.
+        written = write(fd, bytes, count < 4096 ? count : 4096);
     }
-    // A ready pipe takes at least PIPE_BUF (4,096) bytes without waiting.
-    size_t most = S_ISREG(status.st_mode) || count < 4096 ? count : 4096;
-    ssize_t written = write(fd, bytes, most);
     return written < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : written;
 }
 
@@ -101,8 +110,8 @@ int clinux_bind(const char *path) {
     if (length == 0) return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -1;
-    // The file gets the mode of the socket's own inode (Linux, unix_bind_bsd): no need to change the process's umask, which every thread
-    // and every child would see.
+    // The file gets the mode of the socket's own inode (Linux, unix_bind_bsd): no need to change the process's umask, which
+    // every thread and every child would see.
     if (fchmod(fd, 0) != 0 || bind(fd, (struct sockaddr *)&address, length) != 0) return close_with_error(fd);
     return fd;
 }
@@ -154,3 +163,11 @@ int clinux_epoll_wait(int epoll, clinux_ready *ready, int capacity, int millisec
 int clinux_event_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int clinux_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
+
+int clinux_file_identity(const char *path, uint64_t *device, uint64_t *inode) {
+    struct statx found;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO, &found) != 0) return -1;
+    *device = makedev(found.stx_dev_major, found.stx_dev_minor);
+    *inode = found.stx_ino;
+    return 0;
+}

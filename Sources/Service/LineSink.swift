@@ -12,10 +12,18 @@ public final class LineSink: Sendable {
     public static let backlogLimit = 1 << 20
 
     private struct State: ~Copyable {
-        var fd: Int32
+        var fd: Int32 {
+            didSet { kind = clinux_kind_of(fd) }
+        }
+        private(set) var kind: clinux_kind
         var backlog: [UInt8] = []
         var dropped = 0
         var hasFailed = false
+
+        init(fd: Int32) {
+            self.fd = fd
+            kind = clinux_kind_of(fd)
+        }
     }
 
     private let state: Mutex<State>
@@ -71,7 +79,9 @@ public final class LineSink: Sendable {
 
     private static func flush(_ state: inout State) -> String? {
         while !state.backlog.isEmpty {
-            let written = state.backlog.withUnsafeBytes { clinux_write_ready(state.fd, $0.baseAddress, $0.count) }
+            let written = state.backlog.withUnsafeBytes {
+                clinux_write_ready(state.fd, state.kind, $0.baseAddress, $0.count)
+            }
             if written < 0 {
                 let error = SystemError("write the log", errno: errno)
                 state.dropped += state.backlog.count { $0 == 0x0A }

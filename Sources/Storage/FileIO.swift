@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Which file a path named, so that a replaced one is noticed.
@@ -12,9 +13,10 @@ struct FileIdentity: Sendable, Hashable {
 
     /// The file at `path` now; nil where there is none or it cannot be seen.
     init?(path: String) {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return nil }
-        self.init(status)
+        var (device, inode): (UInt64, UInt64) = (0, 0)
+        guard clinux_file_identity(path, &device, &inode) == 0 else { return nil }
+        self.device = device
+        self.inode = inode
     }
 }
 

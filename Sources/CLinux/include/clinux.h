@@ -24,8 +24,15 @@ int clinux_peer_groups(int fd, uint32_t *groups, int capacity);
 /// security module is active.
 int clinux_peer_label(int fd, char *label, int capacity);
 
+/// What a descriptor is, as far as writing to it goes.
+typedef enum { clinux_file, clinux_socket, clinux_other } clinux_kind;
+
+/// What `fd` is. To be asked once and not for each write: where it has been asked, the next write to a file gives it a new
+/// time of change, and through it every file on the machine (multigrain timestamps, Linux 6.13).
+clinux_kind clinux_kind_of(int fd);
+
 /// Writes without waiting: 0 bytes where the descriptor is not ready, whatever its flags are.
-ssize_t clinux_write_ready(int fd, const void *bytes, size_t count);
+ssize_t clinux_write_ready(int fd, clinux_kind kind, const void *bytes, size_t count);
 
 /// A connected Unix stream socket (close-on-exec), or -1. Where the listener's queue is full it waits at most so long (1 and
 /// more), and errno is then EAGAIN.
@@ -66,5 +73,10 @@ int clinux_event_create(void);
 
 /// The next connection (close-on-exec, not blocking), or -1.
 int clinux_accept(int listener);
+
+/// Which file `path` names: device and inode, links not followed. Asks for nothing else, above all not for times: a file
+/// whose time of change somebody has read gets a new one with every write (multigrain timestamps, Linux 6.13), and a sync of
+/// its data then writes its inode too, which costs half as much again.
+int clinux_file_identity(const char *path, uint64_t *device, uint64_t *inode);
 
 #endif
