@@ -105,13 +105,10 @@ public final class EPAFace: Sendable {
         let caller = Caller(
             uid: peer.uid, gid: peer.gid, pid: peer.pid, label: peer.label, isAdministrator: isAdministrator)
         host.submit(command, by: caller, policy: options.policy) { [journalist] result in
+            journalist.note(request, holder: command.holder, peer: peer, result: result.map(\.decision))
             switch result {
-            case .success(let outcome):
-                reply(request.reply(outcome))
-                journalist.record(request, holder: command.holder, peer: peer, decision: outcome.decision)
-            case .failure(let failure):
-                reply(EPAReply.error(failure.text(action: request.action)))
-                journalist.record(request, holder: command.holder, peer: peer, failure: failure)
+            case .success(let outcome): reply(request.reply(outcome))
+            case .failure(let failure): reply(EPAReply.error(failure.text(action: request.action)))
             }
         }
     }

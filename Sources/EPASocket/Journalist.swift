@@ -8,8 +8,20 @@ import WireJSON
 
 /// Tells the operator of each decision: a line in the audit log, and one in the log where a person should look.
 ///
-/// What the audit log says already is logged at the level `debug` only.
+/// What the audit log says already is logged at the level `debug` only. A decision is noted in the order in which it was
+/// taken, and written after the reply has left, so that nobody waits for a log.
 public final class Journalist: Sendable {
+    /// A decision that is to be written.
+    private struct Entry: Sendable {
+        let request: EPARequest
+        let holder: Holder
+        let peer: Peer
+        let result: Result<Decision, Host.Failure>
+    }
+
+    private let noted = Mutex<[Entry]>([])
+    /// Held while lines of decisions are written: they keep their order.
+    private let writing = Mutex(())
     private let audit: Mutex<AuditLog>
     private let logger: Mutex<Logger>
     private let machine: HostMachine
@@ -73,8 +85,31 @@ public final class Journalist: Sendable {
             metadata: ["pools": "\(vanished.joined(separator: ","))"])
     }
 
+    /// Notes what a request for a change came to; to be called in the order of the decisions.
+    func note(_ request: EPARequest, holder: Holder, peer: Peer, result: Result<Decision, Host.Failure>) {
+        noted.withLock { $0.append(Entry(request: request, holder: holder, peer: peer, result: result)) }
+    }
+
+    /// Writes what was noted. Whoever has sent the replies calls it; the end of the program does once more.
+    public func writeNoted() {
+        writing.withLock { _ in
+            let entries = noted.withLock { noted in
+                defer { noted = [] }
+                return noted
+            }
+            for entry in entries {
+                switch entry.result {
+                case .success(let decision):
+                    record(entry.request, holder: entry.holder, peer: entry.peer, decision: decision)
+                case .failure(let failure):
+                    record(entry.request, holder: entry.holder, peer: entry.peer, failure: failure)
+                }
+            }
+        }
+    }
+
     /// A change that was carried out, or that changed nothing.
-    func record(_ request: EPARequest, holder: Holder, peer: Peer, decision: Decision) {
+    private func record(_ request: EPARequest, holder: Holder, peer: Peer, decision: Decision) {
         let audit = audit.withLock { $0 }
         audit.record(decision.word, action: request.action, holder: holder.fullName, peer: peer) { line in
             request.write(to: &line)
@@ -93,7 +128,7 @@ public final class Journalist: Sendable {
     }
 
     /// A change that was not carried out.
-    func record(_ request: EPARequest, holder: Holder, peer: Peer, failure: Host.Failure) {
+    private func record(_ request: EPARequest, holder: Holder, peer: Peer, failure: Host.Failure) {
         let text = failure.text(action: request.action)
         audit.withLock { $0 }.record("refused", action: request.action, holder: holder.fullName, peer: peer) { line in
             request.write(to: &line)

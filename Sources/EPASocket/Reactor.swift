@@ -115,6 +115,7 @@ final class Reactor: Sendable {
                     }
                 }
                 takeMail()
+                reactor.server.journalist.writeNoted()
                 sweep()
             }
         }
@@ -135,6 +136,8 @@ final class Reactor: Sendable {
                     return false
                 }
                 begin(descriptor)
+                // A change that was carried out at once is answered at once, not after those that wait to be accepted.
+                deliver()
             }
             return true
         }
@@ -269,13 +272,21 @@ final class Reactor: Sendable {
         // MARK: Replies and time
 
         private mutating func takeMail() {
+            if deliver(), !isStopping { beginStop() }
+        }
+
+        /// Sends the replies that have come.
+        ///
+        /// - Returns: whether the reactor is to stop.
+        @discardableResult
+        private mutating func deliver() -> Bool {
             let (replies, stops) = reactor.mailbox.withLock { mailbox in
                 let taken = mailbox.replies
                 mailbox.replies = []
                 return (taken, mailbox.isStopping)
             }
             for (token, bytes) in replies { perform(connections[token]?.conversation.reply(bytes), token) }
-            if stops, !isStopping { beginStop() }
+            return stops
         }
 
         /// Takes those that have connected already, then no more, and gives those that have not begun to ask a moment.
@@ -287,7 +298,7 @@ final class Reactor: Sendable {
             for (token, connection) in connections where connection.conversation.isSilent {
                 connections[token]?.deadline = min(connection.deadline, deadline)
             }
-            takeMail()
+            deliver()
         }
 
         private func timeUntilSweep() -> Int {

@@ -12,9 +12,10 @@ public final class LedgerStore: LedgerKeeper {
     private var lastGoodSeq: Int64
     private var lastGoodTime: Int
 
-    /// After how many records the ledger is written anew, when idle and when busy.
+    /// After how many records the ledger is written anew, when idle and when busy; when busy, the
+    /// changes are also twice as many as the claims, so that it costs each change little.
     private static let recordsWhenIdle = 512
-    private static let recordsWhenBusy = 16_384
+    private static let recordsWhenBusy = 4_096
     /// How often the last good state is kept while there are changes, in milliseconds.
     private static let lastGoodInterval = 60_000
 
@@ -127,7 +128,7 @@ public final class LedgerStore: LedgerKeeper {
                 guard isIdle else { return }
                 try rebuild(ledger)
             }
-            let limit = isIdle ? Self.recordsWhenIdle : Self.recordsWhenBusy
+            let limit = isIdle ? Self.recordsWhenIdle : max(Self.recordsWhenBusy, 2 * ledger.count)
             if journal.recordsSinceSnapshot >= limit {
                 try journal.compact(snapshot: LedgerChange(snapshotOf: ledger).json)
             }

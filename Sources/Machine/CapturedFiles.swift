@@ -10,7 +10,7 @@ public struct CapturedFiles: MachineFiles, Equatable {
     public let name: String
     /// The content of each file by its path under `/sys`.
     public private(set) var files: [String: String]
-    /// The sorted names in each folder that has one.
+    /// The names in each folder that has one, in no order: few folders are ever asked for.
     private var folders: [String: [String]] = [:]
 
     /// A machine of the given files.
@@ -37,13 +37,21 @@ public struct CapturedFiles: MachineFiles, Equatable {
     }
 
     /// The names in a folder that holds a file or is captured as empty, in numerical order.
-    public func entries(of folder: String) -> [String]? { folders[folder] }
+    public func entries(of folder: String) -> [String]? {
+        // A file and a folder of one name, which only damaged data has, count once.
+        folders[folder].map { Set($0).sorted(by: numericallyPrecedes) }
+    }
+
+    /// Whether name and files are the same.
+    public static func == (left: CapturedFiles, right: CapturedFiles) -> Bool {
+        left.name == right.name && left.files == right.files
+    }
 
     private mutating func index() {
-        folders = [:]
+        folders = Dictionary(minimumCapacity: files.count)
         for path in files.keys {
             var path = path[...]
-            if path.hasSuffix("/") {
+            if path.utf8.last == UInt8(ascii: "/") {
                 path = path.dropLast()
                 if folders[String(path)] != nil { continue }
                 folders[String(path)] = []
@@ -57,8 +65,6 @@ public struct CapturedFiles: MachineFiles, Equatable {
                 path = path[..<slash]
             }
         }
-        // A file and a folder of one name, which only damaged data has, count once.
-        for (folder, names) in folders { folders[folder] = Set(names).sorted(by: numericallyPrecedes) }
     }
 }
 

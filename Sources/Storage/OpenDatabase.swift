@@ -37,6 +37,8 @@ final class OpenDatabase {
         try connection.set("cell_size_check", "ON", reads: "1")
         try connection.set("mmap_size", "0", reads: "0")
         try connection.set("temp_store", "MEMORY", reads: "2")
+        // Appending touches a few pages only; the default would keep 2 MB of rows that nobody reads.
+        try connection.set("cache_size", "-256", reads: "-256")
         // No frame may reach the log before its transaction commits, and no page may be blanked: see WriteAheadLog.
         try connection.set("cache_spill", "OFF", reads: "0")
         try connection.set("secure_delete", "OFF", reads: "0")

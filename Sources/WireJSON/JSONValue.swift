@@ -52,7 +52,9 @@ public enum JSONValue: Equatable, Sendable {
     /// The value of the last member of this name (later duplicates win), or nil; nil too where this is no object.
     public subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
-        return members.last { $0.name.utf8.elementsEqual(name.utf8) }?.value
+        // By bytes: equal strings may be spelt differently.
+        let length = name.utf8.count
+        return members.last { $0.name.utf8.count == length && $0.name.utf8.elementsEqual(name.utf8) }?.value
     }
 
     /// The string, where this is one.

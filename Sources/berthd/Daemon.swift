@@ -125,6 +125,7 @@ final class Daemon {
         server.stop(within: 5)
         close(socket.descriptor)
         host.stop()
+        journalist.writeNoted()
     }
 
     // MARK: - Parts
