@@ -11,6 +11,8 @@ public final class LedgerStore: LedgerKeeper {
     private let report: @Sendable (String) -> Void
     private var lastGoodSeq: Int64
     private var lastGoodTime: Int
+    /// The failure told last, which is not told again every second.
+    private var told: String?
 
     /// After how many records the ledger is written anew, when idle and when busy; when busy, the
     /// changes are also twice as many as the claims, so that it costs each change little.
@@ -40,7 +42,8 @@ public final class LedgerStore: LedgerKeeper {
 
     /// Opens the store in `folder`, after checking all that is in it: records, their chain, the ledger's rules.
     ///
-    /// The caller holds the folder's `StoreLock`.
+    /// The caller holds the folder's `StoreLock`. A sound store that cannot be opened for writing is ready too, with
+    /// ``failure`` saying why: it refuses changes, and tries again before each and when idle.
     ///
     /// - Parameters:
     ///   - imported: the ledger that a store begins with where there is none yet.
@@ -66,7 +69,16 @@ public final class LedgerStore: LedgerKeeper {
                 return .untrusted("\(files.database): \(error)", lastGood: lastGood(files))
             }
         }
-        let (journal, recovered) = try Journal.open(files, vfs: vfs)
+        let (journal, recovered): (Journal, Recovered)
+        do throws(StorageError) { (journal, recovered) = try Journal.open(files, vfs: vfs) } catch {
+            if case .damaged(let damage) = error.reason {
+                return .untrusted(damage.description, lastGood: lastGood(files))
+            }
+            guard let known else { throw error }
+            (journal, recovered) = (
+                Journal(unopened: files, vfs: vfs, holding: known.recovered, after: error), known.recovered
+            )
+        }
         do throws(RecordError) {
             var ledger = if let known, known.recovered == recovered { known.ledger } else { try Ledger(recovered) }
             ledger.forgetOrder()
@@ -107,6 +119,9 @@ public final class LedgerStore: LedgerKeeper {
 
     // MARK: - Keeping
 
+    /// Why nothing can be stored at present; nil while all is well.
+    public var failure: String? { journal.failed }
+
     /// Never: what cannot be trusted is not opened.
     public var untrusted: KeepingError? { nil }
 
@@ -135,7 +150,10 @@ public final class LedgerStore: LedgerKeeper {
             guard isIdle else { return }
             try journal.maintain()
             if now() - lastGoodTime >= Self.lastGoodInterval { try keepLastGood(ledger) }
+            told = nil
         } catch {
+            guard told != error.description else { return }
+            told = error.description
             report(error.description)
         }
     }

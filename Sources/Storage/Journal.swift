@@ -67,6 +67,17 @@ public final class Journal {
         return (journal, image.recovered)
     }
 
+    /// A journal that has failed before it was opened: for an owner who knows what a sound store holds, but could not `open`
+    /// it for writing (a full disk, one that is read-only). `rebuild` opens it as soon as that can be done.
+    public convenience init(
+        unopened files: StoreFiles, vfs: String? = nil, holding: Recovered, after error: StorageError
+    ) {
+        let head = Head(seq: holding.seq, chain: holding.chain, state: .open)
+        self.init(files, schema: .current, vfs: vfs, logSpace: Self.logSpace, head: head)
+        recordsSinceSnapshot = holding.events.count
+        failure = error.description
+    }
+
     private init(_ files: StoreFiles, schema: Schema, vfs: String?, logSpace: Int, head: Head) {
         self.files = files
         self.schema = schema

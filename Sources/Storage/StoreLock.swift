@@ -35,10 +35,11 @@ public final class StoreLock {
         guard fstat(descriptor, &status) == 0, FileIdentity(path: file) == FileIdentity(status) else {
             throw StorageError("lock", file: file, .moved)
         }
+        guard fchmod(descriptor, 0o600) == 0 else { throw StorageError("protect", file: file, .system(errno)) }
+        // For people only, so a full disk is no reason to give up.
         let text = Array("\(getpid())\n".utf8)
-        guard fchmod(descriptor, 0o600) == 0, ftruncate(descriptor, 0) == 0,
-            pwrite(descriptor, text, text.count, 0) == text.count
-        else { throw StorageError("write", file: file, .system(errno)) }
+        let written = pwrite(descriptor, text, text.count, 0)
+        _ = ftruncate(descriptor, off_t(max(written, 0)))
     }
 
     /// The process id in the file, if it is one.

@@ -39,6 +39,11 @@ final class Daemon {
         switch opened {
         case .ready(let store, let ledger):
             isUntrusted = false
+            if let reason = store.failure {
+                log.error(
+                    "the state cannot be written: allocations are refused until it can",
+                    metadata: ["reason": "\(reason)"])
+            }
             host = try Host(ledger: ledger, keeper: store)
         case .untrusted(let reason, let lastGood):
             isUntrusted = true

@@ -61,4 +61,31 @@ import WireJSON
         #expect(try daemon.allocations() == granted)
         #expect(try await daemon.stop() == 0)
     }
+
+    @Test(
+        "item 12: a daemon that starts on a full disk shows what is held, refuses changes, and grants them when there is room"
+    )
+    func fullAtTheStart() async throws {
+        guard geteuid() == 0 else { return print("skipped: needs root, for a private mount namespace") }
+        let site = try Site()
+        var daemon = try await site.serve()
+        #expect(try daemon.cores("a", 2)["allocated_cores"]?.string == "2-3")
+        #expect(try await daemon.stop() == 0)
+        let kept = "\(site.path)/kept"
+        #expect(rename(site.state, kept) == 0 && mkdir(site.state, 0o700) == 0)
+        daemon = try await site.serve(
+            below: [
+                "unshare", "-m", "--propagation", "private", "sh", "-c",
+                "mount -t tmpfs -o size=1m,mode=0700 none \(site.state) && cp -p \(kept)/* \(site.state) "
+                    + "&& { cat /dev/zero 2>&- > \(site.state)/filler; exec \"$@\"; }", "sh",
+            ])
+        #expect(daemon.program.text.contains("the state cannot be written"))
+        #expect(try daemon.allocations() == ["a": "2-3"])
+        #expect(try daemon.cores("b", 1).error?.contains("could not be stored") == true)
+        #expect(try daemon.cores("a", -1).error?.contains(site.database) == true)
+        #expect(try daemon.allocations() == ["a": "2-3"])
+        unlink("/proc/\(daemon.program.pid)/root\(site.state)/filler")
+        #expect(try daemon.cores("b", 1)["allocated_cores"]?.string == "4")
+        #expect(try await daemon.stop() == 0)
+    }
 }

@@ -34,6 +34,13 @@ import Testing
         }
     }
 
+    /// A change that makes a holder of this name.
+    private static func change(_ name: String) -> LedgerChange {
+        LedgerChange(claims: [
+            Claim(holder: Holder(kind: .run, name: name), owner: .administrators, memoryNodes: [1])
+        ])
+    }
+
     private struct Untrusted: Error {}
 
     private final class Clock: Sendable { let time = Atomic(1_000_000) }
@@ -196,6 +203,38 @@ import Testing
     }
 
     @Test(
+        "a sound store on a disk that is full at the start is shown, refuses changes, and goes on when there is room",
+        arguments: [FAULTVFS_OPEN, FAULTVFS_WRITE, FAULTVFS_SYNC])
+    func fullAtTheStart(_ kinds: Int) throws {
+        let folder = try Self.folder()
+        let state = "\(folder.path)/state"
+        var stored: Ledger?
+        do {
+            let session = try Session(state)
+            try session.keep([Self.change("kept")])
+            session.store.close(session.ledger)
+            stored = session.ledger
+        }
+        try Self.withFaults { name, vfs in
+            faultvfs_fail(vfs, Int32(kinds), 1, SQLITE_FULL, 1, 0)
+            let session = try Session(state, vfs: name)
+            #expect(session.store.failure?.contains(state) == true)
+            #expect(session.ledger == stored)
+            for _ in 1...2 {
+                #expect(throws: KeepingError.self) { try session.keep([Self.change("refused")]) }
+                session.store.maintain(session.ledger, isIdle: true)
+            }
+            #expect(try Self.content(state) == stored)
+            faultvfs_fail(vfs, 0, 0, 0, 0, 0)
+            try session.keep([Self.change("granted")])
+            #expect(session.store.failure == nil)
+            session.store.close(session.ledger)
+            stored = session.ledger
+        }
+        #expect(try Self.content(state) == stored)
+    }
+
+    @Test(
         "item 12: wherever the disk fails, what is refused is not there and what was granted is, now and after a restart; then all goes on",
         arguments: [
             Fault(kinds: FAULTVFS_WRITE, code: SQLITE_FULL, persistent: false),
@@ -246,11 +285,7 @@ import Testing
                 faultvfs_fail(vfs, 0, 0, 0, 0, 0)
                 // The disk is well again: at once or at the next try all goes on.
                 session.store.maintain(session.ledger, isIdle: true)
-                try session.keep([
-                    LedgerChange(claims: [
-                        Claim(holder: Holder(kind: .run, name: "after"), owner: .administrators, memoryNodes: [1])
-                    ])
-                ])
+                try session.keep([Self.change("after")])
                 #expect(try Self.content(state) == session.ledger, "\(context), afterwards")
                 return !failed && operations < nth
             }
