@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 
 /// The files of one machine in memory: a capture to replay, a machine made up, or a test's.
 ///
@@ -122,9 +123,15 @@ extension CapturedFiles: Codable {
         do {
             data = try Data(contentsOf: URL(filePath: path))
         } catch {
-            throw .file(path, "\(error)")
+            throw .file(path, Self.reason(error))
         }
         try self.init(json: data)
+    }
+
+    /// What the system says, without the library's wrapping.
+    private static func reason(_ error: any Error) -> String {
+        let underlying = (error as? CocoaError)?.userInfo["NSUnderlyingError"] as? POSIXError
+        return underlying.map { String(cString: strerror($0.code.rawValue)) } ?? "\(error)"
     }
 
     /// Writes the JSON form to a file, replacing what was there at once.
@@ -135,7 +142,7 @@ extension CapturedFiles: Codable {
         do {
             try data.write(to: URL(filePath: path), options: .atomic)
         } catch {
-            throw .file(path, "\(error)")
+            throw .file(path, Self.reason(error))
         }
     }
 }

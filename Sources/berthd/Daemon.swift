@@ -29,7 +29,7 @@ final class Daemon {
         log = settings.logger
         let files = try Self.machineFiles(configuration)
         lock = try Self.takeLock(places)
-        let opened = try Self.openStore(places, log)
+        let opened = try Self.openStore(places, isAsked: configuration.importState != nil, log)
         let machine = HostMachine(files: files)
         do { auditSink = try Self.openAudit(configuration, log) } catch {
             printError("\(error)")
@@ -152,12 +152,16 @@ final class Daemon {
         }
     }
 
-    private static func openStore(_ places: Places, _ log: Logger) throws -> LedgerStore.Opened {
+    /// - Parameter isAsked: whether somebody asked for the import, so that its absence is worth a word.
+    private static func openStore(_ places: Places, isAsked: Bool, _ log: Logger) throws -> LedgerStore.Opened {
         do {
             var imported: Ledger?
             if let path = places.importState {
                 switch try StateImport.look(path, stateDirectory: places.stateDirectory) {
-                case .nothing: break
+                case .notFirst: break
+                case .absent:
+                    guard isAsked else { break }
+                    log.warning("there is no state to import, the ledger begins empty", metadata: ["file": "\(path)"])
                 case .corrupt(let reason): return .untrusted("\(path): \(reason)", lastGood: nil)
                 case .found(let found):
                     imported = found.ledger

@@ -48,7 +48,11 @@ struct Restore: ParsableCommand {
             if empty {
                 (ledger, source) = (Ledger(), "nothing")
             } else if let fromState {
-                do { (ledger, source) = (try StateImport.read(fromState).ledger, fromState) } catch {
+                do { (ledger, source) = (try StateImport.read(fromState).ledger, fromState) } catch let error
+                    as SystemError
+                {
+                    throw error
+                } catch {
                     printError("\(fromState): \(error)")
                     throw Status.untrusted
                 }

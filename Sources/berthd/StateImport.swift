@@ -8,7 +8,10 @@ import Storage
 enum StateImport {
     /// What there is to import.
     enum Found {
-        case nothing
+        /// There is a store already.
+        case notFirst
+        /// There is no such file.
+        case absent
         case found(ReferenceState.Import)
         case corrupt(String)
     }
@@ -19,11 +22,11 @@ enum StateImport {
     /// Looks at the file only where nothing was ever stored: afterwards the own state is the truth.
     static func look(_ path: String, stateDirectory: String) throws(StorageError) -> Found {
         let files = StoreFiles(folder: stateDirectory, name: LedgerStore.name)
-        guard case .fresh = try files.inspect() else { return .nothing }
+        guard case .fresh = try files.inspect() else { return .notFirst }
         do {
             return .found(try read(path))
         } catch let error as SystemError where error.errno == ENOENT || error.errno == ENOTDIR {
-            return .nothing
+            return .absent
         } catch {
             return .corrupt("\(error)")
         }

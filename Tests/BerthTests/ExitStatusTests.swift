@@ -79,7 +79,7 @@ struct ExitStatusTests {
         let result = try Program.run(["topology", "--simulate"], terminal: "/dev/full")
         expect(result, status: 74, errors: "cannot write the output")
         let capture = try Program.run(["topology", "capture", "/nonexistent/file", "--simulate"])
-        expect(capture, status: 74, errors: "/nonexistent/file")
+        expect(capture, status: 74, errors: "/nonexistent/file: No such file or directory")
     }
 
     @Test("75: no answer in time")

@@ -40,6 +40,17 @@ import WireJSON
         #expect(exists("\(site.path)/berth/ledger.db"))
     }
 
+    @Test("a state file that was asked for and is not there is told, by restore with the status of a missing file")
+    func absent() async throws {
+        let site = try Site()
+        let path = "\(site.path)/none.json"
+        let daemon = try await site.serve(["--simulate", "--import-state", path])
+        #expect(try await daemon.program.prints("there is no state to import, the ledger begins empty file=\(path)"))
+        #expect(try await daemon.stop() == 0)
+        let restored = try await site.run("restore", "--from-state", path)
+        #expect(restored.status == 74 && restored.text.contains("\(path): No such file or directory"))
+    }
+
     @Test("an import that is killed before anything else happens is done by then, or done at the next start")
     func killedImport() async throws {
         let site = try Site()
