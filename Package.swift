@@ -46,6 +46,7 @@ let package = Package(
         module("Machine"),
         module("Placement", ["Machine"]),
         module("Ledger", ["Machine", "Placement"]),
+        module("Domain"),
 
         // Beside them.
         module("WireJSON"),

@@ -1,0 +1,119 @@
+/// A 128-bit identifier (UUID) of one kind of thing, so that a node's cannot stand where a function's belongs.
+///
+/// Reads every form that the reference reads (domain specification, section 1.3, rule 1): hyphenated, 32 digits, `{braced}`
+/// and `urn:uuid:`, in any case. Its text is lower-case and hyphenated.
+public struct Identifier<Kind>: Hashable, Comparable, Sendable, CustomStringConvertible, LosslessStringConvertible {
+    /// The first 64 bits.
+    public let high: UInt64
+    /// The last 64 bits.
+    public let low: UInt64
+
+    /// The identifier of these bits.
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// A random one (UUID version 4) of the bits that `random` gives.
+    public init(random: inout some RandomNumberGenerator) {
+        high = random.next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
+        low = random.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+    }
+
+    /// Reads a text; nil where it has none of the four forms.
+    public init?(_ text: String) {
+        var bytes = Array(text.utf8)
+        let urn = Array("urn:uuid:".utf8)
+        if bytes.count == 45, bytes.starts(with: urn) {
+            bytes.removeFirst(urn.count)
+        } else if bytes.count == 38, bytes.first == UInt8(ascii: "{"), bytes.last == UInt8(ascii: "}") {
+            bytes = Array(bytes.dropFirst().dropLast())
+        }
+        let hyphens = [8, 13, 18, 23]
+        if bytes.count == 36 {
+            guard hyphens.allSatisfy({ bytes[$0] == UInt8(ascii: "-") }) else { return nil }
+            for place in hyphens.reversed() { bytes.remove(at: place) }
+        }
+        guard bytes.count == 32 else { return nil }
+        var words: [UInt64] = [0, 0]
+        for (place, byte) in bytes.enumerated() {
+            guard let digit = byte.hexadecimalDigit else { return nil }
+            words[place / 16] = words[place / 16] << 4 | UInt64(digit)
+        }
+        (high, low) = (words[0], words[1])
+    }
+
+    /// The lower-case, hyphenated text.
+    public var description: String {
+        var text: [UInt8] = []
+        text.reserveCapacity(36)
+        for place in 0..<32 {
+            if place == 8 || place == 12 || place == 16 || place == 20 { text.append(UInt8(ascii: "-")) }
+            let word = place < 16 ? high : low
+            let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - place % 16 * 4) & 0xF)
+            text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The order of the texts.
+    public static func < (left: Identifier, right: Identifier) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
+}
+
+extension UInt8 {
+    /// The value of a hexadecimal digit; nil for any other byte.
+    fileprivate var hexadecimalDigit: UInt8? {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}
+
+/// The kinds of ``Identifier``.
+public enum IdentifierKind {
+    /// A node of the domain.
+    public enum Node {}
+    /// What the controller knows a function or resource by.
+    public enum Logical {}
+    /// What a node knows one running function or resource by.
+    public enum Component {}
+    /// State that a function keeps.
+    public enum State {}
+}
+
+/// Which node.
+public typealias NodeID = Identifier<IdentifierKind.Node>
+/// Which function or resource of a workflow, wherever it runs: the logical id, minted here, the only one that the controller sees.
+public typealias LogicalID = Identifier<IdentifierKind.Logical>
+/// Which function or resource among those that one node runs: minted by the node.
+public typealias ComponentID = Identifier<IdentifierKind.Component>
+/// Which state of a function.
+public typealias StateID = Identifier<IdentifierKind.State>
+
+/// Where a function or resource runs: the physical id.
+public struct PhysicalID: Hashable, Comparable, Sendable {
+    /// The node that runs it.
+    public let node: NodeID
+    /// What that node calls it.
+    public let component: ComponentID
+
+    /// The component of this id on this node.
+    public init(node: NodeID, component: ComponentID) {
+        self.node = node
+        self.component = component
+    }
+
+    /// The sentinel that stands for "nowhere" on the wire of the reference. Never sent by Berth, only shown to Redis readers.
+    public static let none = PhysicalID(
+        node: NodeID(high: 0, low: 0x0000_fffe_0000_0000), component: ComponentID(high: 0, low: 0x0000_fffd_0000_0000))
+
+    /// By node, then by component.
+    public static func < (left: PhysicalID, right: PhysicalID) -> Bool {
+        (left.node, left.component) < (right.node, right.component)
+    }
+}

@@ -1,0 +1,138 @@
+/// The code of a function, known by its content so that it is kept once however many functions share it.
+public struct Binary: Hashable, Sendable {
+    /// The SHA-256 of the bytes, 64 lower-case hexadecimal digits.
+    public let digest: String
+    /// The code.
+    public let bytes: [UInt8]
+
+    /// The code `bytes` whose SHA-256 the caller has computed.
+    public init(digest: String, bytes: [UInt8]) {
+        self.digest = digest
+        self.bytes = bytes
+    }
+
+    /// Equal digests mean equal bytes.
+    public static func == (left: Binary, right: Binary) -> Bool { left.digest == right.digest }
+
+    /// Hashes the digest.
+    public func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+}
+
+/// How the state of a function is kept (`StatePolicy` on the wire).
+public enum StatePolicy: Int, Hashable, Sendable {
+    /// Not at all.
+    case transient = 0
+    /// On its node.
+    case nodeLocal = 1
+    /// Everywhere.
+    case global = 2
+}
+
+/// What a function is: `FunctionClassSpecification` on the wire.
+public struct FunctionClass: Hashable, Sendable {
+    /// The name of the class.
+    public var id: String
+    /// The run-time that it needs, e.g. `RUST_WASM`.
+    public var runtime: String
+    /// Its version.
+    public var version: String
+    /// Its code, where it travels with the request.
+    public var binary: Binary?
+    /// Where to get the code, where it does not.
+    public var code: String?
+    /// The names of its output channels.
+    public var outputs: [String]
+
+    /// A class; without code unless told.
+    public init(
+        id: String, runtime: String, version: String, binary: Binary? = nil, code: String? = nil, outputs: [String] = []
+    ) {
+        self.id = id
+        self.runtime = runtime
+        self.version = version
+        self.binary = binary
+        self.code = code
+        self.outputs = outputs
+    }
+}
+
+/// What the controller asks to have started.
+public enum Specification: Hashable, Sendable {
+    /// A function: `SpawnFunctionRequest`.
+    case function(FunctionSpecification)
+    /// A resource: `ResourceInstanceSpecification`.
+    case resource(ResourceSpecification)
+
+    /// Which service of a node it belongs to.
+    public var kind: ComponentKind {
+        switch self {
+        case .function: .function
+        case .resource: .resource
+        }
+    }
+}
+
+/// Functions and resources: each has a service of its own on the wire.
+public enum ComponentKind: String, Hashable, Sendable {
+    /// A function.
+    case function
+    /// A resource.
+    case resource
+}
+
+/// A function to run.
+public struct FunctionSpecification: Hashable, Sendable {
+    /// What to run.
+    public var functionClass: FunctionClass
+    /// Requirements (``Requirements``) and what the function itself is given.
+    public var annotations: [String: String]
+    /// Which state it has.
+    public var stateID: StateID
+    /// How that is kept.
+    public var statePolicy: StatePolicy
+    /// The workflow that it is part of.
+    public var workflowID: String
+
+    /// A function to run.
+    public init(
+        functionClass: FunctionClass, annotations: [String: String] = [:], stateID: StateID,
+        statePolicy: StatePolicy = .transient, workflowID: String = ""
+    ) {
+        self.functionClass = functionClass
+        self.annotations = annotations
+        self.stateID = stateID
+        self.statePolicy = statePolicy
+        self.workflowID = workflowID
+    }
+}
+
+/// A resource to use.
+public struct ResourceSpecification: Hashable, Sendable {
+    /// The class of the resource, e.g. `file-log`.
+    public var classType: String
+    /// Requirements (``Requirements``) and what the resource itself is given.
+    public var configuration: [String: String]
+    /// The workflow that it is part of.
+    public var workflowID: String
+
+    /// A resource to use.
+    public init(classType: String, configuration: [String: String] = [:], workflowID: String = "") {
+        self.classType = classType
+        self.configuration = configuration
+        self.workflowID = workflowID
+    }
+}
+
+/// Why something is refused: `ResponseError` on the wire.
+public struct DomainRefusal: Error, Hashable, Sendable {
+    /// What failed, in the words that clients of the reference know.
+    public var summary: String
+    /// Why.
+    public var detail: String?
+
+    /// A refusal.
+    public init(_ summary: String, detail: String? = nil) {
+        self.summary = summary
+        self.detail = detail
+    }
+}

@@ -1,0 +1,91 @@
+/// Where a function or resource may run, as its annotations or its configuration say (domain specification, section 4.2).
+public struct Requirements: Hashable, Sendable {
+    /// The nodes that it may run on; empty for any.
+    public var nodes: Set<NodeID> = []
+    /// Labels that the node must have, all of them.
+    public var labels: Set<String> = []
+    /// Names of providers that the node must have, all of them.
+    public var providers: Set<String> = []
+    /// Whether the node must run in a trusted execution environment.
+    public var needsTEE = false
+    /// Whether the node must have a trusted platform module.
+    public var needsTPM = false
+    /// How many instances there may be; 0 for no limit. A logical id has one, so every value is satisfied.
+    public var maximumInstances = 0
+
+    /// No requirement.
+    public init() {}
+
+    /// Reads the requirements. Blanks around an element and empty elements do not count; a constraint that cannot be understood
+    /// is refused, where the reference drops it and lets the function run anywhere (section 8, W12).
+    ///
+    /// - Throws: ``RequirementError`` which names the key.
+    public init(_ texts: [String: String]) throws(RequirementError) {
+        if let text = texts["max_instances"] {
+            guard let number = Int(text.trimmed), number >= 0 else {
+                throw RequirementError(key: "max_instances", value: text, expected: "an integer of 0 or more")
+            }
+            maximumInstances = number
+        }
+        for name in Self.elements(texts["node_id_match_any"]) {
+            guard let node = NodeID(name) else {
+                throw RequirementError(
+                    key: "node_id_match_any", value: name, expected: "node ids (UUIDs) with commas between")
+            }
+            nodes.insert(node)
+        }
+        labels = Set(Self.elements(texts["label_match_all"]))
+        providers = Set(Self.elements(texts["resource_match_all"]))
+        needsTEE = try Self.flag("tee", texts)
+        needsTPM = try Self.flag("tpm", texts)
+    }
+
+    /// Whether nothing is required.
+    public var isEmpty: Bool { nodes.isEmpty && labels.isEmpty && providers.isEmpty && !needsTEE && !needsTPM }
+
+    /// Whether a node meets them.
+    ///
+    /// - Parameter providers: the names of the providers that are registered to the node.
+    public func areMet(by node: NodeID, _ capabilities: NodeCapabilities, providers: Set<String>) -> Bool {
+        (nodes.isEmpty || nodes.contains(node))
+            && (!needsTEE || capabilities.hasTEE) && (!needsTPM || capabilities.hasTPM)
+            && (labels.isEmpty || labels.isSubset(of: capabilities.labels)) && self.providers.isSubset(of: providers)
+    }
+
+    private static func elements(_ text: String?) -> [String] {
+        (text ?? "").split(separator: ",").map { String($0).trimmed }.filter { !$0.isEmpty }
+    }
+
+    /// The reference takes every word but `required` for no; the words that can only mean no are taken, others refused.
+    private static func flag(_ key: String, _ texts: [String: String]) throws(RequirementError) -> Bool {
+        guard let text = texts[key] else { return false }
+        switch text.trimmed.lowercased() {
+        case "required": return true
+        case "", "not-required", "not_required", "notrequired", "none", "no", "false", "optional": return false
+        default: throw RequirementError(key: key, value: text, expected: "required or not-required")
+        }
+    }
+}
+
+/// A requirement that cannot be understood.
+public struct RequirementError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The key of the annotation or the configuration.
+    public let key: String
+    /// What was found.
+    public let value: String
+    /// What would be right.
+    public let expected: String
+
+    /// One sentence.
+    public var description: String { "\(key): \"\(value)\" is not \(expected)" }
+}
+
+extension String {
+    /// Without ASCII blanks around it.
+    fileprivate var trimmed: String {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+        guard let first = utf8.firstIndex(where: { !isBlank($0) }), let last = utf8.lastIndex(where: { !isBlank($0) })
+        else { return "" }
+        return String(self[first...last])
+    }
+}
