@@ -93,6 +93,7 @@ let package = Package(
             name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "TestSupport"],
             exclude: ["Golden"], swiftSettings: strict),
         tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
+        tests("DomainTests", ["Domain"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),

@@ -85,18 +85,31 @@ public struct NodeDescription: Hashable, Sendable {
 
 /// What a domain can do, for its controller: `DomainCapabilities` on the wire.
 public struct DomainCapabilities: Hashable, Sendable {
+    /// How many nodes it has.
     public var nodes: UInt32 = 0
+    /// Logical CPUs.
     public var cpus: UInt32 = 0
+    /// Physical cores.
     public var cores: UInt32 = 0
+    /// Memory in MiB.
     public var memoryMiB: UInt32 = 0
+    /// All labels.
     public var labels: Set<String> = []
+    /// Nodes in a trusted execution environment.
     public var tees: UInt32 = 0
+    /// Nodes with a trusted platform module.
     public var tpms: UInt32 = 0
+    /// All run-times.
     public var runtimes: Set<String> = []
+    /// Disk space in MiB.
     public var diskMiB: UInt32 = 0
+    /// Graphics processors.
     public var gpus: UInt32 = 0
+    /// Their memory in MiB.
     public var gpuMemoryMiB: UInt32 = 0
+    /// The names of all providers.
     public var providers: Set<String> = []
+    /// The classes of all providers.
     public var providerClasses: Set<String> = []
 
     /// A domain without nodes.

@@ -18,15 +18,23 @@ public struct NodeHealth: Hashable, Sendable {
     public var load5: Int32 = 0
     /// Hundredths.
     public var load15: Int32 = 0
+    /// Over all its networks, since it started.
     public var receivedBytes: Int64 = 0
+    /// Likewise.
     public var receivedPackets: Int64 = 0
+    /// Likewise.
     public var receiveErrors: Int64 = 0
+    /// Likewise.
     public var sentBytes: Int64 = 0
+    /// Likewise.
     public var sentPackets: Int64 = 0
+    /// Likewise.
     public var sendErrors: Int64 = 0
     /// Bytes.
     public var diskFree: Int64 = 0
+    /// Since it started.
     public var diskReads: Int64 = 0
+    /// Since it started.
     public var diskWrites: Int64 = 0
     /// Percent.
     public var gpuLoad: Int32 = 0
@@ -80,10 +88,15 @@ public struct FunctionLogEntry: Hashable, Sendable {
 public struct PerformanceSamples: Hashable, Sendable {
     /// What was measured; the raw value is the metric's name in Redis.
     public enum Metric: String, CaseIterable, Hashable, Sendable {
+        /// Making the instance.
         case instantiation = "function_instantiate_time"
+        /// Its own beginning.
         case initialisation = "function_init_time"
+        /// Handling one call.
         case execution = "function_execution_time"
+        /// Ending.
         case stop = "function_stop_time"
+        /// Passing a message on.
         case transfer = "function_transfer_time"
     }
 

@@ -1,0 +1,51 @@
+extension Domain {
+    /// Sends the controller an update where one is due (domain specification, section 3.3).
+    mutating func updateController() {
+        guard now.monotonic >= nextControllerUpdate, !isControllerAsked else { return }
+        let interval = max(1, options.refreshInterval)
+        nextControllerUpdate = now.monotonic + interval * 1000
+        isControllerAsked = true
+        let capabilities = capabilities
+        if capabilities != sentCapabilities {
+            sentCapabilities = capabilities
+            change(.identity(nonce: records.nonce, counter: records.counter + 1, sequence: records.sequence))
+        }
+        effect(
+            .updateController(
+                records.sequence,
+                DomainUpdate(
+                    domainID: options.domainID, orchestratorURL: options.orchestratorURL, capabilities: capabilities,
+                    refreshDeadline: UInt64(max(0, now.wall / 1000 + 2 * interval)), counter: records.counter,
+                    nonce: records.nonce)))
+    }
+
+    /// Takes the controller's answer; a Reset concerns what was asked for before the update was sent, and nothing later.
+    mutating func takeController(_ outcome: DomainUpdateOutcome, _ number: UInt64) {
+        isControllerAsked = false
+        switch outcome {
+        case .accepted: break
+        case .refused(let refusal):
+            note(.warning, "the controller refuses the domain", ["why": CallOutcome.refused(refusal).problem ?? ""])
+        case .failed(let reason): note(.warning, "the controller does not answer", ["why": reason])
+        case .reset: reset(before: number)
+        }
+    }
+
+    /// Stops all functions, then all resources (domain specification, section 4.12).
+    private mutating func reset(before number: UInt64) {
+        let doomed = records.instances.values.filter { $0.created < number }
+        note(.info, "the controller resets the domain", ["instances": "\(doomed.count)"])
+        for kind in [ComponentKind.function, .resource] {
+            for record in doomed.filter({ $0.specification.kind == kind }).sorted(by: { $0.id < $1.id }) {
+                stop(record.id)
+            }
+        }
+        for (id, attempt) in attempts.sorted(by: { $0.key < $1.key }) where attempt.created < number {
+            attempts[id] = nil
+            guard let request = attempt.request else { continue }
+            effect(
+                .started(
+                    request, .failure(DomainRefusal("Resource creation rejected", detail: "the domain was reset"))))
+        }
+    }
+}

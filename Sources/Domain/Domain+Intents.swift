@@ -1,0 +1,102 @@
+/// An instance that an operator moves.
+struct Move: Sendable {
+    let instance: LogicalID
+    /// Where it ran.
+    let from: NodeID
+    /// Where it is to run.
+    let target: NodeID
+    /// Who waits for the outcome.
+    let request: RequestID
+}
+
+extension Domain {
+    /// Takes what an operator wants (domain specification, section 4.11).
+    mutating func take(_ intent: Intent, _ request: RequestID) {
+        switch intent {
+        case .cordon(let node, let isCordoned):
+            guard records.nodes[node] != nil || records.cordoned.contains(node) else {
+                return refuse(request, "unknown node", "\(node) is not in the domain")
+            }
+            if records.cordoned.contains(node) != isCordoned {
+                change(.cordon(node, isCordoned))
+                forgetTables()
+                placeUnplaced()
+            }
+            effect(.settled(request, nil))
+        case .migrate(let id, let targets): migrate(id, to: targets, request)
+        }
+    }
+
+    private mutating func migrate(_ id: LogicalID, to targets: [NodeID], _ request: RequestID) {
+        guard let record = records.instances[id] else { return refuse(request, "unknown instance", "\(id)") }
+        guard attempts[id] == nil, !settling.contains(id) else {
+            return refuse(request, "on the move", "\(id) is being started; ask again when it runs")
+        }
+        guard Set(targets) != Set([record.physical?.node].compactMap { $0 }) else {
+            return refuse(request, "nothing to do", "\(id) runs there already")
+        }
+        guard let requirements = try? Requirements(record.specification.texts),
+            let target = target(among: targets, record, requirements)
+        else { return refuse(request, "no valid node found", "none of the nodes can take \(id)") }
+        for node in targets where node != target {
+            note(.warning, "a further target of a migration does not count", ["instance": "\(id)", "node": "\(node)"])
+        }
+        drop(.place(id))
+        unplaced[id] = nil
+        let move = Move(instance: id, from: record.physical?.node ?? target, target: target, request: request)
+        guard let physical = record.physical, !options.makesBeforeBreaking else { return begin(move) }
+        running[physical.node]?.remove(id)
+        settling.insert(id)
+        for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
+        change(.placed(id, nil))
+        moves[physical] = move
+        discard(physical, record.specification.kind)
+    }
+
+    /// Functions go to the first node in the given order that can take them, resources to the first or nowhere.
+    private mutating func target(
+        among targets: [NodeID], _ record: InstanceRecord, _ requirements: Requirements
+    ) -> NodeID? {
+        let considered = if case .resource = record.specification { Array(targets.prefix(1)) } else { targets }
+        for node in considered where node != record.physical?.node {
+            if isFeasible(node, record.specification, requirements) { return node }
+        }
+        return nil
+    }
+
+    /// What was to be stopped has been, or will be: what waited for it begins.
+    mutating func leave(_ physical: PhysicalID) {
+        guard let move = moves.removeValue(forKey: physical) else { return }
+        begin(move)
+    }
+
+    private mutating func begin(_ move: Move) {
+        guard let record = records.instances[move.instance] else { return refuse(move, "the instance was stopped") }
+        let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
+        attempts[move.instance] = StartAttempt(
+            specification: record.specification, requirements: requirements, created: record.created, request: nil,
+            preferred: [move.target, move.from], move: move)
+        settling.insert(move.instance)
+        for origin in [move.instance] + (origins[move.instance] ?? []) { noteDue(origin) }
+        tryNext(move.instance)
+    }
+
+    /// The instance has arrived, at the target or elsewhere.
+    mutating func finish(_ move: Move, at node: NodeID) {
+        guard node != move.target else { return effect(.settled(move.request, nil)) }
+        refuse(
+            move, node == move.from ? "it runs where it ran, on \(node)" : "it runs on \(node) instead")
+    }
+
+    /// Nobody has taken it.
+    mutating func fail(_ move: Move) { refuse(move, "no node has taken it; it is tried again") }
+
+    mutating func refuse(_ move: Move, _ outcome: String) {
+        refuse(move.request, "migration failed", "\(move.instance) to \(move.target): \(outcome)")
+    }
+
+    private mutating func refuse(_ request: RequestID, _ summary: String, _ detail: String) {
+        note(.warning, "an intent was not carried out", ["why": "\(summary): \(detail)"])
+        effect(.settled(request, DomainRefusal(summary, detail: detail)))
+    }
+}

@@ -1,0 +1,210 @@
+extension Domain {
+    /// How long a former nonce of a node is remembered, in milliseconds: one that comes back within this time is another
+    /// process that says it is the same node.
+    private static let theftMemory = 600_000
+    private static let formerNonces = 8
+
+    /// Takes what a node says (domain specification, section 3.1).
+    mutating func take(_ update: NodeUpdate, problem: DomainRefusal?, _ request: RequestID) {
+        let id = update.node
+        if let problem { return effect(.updated(request, problem)) }
+        var update = update
+        // Readers of the mirror cannot read what is no number, and what differs from itself would change at each refresh.
+        if !update.description.capabilities.cpuFrequency.isFinite { update.description.capabilities.cpuFrequency = 0 }
+        guard let known = records.nodes[id] else {
+            guard records.nodes.count < options.nodeLimit else {
+                return effect(
+                    .updated(
+                        request, DomainRefusal("too many nodes", detail: "the domain takes \(options.nodeLimit)")))
+            }
+            add(update, formerNonces: [])
+            return effect(.updated(request, nil))
+        }
+        if known.nonce == update.nonce {
+            renew(update)
+            if known.description != update.description { describe(known, anew: update.description) }
+            return effect(.updated(request, nil))
+        }
+        var former = (live[id]?.formerNonces ?? []).filter { now.monotonic - $0.at < Self.theftMemory }
+        guard !former.contains(where: { $0.nonce == update.nonce }) else {
+            note(.warning, "two processes say that they are the same node", ["node": "\(id)"])
+            return effect(
+                .updated(
+                    request,
+                    DomainRefusal("node id in use", detail: "another process has registered as \(id) meanwhile")))
+        }
+        former.append((known.nonce, now.monotonic))
+        note(.info, "a node has restarted", ["node": "\(id)"])
+        remove(id)
+        add(update, formerNonces: Array(former.suffix(Self.formerNonces)))
+        effect(.updated(request, nil))
+    }
+
+    /// The lease of a node is what its own clock gives it, within bounds, counted by our clock from now on.
+    private mutating func renew(_ update: NodeUpdate) {
+        let longest = options.leaseMaximum * 1000
+        let deadline = Int(exactly: update.refreshDeadline).map { $0.multipliedReportingOverflow(by: 1000) }
+        let asked = deadline.flatMap { $0.overflow ? nil : $0.partialValue }.map { $0 - now.wall } ?? longest
+        let lease = min(max(asked, options.leaseMinimum * 1000), longest)
+        live[update.node, default: LiveNode(leaseEnd: 0)].leaseEnd = now.monotonic + lease
+    }
+
+    private mutating func add(_ update: NodeUpdate, formerNonces: [(nonce: UInt64, at: Int)]) {
+        let record = NodeRecord(
+            id: update.node, nonce: update.nonce, description: update.description,
+            claims: claim(update.description.providers, keeping: [:]))
+        live[update.node] = LiveNode(leaseEnd: 0, formerNonces: formerNonces)
+        renew(update)
+        enter(record)
+        note(.info, "a node has joined", ["node": "\(update.node)", "agent": update.description.agentURL])
+        // It is no departed one any more: those who still know it will be told anew.
+        if records.departed.contains(update.node) { change(.departed(update.node, false)) }
+        owe(.reset(update.node))
+    }
+
+    /// Takes what a node says of itself in place of what it said before; what it runs stays.
+    private mutating func describe(_ known: NodeRecord, anew description: NodeDescription) {
+        var record = known
+        record.description = description
+        record.claims = claim(description.providers, keeping: known.claims)
+        for (name, number) in known.claims where record.claims[name] == nil { unclaim(name, number) }
+        if known.description.invocationURL != description.invocationURL { record.isMeshed = false }
+        enter(record)
+        if record.isReset && !record.isMeshed { mesh(record.id) }
+        placeUnplaced()
+    }
+
+    private mutating func enter(_ record: NodeRecord) {
+        for (name, number) in record.claims { claims[name, default: [:]][number] = record.id }
+        change(.node(record))
+        forgetTables()
+    }
+
+    /// The claims on these providers: those that were made before keep their number.
+    private mutating func claim(_ providers: [ResourceProvider], keeping former: [String: UInt64]) -> [String: UInt64] {
+        var result: [String: UInt64] = [:]
+        for provider in providers where result[provider.id] == nil {
+            result[provider.id] = former[provider.id] ?? nextNumber()
+        }
+        return result
+    }
+
+    private mutating func unclaim(_ name: String, _ number: UInt64) {
+        claims[name]?[number] = nil
+        if claims[name]?.isEmpty == true { claims[name] = nil }
+    }
+
+    /// Who owns a provider's name: who claimed it first among those that are there.
+    func owner(of provider: String) -> NodeID? { claims[provider]?.min { $0.key < $1.key }?.value }
+
+    /// A node has been told to forget what it ran before: it joins the others.
+    mutating func finishReset(_ id: NodeID) {
+        guard var record = records.nodes[id], !record.isReset else { return }
+        record.isReset = true
+        change(.node(record))
+        if records.doubts[id] != nil { change(.doubtsCleared(id)) }
+        forgetTables()
+        mesh(id)
+        placeUnplaced()
+    }
+
+    /// Has all nodes know this one, itself included, and it all others (domain specification, section 1.5).
+    mutating func mesh(_ id: NodeID) {
+        let others = records.nodes.values.filter(\.isReset).map(\.id).sorted()
+        for node in others { owe(.peer(node, of: id), cause: id) }
+        for peer in others where peer != id { owe(.peer(id, of: peer), cause: id) }
+    }
+
+    /// Has all nodes forget one that has left.
+    mutating func dissolve(_ id: NodeID) {
+        for node in records.nodes.values.filter(\.isReset).map(\.id).sorted() { owe(.peer(node, of: id), cause: id) }
+        if meshOpen[id] == nil, records.departed.contains(id) { change(.departed(id, false)) }
+    }
+
+    /// Takes a node out of the domain; what ran on it is started elsewhere.
+    mutating func remove(_ id: NodeID) {
+        guard let record = records.nodes[id] else { return }
+        for (name, number) in record.claims { unclaim(name, number) }
+        let lost = (running.removeValue(forKey: id) ?? []).sorted()
+        let open = (callsOfNode.removeValue(forKey: id) ?? []).sorted()
+        live[id] = nil
+        change(.nodeRemoved(id))
+        effect(.abandon(id))
+        forgetTables()
+
+        var starts: [LogicalID] = []
+        for call in open {
+            switch calls.removeValue(forKey: call)?.purpose {
+            case .start(let instance, _): starts.append(instance)
+            case .chore, nil: break
+            }
+        }
+        for chore in chores.keys.filter({ $0.isAt(id) }).sorted() { drop(chore) }
+        if record.isReset { change(.departed(id, true)) }
+        for instance in lost {
+            change(.placed(instance, nil))
+            settling.insert(instance)
+            for origin in [instance] + (origins[instance] ?? []) { noteDue(origin) }
+        }
+        if record.isReset { dissolve(id) }
+        for instance in starts { failStart(of: instance, at: id, .unreachable("the node has left"), isDoubtful: false) }
+        for instance in lost { place(instance) }
+        placeUnplaced()
+    }
+
+    // MARK: - Tables
+
+    mutating func forgetTables() {
+        knownTables = nil
+        generation += 1
+    }
+
+    /// Makes the tables where they are not known, and keeps what `body` changes in them.
+    mutating func withTables<Result>(_ body: (inout PlacementTables, inout Xoshiro) -> Result) -> Result {
+        var tables = knownTables ?? makeTables()
+        knownTables = nil
+        defer { knownTables = tables }
+        return body(&tables, &random)
+    }
+
+    private func makeTables() -> PlacementTables {
+        let ready = records.nodes.values.filter(\.isReset)
+        let nodes = ready.filter { !records.cordoned.contains($0.id) }.map { record in
+            PlacementTables.Node(
+                id: record.id, capabilities: record.description.capabilities,
+                providers: Set(record.claims.keys.filter { owner(of: $0) == record.id }))
+        }
+        let providers = ready.flatMap { record in
+            record.description.providers.filter { owner(of: $0.id) == record.id }.map {
+                (class: $0.classType, provider: PlacementTables.Provider(name: $0.id, node: record.id))
+            }
+        }
+        return PlacementTables(nodes: nodes, providers: providers)
+    }
+
+    /// What the domain can do (domain specification, section 3.3); nodes that are given nothing count by number only.
+    var capabilities: DomainCapabilities {
+        var sum = DomainCapabilities()
+        sum.nodes = UInt32(clamping: records.nodes.count)
+        for record in records.nodes.values where record.isReset && !records.cordoned.contains(record.id) {
+            sum.add(record.description.capabilities)
+            for provider in record.description.providers where owner(of: provider.id) == record.id {
+                sum.providers.insert(provider.id)
+                sum.providerClasses.insert(provider.classType)
+            }
+        }
+        return sum
+    }
+}
+
+extension Chore {
+    /// Whether it can only be done at this node.
+    func isAt(_ node: NodeID) -> Bool {
+        switch self {
+        case .reset(let id): id == node
+        case .peer(let id, of: _): id == node
+        case .stop(let physical): physical.node == node
+        case .patch, .place: false
+        }
+    }
+}

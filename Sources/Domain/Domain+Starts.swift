@@ -1,0 +1,254 @@
+/// A Start that is under way: which nodes have failed it, and who waits.
+struct StartAttempt: Sendable {
+    /// What is to be started.
+    let specification: Specification
+    let requirements: Requirements
+    /// Its number, where the controller has just asked for it.
+    let created: UInt64
+    /// The controller's request; nil where the instance is known already.
+    let request: RequestID?
+    /// The call that is under way.
+    var call: CallID?
+    var node: NodeID?
+    /// The nodes that have failed it.
+    var tried: Set<NodeID> = []
+    /// Where to try first.
+    var preferred: [NodeID] = []
+    /// What the node that failed it last has said.
+    var failure: CallOutcome?
+    /// The move that it belongs to.
+    var move: Move?
+}
+
+extension Domain {
+    // MARK: - For the controller
+
+    /// The controller asks for a function or resource (domain specification, sections 4.5 and 4.6).
+    mutating func start(_ specification: Specification, _ request: RequestID) {
+        let requirements: Requirements
+        do throws(RequirementError) { requirements = try Requirements(specification.texts) } catch {
+            return effect(
+                .started(
+                    request,
+                    .failure(DomainRefusal(specification.malformedSummary, detail: error.description))))
+        }
+        let id = LogicalID(random: &random)
+        attempts[id] = StartAttempt(
+            specification: specification, requirements: requirements, created: nextNumber(), request: request)
+        tryNext(id)
+    }
+
+    /// An instance without a place is to get one.
+    mutating func place(_ id: LogicalID) {
+        guard let record = records.instances[id], record.physical == nil, attempts[id] == nil,
+            !moves.values.contains(where: { $0.instance == id })
+        else { return }
+        unplaced[id] = nil
+        let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
+        attempts[id] = StartAttempt(
+            specification: record.specification, requirements: requirements, created: record.created, request: nil)
+        tryNext(id)
+    }
+
+    /// Tries those for which no node was found before, if the nodes have changed since.
+    mutating func placeUnplaced() {
+        guard !unplaced.isEmpty else { return }
+        for (id, seen) in unplaced.sorted(by: { $0.key < $1.key }) where seen != generation { place(id) }
+    }
+
+    // MARK: - Trying nodes
+
+    /// Asks the next node, or gives up.
+    mutating func tryNext(_ id: LogicalID) {
+        guard var attempt = attempts[id] else { return }
+        guard let node = choose(&attempt).flatMap({ records.nodes[$0] }) else { return giveUp(id, attempt) }
+        attempt.node = node.id
+        // Recorded before it is sent: whatever becomes of the answer, it may run from now on.
+        changeDoubt(node.id, id, by: 1)
+        attempt.call = call(node, .start(attempt.specification), for: .start(id, attempt.specification.kind))
+        attempts[id] = attempt
+    }
+
+    private mutating func choose(_ attempt: inout StartAttempt) -> NodeID? {
+        let tried = attempt.tried
+        let runtime: String? =
+            if case .function(let function) = attempt.specification { function.functionClass.runtime } else { nil }
+        let requirements = attempt.requirements
+        while !attempt.preferred.isEmpty {
+            let preferred = attempt.preferred.removeFirst()
+            guard !tried.contains(preferred) else { continue }
+            if isFeasible(preferred, attempt.specification, requirements) { return preferred }
+        }
+        switch attempt.specification {
+        case .function(let function):
+            let last = lastChosen
+            let chosen = withTables { [strategy = options.strategy] tables, random in
+                let candidates = tables.functionCandidates(
+                    runtime: runtime ?? function.functionClass.runtime, requirements)
+                return switch strategy {
+                case .random: candidates.drawn(&random, excluding: tried)
+                case .roundRobin: candidates.next(after: last, excluding: tried)
+                }
+            }
+            if let chosen { lastChosen = chosen }
+            return chosen
+        case .resource(let resource):
+            return withTables { tables, random in
+                tables.providerCandidates(resource, requirements, excluding: tried).randomElement(using: &random)?.node
+            }
+        }
+    }
+
+    /// Whether a node could take it now.
+    mutating func isFeasible(_ node: NodeID, _ specification: Specification, _ requirements: Requirements) -> Bool {
+        withTables { tables, _ in
+            switch specification {
+            case .function(let function):
+                tables.isFeasible(node, runtime: function.functionClass.runtime, requirements)
+            case .resource(let resource):
+                tables.providerCandidates(resource, requirements, excluding: []).contains { $0.node == node }
+            }
+        }
+    }
+
+    // MARK: - Answers
+
+    mutating func takeStart(
+        _ outcome: CallOutcome, of id: LogicalID, _ kind: ComponentKind, at node: NodeID, call: CallID
+    ) {
+        guard let attempt = attempts[id], attempt.call == call else {
+            // Stopped or reset while it was on its way.
+            changeDoubt(node, id, by: outcome.isDoubtful ? 0 : -1)
+            if case .started(let physical) = outcome {
+                discard(PhysicalID(node: node, component: physical.component), kind)
+            }
+            return
+        }
+        guard case .started(let physical) = outcome else {
+            return failStart(of: id, at: node, outcome, isDoubtful: outcome.isDoubtful)
+        }
+        guard physical.node == node else {
+            discard(PhysicalID(node: node, component: physical.component), kind)
+            return failStart(
+                of: id, at: node, .failed("the node answered with the id of another node, \(physical.node)"),
+                isDoubtful: false)
+        }
+        changeDoubt(node, id, by: -1)
+        attempts[id] = nil
+        drop(.place(id))
+        let former = records.instances[id]?.physical
+        if let request = attempt.request {
+            change(
+                .instance(
+                    InstanceRecord(
+                        id: id, specification: attempt.specification, created: attempt.created, physical: physical)))
+            effect(.started(request, .success(id)))
+        } else {
+            change(.placed(id, physical))
+        }
+        if let former { running[former.node]?.remove(id) }
+        running[node, default: []].insert(id)
+        if let move = attempt.move { finish(move, at: node) }
+        arrive(id)
+        if let former { discard(former, kind) }
+    }
+
+    /// A node has failed a Start: the next one is tried, or nobody.
+    mutating func failStart(of id: LogicalID, at node: NodeID, _ outcome: CallOutcome, isDoubtful: Bool) {
+        if !isDoubtful, records.nodes[node] != nil { changeDoubt(node, id, by: -1) }
+        guard var attempt = attempts[id] else { return }
+        note(
+            .warning, "a node has failed a start",
+            ["instance": "\(id)", "node": "\(node)", "why": outcome.problem ?? ""])
+        attempt.tried.insert(node)
+        attempt.failure = outcome
+        attempt.call = nil
+        attempt.node = nil
+        attempts[id] = attempt
+        // A node that has left has failed nobody: the reference would have chosen among the others.
+        if options.triesNextCandidate || attempt.request == nil || records.nodes[node] == nil {
+            tryNext(id)
+        } else {
+            giveUp(id, attempt)
+        }
+    }
+
+    private mutating func giveUp(_ id: LogicalID, _ attempt: StartAttempt) {
+        attempts[id] = nil
+        if let request = attempt.request {
+            let refusal = attempt.specification.refusal(of: id, after: attempt.failure, at: attempt.tried)
+            return effect(.started(request, .failure(refusal)))
+        }
+        if let move = attempt.move { fail(move) }
+        defer { settle(id) }
+        guard let record = records.instances[id], record.physical == nil else { return }
+        unplaced[id] = generation
+        guard attempt.failure != nil else { return }
+        // Somebody could have taken it: they are asked again.
+        let failures = (chores[.place(id)]?.failures ?? 0) + 1
+        chores[.place(id)] = ChoreState(failures: failures)
+        waiting[.place(id)] = now.monotonic + Self.backOff(failures)
+    }
+
+    /// Counts what may run unknown.
+    mutating func changeDoubt(_ node: NodeID, _ id: LogicalID, by difference: Int) {
+        guard difference != 0, records.nodes[node] != nil else { return }
+        let count = max(0, (records.doubts[node]?[id] ?? 0) + difference)
+        change(.doubt(node, id, count))
+    }
+
+    /// Has something stopped that should not run.
+    mutating func discard(_ physical: PhysicalID, _ kind: ComponentKind) {
+        guard records.nodes[physical.node] != nil else { return }
+        change(.leftover(physical, kind, true))
+        owe(.stop(physical))
+    }
+}
+
+extension CallOutcome {
+    /// Whether a Start may have been carried out without anybody knowing.
+    var isDoubtful: Bool { if case .unknown = self { true } else { false } }
+}
+
+extension Specification {
+    /// Where its requirements stand.
+    var texts: [String: String] {
+        switch self {
+        case .function(let function): function.annotations
+        case .resource(let resource): resource.configuration
+        }
+    }
+
+    /// The reference's words for a request that cannot be understood.
+    var malformedSummary: String {
+        switch self {
+        case .function: "Invalid function instance creation request"
+        case .resource: "Invalid resource specification"
+        }
+    }
+
+    /// Why it could not be started, in the reference's words (domain specification, section 1.4).
+    func refusal(of id: LogicalID, after failure: CallOutcome?, at nodes: Set<NodeID>) -> DomainRefusal {
+        switch (self, failure) {
+        case (.function(let function), nil):
+            let type = function.functionClass
+            let code = type.code ?? type.binary.map { "\($0.bytes.count) bytes" } ?? "none"
+            return DomainRefusal(
+                "Could not start function run-time \(type.runtime) class \(type.id) version \(type.version) code \(code)",
+                detail: "no valid node found")
+        case (.function, let failure?):
+            return DomainRefusal(
+                "Function instance creation request rejected", detail: "\(id): \(failure.problem ?? "no reason given")")
+        case (.resource(let resource), nil):
+            return DomainRefusal("class type not found", detail: "class_type: \(resource.classType)")
+        case (.resource, .refused(let refusal)?): return refusal
+        case (.resource(let resource), let failure?):
+            let names = nodes.sorted().map(\.description).joined(separator: ", ")
+            return DomainRefusal(
+                "could not start resource",
+                detail:
+                    "class_type: \(resource.classType), node_id: \(names), lid: \(id): \(failure.problem ?? "no reason given")"
+            )
+        }
+    }
+}

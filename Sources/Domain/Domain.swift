@@ -1,0 +1,183 @@
+/// An edge domain: which nodes it has, what runs where, and what remains to be done until that is as the controller wants it.
+///
+/// A pure state machine: events go in, changes to be kept and effects to be carried out come out; time, randomness and ids
+/// come from outside. What the controller wants and where each thing runs is in ``records``; each difference between that
+/// and the nodes is a ``Chore``, which is tried until it is done or its node is gone.
+public struct Domain: Sendable {
+    /// What survives a restart.
+    public internal(set) var records: DomainRecords
+    let options: DomainOptions
+    var random: Xoshiro
+    var now: Moment
+    /// What the present step has come to so far.
+    var step = DomainStep()
+
+    // MARK: Derived from the records
+
+    /// What runs on each node.
+    var running: [NodeID: Set<LogicalID>] = [:]
+    /// Whose rows lead to an instance.
+    var origins: [LogicalID: Set<LogicalID>] = [:]
+    /// Who claims a provider's name; the smallest number owns it.
+    var claims: [String: [UInt64: NodeID]] = [:]
+    /// The tables for placement; nil when a node has changed.
+    var knownTables: PlacementTables?
+    /// Rises when a node has changed.
+    var generation = 0
+
+    // MARK: Only of this run
+
+    /// A node as this run sees it.
+    struct LiveNode: Sendable {
+        /// When its lease ends.
+        var leaseEnd: Int
+        /// The nonces that it had before, and when they were replaced.
+        var formerNonces: [(nonce: UInt64, at: Int)] = []
+    }
+
+    var live: [NodeID: LiveNode] = [:]
+    /// What waits for the answer to a call, and at which node.
+    var calls: [CallID: (node: NodeID, purpose: CallPurpose)] = [:]
+    var callsOfNode: [NodeID: Set<CallID>] = [:]
+    var lastCall: CallID = 0
+    var chores: [Chore: ChoreState] = [:]
+    /// Those chores that wait for their time.
+    var waiting: [Chore: Int] = [:]
+    /// How many chores a node's coming or going still needs.
+    var meshOpen: [NodeID: Int] = [:]
+    /// Starts that are under way.
+    var attempts: [LogicalID: StartAttempt] = [:]
+    /// Instances that lost their place, and whose new place, or that there is none, is not known yet: nobody is told of their
+    /// whereabouts until it is.
+    var settling: Set<LogicalID> = []
+    /// Instances without a place, and the generation in which none was found.
+    var unplaced: [LogicalID: Int] = [:]
+    /// Moves that wait for the old place to be left.
+    var moves: [PhysicalID: Move] = [:]
+    /// The node that the strategy RoundRobin chose last.
+    var lastChosen: NodeID?
+    var nextControllerUpdate: Int
+    var isControllerAsked = false
+    var sentCapabilities: DomainCapabilities?
+
+    /// A domain that goes on from `records`; its first step is ``begin(at:)``.
+    public init(records: DomainRecords = DomainRecords(), options: DomainOptions, random: Xoshiro, now: Moment) {
+        self.records = records
+        self.options = options
+        self.random = random
+        self.now = now
+        nextControllerUpdate = now.monotonic
+        for record in records.instances.values {
+            if let physical = record.physical { running[physical.node, default: []].insert(record.id) }
+        }
+        for (origin, row) in records.rows {
+            for target in row.values { origins[target, default: []].insert(origin) }
+        }
+        for node in records.nodes.values {
+            for (name, number) in node.claims { claims[name, default: [:]][number] = node.id }
+            live[node.id] = LiveNode(leaseEnd: now.monotonic + options.recoveryGrace * 1000)
+        }
+    }
+
+    /// Takes up what a restart has left undone, and makes the domain known to its controller.
+    public mutating func begin(at now: Moment) -> DomainStep {
+        self.now = now
+        if records.nonce == 0 {
+            change(.identity(nonce: random.next() | 1, counter: records.counter, sequence: records.sequence))
+        }
+        for node in records.nodes.values.sorted(by: { $0.id < $1.id }) {
+            if !node.isReset { owe(.reset(node.id)) } else if !node.isMeshed { mesh(node.id) }
+        }
+        for node in records.departed.sorted() { dissolve(node) }
+        for physical in records.leftovers.keys.sorted() { owe(.stop(physical)) }
+        for record in records.instances.values where record.physical == nil {
+            settling.insert(record.id)
+            unplaced[record.id] = -1
+        }
+        for id in records.patchesDue.sorted() { owe(.patch(id)) }
+        placeUnplaced()
+        updateController()
+        return finishStep()
+    }
+
+    /// Takes an event.
+    ///
+    /// - Returns: what is to be kept, and what is to be done once it is.
+    public mutating func handle(_ event: DomainEvent, at now: Moment) -> DomainStep {
+        self.now = now
+        switch event {
+        case .update(let update, let problem, let request): take(update, problem: problem, request)
+        case .start(let specification, let request): start(specification, request)
+        case .stop(let id): stop(id)
+        case .patch(let origin, let row): patch(origin, row)
+        case .answered(let call, let outcome): take(outcome, of: call)
+        case .controllerAnswered(let number, let outcome): takeController(outcome, number)
+        case .intent(let intent, let request): take(intent, request)
+        case .tick: tick()
+        }
+        return finishStep()
+    }
+
+    private mutating func tick() {
+        for id in live.filter({ $0.value.leaseEnd < now.monotonic }).keys.sorted() {
+            note(.info, "a node's lease has ended", ["node": "\(id)"])
+            remove(id)
+        }
+        let due = waiting.filter { $0.value <= now.monotonic }.keys.sorted()
+        for chore in due where chores[chore] != nil { perform(chore) }
+        placeUnplaced()
+        updateController()
+    }
+
+    private mutating func finishStep() -> DomainStep {
+        defer { step = DomainStep() }
+        return step
+    }
+
+    // MARK: - The present step
+
+    /// Changes the records.
+    mutating func change(_ change: DomainChange) {
+        records.apply(change)
+        step.changes.append(change)
+    }
+
+    mutating func effect(_ effect: DomainEffect) { step.effects.append(effect) }
+
+    mutating func note(_ level: DomainNote.Level, _ text: String, _ fields: [String: String] = [:]) {
+        effect(.note(DomainNote(level, text, fields)))
+    }
+
+    /// The number of the next instance or claim.
+    mutating func nextNumber() -> UInt64 {
+        let number = records.sequence
+        change(.identity(nonce: records.nonce, counter: records.counter, sequence: number + 1))
+        return number
+    }
+
+    /// Asks a node for something.
+    @discardableResult
+    mutating func call(_ node: NodeRecord, _ request: NodeCall.Request, for purpose: CallPurpose) -> CallID {
+        lastCall += 1
+        calls[lastCall] = (node.id, purpose)
+        callsOfNode[node.id, default: []].insert(lastCall)
+        effect(.call(NodeCall(id: lastCall, node: node.id, agentURL: node.description.agentURL, request: request)))
+        return lastCall
+    }
+
+    private mutating func take(_ outcome: CallOutcome, of id: CallID) {
+        // The answer of a node that has left meanwhile means nothing any more.
+        guard let call = calls.removeValue(forKey: id) else { return }
+        callsOfNode[call.node]?.remove(id)
+        switch call.purpose {
+        case .chore(let chore): finish(chore, call: id, outcome)
+        case .start(let instance, let kind): takeStart(outcome, of: instance, kind, at: call.node, call: id)
+        }
+    }
+}
+
+/// Why a node was called.
+enum CallPurpose: Hashable, Sendable {
+    case chore(Chore)
+    case start(LogicalID, ComponentKind)
+}

@@ -1,0 +1,126 @@
+/// What time it is.
+public struct Moment: Hashable, Sendable {
+    /// A clock that nobody sets, in milliseconds.
+    public var monotonic: Int
+    /// The wall clock, in milliseconds since 1970.
+    public var wall: Int
+
+    /// A time.
+    public init(monotonic: Int, wall: Int) {
+        self.monotonic = monotonic
+        self.wall = wall
+    }
+}
+
+/// What happens to a domain.
+public enum DomainEvent: Hashable, Sendable {
+    /// A node registers or refreshes. Where its URLs cannot be used, `problem` is the answer.
+    case update(NodeUpdate, problem: DomainRefusal?, RequestID)
+    /// The controller asks for a function or resource.
+    case start(Specification, RequestID)
+    /// The controller wants one stopped.
+    case stop(LogicalID)
+    /// The controller says where the outputs of one lead.
+    case patch(LogicalID, [String: LogicalID])
+    /// A call to a node ended.
+    case answered(CallID, CallOutcome)
+    /// The controller answered the update that was sent with this number.
+    case controllerAnswered(UInt64, DomainUpdateOutcome)
+    /// An operator wants something.
+    case intent(Intent, RequestID)
+    /// Some time has passed; at least once a second.
+    case tick
+}
+
+/// What an operator can ask for.
+public enum Intent: Hashable, Sendable {
+    /// To move an instance to one of these nodes.
+    case migrate(LogicalID, to: [NodeID])
+    /// To give a node nothing new, or to give it things again.
+    case cordon(NodeID, Bool)
+}
+
+/// What a domain wants done. None of it may be done before the changes of the same step are durable.
+public enum DomainEffect: Hashable, Sendable {
+    /// A node's agent is to be called; calls of one node in this order.
+    case call(NodeCall)
+    /// Nothing more is to be asked of a node: what waits is dropped.
+    case abandon(NodeID)
+    /// The answer to a Start.
+    case started(RequestID, Result<LogicalID, DomainRefusal>)
+    /// The answer to a node's update; nil where it is accepted.
+    case updated(RequestID, DomainRefusal?)
+    /// The controller is to be sent an update.
+    case updateController(UInt64, DomainUpdate)
+    /// What an intent came to; nil where it was carried out.
+    case settled(RequestID, DomainRefusal?)
+    /// Something that an operator should know.
+    case note(DomainNote)
+}
+
+/// Something that an operator should know.
+public struct DomainNote: Hashable, Sendable {
+    /// How much it matters.
+    public enum Level: Hashable, Sendable {
+        /// What an operator may like to know.
+        case info
+        /// What an operator should look at.
+        case warning
+    }
+
+    /// How much it matters.
+    public var level: Level
+    /// What happened.
+    public var text: String
+    /// To what.
+    public var fields: [String: String]
+
+    init(_ level: Level, _ text: String, _ fields: [String: String] = [:]) {
+        self.level = level
+        self.text = text
+        self.fields = fields
+    }
+}
+
+/// What a step of a domain came to.
+public struct DomainStep: Hashable, Sendable {
+    /// What is to be kept first.
+    public var changes: [DomainChange] = []
+    /// What is to be done then, in order.
+    public var effects: [DomainEffect] = []
+}
+
+/// The choices of an operator.
+public struct DomainOptions: Hashable, Sendable {
+    /// How functions are spread.
+    public enum Strategy: String, Hashable, Sendable {
+        /// By weight.
+        case random = "Random"
+        /// One node after the other.
+        case roundRobin = "RoundRobin"
+    }
+
+    /// The domain's name for its controller.
+    public var domainID = "domain-7000"
+    /// Where the controller reaches it.
+    public var orchestratorURL = ""
+    /// How often the controller is updated, in seconds.
+    public var refreshInterval = 2
+    /// How functions are spread.
+    public var strategy = Strategy.random
+    /// Whether a Start that one node fails is tried on the others before it is answered.
+    public var triesNextCandidate = true
+    /// The shortest lease of a node, in seconds.
+    public var leaseMinimum = 1
+    /// The longest, in seconds.
+    public var leaseMaximum = 86_400
+    /// How long nodes known from before a restart have for their first refresh, in seconds.
+    public var recoveryGrace = 30
+    /// The most nodes that the domain takes.
+    public var nodeLimit = 20_000
+    /// Whether an instance that moves is started at its new place before it is stopped at the old one.
+    public var makesBeforeBreaking = false
+
+    /// The reference's choices.
+    public init() {}
+}

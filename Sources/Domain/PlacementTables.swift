@@ -1,0 +1,142 @@
+/// Which nodes can take what: made of the nodes that may be given something, and asked for each placement.
+///
+/// Tables of candidates are kept for as long as no node changes, so that placing costs the same however many nodes there are.
+struct PlacementTables: Sendable {
+    /// A node that may be given something.
+    struct Node: Sendable {
+        let id: NodeID
+        let capabilities: NodeCapabilities
+        /// The names of the providers that it owns.
+        let providers: Set<String>
+    }
+
+    /// A provider and where it is.
+    struct Provider: Sendable {
+        let name: String
+        let node: NodeID
+    }
+
+    /// The candidates for one kind of function, by id, with the sums of their weights.
+    struct Candidates: Sendable {
+        let nodes: [NodeID]
+        let sums: [Double]
+    }
+
+    private struct Key: Hashable {
+        let runtime: String
+        let requirements: Requirements
+    }
+
+    private let nodes: [NodeID: Node]
+    /// By id.
+    private let functionNodes: [Node]
+    /// By name.
+    private let providersByClass: [String: [Provider]]
+    private var candidates: [Key: Candidates] = [:]
+
+    /// How many tables are kept.
+    private static let limit = 256
+
+    /// Tables of these nodes; `providers` are all that are registered, also those of nodes that may be given nothing.
+    init(nodes: [Node] = [], providers: [(class: String, provider: Provider)] = []) {
+        self.nodes = Dictionary(nodes.map { ($0.id, $0) }) { $1 }
+        functionNodes = nodes.filter(\.capabilities.runsFunctions).sorted { $0.id < $1.id }
+        providersByClass = Dictionary(grouping: providers, by: \.class).mapValues { found in
+            found.map(\.provider).sorted { $0.name < $1.name }
+        }
+    }
+
+    /// Whether the node may be given something and meets the requirements; runtime nil for a resource.
+    func isFeasible(_ id: NodeID, runtime: String?, _ requirements: Requirements) -> Bool {
+        guard let node = nodes[id] else { return false }
+        return isFeasible(node, runtime: runtime, requirements)
+    }
+
+    private func isFeasible(_ node: Node, runtime: String?, _ requirements: Requirements) -> Bool {
+        if let runtime {
+            guard node.capabilities.runsFunctions, node.capabilities.runtimes.contains(runtime) else { return false }
+        }
+        return requirements.areMet(by: node.id, node.capabilities, providers: node.providers)
+    }
+
+    /// The candidates for a function.
+    mutating func functionCandidates(runtime: String, _ requirements: Requirements) -> Candidates {
+        let key = Key(runtime: runtime, requirements: requirements)
+        if let known = candidates[key] { return known }
+        let feasible =
+            requirements.nodes.isEmpty
+            ? functionNodes.filter { isFeasible($0, runtime: runtime, requirements) }
+            : requirements.nodes.sorted().compactMap { nodes[$0] }.filter {
+                isFeasible($0, runtime: runtime, requirements)
+            }
+        var sum = 0.0
+        let sums = feasible.map { node in
+            sum += node.capabilities.weight
+            return sum
+        }
+        let found = Candidates(nodes: feasible.map(\.id), sums: sums)
+        if candidates.count >= Self.limit { candidates = [:] }
+        candidates[key] = found
+        return found
+    }
+
+    /// The providers that can take a resource (domain specification, section 4.6, 2).
+    ///
+    /// - Parameter excluded: nodes that are not to be considered.
+    func providerCandidates(
+        _ resource: ResourceSpecification, _ requirements: Requirements, excluding excluded: Set<NodeID>
+    ) -> [Provider] {
+        let providers = providersByClass[resource.classType] ?? []
+        if resource.classType == "portal", resource.configuration["domain"] == "portal" {
+            let name = "portal-\(resource.configuration["domain_name"] ?? "")"
+            return providers.filter { $0.name == name && !excluded.contains($0.node) }
+        }
+        return providers.filter { provider in
+            !excluded.contains(provider.node) && isFeasible(provider.node, runtime: nil, requirements)
+        }
+    }
+}
+
+extension PlacementTables.Candidates {
+    /// Draws one by weight: the first whose sum reaches a number between 0 and the sum of all.
+    func drawn(_ random: inout some RandomNumberGenerator, excluding excluded: Set<NodeID>) -> NodeID? {
+        guard excluded.isEmpty else {
+            var sum = 0.0
+            var left: [(NodeID, Double)] = []
+            for (place, node) in nodes.enumerated() where !excluded.contains(node) {
+                sum += sums[place] - (place == 0 ? 0 : sums[place - 1])
+                left.append((node, sum))
+            }
+            guard sum.isFinite, sum > 0 else { return left.randomElement(using: &random)?.0 }
+            let number = Double.random(in: 0..<sum, using: &random)
+            return left.first { $0.1 >= number }?.0 ?? left.last?.0
+        }
+        guard let sum = sums.last else { return nil }
+        guard sum.isFinite, sum > 0 else { return nodes.randomElement(using: &random) }
+        let number = Double.random(in: 0..<sum, using: &random)
+        var (low, high) = (0, sums.count - 1)
+        while low < high {
+            let middle = (low + high) / 2
+            if sums[middle] >= number { high = middle } else { low = middle + 1 }
+        }
+        return nodes[low]
+    }
+
+    /// The one that follows `last`, in the order of ids, and after the last one the first.
+    func next(after last: NodeID?, excluding excluded: Set<NodeID>) -> NodeID? {
+        guard !nodes.isEmpty else { return nil }
+        var start = 0
+        if let last {
+            var high = nodes.count
+            while start < high {
+                let middle = (start + high) / 2
+                if nodes[middle] > last { high = middle } else { start = middle + 1 }
+            }
+        }
+        for step in 0..<nodes.count {
+            let node = nodes[(start + step) % nodes.count]
+            if !excluded.contains(node) { return node }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,194 @@
+@testable import Domain
+
+/// A domain with nodes that do at once what they are told, as section 7 of the domain specification has them: node 0 is
+/// labelled `stable`, the others `unstable`; all have one CPU and the run-time RUST_WASM.
+final class TestDomain {
+    /// What a node was asked, in the order of all nodes.
+    struct Heard: Equatable {
+        let node: Int
+        let request: NodeCall.Request
+    }
+
+    private(set) var domain: Domain
+    private(set) var heard: [Heard] = []
+    private(set) var starts: [RequestID: Result<LogicalID, DomainRefusal>] = [:]
+    private(set) var updates: [RequestID: DomainRefusal?] = [:]
+    private(set) var settled: [RequestID: DomainRefusal?] = [:]
+    private(set) var controllerUpdates: [(number: UInt64, update: DomainUpdate)] = []
+    private(set) var notes: [DomainNote] = []
+    /// What the changes alone make: what a restart would find.
+    private(set) var kept: DomainRecords
+    var now = Moment(monotonic: 1_000_000, wall: 1_700_000_000_000)
+    var random = Xoshiro(seed: 7)
+    /// How a node answers in place of doing what it is told; nil lets it.
+    var answer: (Int, NodeCall) -> CallOutcome? = { _, _ in nil }
+    /// Answers that the test gives itself, later.
+    var isHeld: (Int, NodeCall) -> Bool = { _, _ in false }
+    private(set) var heldCalls: [NodeCall] = []
+    private var lastRequest: RequestID = 0
+    /// What runs on each node, as the node sees it.
+    private(set) var runs: [Int: Set<ComponentID>] = [:]
+    private var queue: [DomainEffect] = []
+
+    init(
+        nodes: Int, providers: Int = 0, records: DomainRecords = DomainRecords(),
+        _ change: (inout DomainOptions) -> Void = { _ in }
+    ) {
+        var options = DomainOptions()
+        options.domainID = "domain-test"
+        change(&options)
+        kept = records
+        domain = Domain(records: records, options: options, random: Xoshiro(seed: 42), now: now)
+        perform(domain.begin(at: now))
+        for number in 0..<nodes { join(number, providers: providers) }
+        if nodes > 0 { drain() }
+    }
+
+    // MARK: - Nodes
+
+    static func id(_ number: Int) -> NodeID { NodeID(high: 0x1000, low: UInt64(number + 1)) }
+
+    static func description(_ number: Int, providers: Int = 0) -> NodeDescription {
+        var capabilities = NodeCapabilities()
+        (capabilities.cpus, capabilities.cores) = (1, 1)
+        capabilities.runtimes = ["RUST_WASM"]
+        capabilities.labels = [number == 0 ? "stable" : "unstable"]
+        return NodeDescription(
+            agentURL: "http://127.0.0.1:\(7100 + number)", invocationURL: "http://127.0.0.1:\(7600 + number)",
+            providers: (0..<providers).map {
+                ResourceProvider(id: "node-\(number)-resource-\($0)-provider", classType: "rc-1")
+            },
+            capabilities: capabilities)
+    }
+
+    /// A node registers or refreshes.
+    @discardableResult
+    func join(
+        _ number: Int, nonce: UInt64 = 1, providers: Int = 0, seconds: Int = 3600,
+        _ change: (inout NodeDescription) -> Void = { _ in }
+    ) -> DomainRefusal? {
+        var description = Self.description(number, providers: providers)
+        change(&description)
+        lastRequest += 1
+        take(
+            .update(
+                NodeUpdate(
+                    node: Self.id(number), description: description,
+                    refreshDeadline: UInt64(max(0, now.wall / 1000 + seconds)), nonce: nonce),
+                problem: nil, lastRequest))
+        return updates[lastRequest] ?? nil
+    }
+
+    // MARK: - The controller
+
+    static func function(_ annotations: [String: String] = [:], runtime: String = "RUST_WASM") -> Specification {
+        .function(
+            FunctionSpecification(
+                functionClass: FunctionClass(id: "doubler", runtime: runtime, version: "0.1", outputs: ["out"]),
+                annotations: annotations, stateID: StateID(high: 5, low: 6), statePolicy: .nodeLocal, workflowID: "wf"))
+    }
+
+    static func resource(_ configuration: [String: String] = [:], of classType: String = "rc-1") -> Specification {
+        .resource(ResourceSpecification(classType: classType, configuration: configuration, workflowID: "wf"))
+    }
+
+    func begin(_ specification: Specification) -> RequestID {
+        lastRequest += 1
+        take(.start(specification, lastRequest))
+        return lastRequest
+    }
+
+    func start(_ specification: Specification) -> Result<LogicalID, DomainRefusal>? { starts[begin(specification)] }
+
+    func intent(_ intent: Intent) -> DomainRefusal?? {
+        lastRequest += 1
+        take(.intent(intent, lastRequest))
+        return settled[lastRequest]
+    }
+
+    // MARK: - Running
+
+    func take(_ event: DomainEvent) { perform(domain.handle(event, at: now)) }
+
+    /// Lets time pass, a second at a time.
+    func pass(seconds: Int) {
+        for _ in 0..<seconds {
+            now.monotonic += 1000
+            now.wall += 1000
+            take(.tick)
+        }
+    }
+
+    /// Forgets what was heard.
+    @discardableResult
+    func drain() -> [Heard] {
+        defer { heard = [] }
+        return heard
+    }
+
+    /// Answers a call that was held back.
+    func release(_ call: NodeCall, _ outcome: CallOutcome? = nil) {
+        heldCalls.removeAll { $0.id == call.id }
+        take(.answered(call.id, outcome ?? carryOut(call)))
+    }
+
+    private func perform(_ step: DomainStep) {
+        for change in step.changes { kept.apply(change) }
+        precondition(kept == domain.records, "what is kept is not what is believed")
+        let isOuter = queue.isEmpty
+        queue += step.effects
+        guard isOuter else { return }
+        while !queue.isEmpty {
+            perform(queue[0])
+            queue.removeFirst()
+        }
+    }
+
+    private func perform(_ effect: DomainEffect) {
+        switch effect {
+        case .call(let call):
+            let number = Int(call.node.low) - 1
+            heard.append(Heard(node: number, request: call.request))
+            if isHeld(number, call) { return heldCalls.append(call) }
+            take(.answered(call.id, answer(number, call) ?? carryOut(call)))
+        case .abandon(let node): heldCalls.removeAll { $0.node == node }
+        case .started(let request, let result): starts[request] = result
+        case .updated(let request, let refusal): updates[request] = .some(refusal)
+        case .updateController(let number, let update):
+            controllerUpdates.append((number, update))
+            take(.controllerAnswered(number, .accepted))
+        case .settled(let request, let refusal): settled[request] = .some(refusal)
+        case .note(let note): notes.append(note)
+        }
+    }
+
+    private func carryOut(_ call: NodeCall) -> CallOutcome {
+        let number = Int(call.node.low) - 1
+        switch call.request {
+        case .start:
+            let component = ComponentID(random: &random)
+            runs[number, default: []].insert(component)
+            return .started(PhysicalID(node: call.node, component: component))
+        case .stop(let component, _): runs[number]?.remove(component)
+        case .reset: runs[number] = []
+        case .addPeer, .removePeer, .patch: break
+        }
+        return .done
+    }
+}
+
+extension TestDomain.Heard {
+    var isStart: Bool { if case .start = request { true } else { false } }
+    var isStop: Bool { if case .stop = request { true } else { false } }
+    var isPatch: Bool { if case .patch = request { true } else { false } }
+
+    static func patch(_ node: Int, _ physical: PhysicalID, _ kind: ComponentKind, _ mapping: [String: PhysicalID])
+        -> Self
+    {
+        Self(node: node, request: .patch(physical.component, kind, mapping))
+    }
+
+    static func stop(_ physical: PhysicalID, _ kind: ComponentKind) -> Self {
+        Self(node: Int(physical.node.low) - 1, request: .stop(physical.component, kind))
+    }
+}
