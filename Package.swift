@@ -77,6 +77,7 @@ let package = Package(
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
 
+        module("DomainSimulation", ["Domain"]),
         .target(name: "CTestSupport"),
         module("TestSupport", ["CLinux", "CTestSupport"]),
         tests("MachineTests", ["Machine", "TestSupport"]),
@@ -93,7 +94,7 @@ let package = Package(
             name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "TestSupport"],
             exclude: ["Golden"], swiftSettings: strict),
         tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
-        tests("DomainTests", ["Domain"]),
+        tests("DomainTests", ["Domain", "DomainSimulation"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),

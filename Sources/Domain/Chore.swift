@@ -42,6 +42,8 @@ struct ChoreState: Sendable {
     var call: CallID?
     /// How often it has failed since it was owed.
     var failures = 0
+    /// How often the node has answered with an error, without a break.
+    var errors = 0
     /// Whether a call may have been carried out without an answer.
     var isDoubtful = false
     /// The node whose coming or going made it necessary, where that is counted.
@@ -95,9 +97,12 @@ extension Domain {
         // Only the last call counts: an earlier one said something that is not true any more.
         guard var state = chores[chore], state.call == call else { return }
         if case .stop(let physical) = chore { leave(physical) }
-        guard let problem = outcome.problem, !isDone(chore, state, in: outcome) else { return complete(chore) }
+        guard let problem = outcome.problem, !isDone(chore, state, in: outcome) else {
+            return complete(chore, isConfirmed: outcome.problem == nil)
+        }
         state.call = nil
         state.failures += 1
+        state.errors = if case .failed = outcome { state.errors + 1 } else { 0 }
         state.isDoubtful = state.isDoubtful || outcome.isDoubtful
         chores[chore] = state
         waiting[chore] = now.monotonic + Self.backOff(state.failures)
@@ -107,10 +112,13 @@ extension Domain {
         }
     }
 
-    /// Whether a chore is done although the node has answered with an error: one that cannot reset has heard it; one that
-    /// does not know what to stop, after a call whose answer was lost, has stopped it then.
+    /// How often a node may answer with an error before it counts as its last word.
+    private static let errorsTaken = 5
+
+    /// Whether a chore is done although the node has answered with an error, again and again: one that does not know what to
+    /// stop, after a call whose answer was lost, has stopped it then; one that cannot reset at all is taken as it is.
     private func isDone(_ chore: Chore, _ state: ChoreState, in outcome: CallOutcome) -> Bool {
-        guard case .failed = outcome else { return false }
+        guard case .failed = outcome, state.errors + 1 >= Self.errorsTaken else { return false }
         return switch chore {
         case .reset: true
         case .stop: state.isDoubtful
@@ -118,9 +126,9 @@ extension Domain {
         }
     }
 
-    private mutating func complete(_ chore: Chore) {
+    private mutating func complete(_ chore: Chore, isConfirmed: Bool) {
         switch chore {
-        case .reset(let node): finishReset(node)
+        case .reset(let node): finishReset(node, isConfirmed: isConfirmed)
         case .stop(let physical):
             if let kind = records.leftovers[physical] { change(.leftover(physical, kind, false)) }
         case .patch(let origin): change(.patchDue(origin, false))

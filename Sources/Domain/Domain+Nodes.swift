@@ -97,12 +97,13 @@ extension Domain {
     /// Who owns a provider's name: who claimed it first among those that are there.
     func owner(of provider: String) -> NodeID? { claims[provider]?.min { $0.key < $1.key }?.value }
 
-    /// A node has been told to forget what it ran before: it joins the others.
-    mutating func finishReset(_ id: NodeID) {
+    /// A node has been told to forget what it ran before: it joins the others. Where it has not confirmed that, what may run
+    /// there stays in doubt.
+    mutating func finishReset(_ id: NodeID, isConfirmed: Bool) {
         guard var record = records.nodes[id], !record.isReset else { return }
         record.isReset = true
         change(.node(record))
-        if records.doubts[id] != nil { change(.doubtsCleared(id)) }
+        if isConfirmed, records.doubts[id] != nil { change(.doubtsCleared(id)) }
         forgetTables()
         mesh(id)
         placeUnplaced()

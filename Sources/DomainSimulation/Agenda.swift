@@ -1,0 +1,39 @@
+/// What is to happen when, in order of time and, at one time, in the order in which it was planned.
+struct Agenda<Item> {
+    private var heap: [(time: Int, number: Int, item: Item)] = []
+    private var count = 0
+
+    /// The next one.
+    var first: Item? { heap.first?.item }
+
+    mutating func add(_ item: Item, at time: Int) {
+        heap.append((time, count, item))
+        count += 1
+        var place = heap.count - 1
+        while place > 0, precedes(place, (place - 1) / 2) {
+            heap.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
+    }
+
+    /// The next one that is due before `limit`.
+    mutating func next(before limit: Int) -> (time: Int, item: Item)? {
+        guard let first = heap.first, first.time < limit else { return nil }
+        heap.swapAt(0, heap.count - 1)
+        heap.removeLast()
+        var place = 0
+        while true {
+            var least = place
+            for child in [2 * place + 1, 2 * place + 2] where child < heap.count && precedes(child, least) {
+                least = child
+            }
+            guard least != place else { return (first.time, first.item) }
+            heap.swapAt(place, least)
+            place = least
+        }
+    }
+
+    private func precedes(_ left: Int, _ right: Int) -> Bool {
+        (heap[left].time, heap[left].number) < (heap[right].time, heap[right].number)
+    }
+}

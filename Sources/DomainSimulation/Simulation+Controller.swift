@@ -1,0 +1,146 @@
+import Domain
+
+extension Simulation {
+    /// The controller, or the operator, does something.
+    mutating func act() {
+        let known = wanted.sorted()
+        switch chance(20) {
+        case 0..<8: start()
+        case 8..<11:
+            guard let id = known.randomElement(using: &random) else { return start() }
+            wanted.remove(id)
+            stopped.insert(id)
+            rows[id] = nil
+            take { $0.handle(.stop(id), at: $1) }
+        case 11..<16:
+            guard let origin = known.randomElement(using: &random) else { return start() }
+            var row: [String: LogicalID] = [:]
+            for channel in 0..<chance(4) { row["out-\(channel)"] = known.randomElement(using: &random) }
+            rows[origin] = row
+            take { [row] in $0.handle(.patch(origin, row), at: $1) }
+        case 16..<18:
+            guard let id = known.randomElement(using: &random) else { return start() }
+            let targets = (0..<2).compactMap { _ in order.randomElement(using: &random) }
+            take { $0.handle(.intent(.migrate(id, to: targets), 0), at: $1) }
+        case 18:
+            guard let node = order.randomElement(using: &random) else { return }
+            let isCordoned = Bool.random(using: &random)
+            take { $0.handle(.intent(.cordon(node, isCordoned), 0), at: $1) }
+        default: wantsReset = isLucky(20)
+        }
+    }
+
+    private mutating func start() {
+        let specification: Specification
+        if isLucky(25) {
+            specification = .resource(ResourceSpecification(classType: "file-log", workflowID: "wf"))
+        } else {
+            var annotations: [String: String] = [:]
+            if isLucky(30) { annotations["label_match_all"] = Bool.random(using: &random) ? "even" : " odd," }
+            specification = .function(
+                FunctionSpecification(
+                    functionClass: FunctionClass(
+                        id: "f", runtime: isLucky(90) ? "RUST_WASM" : "CONTAINER", version: "1", outputs: []),
+                    annotations: annotations, stateID: StateID(high: 1, low: 1), workflowID: "wf"))
+        }
+        lastRequest += 1
+        let request = lastRequest
+        pending.insert(request)
+        take { $0.handle(.start(specification, request), at: $1) }
+    }
+
+    /// The controller answers an update; a Reset forgets what had been asked for before the update was sent.
+    mutating func answerController(_ number: UInt64) {
+        guard wantsReset, !isHealed else { return take { $0.handle(.controllerAnswered(number, .accepted), at: $1) } }
+        wantsReset = false
+        let doomed = wanted.filter { (domain.records.instances[$0]?.created ?? 0) < number }
+        wanted.subtract(doomed)
+        stopped.formUnion(doomed)
+        for id in doomed { rows[id] = nil }
+        take { $0.handle(.controllerAnswered(number, .reset), at: $1) }
+    }
+
+    // MARK: - What must be true
+
+    /// Checks that what runs is what the controller wants, once all has healed.
+    mutating func check() {
+        let records = kept
+        if domain.records != records { violations.append("what is kept is not what is believed") }
+        func complain(_ text: String) { violations.append(text) }
+        for id in wanted.sorted() {
+            guard let record = records.instances[id] else {
+                complain("\(id) was started and is unknown")
+                continue
+            }
+            let feasible = order.filter { isFeasible($0, record.specification) }
+            guard let physical = record.physical else {
+                if !feasible.isEmpty { complain("\(id) runs nowhere, although \(feasible[0]) could take it") }
+                continue
+            }
+            if !feasible.contains(physical.node) { complain("\(id) runs on \(physical.node), which is not feasible") }
+            guard let mapping = nodes[physical.node]?.running[physical.component] else {
+                complain("\(id) should run on \(physical.node) and does not")
+                continue
+            }
+            let row = (rows[id] ?? [:]).filter { wanted.contains($0.value) }
+            let expected = row.compactMapValues { records.instances[$0]?.physical }
+            if rows[id] != nil, mapping != expected { complain("\(id) leads to \(mapping), not to \(expected)") }
+        }
+        for id in stopped where records.instances[id] != nil { complain("\(id) was stopped and is still there") }
+        var known: [NodeID: Set<ComponentID>] = [:]
+        for record in records.instances.values {
+            if let physical = record.physical { known[physical.node, default: []].insert(physical.component) }
+        }
+        for physical in records.leftovers.keys { complain("\(physical) has not been stopped yet") }
+        for id in order {
+            guard let node = nodes[id] else { continue }
+            let unknown = Set(node.running.keys).subtracting(known[id] ?? [])
+            let doubts = (records.doubts[id] ?? [:]).values.reduce(0, +)
+            if unknown.count > doubts { complain("\(id) runs \(unknown.count) that nobody knows, \(doubts) in doubt") }
+            guard records.nodes[id]?.isReset == true else {
+                complain("\(id) is not in the domain: \(String(describing: records.nodes[id])) \(node.isBusy) \(node.lane.count) \(node.isAlive)")
+                continue
+            }
+            let peers = Dictionary(uniqueKeysWithValues: order.map { ($0, nodes[$0]?.description.invocationURL ?? "") })
+            if node.peers != peers { complain("\(id) knows other peers than there are: lacks \(peers.filter { node.peers[$0.key] != $0.value }), has \(node.peers.filter { peers[$0.key] != $0.value })") }
+        }
+        if !records.patchesDue.filter({ records.instances[$0]?.physical != nil }).isEmpty {
+            complain("patches are due still")
+        }
+        if !records.departed.isEmpty { complain("departed nodes are known still") }
+    }
+
+    private func isFeasible(_ id: NodeID, _ specification: Specification) -> Bool {
+        guard let node = nodes[id], let requirements = try? Requirements(specification.requirementTexts) else {
+            return false
+        }
+        let capabilities = node.description.capabilities
+        switch specification {
+        case .function(let function):
+            guard capabilities.runtimes.contains(function.functionClass.runtime) else { return false }
+        case .resource(let resource):
+            // A name belongs to one node at a time.
+            let owned = node.description.providers.filter {
+                $0.classType == resource.classType && kept.owner(of: $0.id) == id
+            }
+            guard !owned.isEmpty else { return false }
+        }
+        return requirements.areMet(by: id, capabilities, providers: Set(node.description.providers.map(\.id)))
+    }
+}
+
+extension Specification {
+    fileprivate var requirementTexts: [String: String] {
+        switch self {
+        case .function(let function): function.annotations
+        case .resource(let resource): resource.configuration
+        }
+    }
+}
+
+extension DomainRecords {
+    /// Whose claim on a provider's name is the oldest.
+    fileprivate func owner(of provider: String) -> NodeID? {
+        nodes.values.compactMap { node in node.claims[provider].map { (node.id, $0) } }.min { $0.1 < $1.1 }?.0
+    }
+}

@@ -1,0 +1,321 @@
+import Domain
+
+/// One history of a whole domain: nodes that come, go, restart and answer late or never, a controller that starts, stops,
+/// patches and resets, an operator who moves and cordons, a domain that is killed at any moment, clocks that differ. Then all
+/// heals, and what must be true is checked. The same seed gives the same history.
+public struct Simulation {
+    /// How large and how wild a history is.
+    public struct Shape: Sendable {
+        /// How many nodes.
+        public var nodes: Int
+        /// How long the wild part lasts, in seconds.
+        public var seconds: Int
+        /// How many things the controller does in all.
+        public var requests: Int
+        /// How likely it is that a call or its answer is lost, in percent.
+        public var loss: Int
+        /// How often the domain is killed.
+        public var crashes: Int
+
+        /// A shape.
+        public init(nodes: Int, seconds: Int, requests: Int, loss: Int, crashes: Int) {
+            self.nodes = nodes
+            self.seconds = seconds
+            self.requests = requests
+            self.loss = loss
+            self.crashes = crashes
+        }
+
+        /// A shape that the seed chooses: 3 to 30 nodes.
+        public init(seed: UInt64) {
+            var random = Xoshiro(seed: seed &* 0x9E37_79B9 &+ 1)
+            self.init(
+                nodes: .random(in: 3...30, using: &random), seconds: .random(in: 20...90, using: &random),
+                requests: .random(in: 20...150, using: &random), loss: .random(in: 0...30, using: &random),
+                crashes: .random(in: 0...4, using: &random))
+        }
+    }
+
+    enum Item {
+        case tick(run: Int)
+        case refresh(NodeID, nonce: UInt64)
+        case deliver(NodeCall, run: Int)
+        case answer(CallID, CallOutcome, NodeID, run: Int)
+        case controllerAnswer(UInt64, run: Int)
+        case act
+        case nodeFault
+        case revive(NodeID)
+        case crash
+    }
+
+    let shape: Shape
+    var random: Xoshiro
+    var agenda = Agenda<Item>()
+    var time = 1_000_000
+    var isHealed = false
+
+    var nodes: [NodeID: SimulatedNode] = [:]
+    let order: [NodeID]
+
+    // MARK: The domain
+
+    var domain: Domain
+    /// What a restart finds.
+    var kept = DomainRecords()
+    /// Which run of the domain's process this is.
+    var run = 0
+    var lastRequest: RequestID = 0
+
+    // MARK: The controller
+
+    /// What it has started, knows and has not stopped.
+    var wanted: Set<LogicalID> = []
+    var stopped: Set<LogicalID> = []
+    var rows: [LogicalID: [String: LogicalID]] = [:]
+    /// Starts that are not answered yet, and in which of the controller's lives they were asked for.
+    var pending: Set<RequestID> = []
+    var wantsReset = false
+    /// What it had started when it answered the update with a Reset last: the number of each request.
+    var requestsSeen = 0
+    var counters: [UInt64] = []
+    var nonces: Set<UInt64> = []
+    /// What is wrong.
+    public internal(set) var violations: [String] = []
+    /// How many effects were carried out: what a history costs.
+    public private(set) var effects = 0
+
+    static let options: DomainOptions = {
+        var options = DomainOptions()
+        options.domainID = "domain-simulated"
+        return options
+    }()
+
+    /// A history that has not begun.
+    public init(seed: UInt64, shape: Shape) {
+        self.shape = shape
+        random = Xoshiro(seed: seed)
+        order = (0..<shape.nodes).map { NodeID(high: 1, low: UInt64($0 + 1)) }
+        var options = Self.options
+        if random.next() % 2 == 0 { options.strategy = .roundRobin }
+        if random.next() % 4 == 0 { options.makesBeforeBreaking = true }
+        chosen = options
+        domain = Domain(
+            options: options, random: Xoshiro(seed: seed &+ 1), now: Moment(monotonic: time, wall: Self.wall(time)))
+        for (number, id) in order.enumerated() {
+            nodes[id] = SimulatedNode(
+                id: id, description: Self.description(number, &random), nonce: random.next(),
+                skew: Int.random(in: -1500...1500, using: &random))
+        }
+    }
+
+    let chosen: DomainOptions
+
+    static func wall(_ time: Int) -> Int { time + 1_700_000_000_000 }
+    var now: Moment { Moment(monotonic: time, wall: Self.wall(time)) }
+
+    private static func description(_ number: Int, _ random: inout Xoshiro) -> NodeDescription {
+        var capabilities = NodeCapabilities()
+        capabilities.cpus = UInt32.random(in: 1...8, using: &random)
+        capabilities.cores = capabilities.cpus
+        capabilities.cpuFrequency = [0, 1000, 2400, .nan, .infinity, -3].randomElement(using: &random) ?? 0
+        capabilities.runtimes = number == 0 || Bool.random(using: &random) ? ["RUST_WASM"] : ["RUST_WASM", "CONTAINER"]
+        capabilities.labels = number % 2 == 0 ? ["even"] : ["odd"]
+        // Some providers have the name of another one.
+        let providers = number % 3 == 0 ? [ResourceProvider(id: "provider-\(number / 6)", classType: "file-log")] : []
+        return NodeDescription(
+            agentURL: "http://10.0.0.\(number):7005", invocationURL: "http://10.0.0.\(number):7006",
+            providers: providers, capabilities: capabilities)
+    }
+
+    // MARK: - Running
+
+    /// Lives the history to its end.
+    public mutating func live() {
+        take { $0.begin(at: $1) }
+        agenda.add(.tick(run: run), at: time + 500)
+        for id in order { agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(3000)) }
+        let wild = shape.seconds * 1000
+        for _ in 0..<shape.requests { agenda.add(.act, at: time + chance(wild)) }
+        for _ in 0..<shape.crashes { agenda.add(.crash, at: time + chance(wild)) }
+        for _ in 0..<max(2, shape.nodes / 3) { agenda.add(.nodeFault, at: time + chance(wild)) }
+        advance(to: time + wild)
+        heal()
+        advance(to: time + 150_000)
+        check()
+        // Whatever is in doubt ends at its node's next reset.
+        for id in order {
+            nodes[id]?.restart(&random)
+            agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(3000))
+        }
+        advance(to: time + 60_000)
+        check()
+        for (node, doubts) in kept.doubts { violations.append("\(node) was reset and is in doubt still: \(doubts)") }
+    }
+
+    private mutating func advance(to limit: Int) {
+        while let (at, item) = agenda.next(before: limit) {
+            time = max(time, at)
+            perform(item)
+        }
+        time = limit
+    }
+
+    private mutating func heal() {
+        isHealed = true
+        for id in order {
+            nodes[id]?.partitionedUntil = 0
+            if nodes[id]?.isAlive == false {
+                nodes[id]?.restart(&random)
+                agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(1000))
+            }
+        }
+        for node in kept.cordoned.sorted() { take { $0.handle(.intent(.cordon(node, false), 0), at: $1) } }
+    }
+
+    private mutating func perform(_ item: Item) {
+        switch item {
+        case .tick(let run):
+            guard run == self.run else { return }
+            take { $0.handle(.tick, at: $1) }
+            agenda.add(.tick(run: run), at: time + 500)
+        case .refresh(let id, let nonce): refresh(id, nonce)
+        case .deliver(let call, let run): deliver(call, run)
+        case .answer(let call, let outcome, let node, let run):
+            // Calls that the domain's process made before it died end with it.
+            guard run == self.run else { return }
+            nodes[node]?.isBusy = false
+            take { $0.handle(.answered(call, outcome), at: $1) }
+            serve(node)
+        case .controllerAnswer(let number, let run):
+            guard run == self.run else { return }
+            answerController(number)
+        case .act: if !isHealed { act() }
+        case .nodeFault: if !isHealed { disturb() }
+        case .revive(let id):
+            guard nodes[id]?.isAlive == false else { return }
+            nodes[id]?.restart(&random)
+            agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(1000))
+        case .crash: if !isHealed { crash() }
+        }
+    }
+
+    mutating func chance(_ limit: Int) -> Int { Int.random(in: 0..<max(1, limit), using: &random) }
+
+    mutating func isLucky(_ percent: Int) -> Bool { chance(100) < percent }
+
+    // MARK: - The domain's process
+
+    /// Lets the domain take a step: its changes are kept, then its effects carried out.
+    mutating func take(_ step: (inout Domain, Moment) -> DomainStep) {
+        let result = step(&domain, now)
+        for change in result.changes { kept.apply(change) }
+        for effect in result.effects { carryOut(effect) }
+    }
+
+    private mutating func carryOut(_ effect: DomainEffect) {
+        effects += 1
+        switch effect {
+        case .call(let call):
+            nodes[call.node]?.lane.append(call)
+            serve(call.node)
+        case .abandon(let id):
+            nodes[id]?.lane = []
+        case .started(let request, let result):
+            guard pending.remove(request) != nil, case .success(let id) = result else { return }
+            wanted.insert(id)
+        case .updated, .settled, .note: break
+        case .updateController(let number, let update):
+            if nonces.insert(update.nonce).inserted, nonces.count > 1 { violations.append("the nonce has changed") }
+            if let last = counters.last, update.counter < last { violations.append("the counter fell") }
+            counters.append(update.counter)
+            agenda.add(.controllerAnswer(number, run: run), at: time + chance(400))
+        }
+    }
+
+    /// The process is killed, in the middle of a step or between two, and started again.
+    private mutating func crash() {
+        run += 1
+        pending = []
+        for id in order {
+            nodes[id]?.lane = []
+            nodes[id]?.isBusy = false
+            // Its connections end with it: what is on its way arrives now or never.
+            if let call = nodes[id]?.inFlight, nodes[id]?.isAlive == true, Bool.random(using: &random) {
+                _ = nodes[id]?.carryOut(call.request, &random)
+            }
+            nodes[id]?.inFlight = nil
+        }
+        if Bool.random(using: &random) {
+            // In the middle: a step was kept, but nothing of it was done.
+            if case .answer(let call, let outcome, _, _)? = agenda.first {
+                for change in domain.handle(.answered(call, outcome), at: now).changes { kept.apply(change) }
+            }
+        }
+        domain = Domain(records: kept, options: chosen, random: Xoshiro(seed: random.next()), now: now)
+        take { $0.begin(at: $1) }
+        agenda.add(.tick(run: run), at: time + 500)
+    }
+
+    // MARK: - Nodes
+
+    private mutating func refresh(_ id: NodeID, _ nonce: UInt64) {
+        guard let node = nodes[id], node.isAlive, node.nonce == nonce else { return }
+        agenda.add(.refresh(id, nonce: nonce), at: time + 2000)
+        guard time >= node.partitionedUntil, isHealed || !isLucky(shape.loss / 2) else { return }
+        let deadline = (Self.wall(time) + node.skew) / 1000 + 4
+        let update = NodeUpdate(
+            node: id, description: node.description, refreshDeadline: UInt64(deadline), nonce: nonce)
+        lastRequest += 1
+        let request = lastRequest
+        take { $0.handle(.update(update, problem: nil, request), at: $1) }
+    }
+
+    /// Gives the next call of a node its turn: one at a time, in order.
+    private mutating func serve(_ id: NodeID) {
+        guard let node = nodes[id], !node.isBusy, let call = node.lane.first else { return }
+        nodes[id]?.lane.removeFirst()
+        nodes[id]?.isBusy = true
+        nodes[id]?.inFlight = call
+        agenda.add(.deliver(call, run: run), at: time + 1 + chance(isHealed ? 20 : 300))
+    }
+
+    private mutating func deliver(_ call: NodeCall, _ run: Int) {
+        guard run == self.run, let node = nodes[call.node] else { return }
+        nodes[call.node]?.inFlight = nil
+        func later(_ outcome: CallOutcome, _ delay: Int) {
+            agenda.add(.answer(call.id, outcome, call.node, run: run), at: time + delay)
+        }
+        guard node.isAlive, time >= node.partitionedUntil else {
+            return later(Bool.random(using: &random) ? .unreachable("no route") : .unknown("deadline"), chance(3000))
+        }
+        if !isHealed {
+            if isLucky(shape.loss / 2) {
+                return later(Bool.random(using: &random) ? .unreachable("lost") : .unknown("lost"), chance(2000))
+            }
+            if case .start = call.request, isLucky(5) { return later(.refused(DomainRefusal("not now")), chance(50)) }
+            if isLucky(3) { return later(.failed("internal"), chance(50)) }
+        }
+        let outcome = nodes[call.node]?.carryOut(call.request, &random) ?? .done
+        if !isHealed, isLucky(shape.loss / 2) { return later(.unknown("the answer was lost"), chance(2000)) }
+        later(outcome, chance(isHealed ? 20 : 300))
+    }
+
+    private mutating func disturb() {
+        guard let id = order.randomElement(using: &random) else { return }
+        switch chance(4) {
+        case 0:
+            nodes[id]?.isAlive = false
+            nodes[id]?.running = [:]
+            agenda.add(.revive(id), at: time + chance(20_000))
+        case 1:
+            nodes[id]?.restart(&random)
+            agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(500))
+        case 2:
+            let until = time + chance(15_000)
+            nodes[id]?.partitionedUntil = until
+        default:
+            nodes[id]?.description.invocationURL += "/"
+            nodes[id]?.description.capabilities.labels.append("new")
+        }
+    }
+}

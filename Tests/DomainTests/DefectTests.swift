@@ -1,0 +1,319 @@
+import Testing
+
+@testable import Domain
+
+/// What the domain specification, section 8, calls correct, as far as the state machine decides it.
+@Suite struct DefectTests {
+    @Test("W1: a node that restarts is taken out and in once, and its later refreshes change nothing")
+    func restart() throws {
+        let test = TestDomain(nodes: 2)
+        let id = try #require(try test.start(TestDomain.function(["label_match_all": "unstable"]))?.get())
+        test.drain()
+        #expect(test.join(1, nonce: 2) == nil)
+        let heard = test.drain()
+        #expect(heard.count { $0.request == .reset } == 1 && heard.count(where: \.isStart) == 1)
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(1))
+        for _ in 0..<3 { #expect(test.join(1, nonce: 2) == nil) }
+        #expect(test.drain().isEmpty)
+    }
+
+    @Test("W1: of two processes that share a node id the later one stays and the other is refused")
+    func theft() {
+        let test = TestDomain(nodes: 1)
+        #expect(test.join(0, nonce: 2) == nil)
+        test.drain()
+        #expect(test.join(0, nonce: 1)?.summary == "node id in use")
+        #expect(test.join(0, nonce: 2) == nil)
+        #expect(test.drain().isEmpty)
+    }
+
+    @Test("W3: a node that answers a Start with the id of another node has failed; what it started is stopped")
+    func foreignNode() throws {
+        let test = TestDomain(nodes: 2) { $0.strategy = .roundRobin }
+        let component = ComponentID(high: 1, low: 2)
+        test.answer = { number, call in
+            guard number == 0, case .start = call.request else { return nil }
+            return .started(PhysicalID(node: TestDomain.id(9), component: component))
+        }
+        let id = try #require(try test.start(TestDomain.function())?.get())
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(1))
+        #expect(test.drain().contains(.stop(PhysicalID(node: TestDomain.id(0), component: component), .function)))
+    }
+
+    @Test("W3: a resource that is to move to an unknown node stays where it is, and the operator hears why")
+    func unknownTarget() throws {
+        let test = TestDomain(nodes: 2, providers: 1)
+        let id = try #require(try test.start(TestDomain.resource())?.get())
+        let physical = test.domain.records.instances[id]?.physical
+        test.drain()
+        #expect(test.intent(.migrate(id, to: [TestDomain.id(99)]))??.summary == "no valid node found")
+        #expect(test.domain.records.instances[id]?.physical == physical && test.drain().isEmpty)
+    }
+
+    @Test(
+        "W5: after a restart nothing is reset or started that runs, what was lost is started, what was left is stopped")
+    func recovery() throws {
+        let test = TestDomain(nodes: 2, providers: 1)
+        let kept = try #require(try test.start(TestDomain.function())?.get())
+        let target = try #require(try test.start(TestDomain.resource())?.get())
+        test.take(.patch(kept, ["out": target]))
+        let stopped = try #require(try test.start(TestDomain.function())?.get())
+        let leftover = try #require(test.domain.records.instances[stopped]?.physical)
+        test.isHeld = { _, call in if case .stop = call.request { true } else { false } }
+        test.take(.stop(stopped))
+        _ = test.intent(.cordon(TestDomain.id(0), true))
+        let counter = test.domain.records.counter
+
+        let again = TestDomain(nodes: 0, records: test.kept)
+        #expect(again.drain() == [.stop(leftover, .function)])
+        #expect(again.domain.records.instances[kept] == test.domain.records.instances[kept])
+        #expect(again.domain.records.cordoned == [TestDomain.id(0)])
+        let update = try #require(again.controllerUpdates.first?.update)
+        #expect(update.nonce == test.domain.records.nonce && update.counter >= counter)
+        for number in 0..<2 { again.join(number, providers: 1) }
+        again.pass(seconds: 3)
+        #expect(again.drain().isEmpty)
+        // The other node does not come back.
+        let lone = TestDomain(nodes: 0, records: test.kept)
+        lone.join(1, providers: 1)
+        lone.pass(seconds: 40)
+        #expect(lone.domain.records.nodes.count == 1)
+        #expect(lone.domain.records.instances[kept]?.physical?.node == TestDomain.id(1))
+    }
+
+    @Test("W9: a Stop and a Patch that fail are said again, less and less often, until they are done")
+    func retries() throws {
+        let test = TestDomain(nodes: 1)
+        let ids = try (0..<2).map { _ in try #require(try test.start(TestDomain.function())?.get()) }
+        var isDown = true
+        test.answer = { _, _ in isDown ? .unreachable("down") : nil }
+        test.take(.patch(ids[0], ["out": ids[1]]))
+        test.take(.stop(ids[1]))
+        test.drain()
+        test.pass(seconds: 60)
+        let tries = test.drain()
+        #expect((4...8).contains(tries.count(where: \.isStop)) && (4...8).contains(tries.count(where: \.isPatch)))
+        isDown = false
+        test.pass(seconds: 31)
+        #expect(test.drain().count == 2)
+        #expect(test.domain.records.leftovers.isEmpty && test.domain.records.patchesDue.isEmpty)
+        test.pass(seconds: 60)
+        #expect(test.drain().isEmpty)
+    }
+
+    @Test("W11: what a node says anew counts at once, without a reset")
+    func inPlace() throws {
+        let test = TestDomain(nodes: 2)
+        test.drain()
+        test.join(1) {
+            $0.capabilities.labels = ["green"]
+            $0.invocationURL = "http://10.0.0.9:1"
+        }
+        let heard = test.drain()
+        #expect(!heard.contains { $0.request == .reset } && heard.count == 3)
+        #expect(
+            heard.contains(
+                .init(node: 0, request: .addPeer(TestDomain.id(1), invocationURL: "http://10.0.0.9:1"))))
+        let id = try #require(try test.start(TestDomain.function(["label_match_all": "green"]))?.get())
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(1))
+    }
+
+    @Test("W11: a provider's name that two nodes claim goes to the second when the first leaves")
+    func claims() throws {
+        let test = TestDomain(nodes: 1)
+        for number in 1...2 { test.join(number) { $0.providers = [ResourceProvider(id: "same", classType: "c")] } }
+        #expect(test.domain.owner(of: "same") == TestDomain.id(1))
+        test.join(2) { $0.providers = [ResourceProvider(id: "same", classType: "c")] }
+        test.join(1, seconds: -1) { $0.providers = [ResourceProvider(id: "same", classType: "c")] }
+        test.pass(seconds: 2)
+        let id = try #require(try test.start(TestDomain.resource(of: "c"))?.get())
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(2))
+    }
+
+    @Test("W13: what is stopped is stopped as what it is, whichever service was asked")
+    func kinds() throws {
+        let test = TestDomain(nodes: 1, providers: 1)
+        let id = try #require(try test.start(TestDomain.resource())?.get())
+        let physical = try #require(test.domain.records.instances[id]?.physical)
+        test.drain()
+        test.take(.stop(id))
+        #expect(test.drain() == [.stop(physical, .resource)])
+    }
+
+    @Test("W14: nothing is kept of what is unknown or gone")
+    func bounded() throws {
+        let test = TestDomain(nodes: 1)
+        let ids = try (0..<2).map { _ in try #require(try test.start(TestDomain.function())?.get()) }
+        test.take(.patch(LogicalID(high: 1, low: 1), ["out": ids[0]]))
+        test.take(.patch(ids[0], ["out": ids[1]]))
+        test.take(.stop(ids[1]))
+        #expect(test.domain.records.rows == [ids[0]: [:]])
+        test.take(.stop(ids[0]))
+        #expect(test.domain.records.rows.isEmpty && test.domain.origins.isEmpty && test.domain.chores.isEmpty)
+    }
+
+    @Test("W15: a move whose target fails ends where it began, and the operator hears it")
+    func rollback() throws {
+        let test = TestDomain(nodes: 2)
+        let id = try #require(try test.start(TestDomain.function())?.get())
+        let node = try #require(test.domain.records.instances[id]?.physical?.node)
+        let target = node == TestDomain.id(0) ? 1 : 0
+        test.answer = { number, call in
+            guard number == target, case .start = call.request else { return nil }
+            return .refused(DomainRefusal("no"))
+        }
+        #expect(test.intent(.migrate(id, to: [TestDomain.id(target)]))??.summary == "migration failed")
+        #expect(test.domain.records.instances[id]?.physical?.node == node)
+    }
+
+    @Test(
+        "W15: with make-before-break the new place runs before the old one is stopped, and stays unused where it fails")
+    func makeBeforeBreak() throws {
+        let test = TestDomain(nodes: 2) { $0.makesBeforeBreaking = true }
+        let id = try #require(try test.start(TestDomain.function())?.get())
+        let physical = try #require(test.domain.records.instances[id]?.physical)
+        let target = physical.node == TestDomain.id(0) ? 1 : 0
+        test.drain()
+        #expect(test.intent(.migrate(id, to: [TestDomain.id(target)])) == .some(nil))
+        let heard = test.drain()
+        #expect(heard.map(\.isStart) == [true, false] && heard.last == .stop(physical, .function))
+        test.answer = { _, call in if case .start = call.request { .failed("no") } else { nil } }
+        let now = test.domain.records.instances[id]?.physical
+        #expect(test.intent(.migrate(id, to: [physical.node]))??.summary == "migration failed")
+        #expect(test.domain.records.instances[id]?.physical == now)
+    }
+
+    @Test("W16: a channel to what runs nowhere is left out")
+    func omitted() throws {
+        let test = TestDomain(nodes: 1)
+        test.join(1, providers: 1)
+        let function = try #require(try test.start(TestDomain.function(["label_match_all": "stable"]))?.get())
+        let resource = try #require(try test.start(TestDomain.resource())?.get())
+        let physical = try #require(test.domain.records.instances[function]?.physical)
+        test.take(.patch(function, ["out": resource]))
+        test.drain()
+        test.join(1, providers: 1, seconds: -1)
+        test.pass(seconds: 2)
+        #expect(test.drain().filter(\.isPatch) == [.patch(0, physical, .function, [:])])
+    }
+
+    @Test(
+        "W17: a Start that a node refuses or fails is tried on the others before it is answered, unless told otherwise")
+    func nextCandidate() throws {
+        for isTried in [true, false] {
+            let test = TestDomain(nodes: 3) { options in
+                options.strategy = .roundRobin
+                options.triesNextCandidate = isTried
+            }
+            test.answer = { number, call in
+                guard case .start = call.request else { return nil }
+                return number == 0 ? .refused(DomainRefusal("busy")) : number == 1 ? .unknown("deadline") : nil
+            }
+            let answer = try #require(test.start(TestDomain.function()))
+            if isTried {
+                let id = try answer.get()
+                #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(2))
+                // Nobody knows whether the second one has started it.
+                #expect(test.domain.records.doubts == [TestDomain.id(1): [id: 1]])
+                test.join(1, nonce: 2)
+                #expect(test.domain.records.doubts.isEmpty)
+            } else {
+                guard case .failure(let refusal) = answer else {
+                    Issue.record("started")
+                    return
+                }
+                #expect(refusal.summary == "Function instance creation request rejected")
+                #expect(refusal.detail?.contains("busy") == true)
+            }
+        }
+    }
+
+    @Test(
+        "W18: a cordon outlives the node's restart, keeps new work away, moves nothing, and counts in no capability but one"
+    )
+    func cordon() throws {
+        let test = TestDomain(nodes: 1)
+        #expect(test.intent(.cordon(TestDomain.id(7), true))??.summary == "unknown node")
+        let id = try #require(try test.start(TestDomain.function())?.get())
+        #expect(test.intent(.cordon(TestDomain.id(0), true)) == .some(nil))
+        test.join(0, nonce: 2)
+        #expect(test.domain.records.instances[id]?.physical == nil)
+        test.pass(seconds: 3)
+        let capabilities = try #require(test.controllerUpdates.last?.update.capabilities)
+        #expect(capabilities.nodes == 1 && capabilities.cpus == 0 && capabilities.runtimes.isEmpty)
+        #expect(test.intent(.cordon(TestDomain.id(0), false)) == .some(nil))
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(0))
+    }
+
+    @Test("W19: a reset stops what was asked for before the update was sent, and nothing that came after it")
+    func resetEpoch() throws {
+        let test = TestDomain(nodes: 1)
+        let before = try #require(try test.start(TestDomain.function())?.get())
+        test.pass(seconds: 2)
+        let number = try #require(test.controllerUpdates.last?.number)
+        let after = try #require(try test.start(TestDomain.function())?.get())
+        test.take(.controllerAnswered(number, .reset))
+        #expect(Set(test.domain.records.instances.keys) == [after] && before != after)
+    }
+
+    @Test(
+        "a controller that resets while a start is under way gets a refusal, and what the node then starts is stopped")
+    func resetDuringStart() throws {
+        let test = TestDomain(nodes: 1)
+        test.isHeld = { _, call in if case .start = call.request { true } else { false } }
+        let request = test.begin(TestDomain.function())
+        test.pass(seconds: 3)
+        test.take(.controllerAnswered(try #require(test.controllerUpdates.last?.number), .reset))
+        #expect(test.starts[request].map { (try? $0.get()) == nil } == true)
+        test.drain()
+        test.release(try #require(test.heldCalls.first))
+        #expect(test.drain().count(where: \.isStop) == 1)
+        #expect(test.domain.records.instances.isEmpty && test.domain.records.doubts.isEmpty)
+    }
+
+    @Test("W20: a node's clock may be wrong by hours: its lease is what its deadline leaves, within bounds")
+    func leases() {
+        let test = TestDomain(nodes: 0) { $0.leaseMaximum = 100 }
+        test.join(0, seconds: 1_000_000)
+        test.pass(seconds: 99)
+        #expect(test.domain.records.nodes.count == 1)
+        test.pass(seconds: 3)
+        #expect(test.domain.records.nodes.isEmpty)
+        test.join(0, seconds: -100_000)
+        #expect(test.domain.records.nodes.count == 1)
+        test.pass(seconds: 3)
+        #expect(test.domain.records.nodes.isEmpty)
+    }
+
+    @Test("W27: the counter rises with the capabilities, and only then")
+    func counter() throws {
+        let test = TestDomain(nodes: 1)
+        test.pass(seconds: 10)
+        let counters = test.controllerUpdates.map(\.update.counter)
+        #expect(counters.count >= 5 && Set(counters.dropFirst()).count <= 1)
+        #expect(test.controllerUpdates.allSatisfy { $0.update.refreshDeadline > 0 })
+    }
+
+    @Test("section 3.3: the capabilities of a domain are sums that do not overflow, unions and counts")
+    func aggregation() throws {
+        let test = TestDomain(nodes: 0)
+        test.join(0) {
+            $0.capabilities.cpus = .max
+            $0.capabilities.labels = ["red"]
+            $0.capabilities.hasTEE = true
+            $0.providers = [ResourceProvider(id: "a", classType: "file-log")]
+        }
+        test.join(1) {
+            $0.capabilities.labels = ["red", "blue"]
+            $0.capabilities.runtimes = ["CONTAINER"]
+            $0.providers = [
+                ResourceProvider(id: "a", classType: "redis"), ResourceProvider(id: "b", classType: "redis"),
+            ]
+        }
+        let capabilities = test.domain.capabilities
+        #expect(capabilities.nodes == 2 && capabilities.cpus == .max && capabilities.labels == ["red", "blue"])
+        #expect(
+            capabilities.tees == 1 && capabilities.tpms == 0 && capabilities.runtimes == ["RUST_WASM", "CONTAINER"])
+        #expect(capabilities.providers == ["a", "b"] && capabilities.providerClasses == ["file-log", "redis"])
+    }
+}
