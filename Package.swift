@@ -55,6 +55,7 @@ let package = Package(
         // I/O with the outside.
         module("Storage", ["CLinux", "CSQLite"]),
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
+        module("DomainStore", ["Domain", "Storage", "WireJSON"]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
 
         // Faces and what reaches them.
@@ -95,6 +96,9 @@ let package = Package(
             exclude: ["Golden"], swiftSettings: strict),
         tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
         tests("DomainTests", ["Domain", "DomainSimulation"]),
+        tests(
+            "DomainStoreTests",
+            ["CFaultVFS", "CSQLite", "Domain", "DomainSimulation", "DomainStore", "Storage", "TestSupport"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),

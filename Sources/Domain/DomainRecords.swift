@@ -12,6 +12,19 @@ public struct NodeRecord: Hashable, Sendable {
     public var isReset = false
     /// Whether every node knows it as a peer, and it them.
     public var isMeshed = false
+
+    /// A node.
+    public init(
+        id: NodeID, nonce: UInt64, description: NodeDescription, claims: [String: UInt64], isReset: Bool = false,
+        isMeshed: Bool = false
+    ) {
+        self.id = id
+        self.nonce = nonce
+        self.description = description
+        self.claims = claims
+        self.isReset = isReset
+        self.isMeshed = isMeshed
+    }
 }
 
 /// A function or resource that the controller knows, as it is kept.
@@ -24,6 +37,14 @@ public struct InstanceRecord: Hashable, Sendable {
     public let created: UInt64
     /// Where it runs; nil where it is to be started as soon as a node can take it.
     public var physical: PhysicalID?
+
+    /// An instance.
+    public init(id: LogicalID, specification: Specification, created: UInt64, physical: PhysicalID?) {
+        self.id = id
+        self.specification = specification
+        self.created = created
+        self.physical = physical
+    }
 }
 
 /// One change of what a domain keeps. Changes carry whole values: to apply one again changes nothing.
@@ -114,5 +135,21 @@ public struct DomainRecords: Hashable, Sendable {
             if doubts[node]?.isEmpty == true { doubts[node] = nil }
         case .doubtsCleared(let node): doubts[node] = nil
         }
+    }
+
+    /// The changes that make these records out of nothing, in an order of their own: equal records give equal changes.
+    public var snapshot: [DomainChange] {
+        var changes = [DomainChange.identity(nonce: nonce, counter: counter, sequence: sequence)]
+        changes += nodes.values.sorted { $0.id < $1.id }.map { .node($0) }
+        changes += cordoned.sorted().map { .cordon($0, true) }
+        changes += departed.sorted().map { .departed($0, true) }
+        changes += instances.values.sorted { $0.created < $1.created }.map { .instance($0) }
+        changes += rows.sorted { $0.key < $1.key }.map { .row($0.key, $0.value) }
+        changes += leftovers.sorted { $0.key < $1.key }.map { .leftover($0.key, $0.value, true) }
+        changes += patchesDue.sorted().map { .patchDue($0, true) }
+        for (node, doubts) in doubts.sorted(by: { $0.key < $1.key }) {
+            changes += doubts.sorted { $0.key < $1.key }.map { .doubt(node, $0.key, $0.value) }
+        }
+        return changes
     }
 }

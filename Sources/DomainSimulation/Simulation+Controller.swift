@@ -98,11 +98,13 @@ extension Simulation {
             let doubts = (records.doubts[id] ?? [:]).values.reduce(0, +)
             if unknown.count > doubts { complain("\(id) runs \(unknown.count) that nobody knows, \(doubts) in doubt") }
             guard records.nodes[id]?.isReset == true else {
-                complain("\(id) is not in the domain: \(String(describing: records.nodes[id])) \(node.isBusy) \(node.lane.count) \(node.isAlive)")
+                complain("\(id) is not in the domain")
                 continue
             }
             let peers = Dictionary(uniqueKeysWithValues: order.map { ($0, nodes[$0]?.description.invocationURL ?? "") })
-            if node.peers != peers { complain("\(id) knows other peers than there are: lacks \(peers.filter { node.peers[$0.key] != $0.value }), has \(node.peers.filter { peers[$0.key] != $0.value })") }
+            if node.peers != peers {
+                complain("\(id) knows other peers than there are: \(node.peers.filter { peers[$0.key] != $0.value })")
+            }
         }
         if !records.patchesDue.filter({ records.instances[$0]?.physical != nil }).isEmpty {
             complain("patches are due still")

@@ -61,7 +61,7 @@ public struct Simulation {
 
     var domain: Domain
     /// What a restart finds.
-    var kept = DomainRecords()
+    public private(set) var kept = DomainRecords()
     /// Which run of the domain's process this is.
     var run = 0
     var lastRequest: RequestID = 0

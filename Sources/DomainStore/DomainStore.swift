@@ -1,0 +1,180 @@
+import Domain
+import Storage
+import WireJSON
+
+/// Keeps what a domain must not forget in a state folder: each step's changes are a record of a journal, all of it a snapshot
+/// now and then, the code of functions in files of its own.
+///
+/// Used by one thread, which holds the folder's `StoreLock`.
+public final class DomainStore {
+    /// The name of the store's files in its folder.
+    public static let name = "domain"
+
+    private let journal: Journal
+    private let binaries: BinaryFiles
+    private let report: @Sendable (String) -> Void
+    /// The digests of the code that is known to be in its file.
+    private var kept: Set<String>
+    private var told: String?
+
+    /// After how many records the domain is written anew, when idle and when busy.
+    private static let recordsWhenIdle = 512
+    private static let recordsWhenBusy = 16_384
+
+    private init(
+        journal: Journal, binaries: BinaryFiles, kept: Set<String>, report: @escaping @Sendable (String) -> Void
+    ) {
+        self.journal = journal
+        self.binaries = binaries
+        self.kept = kept
+        self.report = report
+    }
+
+    /// What a state folder held.
+    public enum Opened {
+        /// What can be trusted, and its keeper.
+        case ready(DomainStore, DomainRecords)
+        /// A state that cannot be trusted, and why. Nothing was changed.
+        case untrusted(String)
+    }
+
+    /// Opens the store in `folder` after checking all that is in it.
+    ///
+    /// - Parameters:
+    ///   - vfs: the name of the SQLite VFS, for tests.
+    ///   - digest: the SHA-256 of bytes, as 64 lower-case hexadecimal digits.
+    ///   - report: is told of failures that have no caller.
+    /// - Throws: `StorageError` where the files cannot be read or made, which says nothing about their content.
+    public static func open(
+        folder: String, vfs: String? = nil, digest: ([UInt8]) -> String, report: @escaping @Sendable (String) -> Void
+    ) throws(StorageError) -> Opened {
+        let files = StoreFiles(folder: folder, name: name)
+        let binaries = BinaryFiles(folder: "\(folder)/binaries")
+        // Read before SQLite may touch the files: only what is trusted is opened for writing.
+        var records = DomainRecords()
+        var known: [String: Binary] = [:]
+        var held: Recovered?
+        switch try files.inspect() {
+        case .fresh: break
+        case .damaged(let damage): return .untrusted(damage.description)
+        case .recovered(let recovered):
+            held = recovered
+            do throws(DomainRecordError) {
+                for record in [recovered.snapshot].compactMap(\.self) + recovered.events {
+                    for change in try changes(in: record, binaries, &known, digest) { records.apply(change) }
+                }
+            } catch { return .untrusted("\(files.database): \(error)") }
+        }
+        let journal: Journal
+        do throws(StorageError) { journal = try Journal.open(files, vfs: vfs).journal } catch {
+            if case .damaged(let damage) = error.reason { return .untrusted(damage.description) }
+            guard let held else { throw error }
+            journal = Journal(unopened: files, vfs: vfs, holding: held, after: error)
+        }
+        for binary in records.instances.values.compactMap(\.specification.binary) where binary.bytes.isEmpty {
+            guard digest([]) == binary.digest else {
+                return .untrusted("\(binaries.folder)/\(binary.digest): the code of a function is missing")
+            }
+        }
+        let digests = Set(records.instances.values.compactMap(\.specification.binary?.digest))
+        try binaries.retain(digests)
+        return .ready(
+            DomainStore(journal: journal, binaries: binaries, kept: digests, report: report), records)
+    }
+
+    private static func changes(
+        in record: [UInt8], _ binaries: BinaryFiles, _ known: inout [String: Binary], _ digest: ([UInt8]) -> String
+    ) throws(DomainRecordError) -> [DomainChange] {
+        let value: JSONValue
+        do { value = try JSONValue(record) } catch { throw DomainRecordError(error.description) }
+        guard let elements = value.array else { throw DomainRecordError("a record is a list of changes") }
+        var changes: [DomainChange] = []
+        for element in elements {
+            changes.append(
+                try DomainChange(json: element) { (name) throws(DomainRecordError) in
+                    if let binary = known[name] { return binary }
+                    let binary: Binary
+                    do { binary = try binaries.read(name) } catch {
+                        // Removed when nothing named it any more, as a later record will say, or missing.
+                        return Binary(digest: name, bytes: [])
+                    }
+                    guard digest(binary.bytes) == name else {
+                        throw DomainRecordError("\(binaries.folder)/\(name): the content is not what its name says")
+                    }
+                    known[name] = binary
+                    return binary
+                })
+        }
+        return changes
+    }
+
+    // MARK: - Keeping
+
+    /// Why nothing can be stored at present; nil while all is well.
+    public var failure: String? { journal.failed }
+
+    /// Keeps changes in one transaction, durable on return; after a failure the store is first made anew from `before`.
+    ///
+    /// - Parameter before: all that is durable already.
+    public func keep(_ changes: [DomainChange], before: DomainRecords) throws(StorageError) {
+        guard !changes.isEmpty else { return }
+        for case .instance(let record) in changes {
+            guard let binary = record.specification.binary, !kept.contains(binary.digest) else { continue }
+            try binaries.keep(binary)
+            kept.insert(binary.digest)
+        }
+        if journal.failed != nil { try rebuild(before) }
+        try journal.append([Self.record(of: changes)])
+    }
+
+    /// Does what can wait: heals the store after a failure, writes the domain anew after many records, empties SQLite's log.
+    public func maintain(_ records: DomainRecords, isIdle: Bool) {
+        do throws(StorageError) {
+            if journal.failed != nil {
+                guard isIdle else { return }
+                try rebuild(records)
+            }
+            let limit = isIdle ? Self.recordsWhenIdle : max(Self.recordsWhenBusy, 2 * records.instances.count)
+            if journal.recordsSinceSnapshot >= limit {
+                try journal.compact(snapshot: Self.record(of: records.snapshot))
+                kept = Set(records.instances.values.compactMap(\.specification.binary?.digest))
+                try binaries.retain(kept)
+            }
+            if isIdle { try journal.maintain() }
+            told = nil
+        } catch {
+            guard told != error.description else { return }
+            told = error.description
+            report(error.description)
+        }
+    }
+
+    /// Closes the files.
+    public func close(_ records: DomainRecords) {
+        do throws(StorageError) {
+            if journal.failed != nil { try rebuild(records) }
+            try journal.close()
+        } catch {
+            report(error.description)
+        }
+    }
+
+    private func rebuild(_ records: DomainRecords) throws(StorageError) {
+        try journal.rebuild(snapshot: Self.record(of: records.snapshot))
+        report("the store was made anew from memory after a failure: \(journal.files.database)")
+    }
+
+    private static func record(of changes: [DomainChange]) -> [UInt8] {
+        var writer = JSONWriter(capacity: 256 * changes.count)
+        writer.array { array in for change in changes { change.write(to: &array) } }
+        return writer.bytes
+    }
+}
+
+extension Specification {
+    /// The code that travels with it.
+    fileprivate var binary: Binary? {
+        guard case .function(let function) = self else { return nil }
+        return function.functionClass.binary
+    }
+}

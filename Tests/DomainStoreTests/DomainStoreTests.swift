@@ -1,0 +1,146 @@
+import CFaultVFS
+import CSQLite
+import Domain
+import DomainSimulation
+import DomainStore
+import Storage
+import Synchronization
+import TestSupport
+import Testing
+
+/// What a domain keeps, in its folder.
+@Suite struct DomainStoreTests {
+    private struct Untrusted: Error { let reason: String }
+
+    /// Stands in for SHA-256: equal bytes give equal texts, and others most likely do not.
+    private static func digest(_ bytes: [UInt8]) -> String {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        let text = String(hash, radix: 16)
+        return String(repeating: "0", count: 64 - text.utf8.count) + text
+    }
+
+    private static func open(_ folder: String, vfs: String? = nil) throws -> (DomainStore, DomainRecords) {
+        switch try DomainStore.open(folder: folder, vfs: vfs, digest: digest, report: { _ in }) {
+        case .ready(let store, let records): return (store, records)
+        case .untrusted(let reason): throw Untrusted(reason: reason)
+        }
+    }
+
+    private static func function(_ number: UInt64, code: [UInt8]? = nil) -> DomainChange {
+        .instance(
+            InstanceRecord(
+                id: LogicalID(high: 1, low: number),
+                specification: .function(
+                    FunctionSpecification(
+                        functionClass: FunctionClass(
+                            id: "f\n\u{0}\"", runtime: "RUST_WASM", version: "1",
+                            binary: code.map { Binary(digest: digest($0), bytes: $0) }, outputs: ["out"]),
+                        annotations: ["init-payload": "é"], stateID: StateID(high: 2, low: number),
+                        statePolicy: .global, workflowID: "wf")),
+                created: number, physical: nil))
+    }
+
+    @Test("what whole histories leave behind is read back as it was, from single changes and from a snapshot")
+    func histories() throws {
+        for seed in UInt64(1)...20 {
+            var simulation = Simulation(seed: seed, shape: .init(seed: seed))
+            simulation.live()
+            let folder = try TemporaryFolder()
+            do {
+                let (store, empty) = try Self.open(folder.path)
+                var records = empty
+                for change in simulation.kept.snapshot {
+                    try store.keep([change], before: records)
+                    records.apply(change)
+                }
+                // As if the process had died.
+            }
+            #expect(try Self.open(folder.path).1 == simulation.kept, "seed \(seed)")
+            do {
+                let (store, records) = try Self.open(folder.path)
+                store.maintain(records, isIdle: true)
+                store.close(records)
+            }
+            #expect(try Self.open(folder.path).1 == simulation.kept, "seed \(seed)")
+        }
+    }
+
+    @Test("the code of functions is stored once by content, read back, and removed when nothing names it")
+    func binaries() throws {
+        let folder = try TemporaryFolder()
+        let code = (0..<100_000).map { UInt8(truncatingIfNeeded: $0) }
+        do {
+            let (store, empty) = try Self.open(folder.path)
+            var records = empty
+            for number in UInt64(1)...5 {
+                let change = Self.function(number, code: number == 5 ? [1] : code)
+                try store.keep([change], before: records)
+                records.apply(change)
+            }
+            let gone = DomainChange.instanceRemoved(LogicalID(high: 1, low: 5))
+            try store.keep([gone], before: records)
+        }
+        #expect(TemporaryFolder.names(in: "\(folder.path)/binaries").count == 2)
+        let (_, records) = try Self.open(folder.path)
+        #expect(TemporaryFolder.names(in: "\(folder.path)/binaries") == [Self.digest(code)])
+        for record in records.instances.values {
+            guard case .function(let function) = record.specification else { continue }
+            #expect(function.functionClass.binary?.bytes == code)
+        }
+        #expect(records.instances.count == 4)
+    }
+
+    @Test("code that was changed or is missing is never used: the state cannot be trusted, and the file is named")
+    func damagedCode() throws {
+        let folder = try TemporaryFolder()
+        let code: [UInt8] = [1, 2, 3]
+        try Self.open(folder.path).0.keep([Self.function(1, code: code)], before: DomainRecords())
+        let file = "\(folder.path)/binaries/\(Self.digest(code))"
+        try TemporaryFolder.write([1, 2, 4], to: file)
+        #expect(throws: Untrusted.self) { try Self.open(folder.path) }
+        try TemporaryFolder.write(code, to: file)
+        #expect(try Self.open(folder.path).1.instances.count == 1)
+        try TemporaryFolder.write([], to: file)
+        let error = #expect(throws: Untrusted.self) { try Self.open(folder.path) }
+        #expect(error?.reason.contains(file) == true)
+    }
+
+    @Test("wherever the disk fails, what was refused is not there and what was kept is; then all goes on")
+    func faults() throws {
+        let number = Atomic(0)
+        for nth in 1...12 {
+            let name = "domain-fault-\(number.add(1, ordering: .relaxed).newValue)"
+            let vfs = try #require(faultvfs_create(name))
+            defer { faultvfs_destroy(vfs) }
+            let folder = try TemporaryFolder()
+            var records = DomainRecords()
+            do {
+                let (store, _) = try Self.open(folder.path, vfs: name)
+                faultvfs_fail(vfs, Int32(FAULTVFS_WRITE | FAULTVFS_SYNC), nth, SQLITE_FULL, 0, 1)
+                for number in UInt64(1)...6 {
+                    let change = Self.function(number, code: [UInt8(number)])
+                    do { try store.keep([change], before: records) } catch { continue }
+                    records.apply(change)
+                }
+                faultvfs_fail(vfs, 0, 0, 0, 0, 0)
+                let change = DomainChange.cordon(NodeID(high: 1, low: 1), true)
+                try store.keep([change], before: records)
+                records.apply(change)
+            }
+            #expect(try Self.open(folder.path).1 == records, "operation \(nth)")
+        }
+    }
+
+    @Test(
+        "garbage in a record is refused as what it is", arguments: ["", "{}", "[{}]", "[{\"node\":{}}]", "[1]", "nul"])
+    func garbage(_ text: String) throws {
+        let folder = try TemporaryFolder()
+        do {
+            let files = StoreFiles(folder: folder.path, name: DomainStore.name)
+            let (journal, _) = try Journal.open(files)
+            try journal.append([Array(text.utf8)])
+        }
+        #expect(throws: Untrusted.self) { try Self.open(folder.path) }
+    }
+}
