@@ -56,6 +56,7 @@ let package = Package(
         module("Storage", ["CLinux", "CSQLite"]),
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         module("DomainStore", ["Domain", "Storage", "WireJSON"]),
+        module("DomainShell", ["Domain", "Service", logging]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
 
         // Faces and what reaches them.
@@ -99,6 +100,7 @@ let package = Package(
         tests(
             "DomainStoreTests",
             ["CFaultVFS", "CSQLite", "Domain", "DomainSimulation", "DomainStore", "Storage", "TestSupport"]),
+        tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),

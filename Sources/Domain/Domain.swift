@@ -181,3 +181,16 @@ enum CallPurpose: Hashable, Sendable {
     case chore(Chore)
     case start(LogicalID, ComponentKind)
 }
+
+extension Domain {
+    /// A domain that goes on from `records` in place of this one, whose calls are forgotten; leases go on. Its first step is
+    /// ``begin(at:)``.
+    public func restarted(from records: DomainRecords, options: DomainOptions, at now: Moment) -> Domain {
+        var domain = Domain(records: records, options: options, random: random, now: now)
+        domain.lastCall = lastCall
+        domain.nextControllerUpdate = nextControllerUpdate
+        domain.sentCapabilities = sentCapabilities
+        for (id, node) in live where records.nodes[id] != nil { domain.live[id] = node }
+        return domain
+    }
+}

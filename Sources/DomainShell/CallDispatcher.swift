@@ -1,0 +1,137 @@
+import Domain
+import Synchronization
+
+/// Carries calls to nodes: those of one node in order, those of different nodes beside each other, so that a node that is slow
+/// or silent delays nobody else.
+///
+/// Starts in a row go to their node together; everything else waits for what was asked of its node before, and holds up what
+/// comes after it.
+final class CallDispatcher: Sendable {
+    /// How much is under way at most.
+    struct Limits {
+        /// Calls to one node.
+        var perNode = 16
+        /// Calls to all nodes.
+        var inAll = 4_096
+    }
+
+    private struct Lane {
+        var waiting: ArraySlice<NodeCall> = []
+        var running = 0
+        var isExclusive = false
+        var agent: (url: String, caller: any NodeCaller)?
+        /// Which life of the lane this is: calls of an earlier one do not count.
+        var life = 0
+    }
+
+    private struct State {
+        var lanes: [NodeID: Lane] = [:]
+        var inAll = 0
+        var lives = 0
+        /// Lanes that could go on but for the limit of all.
+        var held: Set<NodeID> = []
+    }
+
+    private let state = Mutex(State())
+    private let outside: any DomainOutside
+    private let limits: Limits
+    private let deadline: Duration
+    private let answer: @Sendable (CallID, CallOutcome) -> Void
+
+    /// - Parameters:
+    ///   - deadline: how long a call may take.
+    ///   - answer: is told how each call has ended.
+    init(
+        outside: any DomainOutside, limits: Limits = Limits(), deadline: Duration,
+        answer: @escaping @Sendable (CallID, CallOutcome) -> Void
+    ) {
+        self.outside = outside
+        self.limits = limits
+        self.deadline = deadline
+        self.answer = answer
+    }
+
+    /// Makes a call when its turn has come.
+    func send(_ call: NodeCall) {
+        state.withLock { state in
+            if state.lanes[call.node] == nil {
+                state.lives += 1
+                state.lanes[call.node] = Lane(life: state.lives)
+            }
+            state.lanes[call.node]?.waiting.append(call)
+        }
+        goOn(call.node)
+    }
+
+    /// Forgets what waits for a node, and ends its connection.
+    func abandon(_ node: NodeID) {
+        let lane = state.withLock { $0.lanes.removeValue(forKey: node) }
+        lane?.agent?.caller.close()
+    }
+
+    /// Forgets everything.
+    func abandonAll() {
+        let nodes = state.withLock { Array($0.lanes.keys) }
+        for node in nodes { abandon(node) }
+    }
+
+    private func goOn(_ node: NodeID) {
+        while let (call, life) = state.withLock({ next(node, &$0) }) {
+            Task { [self] in
+                let outcome = await carry(call, life)
+                // What was abandoned meanwhile has no turn to give on, and nobody waits for it.
+                let (isOurs, held) = state.withLock { state in
+                    state.inAll -= 1
+                    defer { state.held = [] }
+                    guard state.lanes[node]?.life == life else { return (false, state.held) }
+                    state.lanes[node]?.running -= 1
+                    state.lanes[node]?.isExclusive = false
+                    return (true, state.held)
+                }
+                if isOurs {
+                    answer(call.id, outcome)
+                    goOn(node)
+                }
+                for other in held where other != node { goOn(other) }
+            }
+        }
+    }
+
+    private func next(_ node: NodeID, _ state: inout State) -> (NodeCall, life: Int)? {
+        guard var lane = state.lanes[node], let call = lane.waiting.first, !lane.isExclusive else { return nil }
+        let isExclusive = if case .start = call.request { false } else { true }
+        guard isExclusive ? lane.running == 0 : lane.running < limits.perNode else { return nil }
+        guard state.inAll < limits.inAll else {
+            state.held.insert(node)
+            return nil
+        }
+        lane.waiting.removeFirst()
+        lane.running += 1
+        lane.isExclusive = isExclusive
+        state.lanes[node] = lane
+        state.inAll += 1
+        return (call, lane.life)
+    }
+
+    private func carry(_ call: NodeCall, _ life: Int) async -> CallOutcome {
+        let caller: any NodeCaller
+        do { caller = try self.caller(call, life) } catch { return .unreachable("\(error)") }
+        return await caller.call(call.request, within: deadline)
+    }
+
+    /// The connection to a node; another one where its agent has moved.
+    private func caller(_ call: NodeCall, _ life: Int) throws -> any NodeCaller {
+        let known = state.withLock { $0.lanes[call.node]?.agent }
+        if let known, known.url == call.agentURL { return known.caller }
+        let fresh = try outside.agent(of: call.node, at: call.agentURL)
+        let (used, unused) = state.withLock { state -> (any NodeCaller, (any NodeCaller)?) in
+            guard let lane = state.lanes[call.node], lane.life == life else { return (fresh, nil) }
+            // Another call may have made one meanwhile.
+            if let other = lane.agent, other.url == call.agentURL { return (other.caller, fresh) }
+            state.lanes[call.node]?.agent = (call.agentURL, fresh)
+            return (fresh, lane.agent?.caller)
+        }
+        unused?.close()
+        return used
+    }
+}

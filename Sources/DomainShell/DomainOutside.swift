@@ -1,0 +1,50 @@
+import Domain
+
+/// Who carries the calls of a domain to its nodes and its controller.
+public protocol DomainOutside: Sendable {
+    /// Prepares to call a node's agent; does not connect yet.
+    ///
+    /// - Throws: where the URL cannot be used.
+    func agent(of node: NodeID, at url: String) throws -> any NodeCaller
+
+    /// Sends the controller an update.
+    func update(_ update: DomainUpdate) async -> DomainUpdateOutcome
+}
+
+/// One node's agent, over one connection.
+public protocol NodeCaller: Sendable {
+    /// Makes a call that ends by the deadline at the latest, answered or not.
+    func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome
+
+    /// Ends the connection, also under calls that wait.
+    func close()
+}
+
+/// Who keeps what a domain must not forget.
+public protocol DomainKeeper: AnyObject {
+    /// Keeps changes, all or none, before it returns.
+    ///
+    /// - Parameter before: all that is kept already; the authority where the store has to be made anew.
+    func keep(_ changes: [DomainChange], before: DomainRecords) throws
+
+    /// Does what can wait.
+    func maintain(_ records: DomainRecords, isIdle: Bool)
+
+    /// Ends orderly.
+    func close(_ records: DomainRecords)
+}
+
+/// Keeps nothing: for trying things out, and where there is no state folder.
+public final class ForgetfulKeeper: DomainKeeper {
+    /// A keeper that keeps nothing.
+    public init() {}
+
+    /// Does nothing.
+    public func keep(_ changes: [DomainChange], before: DomainRecords) {}
+
+    /// Does nothing.
+    public func maintain(_ records: DomainRecords, isIdle: Bool) {}
+
+    /// Does nothing.
+    public func close(_ records: DomainRecords) {}
+}

@@ -1,0 +1,299 @@
+import Dispatch
+import Domain
+import Logging
+import Service
+import Synchronization
+
+/// The one owner of a domain: orders what happens to it, has each step kept before anything of it is done, carries the calls.
+///
+/// Events that wait are taken together and kept in one transaction. Where that fails nothing of them is done: who waits for one
+/// of them is refused, and the domain goes on from what is kept, as after a restart.
+public final class DomainShell: Sendable {
+    /// What waits to be taken.
+    private struct Job: Sendable {
+        let event: DomainEvent
+        /// Is told once the event has been taken and kept, or why not.
+        let completion: @Sendable (Failure?) -> Void
+    }
+
+    /// Why an event was not taken.
+    public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
+        /// It could not be kept.
+        case notKept(String)
+        /// Too many wait already.
+        case overloaded
+        /// The program ends.
+        case stopping
+
+        /// One sentence.
+        public var description: String {
+            switch self {
+            case .notKept(let reason): "The state could not be stored, nothing was changed: \(reason)"
+            case .overloaded: "Too many requests wait; try again later"
+            case .stopping: "The service is stopping"
+            }
+        }
+    }
+
+    private struct Queue {
+        var jobs: [Job] = []
+        var lastRequest: RequestID = 0
+        var starts: [RequestID: CheckedContinuation<Result<LogicalID, DomainRefusal>, Never>] = [:]
+        var answers: [RequestID: CheckedContinuation<DomainRefusal?, any Error>] = [:]
+        var isClosed = false
+    }
+
+    private let queue = Mutex(Queue())
+    private let signal = DispatchSemaphore(value: 0)
+    private let finished = DispatchSemaphore(value: 0)
+    private let outside: any DomainOutside
+    private let dispatcher: CallDispatcher
+    private let logger: Logger
+    private let owner: Owner
+
+    /// How many requests may wait.
+    private static let requestLimit = 16_384
+    /// How often a domain is told that time has passed.
+    private static let tick = DispatchTimeInterval.milliseconds(500)
+
+    /// Begins to run a domain that goes on from `records`.
+    ///
+    /// - Parameters:
+    ///   - records: all that `keeper` keeps.
+    ///   - callDeadline: how long a call to a node may take.
+    /// - Throws: `SystemError` where its thread cannot be started.
+    public init(
+        records: DomainRecords, options: DomainOptions, keeper: sending any DomainKeeper, outside: any DomainOutside,
+        callDeadline: Duration = .seconds(10), logger: Logger
+    ) throws(SystemError) {
+        self.outside = outside
+        self.logger = logger
+        var system = SystemRandomNumberGenerator()
+        owner = Owner(
+            domain: Domain(records: records, options: options, random: Xoshiro(from: &system), now: .current),
+            records: records, options: options, keeper: keeper)
+        let answers = AnswerBox()
+        dispatcher = CallDispatcher(outside: outside, deadline: callDeadline) { answers.take($0, $1) }
+        answers.shell = self
+        try startThread { [self] in
+            run()
+            finished.signal()
+        }
+    }
+
+    // MARK: - Requests
+
+    /// Starts a function or resource.
+    public func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
+        await withCheckedContinuation { continuation in
+            let request = queue.withLock { queue -> RequestID? in
+                guard !queue.isClosed, queue.starts.count < Self.requestLimit else { return nil }
+                queue.lastRequest += 1
+                queue.starts[queue.lastRequest] = continuation
+                return queue.lastRequest
+            }
+            guard let request else {
+                return continuation.resume(
+                    returning: .failure(DomainRefusal("overloaded", detail: Failure.overloaded.description)))
+            }
+            submit(.start(specification, request)) { [self] failure in
+                guard let failure else { return }
+                finish(request, .failure(DomainRefusal("not stored", detail: failure.description)))
+            }
+        }
+    }
+
+    /// Stops an instance; returns when the wish is kept.
+    public func stop(_ id: LogicalID) async throws { try await take(.stop(id)) }
+
+    /// Leads the outputs of an instance elsewhere; returns when the wish is kept.
+    public func patch(_ origin: LogicalID, _ row: [String: LogicalID]) async throws {
+        try await take(.patch(origin, row))
+    }
+
+    /// Takes what a node says of itself.
+    ///
+    /// - Returns: why it is refused; nil where it is accepted.
+    public func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
+        try await ask { .update(update, problem: problem, $0) }
+    }
+
+    /// Takes what an operator wants, and returns when that has come to an end.
+    public func intent(_ intent: Intent) async throws -> DomainRefusal? { try await ask { .intent(intent, $0) } }
+
+    /// Takes nothing more, keeps what is known and ends the connections; what waits is refused.
+    public func stop() {
+        queue.withLock { $0.isClosed = true }
+        let (starts, answers) = takeWaiters()
+        for start in starts {
+            start.resume(returning: .failure(DomainRefusal("stopping", detail: Failure.stopping.description)))
+        }
+        for answer in answers { answer.resume(throwing: Failure.stopping) }
+        signal.signal()
+        finished.wait()
+        finished.signal()
+        dispatcher.abandonAll()
+    }
+
+    private func take(_ event: DomainEvent) async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            submit(event) { failure in
+                if let failure { continuation.resume(throwing: failure) } else { continuation.resume() }
+            }
+        }
+    }
+
+    private func ask(_ event: (RequestID) -> DomainEvent) async throws -> DomainRefusal? {
+        try await withCheckedThrowingContinuation { continuation in
+            let request = queue.withLock { queue -> RequestID? in
+                guard !queue.isClosed, queue.answers.count < Self.requestLimit else { return nil }
+                queue.lastRequest += 1
+                queue.answers[queue.lastRequest] = continuation
+                return queue.lastRequest
+            }
+            guard let request else { return continuation.resume(throwing: Failure.overloaded) }
+            submit(event(request)) { [self] failure in
+                guard let failure else { return }
+                queue.withLock { $0.answers.removeValue(forKey: request) }?.resume(throwing: failure)
+            }
+        }
+    }
+
+    private func submit(_ event: DomainEvent, completion: @escaping @Sendable (Failure?) -> Void) {
+        let isTaken = queue.withLock { queue in
+            guard !queue.isClosed else { return false }
+            queue.jobs.append(Job(event: event, completion: completion))
+            return true
+        }
+        if isTaken { signal.signal() } else { completion(.stopping) }
+    }
+
+    fileprivate func answered(_ call: CallID, _ outcome: CallOutcome) { submit(.answered(call, outcome)) { _ in } }
+
+    /// All who wait for an answer.
+    private func takeWaiters() -> (
+        starts: [CheckedContinuation<Result<LogicalID, DomainRefusal>, Never>],
+        answers: [CheckedContinuation<DomainRefusal?, any Error>]
+    ) {
+        queue.withLock { queue in
+            defer { (queue.starts, queue.answers) = ([:], [:]) }
+            return (Array(queue.starts.values), Array(queue.answers.values))
+        }
+    }
+
+    private func finish(_ request: RequestID, _ result: Result<LogicalID, DomainRefusal>) {
+        queue.withLock { $0.starts.removeValue(forKey: request) }?.resume(returning: result)
+    }
+
+    // MARK: - The owner's thread
+
+    /// What only the thread touches.
+    private final class Owner: @unchecked Sendable {
+        var domain: Domain
+        /// All that is kept.
+        var records: DomainRecords
+        let options: DomainOptions
+        let keeper: any DomainKeeper
+        var toldFailure: String?
+        /// A step whose changes could not be kept yet; nothing of it is done before.
+        var unkept: [DomainStep] = []
+
+        init(domain: Domain, records: DomainRecords, options: DomainOptions, keeper: any DomainKeeper) {
+            self.domain = domain
+            self.records = records
+            self.options = options
+            self.keeper = keeper
+        }
+    }
+
+    private func run() {
+        perform([owner.domain.begin(at: .current)], [])
+        var nextTick = DispatchTime.now() + Self.tick
+        while true {
+            _ = signal.wait(timeout: nextTick)
+            let (jobs, isClosed) = queue.withLock { queue in
+                defer { queue.jobs = [] }
+                return (queue.jobs, queue.isClosed)
+            }
+            var steps = jobs.map { owner.domain.handle($0.event, at: .current) }
+            let isDue = DispatchTime.now() >= nextTick
+            if isDue {
+                steps.append(owner.domain.handle(.tick, at: .current))
+                nextTick = .now() + Self.tick
+            }
+            perform(steps, jobs)
+            if isDue || !jobs.isEmpty { owner.keeper.maintain(owner.records, isIdle: jobs.isEmpty) }
+            if isClosed {
+                owner.keeper.close(owner.records)
+                return
+            }
+        }
+    }
+
+    /// Has the changes of steps kept, then carries their effects out.
+    private func perform(_ taken: [DomainStep], _ jobs: [Job]) {
+        let steps = owner.unkept + taken
+        owner.unkept = []
+        let changes = steps.flatMap(\.changes)
+        if !changes.isEmpty {
+            do { try owner.keeper.keep(changes, before: owner.records) } catch {
+                return goBack(because: "\(error)", jobs)
+            }
+            for change in changes { owner.records.apply(change) }
+            owner.toldFailure = nil
+        }
+        for job in jobs { job.completion(nil) }
+        for step in steps { for effect in step.effects { carryOut(effect) } }
+    }
+
+    /// What was to happen could not be kept: nothing of it has happened, and the domain begins anew from what is kept. Starts
+    /// whose answers are lost by this stay in doubt, as they are recorded.
+    private func goBack(because reason: String, _ jobs: [Job]) {
+        if owner.toldFailure != reason {
+            owner.toldFailure = reason
+            logger.error(
+                "the state cannot be stored: nothing is changed until it can", metadata: ["reason": "\(reason)"])
+        }
+        dispatcher.abandonAll()
+        owner.domain = owner.domain.restarted(from: owner.records, options: owner.options, at: .current)
+        for job in jobs { job.completion(.notKept(reason)) }
+        let (starts, answers) = takeWaiters()
+        let failure = Failure.notKept(reason)
+        for start in starts { start.resume(returning: .failure(DomainRefusal("not stored", detail: "\(failure)"))) }
+        for answer in answers { answer.resume(throwing: failure) }
+        owner.unkept = [owner.domain.begin(at: .current)]
+    }
+
+    private func carryOut(_ effect: DomainEffect) {
+        switch effect {
+        case .call(let call): dispatcher.send(call)
+        case .abandon(let node): dispatcher.abandon(node)
+        case .started(let request, let result): finish(request, result)
+        case .updated(let request, let refusal), .settled(let request, let refusal):
+            queue.withLock { $0.answers.removeValue(forKey: request) }?.resume(returning: refusal)
+        case .updateController(let number, let update):
+            Task { [self] in
+                let outcome = await outside.update(update)
+                submit(.controllerAnswered(number, outcome)) { _ in }
+            }
+        case .note(let note):
+            logger.log(
+                level: note.level == .info ? .info : .warning, "\(note.text)",
+                metadata: note.fields.mapValues { .string($0) })
+        }
+    }
+}
+
+/// Hands answers to a shell that is still being made when the box is.
+private final class AnswerBox: Sendable {
+    private let held = Mutex<Weak>(Weak())
+
+    private struct Weak: Sendable { weak var shell: DomainShell? }
+
+    var shell: DomainShell? {
+        get { held.withLock { $0.shell } }
+        set { held.withLock { $0.shell = newValue } }
+    }
+
+    func take(_ call: CallID, _ outcome: CallOutcome) { shell?.answered(call, outcome) }
+}

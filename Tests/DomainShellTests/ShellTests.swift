@@ -1,0 +1,175 @@
+import Domain
+import DomainShell
+import Logging
+import Testing
+
+@Suite struct ShellTests {
+    private static func id(_ number: Int) -> NodeID { NodeID(high: 1, low: UInt64(number)) }
+
+    private static func update(_ number: Int, nonce: UInt64 = 1, labels: [String] = []) -> NodeUpdate {
+        var capabilities = NodeCapabilities()
+        (capabilities.cpus, capabilities.cores, capabilities.runtimes) = (1, 1, ["R"])
+        capabilities.labels = labels
+        return NodeUpdate(
+            node: id(number),
+            description: NodeDescription(
+                agentURL: "http://127.0.0.1:\(number)", invocationURL: "http://127.0.0.1:\(number)",
+                capabilities: capabilities),
+            refreshDeadline: .max, nonce: nonce)
+    }
+
+    private static func function(_ annotations: [String: String] = [:]) -> Specification {
+        .function(
+            FunctionSpecification(
+                functionClass: FunctionClass(id: "f", runtime: "R", version: "1"), annotations: annotations,
+                stateID: StateID(high: 1, low: 1)))
+    }
+
+    private func running(
+        nodes: Int, keeper: Keeper = Keeper(), outside: Outside = Outside(), deadline: Duration = .milliseconds(500),
+        _ body: (DomainShell, Keeper, Outside) async throws -> Void
+    ) async throws {
+        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        logger.logLevel = .critical
+        let shell = try DomainShell(
+            records: keeper.records, options: DomainOptions(), keeper: keeper, outside: outside, callDeadline: deadline,
+            logger: logger)
+        for number in 1...nodes { #expect(try await shell.update(Self.update(number), problem: nil) == nil) }
+        #expect(try await eventually { keeper.records.nodes.values.filter(\.isMeshed).count == nodes })
+        do { try await body(shell, keeper, outside) } catch {
+            shell.stop()
+            throw error
+        }
+        shell.stop()
+    }
+
+    /// Whether something becomes true within some seconds.
+    private func eventually(_ condition: () -> Bool) async throws -> Bool {
+        for _ in 0..<2000 {
+            if condition() { return true }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        return false
+    }
+
+    @Test("a start is answered when it is kept, and its stop is kept before it is acknowledged")
+    func durable() async throws {
+        try await running(nodes: 2) { shell, keeper, outside in
+            let id = try await shell.start(Self.function()).get()
+            let physical = try #require(keeper.records.instances[id]?.physical)
+            try await shell.patch(id, ["self": id])
+            #expect(keeper.records.rows[id] == ["self": id])
+            try await shell.stop(id)
+            #expect(keeper.records.instances.isEmpty)
+            #expect(
+                try await eventually {
+                    outside.heard.contains(.init(node: physical.node, request: .stop(physical.component, .function)))
+                })
+            #expect(try await eventually { keeper.records.leftovers.isEmpty && keeper.records.doubts.isEmpty })
+        }
+    }
+
+    @Test("W7: a node that never answers delays the others no more than once, and its starts go to them")
+    func silentNode() async throws {
+        try await running(nodes: 4) { shell, keeper, outside in
+            outside.silence(Self.id(1))
+            let pinned = ["node_id_match_any": "\(Self.id(1))"]
+            async let hanging = shell.start(Self.function(pinned))
+            let others = ["node_id_match_any": (2...4).map { "\(Self.id($0))" }.joined(separator: ",")]
+            for _ in 0..<50 { _ = try await shell.start(Self.function(others)).get() }
+            guard case .failure(let refusal) = try await hanging else {
+                Issue.record("started")
+                return
+            }
+            #expect(refusal.detail?.contains("no answer") == true)
+            let id = try await shell.start(Self.function()).get()
+            #expect(keeper.records.instances[id]?.physical?.node != Self.id(1))
+            #expect(keeper.records.doubts.keys.allSatisfy { $0 == Self.id(1) })
+        }
+    }
+
+    @Test("W8: the calls of a node share one connection, those of its starts are under way together")
+    func pooled() async throws {
+        try await running(nodes: 3) { shell, _, outside in
+            await withTaskGroup { group in
+                for _ in 0..<100 { group.addTask { _ = try? await shell.start(Self.function()) } }
+            }
+            #expect(outside.heard.count { if case .start = $0.request { true } else { false } } == 100)
+            #expect(outside.agents == 3)
+        }
+    }
+
+    @Test("many who ask at once share a sync")
+    func groupCommit() async throws {
+        try await running(nodes: 1) { shell, keeper, _ in
+            let before = keeper.syncs
+            await withTaskGroup { group in
+                for _ in 0..<500 { group.addTask { _ = try? await shell.start(Self.function()) } }
+            }
+            #expect(keeper.records.instances.count == 500)
+            #expect(keeper.syncs - before < 700)
+        }
+    }
+
+    @Test("what cannot be stored is refused and has not happened; when it can be stored again all goes on")
+    func fullDisk() async throws {
+        try await running(nodes: 2) { shell, keeper, outside in
+            let kept = try await shell.start(Self.function()).get()
+            keeper.isFull = true
+            guard case .failure(let refusal) = try await shell.start(Self.function()) else {
+                Issue.record("started")
+                return
+            }
+            #expect(refusal.summary == "not stored")
+            await #expect(throws: DomainShell.Failure.self) { try await shell.stop(kept) }
+            // A refresh that says nothing new needs no disk.
+            #expect(try await shell.update(Self.update(1), problem: nil) == nil)
+            await #expect(throws: DomainShell.Failure.self) {
+                try await shell.update(Self.update(1, labels: ["new"]), problem: nil)
+            }
+            #expect(keeper.records.instances.count == 1)
+            keeper.isFull = false
+            let id = try await shell.start(Self.function()).get()
+            try await shell.stop(kept)
+            #expect(Set(keeper.records.instances.keys) == [id])
+            #expect(try await shell.update(Self.update(1, labels: ["new"]), problem: nil) == nil)
+            #expect(keeper.records.nodes[Self.id(1)]?.description.capabilities.labels == ["new"])
+            #expect(try await eventually { keeper.records.leftovers.isEmpty })
+            #expect(!outside.heard.contains { $0.request == .reset && $0.node == Self.id(9) })
+        }
+    }
+
+    @Test("W5: after a restart from what was kept nothing is reset, and the controller sees the same domain")
+    func restart() async throws {
+        let keeper = Keeper()
+        try await running(nodes: 2, keeper: keeper) { shell, _, _ in
+            for _ in 0..<5 { _ = try await shell.start(Self.function()).get() }
+        }
+        let before = keeper.records
+        let outside = Outside()
+        try await running(nodes: 2, keeper: keeper, outside: outside) { shell, _, _ in
+            #expect(keeper.records.instances == before.instances)
+            #expect(try await eventually { !outside.updates.isEmpty })
+            #expect(outside.updates.first?.nonce == before.nonce)
+            #expect(!outside.heard.contains { $0.request == .reset })
+            _ = try await shell.start(Self.function()).get()
+        }
+    }
+
+    @Test("a shell that stops refuses those who wait and those who come")
+    func stopping() async throws {
+        try await running(nodes: 1) { shell, _, outside in
+            outside.silence(Self.id(1))
+            async let hanging = shell.start(Self.function())
+            #expect(
+                try await eventually { outside.heard.contains { if case .start = $0.request { true } else { false } } })
+            shell.stop()
+            guard case .failure(let refusal) = try await hanging else {
+                Issue.record("started")
+                return
+            }
+            #expect(refusal.summary == "stopping")
+            await #expect(throws: DomainShell.Failure.self) { try await shell.stop(LogicalID(high: 1, low: 1)) }
+        }
+    }
+}
