@@ -53,7 +53,7 @@ public struct DaemonConfiguration: Equatable, Sendable {
     ///
     /// - Throws: ``ConfigurationError``; an unknown key is an error that names the key.
     public mutating func merge(toml: String, file: String) throws(ConfigurationError) {
-        try Self.checkForm(toml, file: file)
+        try TOMLForm.keys.check(toml, file: file)
         let table: TOMLTable
         do { table = try TOMLTable(string: toml) } catch {
             throw ConfigurationError("\(file): not TOML: \(error)")

@@ -1,0 +1,90 @@
+import Domain
+import DomainSettings
+import Service
+import Testing
+
+/// Section 2.1 of the domain specification.
+@Suite struct ConfigurationTests {
+    private func read(_ text: String) throws -> OrchestratorConfiguration {
+        try OrchestratorConfiguration(toml: text, file: "orchestrator.toml")
+    }
+
+    @Test("the template reads as the defaults, without a warning")
+    func template() throws {
+        #expect(try read(OrchestratorConfiguration.template) == OrchestratorConfiguration())
+    }
+
+    @Test("X4: every key may be missing, whole sections too: the three-line snippet of the reference's documents loads")
+    func snippet() throws {
+        let configuration = try read("[proxy]\nproxy_type = \"Redis\"\nredis_url = \"redis://127.0.0.1:6379\"\n")
+        #expect(configuration.proxyType == .redis && configuration.proxyRetention == 360)
+        #expect(configuration.dataset == nil && configuration.warnings.isEmpty)
+        #expect(try read("") == OrchestratorConfiguration())
+    }
+
+    @Test("all keys count")
+    func all() throws {
+        let configuration = try read(
+            """
+            [general]
+            domain_register_url = "http://10.0.0.1:7002"
+            subscription_refresh_interval_sec = 5
+            domain_id = "d"
+            orchestrator_url = "http://0.0.0.0:1"
+            orchestrator_url_announced = ""
+            node_register_url = "https://0.0.0.0:2"
+            node_register_coap_url = "coap://0.0.0.0:3"
+            lease_min_seconds = 2
+            lease_max_seconds = 100
+            call_deadline_seconds = 3
+            agent_hosts = ["10.0.0.0/8", "localhost"]
+            [baseline]
+            orchestration_strategy = "RoundRobin"
+            try_next_candidate = false
+            [proxy]
+            proxy_type = "REDIS"
+            proxy_gc_period_seconds = 0
+            schema = "seed"
+            [proxy.dataset_settings]
+            dataset_path = "data/run-"
+            append = false
+            additional_fields = "a"
+            additional_header = "b"
+            """)
+        #expect(configuration.domainRegisterURL == "http://10.0.0.1:7002" && configuration.options.refreshInterval == 5)
+        #expect(configuration.options.domainID == "d" && configuration.orchestratorURL == "http://0.0.0.0:1")
+        #expect(configuration.announcedURL.isEmpty && configuration.nodeRegisterURL == "https://0.0.0.0:2")
+        #expect(configuration.options.leaseMinimum == 2 && configuration.options.leaseMaximum == 100)
+        #expect(configuration.callDeadline == 3 && configuration.agentHosts.count == 2)
+        #expect(configuration.options.strategy == .roundRobin && !configuration.options.triesNextCandidate)
+        #expect(configuration.proxyType == .redis && configuration.proxyRetention == 0)
+        #expect(configuration.proxySchema == .seed && configuration.dataset?.path == "data/run-")
+        #expect(configuration.dataset?.appends == false && configuration.dataset?.additionalHeader == "b")
+        #expect(configuration.warnings.count == 1 && configuration.warnings[0].contains("CoAP"))
+    }
+
+    @Test("a key that is unknown and a proxy type that is none of the two are no errors, but told")
+    func warnings() throws {
+        let configuration = try read("[general]\nnovelty = 1\n[proxy]\nproxy_type = \"etcd\"\n")
+        #expect(configuration.proxyType == .none)
+        #expect(configuration.warnings.contains { $0.contains("general.novelty") })
+        #expect(configuration.warnings.contains { $0.contains("etcd") })
+    }
+
+    @Test(
+        "W3: a value that cannot be used is an error that names the key",
+        arguments: [
+            ("[general]\nsubscription_refresh_interval_sec = 0", "subscription_refresh_interval_sec"),
+            ("[general]\nsubscription_refresh_interval_sec = \"2\"", "subscription_refresh_interval_sec"),
+            ("[general]\ndomain_id = 7", "domain_id"), ("[general]\ndomain_id = \"\"", "domain_id"),
+            ("[baseline]\norchestration_strategy = \"random\"", "orchestration_strategy"),
+            ("[proxy]\nproxy_gc_period_seconds = -1", "proxy_gc_period_seconds"),
+            ("[proxy]\nschema = \"old\"", "schema"), ("[general]\nagent_hosts = [1]", "agent_hosts"),
+            ("[general]\nlease_min_seconds = 9\nlease_max_seconds = 8", "lease_min_seconds"), ("[[[", "line 1"),
+            ("[general", "line 1"), ("x = ", "orchestrator.toml"),
+        ])
+    func errors(_ text: String, _ key: String) {
+        let error = #expect(throws: ConfigurationError.self) { try read(text) }
+        #expect(error?.message.contains(key) == true, "\(error?.message ?? "")")
+    }
+}
