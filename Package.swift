@@ -9,6 +9,10 @@ let strict: [SwiftSetting] = [
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grpc = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
 /// A Swift target of ours: strict settings, and only the targets named here may be imported (`make lint` checks).
@@ -36,6 +40,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", "4.0.0"..<"6.0.0"),
     ],
     targets: [
         // System calls and C libraries.
@@ -63,6 +71,9 @@ let package = Package(
         module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON", logging]),
         module("Client", ["CLinux", "Machine", "WireJSON"]),
         module("Rendering", ["Client", "Machine"]),
+
+        // The edge domain's wire: messages as values (their Swift code is generated: `make protos`).
+        module("DomainWire", ["Domain", crypto, grpc, grpcProtobuf, protobuf]),
 
         // Programs.
         program(
@@ -104,6 +115,7 @@ let package = Package(
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
+        tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),
         tests(
             "LedgerStoreTests",
             [
