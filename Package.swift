@@ -107,6 +107,9 @@ let package = Package(
         // Measurement (make bench).
         program("berth-bench", ["Ledger", "Machine", "Placement"]),
 
+        // A node and a controller to try a domain with, for tests and demonstrations.
+        module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
+
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
 
@@ -136,6 +139,11 @@ let package = Package(
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
         tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),
+        tests(
+            "DomainRPCTests",
+            [
+                "Domain", "DomainPeers", "DomainRPC", "DomainWire", "Service", "TestSupport", grpc, logging, protobuf,
+            ]),
         tests(
             "LedgerStoreTests",
             [

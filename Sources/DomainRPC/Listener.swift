@@ -13,14 +13,14 @@ public struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A socket that listens, of which nobody has taken a connection yet.
-struct Listener: ~Copyable {
+package struct Listener: ~Copyable {
     /// Its port; the one that was free where any was asked for.
-    let port: UInt16
+    package let port: UInt16
     private let descriptor: Int32
 
     /// Listens where a URL says. Names are resolved, and the first address that can be listened on is taken, those of IPv4
     /// before those of IPv6: the reference's peers know no others.
-    init(_ url: ServiceURL) throws(ListenError) {
+    package init(_ url: ServiceURL) throws(ListenError) {
         var reason = "the name has no address"
         for address in try Self.addresses(url) {
             switch Self.listen(address) {
@@ -36,7 +36,7 @@ struct Listener: ~Copyable {
     deinit { close(descriptor) }
 
     /// Gives the socket away.
-    consuming func take() -> Int32 {
+    package consuming func take() -> Int32 {
         let descriptor = descriptor
         discard self
         return descriptor

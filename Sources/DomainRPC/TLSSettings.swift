@@ -1,3 +1,4 @@
+import DomainWire
 import Glibc
 internal import NIOSSL
 import Service
@@ -91,12 +92,12 @@ public struct TLSSettings: Hashable, Sendable {
         for (section, table) in root.sorted(by: { $0.0 < $1.0 }) {
             guard let keys = Self.keys[section], let table = table.table else {
                 throw ConfigurationError(
-                    "\(file): \(section.debugDescription) is neither of the tables server and client")
+                    "\(file): \(section.quoted) is neither of the tables server and client")
             }
             for (key, value) in table.sorted(by: { $0.0 < $1.0 }) {
                 guard keys.contains(key) else {
                     throw ConfigurationError(
-                        "\(file): unknown key \(key.debugDescription) in \(section); there are \(keys.joined(separator: ", "))"
+                        "\(file): unknown key \(key.quoted) in \(section); there are \(keys.joined(separator: ", "))"
                     )
                 }
                 guard let text = value.string, !text.isEmpty, !text.utf8.contains(0) else {
