@@ -9,7 +9,7 @@ SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run test bench fuzz format lint docs deb clean help
+.PHONY: run test bench fuzz format lint protos docs deb clean help
 
 run: ## build, start berthd, book for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
@@ -36,6 +36,9 @@ lint: ## check format, imports, scripts, YAML; changes nothing
 	swift format lint -r --strict $(SWIFT_FILES)
 	@Scripts/check-imports
 	@Scripts/check-scripts
+
+protos: ## regenerate the Swift code of Protos
+	@Scripts/protos
 
 docs: ## man pages and completions into OUT (dist), and check that README's commands exist
 	@Scripts/dependencies build check

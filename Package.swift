@@ -9,6 +9,17 @@ let strict: [SwiftSetting] = [
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grpc = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcTransport = Target.Dependency.product(
+    name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
+let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
 /// A Swift target of ours: strict settings, and only the targets named here may be imported (`make lint` checks).
@@ -36,6 +47,16 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", "4.0.0"..<"6.0.0"),
+        // What the gRPC packages are made of; for what they leave to us.
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.14.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
     ],
     targets: [
         // System calls and C libraries.
@@ -65,6 +86,16 @@ let package = Package(
         module("Client", ["CLinux", "Machine", "WireJSON"]),
         module("Rendering", ["Client", "Machine"]),
 
+        // The edge domain's wire: messages as values (their Swift code is generated: `make protos`).
+        module("DomainWire", ["Domain", crypto, grpc, grpcProtobuf, protobuf]),
+        module(
+            "DomainRPC",
+            [
+                "Domain", "DomainWire", "Service", grpc, grpcTransport, logging, nio, nioHPACK, nioHTTP2, nioSSL,
+                protobuf,
+                toml, x509,
+            ]),
+
         // Programs.
         program(
             "berthd",
@@ -76,6 +107,9 @@ let package = Package(
 
         // Measurement (make bench).
         program("berth-bench", ["Ledger", "Machine", "Placement"]),
+
+        // A node and a controller to try a domain with, for tests and demonstrations.
+        module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
 
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
@@ -106,6 +140,12 @@ let package = Package(
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
+        tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),
+        tests(
+            "DomainRPCTests",
+            [
+                "Domain", "DomainPeers", "DomainRPC", "DomainWire", "Service", "TestSupport", grpc, logging, protobuf,
+            ]),
         tests(
             "LedgerStoreTests",
             [

@@ -1,0 +1,92 @@
+import Domain
+import DomainWire
+import Logging
+
+/// Serves a domain over gRPC (domain specification, section 1): functions and resources to its controller at one address,
+/// registration to its nodes at another.
+public final class DomainServer: Sendable {
+    /// What an operator may choose.
+    public struct Settings: Sendable {
+        /// Where the controller reaches the domain.
+        public var orchestratorURL: ServiceURL
+        /// Where nodes register.
+        public var nodeRegisterURL: ServiceURL
+        /// How both are protected; nil for plaintext.
+        public var tls: TLSSettings.Server?
+        /// Whether a node may only register with a certificate that has its id among its names. Counts where clients must
+        /// have certificates at all.
+        public var bindsNodesToCertificates = true
+        /// The most bytes of a message: code travels in them.
+        public var messageLimit = 256 << 20
+        /// The most bytes of all requests at once. What is beyond is answered with RESOURCE_EXHAUSTED.
+        public var memoryLimit = 1 << 30
+        /// The most requests at once on one connection.
+        public var requestsPerConnection = 256
+        /// The most connections at once, at each of the two addresses. What is beyond is closed.
+        public var connections = 4_096
+
+        /// The defaults, in plaintext.
+        public init(orchestratorURL: ServiceURL, nodeRegisterURL: ServiceURL) {
+            self.orchestratorURL = orchestratorURL
+            self.nodeRegisterURL = nodeRegisterURL
+        }
+    }
+
+    /// The port that the controller reaches; where the URL says 0, the one that was free.
+    public let orchestratorPort: UInt16
+    /// The port that nodes register at; where the URL says 0, the one that was free.
+    public let nodeRegisterPort: UInt16
+
+    private let servers: [RunningServer]
+    private let budget: MemoryBudget
+
+    /// Listens and serves. Connections are taken when this returns.
+    ///
+    /// - Throws: ``ListenError`` that names the address, where one cannot be listened on; nothing is served then.
+    public init(_ service: any DomainService, settings: Settings, logger: Logger) throws(ListenError) {
+        for url in [settings.orchestratorURL, settings.nodeRegisterURL] {
+            if url.scheme == .coap { throw ListenError(url: url.description, reason: "CoAP is not supported") }
+            if url.scheme == .https, settings.tls == nil {
+                throw ListenError(
+                    url: url.description, reason: "https needs server_cert_path and server_key_path in tls_config.toml")
+            }
+        }
+        let orchestrator = try Listener(settings.orchestratorURL)
+        let nodeRegister = try Listener(settings.nodeRegisterURL)
+        orchestratorPort = orchestrator.port
+        nodeRegisterPort = nodeRegister.port
+        budget = MemoryBudget(limit: settings.memoryLimit)
+
+        let methods = ServedMethods(service: service, logger: logger)
+        let registration = RegistrationService(
+            methods: methods,
+            bindsNodes: settings.bindsNodesToCertificates && settings.tls?.clientAuthority != nil)
+        servers = [
+            RunningServer(
+                orchestrator.take(), settings, budget,
+                [FunctionService(methods: methods, binaries: BinaryInterner()), ResourceService(methods: methods)]),
+            RunningServer(nodeRegister.take(), settings, budget, [registration]),
+        ]
+    }
+
+    /// The bytes of requests that are held at the moment.
+    public var bytesInFlight: Int { budget.bytes }
+
+    /// Returns once the server has been stopped.
+    ///
+    /// - Throws: where it ended by itself: then the domain can no longer be reached, and the process had better end.
+    public func waitUntilStopped() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for server in servers { group.addTask { try await server.wait() } }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Takes no more connections and requests, and returns once those that are being served have been answered, or after
+    /// `grace`, when their connections are closed.
+    public func stop(within grace: Duration = .seconds(10)) async {
+        await withTaskGroup { group in
+            for server in servers { group.addTask { await server.stop(within: grace) } }
+        }
+    }
+}

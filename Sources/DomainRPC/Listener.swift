@@ -1,0 +1,109 @@
+import DomainWire
+import Glibc
+
+/// An address that cannot be listened on: which, and why.
+public struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The URL, as it was asked for.
+    public let url: String
+    /// Why.
+    public let reason: String
+
+    /// One sentence.
+    public var description: String { "cannot listen on \(url): \(reason)" }
+}
+
+/// A socket that listens, of which nobody has taken a connection yet.
+package struct Listener: ~Copyable {
+    /// Its port; the one that was free where any was asked for.
+    package let port: UInt16
+    private let descriptor: Int32
+
+    /// Listens where a URL says. Names are resolved, and the first address that can be listened on is taken, those of IPv4
+    /// before those of IPv6: the reference's peers know no others.
+    package init(_ url: ServiceURL) throws(ListenError) {
+        var reason = "the name has no address"
+        for address in try Self.addresses(url) {
+            switch Self.listen(address) {
+            case .success(let (descriptor, port)):
+                (self.descriptor, self.port) = (descriptor, port)
+                return
+            case .failure(let failure): reason = failure.reason
+            }
+        }
+        throw ListenError(url: url.description, reason: reason)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Gives the socket away.
+    package consuming func take() -> Int32 {
+        let descriptor = descriptor
+        discard self
+        return descriptor
+    }
+
+    private struct Failure: Error { let reason: String }
+
+    private static func listen(_ address: [UInt8]) -> Result<(Int32, UInt16), Failure> {
+        func failure(_ action: String) -> Failure { Failure(reason: "\(action): \(String(cString: strerror(errno)))") }
+        return address.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else {
+                return .failure(Failure(reason: "no address"))
+            }
+            let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+            let descriptor = socket(Int32(base.pointee.sa_family), type, 0)
+            guard descriptor >= 0 else { return .failure(failure("socket")) }
+            var one: Int32 = 1
+            setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
+            var bound = sockaddr_storage()
+            var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            guard Glibc.bind(descriptor, base, socklen_t(bytes.count)) == 0, Glibc.listen(descriptor, 1_024) == 0,
+                withUnsafeMutableBytes(
+                    of: &bound,
+                    { buffer in
+                        buffer.baseAddress.map {
+                            getsockname(descriptor, $0.assumingMemoryBound(to: sockaddr.self), &size)
+                        } ?? -1
+                    }) == 0
+            else {
+                let failure = failure("bind")
+                close(descriptor)
+                return .failure(failure)
+            }
+            // The port is at the same place in the addresses of both families.
+            let port = withUnsafeBytes(of: &bound) { $0.loadUnaligned(fromByteOffset: 2, as: UInt16.self).bigEndian }
+            return .success((descriptor, port))
+        }
+    }
+
+    /// The addresses of a URL, in the order to try them.
+    private static func addresses(_ url: ServiceURL) throws(ListenError) -> [[UInt8]] {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
+        let name: String
+        switch url.host {
+        case .ipv4(let text), .ipv6(let text):
+            name = text
+            hints.ai_flags |= AI_NUMERICHOST
+        case .name(let text): name = text
+        }
+        var first: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(name, String(url.port), &hints, &first)
+        defer { if let first { freeaddrinfo(first) } }
+        guard code == 0 else {
+            throw ListenError(url: url.description, reason: String(cString: gai_strerror(code)))
+        }
+        var addresses: [(family: Int32, bytes: [UInt8])] = []
+        var next = first
+        while let entry = next?.pointee {
+            if let address = entry.ai_addr {
+                let bytes = UnsafeRawBufferPointer(start: address, count: Int(entry.ai_addrlen))
+                addresses.append((entry.ai_family, Array(bytes)))
+            }
+            next = entry.ai_next
+        }
+        return addresses.filter { $0.family == AF_INET }.map(\.bytes)
+            + addresses.filter { $0.family == AF_INET6 }.map(\.bytes)
+    }
+}

@@ -1,0 +1,118 @@
+import Domain
+import DomainWire
+import GRPCCore
+import SwiftProtobuf
+
+/// The agent of one node, over one connection for all its calls.
+public final class NodeAgent: Sendable {
+    /// Which node.
+    public let node: NodeID
+    private let peer: Peer
+
+    /// Prepares to call the agent of `node` at `url`; does not connect yet.
+    ///
+    /// - Parameters:
+    ///   - tls: how calls are protected; nil for plaintext.
+    ///   - messageLimit: the most bytes of a message.
+    /// - Throws: ``PeerError`` where the scheme and the TLS settings do not go together.
+    public init(
+        node: NodeID, url: ServiceURL, tls: TLSSettings.Client? = nil, messageLimit: Int = 256 << 20
+    ) throws(PeerError) {
+        self.node = node
+        peer = try Peer(url, tls: tls, messageLimit: messageLimit)
+    }
+
+    /// Closes the connection, also under calls that wait for their answers.
+    public func close() { peer.close() }
+
+    /// Makes a call.
+    ///
+    /// - Parameter deadline: after which it ends at the latest, answered or not.
+    /// - Returns: how it ended. A component that was started is on the node that the answer names, which may be another one.
+    public func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome {
+        do throws(CallFailure) {
+            switch request {
+            case .reset:
+                _ = try await peer.call(within: deadline) { client, options in
+                    try await EdgelessApi_NodeManagement.Client(wrapping: client)
+                        .reset(Google_Protobuf_Empty(), options: options)
+                }
+            case .addPeer(let peer, let url):
+                try await update(.add(peer, invocationURL: url), deadline)
+            case .removePeer(let peer):
+                try await update(.remove(peer), deadline)
+            case .start(let specification):
+                return await start(specification, deadline)
+            case .stop(let component, let kind):
+                let message = EdgelessApi_InstanceIdVariant(PhysicalID(node: node, component: component))
+                _ = try await peer.call(within: deadline) { client, options in
+                    switch kind {
+                    case .function:
+                        try await EdgelessApi_FunctionInstance.Client(wrapping: client).stop(message, options: options)
+                    case .resource:
+                        try await EdgelessApi_ResourceConfiguration.Client(wrapping: client)
+                            .stop(message, options: options)
+                    }
+                }
+            case .patch(let component, let kind, let mapping):
+                let message = EdgelessApi_PatchRequest(component, mapping: mapping)
+                _ = try await peer.call(within: deadline) { client, options in
+                    switch kind {
+                    case .function:
+                        try await EdgelessApi_FunctionInstance.Client(wrapping: client).patch(message, options: options)
+                    case .resource:
+                        try await EdgelessApi_ResourceConfiguration.Client(wrapping: client)
+                            .patch(message, options: options)
+                    }
+                }
+            }
+            return .done
+        } catch {
+            return CallOutcome(error)
+        }
+    }
+
+    private func update(_ update: PeerUpdate, _ deadline: Duration) async throws(CallFailure) {
+        let message = EdgelessApi_UpdatePeersRequest(update)
+        _ = try await peer.call(within: deadline) { client, options in
+            try await EdgelessApi_NodeManagement.Client(wrapping: client).updatePeers(message, options: options)
+        }
+    }
+
+    private func start(_ specification: Specification, _ deadline: Duration) async -> CallOutcome {
+        let answer: EdgelessApi_StartComponentResponse
+        do throws(CallFailure) {
+            answer = try await peer.call(within: deadline) { client, options in
+                switch specification {
+                case .function(let function):
+                    try await EdgelessApi_FunctionInstance.Client(wrapping: client)
+                        .start(EdgelessApi_SpawnFunctionRequest(function), options: options)
+                case .resource(let resource):
+                    try await EdgelessApi_ResourceConfiguration.Client(wrapping: client)
+                        .start(EdgelessApi_ResourceInstanceSpecification(resource), options: options)
+                }
+            }
+        } catch {
+            return CallOutcome(error)
+        }
+        do throws(WireError) {
+            switch try answer.nodeAnswer() {
+            case .success(let id): return .started(id)
+            case .failure(let refusal): return .refused(refusal)
+            }
+        } catch {
+            // It says that it has started something, and not what.
+            return .unknown("the node's answer cannot be understood: \(error.reason)")
+        }
+    }
+}
+
+extension CallOutcome {
+    fileprivate init(_ failure: CallFailure) {
+        switch failure {
+        case .failed(let reason): self = .failed(reason)
+        case .unreachable(let reason): self = .unreachable(reason)
+        case .unknown(let reason): self = .unknown(reason)
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import DomainWire
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+import Synchronization
+
+/// A URL that cannot be called: which, and why.
+public struct PeerError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The URL.
+    public let url: String
+    /// Why.
+    public let reason: String
+
+    /// One sentence.
+    public var description: String { "cannot call \(url): \(reason)" }
+}
+
+/// A server that is called: one connection, made when it is first needed, kept alive, made anew where it was lost.
+package final class Peer: Sendable {
+    package typealias Client = GRPCClient<MarkedTransport>
+
+    /// Whom.
+    package let url: ServiceURL
+    private let client: Client
+    private let connection: Task<Void, Never>
+    private let messageLimit: Int
+
+    /// Prepares to call `url`; does not connect yet.
+    ///
+    /// - Throws: ``PeerError`` where the scheme and the TLS settings do not go together: neither is plaintext spoken where TLS
+    ///   was asked for, nor TLS without an authority to check the server by.
+    package init(_ url: ServiceURL, tls: TLSSettings.Client?, messageLimit: Int) throws(PeerError) {
+        switch (url.scheme, tls) {
+        case (.coap, _): throw PeerError(url: url.description, reason: "CoAP is not supported")
+        case (.https, nil):
+            throw PeerError(url: url.description, reason: "https needs client_ca_path in tls_config.toml")
+        case (.http, _?):
+            throw PeerError(
+                url: url.description, reason: "with client_ca_path in tls_config.toml the URL must be https")
+        default: break
+        }
+        var config = HTTP2ClientTransport.Posix.Config.defaults
+        config.connection.maxIdleTime = nil
+        config.connection.keepalive = .init(time: .seconds(20), timeout: .seconds(10), allowWithoutCalls: true)
+        config.backoff = .init(initial: .milliseconds(200), max: .seconds(5), multiplier: 1.6, jitter: 0.2)
+        config.http2.authority = tls?.serverName
+        let port = Int(url.port)
+        let security = tls?.security ?? .plaintext
+        let transport: HTTP2ClientTransport.Posix
+        do {
+            transport =
+                switch url.host {
+                case .ipv4(let text):
+                    try .http2NIOPosix(
+                        target: .ipv4(address: text, port: port), transportSecurity: security, config: config)
+                case .ipv6(let text):
+                    try .http2NIOPosix(
+                        target: .ipv6(address: text, port: port), transportSecurity: security, config: config)
+                case .name(let text):
+                    try .http2NIOPosix(
+                        target: .dns(host: text, port: port), transportSecurity: security, config: config)
+                }
+        } catch {
+            throw PeerError(url: url.description, reason: "\(error)")
+        }
+        let client = GRPCClient(transport: MarkedTransport(transport: transport))
+        self.url = url
+        self.client = client
+        self.messageLimit = messageLimit
+        connection = Task { try? await client.runConnections() }
+    }
+
+    deinit { close() }
+
+    /// Closes the connection, also under calls that wait for their answers.
+    package func close() {
+        client.beginGracefulShutdown()
+        connection.cancel()
+    }
+
+    /// Makes a call that ends after `deadline` at the latest, even where the connection no longer listens to us.
+    package func call<Answer: Sendable>(
+        within deadline: Duration, _ body: @escaping @Sendable (Client, CallOptions) async throws -> Answer
+    ) async throws(CallFailure) -> Answer {
+        var options = CallOptions.defaults
+        options.timeout = deadline
+        options.maxRequestMessageBytes = messageLimit
+        let attempt = CallAttempt()
+        let result = await withCheckedContinuation { continuation in
+            let race = Race<Result<Answer, CallFailure>>(continuation)
+            race.run { [client, options] in
+                await CallAttempt.$current.withValue(attempt) {
+                    do {
+                        return .success(try await body(client, options))
+                    } catch {
+                        return .failure(attempt.failure(error))
+                    }
+                }
+            }
+            race.run {
+                try? await Task.sleep(for: deadline)
+                return .failure(attempt.expired(after: deadline))
+            }
+        }
+        return try result.get()
+    }
+}
+
+/// Several tasks of which the first to end gives the value; the others are cancelled and not waited for.
+private final class Race<Value: Sendable>: Sendable {
+    private struct State {
+        var continuation: CheckedContinuation<Value, Never>?
+        var tasks: [Task<Void, Never>] = []
+    }
+
+    private let state: Mutex<State>
+
+    init(_ continuation: CheckedContinuation<Value, Never>) {
+        state = Mutex(State(continuation: continuation))
+    }
+
+    func run(_ body: @escaping @Sendable () async -> Value) {
+        let task = Task { self.end(await body()) }
+        let isOver = state.withLock { state in
+            state.tasks.append(task)
+            return state.continuation == nil
+        }
+        if isOver { task.cancel() }
+    }
+
+    private func end(_ value: Value) {
+        let (continuation, tasks) = state.withLock { state in
+            defer { (state.continuation, state.tasks) = (nil, []) }
+            return (state.continuation, state.tasks)
+        }
+        continuation?.resume(returning: value)
+        for task in tasks { task.cancel() }
+    }
+}

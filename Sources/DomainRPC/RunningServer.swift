@@ -1,0 +1,102 @@
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+package import NIOCore
+import Synchronization
+
+/// One listening address with its services.
+package final class RunningServer: Sendable {
+    private let server: GRPCServer<HTTP2ServerTransport.Posix>
+    private let task: Task<Void, any Error>
+    private let isStopping = Atomic(false)
+
+    convenience init(
+        _ descriptor: Int32, _ settings: DomainServer.Settings, _ budget: MemoryBudget,
+        _ services: [any RegistrableRPCService]
+    ) {
+        let connections = Mutex(0)
+        let limit = settings.connections
+        self.init(
+            descriptor, security: settings.tls?.security ?? .plaintext, services: services
+        ) { config in
+            config.rpc.maxRequestPayloadSize = settings.messageLimit
+            config.http2.maxConcurrentStreams = settings.requestsPerConnection
+            config.channelDebuggingCallbacks.onAcceptTCPConnection = { channel in
+                let count = connections.withLock { count in
+                    count += 1
+                    return count
+                }
+                channel.closeFuture.whenComplete { _ in connections.withLock { $0 -= 1 } }
+                if count > limit { channel.close(promise: nil) }
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+            config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        RequestBounds(messageLimit: settings.messageLimit, budget: budget), position: .first)
+                }
+            }
+        }
+    }
+
+    /// Serves on the listening socket `descriptor`, which becomes the transport's, without other bounds than of the size of a
+    /// message, and tells of each connection.
+    package convenience init(
+        _ descriptor: Int32, tls: TLSSettings.Server?, messageLimit: Int, services: [any RegistrableRPCService],
+        onConnection: @escaping @Sendable (any Channel) -> Void = { _ in }
+    ) {
+        self.init(descriptor, security: tls?.security ?? .plaintext, services: services) { config in
+            config.rpc.maxRequestPayloadSize = messageLimit
+            config.channelDebuggingCallbacks.onAcceptTCPConnection = { channel in
+                onConnection(channel)
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+        }
+    }
+
+    init(
+        _ descriptor: Int32, security: HTTP2ServerTransport.Posix.TransportSecurity,
+        services: [any RegistrableRPCService],
+        configure: (inout HTTP2ServerTransport.Posix.Config) -> Void
+    ) {
+        let config = HTTP2ServerTransport.Posix.Config.defaults { config in
+            // Code of many megabytes travels in one message: a window of 64 KiB would wait for the network again and again.
+            config.http2.targetWindowSize = 1 << 20
+            // Peers that are gone are noticed, and those that look whether we are still here are let.
+            config.connection.keepalive = .init(
+                time: .seconds(60), timeout: .seconds(20),
+                clientBehavior: .init(minPingIntervalWithoutCalls: .seconds(5), allowWithoutCalls: true))
+            config.connection.maxIdleTime = .seconds(600)
+            configure(&config)
+        }
+        let server = GRPCServer(
+            transport: HTTP2ServerTransport.Posix(
+                listeningSocketDescriptor: Int(descriptor), transportSecurity: security, config: config),
+            services: services)
+        self.server = server
+        task = Task { try await server.serve() }
+    }
+
+    deinit { task.cancel() }
+
+    /// Returns once it has been stopped.
+    ///
+    /// - Throws: where it ended by itself.
+    package func wait() async throws {
+        try await task.value
+        guard isStopping.load(ordering: .relaxed) else {
+            throw ListenError(url: "its address", reason: "the server has ended by itself")
+        }
+    }
+
+    /// Lets what is being served end, for some time.
+    package func stop(within grace: Duration) async {
+        isStopping.store(true, ordering: .relaxed)
+        server.beginGracefulShutdown()
+        let timer = Task { [task] in
+            try await Task.sleep(for: grace)
+            task.cancel()
+        }
+        _ = await task.result
+        timer.cancel()
+    }
+}

@@ -1,0 +1,100 @@
+import Domain
+
+extension NodeUpdate {
+    /// Reads what a node says of itself (domain specification, section 1.3, rule 6). The URLs are not looked at here: a bad one
+    /// is answered in another way than a malformed message.
+    ///
+    /// - Throws: ``WireError`` where the node id is no UUID or a provider has no name or no class.
+    package init(wire: EdgelessApi_UpdateNodeRequest) throws(WireError) {
+        let node = try NodeID(wire: wire.nodeID, "node_id")
+        var providers: [ResourceProvider] = []
+        for (place, provider) in wire.resourceProviders.enumerated() {
+            guard !provider.providerID.isEmpty else {
+                throw WireError("resource_providers[\(place)].provider_id is empty: each provider needs a name")
+            }
+            guard !provider.classType.isEmpty else {
+                throw WireError("resource_providers[\(place)].class_type is empty: each provider needs a class")
+            }
+            providers.append(
+                ResourceProvider(id: provider.providerID, classType: provider.classType, outputs: provider.outputs))
+        }
+        self.init(
+            node: node,
+            description: NodeDescription(
+                agentURL: wire.agentURL, invocationURL: wire.invocationURL, providers: providers,
+                capabilities: NodeCapabilities(wire: wire.capabilities)),
+            refreshDeadline: wire.refreshDeadline, nonce: wire.nonce, health: NodeHealth(wire: wire.healthStatus),
+            samples: PerformanceSamples(wire: wire.performanceSamples))
+    }
+}
+
+extension EdgelessApi_UpdateNodeRequest {
+    /// The message of an update.
+    package init(_ update: NodeUpdate) {
+        self.init()
+        nodeID = update.node.description
+        agentURL = update.description.agentURL
+        invocationURL = update.description.invocationURL
+        resourceProviders = update.description.providers.map { provider in
+            var message = EdgelessApi_ResourceProviderSpecification()
+            message.providerID = provider.id
+            message.classType = provider.classType
+            message.outputs = provider.outputs
+            return message
+        }
+        capabilities = EdgelessApi_NodeCapabilities(update.description.capabilities)
+        refreshDeadline = update.refreshDeadline
+        nonce = update.nonce
+        healthStatus = EdgelessApi_NodeHealthStatus(update.health)
+        performanceSamples = EdgelessApi_NodePerformanceSamples(update.samples)
+    }
+}
+
+extension EdgelessApi_UpdateNodeResponse {
+    /// The answer: accepted where there is no refusal.
+    package init(_ refusal: DomainRefusal?) {
+        self.init()
+        if let refusal { responseError = EdgelessApi_ResponseError(refusal) }
+    }
+
+    /// Why the update was not accepted; nil where it was.
+    package var refusal: DomainRefusal? { hasResponseError ? DomainRefusal(wire: responseError) : nil }
+}
+
+extension NodeCapabilities {
+    fileprivate init(wire: EdgelessApi_NodeCapabilities) {
+        self.init()
+        cpus = wire.numCpus
+        cpuModel = wire.modelNameCpu
+        cpuFrequency = wire.clockFreqCpu
+        cores = wire.numCores
+        memoryMiB = wire.memSize
+        labels = wire.labels
+        hasTEE = wire.isTeeRunning
+        hasTPM = wire.hasTpm_p
+        runtimes = wire.runtimes
+        diskMiB = wire.diskTotSpace
+        gpus = wire.numGpus
+        gpuModel = wire.modelNameGpu
+        gpuMemoryMiB = wire.memSizeGpu
+    }
+}
+
+extension EdgelessApi_NodeCapabilities {
+    fileprivate init(_ capabilities: NodeCapabilities) {
+        self.init()
+        numCpus = capabilities.cpus
+        modelNameCpu = capabilities.cpuModel
+        clockFreqCpu = capabilities.cpuFrequency
+        numCores = capabilities.cores
+        memSize = capabilities.memoryMiB
+        labels = capabilities.labels
+        isTeeRunning = capabilities.hasTEE
+        hasTpm_p = capabilities.hasTPM
+        runtimes = capabilities.runtimes
+        diskTotSpace = capabilities.diskMiB
+        numGpus = capabilities.gpus
+        modelNameGpu = capabilities.gpuModel
+        memSizeGpu = capabilities.gpuMemoryMiB
+    }
+}

@@ -1,0 +1,248 @@
+import Domain
+import DomainPeers
+import DomainRPC
+import DomainWire
+import Glibc
+import TestSupport
+import Testing
+
+/// The calls to nodes and the controller, with real connections.
+@Suite struct NodeAgentTests {
+    private let deadline = Duration.seconds(20)
+
+    private func node(
+        _ change: (inout DemoNode.Settings) -> Void = { _ in }, _ body: (DemoNode, NodeAgent) async throws -> Void
+    ) async throws {
+        var settings = DemoNode.Settings(
+            node: Sample.node, registerURL: ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 1))
+        settings.providers = [ResourceProvider(id: "n-redis-1", classType: "redis")]
+        change(&settings)
+        let node = try DemoNode(settings)
+        let agent = try NodeAgent(node: Sample.node, url: node.agentURL)
+        do {
+            try await body(node, agent)
+        } catch {
+            agent.close()
+            await node.stop()
+            throw error
+        }
+        agent.close()
+        await node.stop()
+    }
+
+    @Test("every call reaches the node as it was made, and all of them go over one connection")
+    func calls() async throws {
+        try await node { (node, agent) async throws in
+            let other = NodeID(high: 9, low: 9)
+            guard case .started(let id) = await agent.call(.start(.function(Sample.function)), within: deadline),
+                case .started(let resource) = await agent.call(.start(.resource(Sample.resource)), within: deadline)
+            else {
+                Issue.record("not started")
+                return
+            }
+            #expect(id.node == Sample.node && node.components.count == 2)
+            let requests: [NodeCall.Request] = [
+                .addPeer(other, invocationURL: "http://10.0.0.9:7006"),
+                .patch(id.component, .function, ["out": PhysicalID(node: other, component: resource.component)]),
+                .patch(resource.component, .resource, [:]), .removePeer(other), .stop(id.component, .function),
+                .stop(resource.component, .resource), .reset,
+            ]
+            for request in requests { #expect(await agent.call(request, within: deadline) == .done) }
+            let starts: [NodeCall.Request] = [.start(.function(Sample.function)), .start(.resource(Sample.resource))]
+            #expect(node.calls == starts + requests)
+            #expect(node.components.isEmpty && node.peers.isEmpty)
+
+            await withTaskGroup(of: CallOutcome.self) { group in
+                for _ in 0..<50 { group.addTask { await agent.call(.reset, within: deadline) } }
+                for await outcome in group { #expect(outcome == .done) }
+            }
+            #expect(node.connections == 1)
+        }
+    }
+
+    @Test("code of megabytes arrives as it was sent")
+    func largeBinary() async throws {
+        try await node { (node, agent) async throws in
+            let function = Sample.binary(8 << 20)
+            guard case .started(let id) = await agent.call(.start(.function(function)), within: .seconds(60)) else {
+                Issue.record("not started")
+                return
+            }
+            guard case .function(let arrived) = node.components[id.component] else {
+                Issue.record("not there")
+                return
+            }
+            #expect(arrived.functionClass.binary?.bytes == function.functionClass.binary?.bytes)
+        }
+    }
+
+    @Test("a node that refuses is told apart from one that fails")
+    func refusals() async throws {
+        try await node { (node, agent) async throws in
+            node.faults.refusals = 1
+            let request = NodeCall.Request.start(.function(Sample.function))
+            #expect(
+                await agent.call(request, within: deadline)
+                    == .refused(DomainRefusal("the node refuses", detail: "as it was told to")))
+            var other = Sample.function
+            other.functionClass.runtime = "CONTAINER"
+            #expect(
+                await agent.call(.start(.function(other)), within: deadline)
+                    == .refused(
+                        DomainRefusal(
+                            "Error when creating a function instance", detail: "there is no run-time \"CONTAINER\"")))
+            node.faults.fails = true
+            guard case .failed(let reason) = await agent.call(request, within: deadline) else {
+                Issue.record("not failed")
+                return
+            }
+            #expect(reason.hasPrefix("status 13 (") && reason.contains("as it was told to"))
+            node.faults.fails = false
+            guard case .failed = await agent.call(.stop(.init(high: 0, low: 1), .resource), within: deadline) else {
+                Issue.record("an unknown resource is INTERNAL at a node")
+                return
+            }
+            #expect(await agent.call(.stop(.init(high: 0, low: 1), .function), within: deadline) == .done)
+        }
+    }
+
+    @Test("a node that hangs leaves the outcome unknown when the time is up, and holds up no other call")
+    func hanging() async throws {
+        try await node { (node, agent) async throws in
+            #expect(await agent.call(.reset, within: deadline) == .done)
+            node.faults.hangs = true
+            let request = NodeCall.Request.start(.function(Sample.function))
+            async let stuck = agent.call(request, within: .seconds(2))
+            while node.calls.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
+            node.faults.hangs = false
+            #expect(await agent.call(.reset, within: deadline) == .done)
+            guard case .unknown(let reason) = await stuck else {
+                Issue.record("not unknown")
+                return
+            }
+            #expect(!reason.isEmpty && node.connections == 1)
+        }
+    }
+
+    @Test("a connection that is lost after the node has done it leaves the outcome unknown, and is made anew")
+    func closedAfterExecuting() async throws {
+        try await node { (node, agent) async throws in
+            node.faults.closesAfterExecuting = true
+            guard case .unknown = await agent.call(.start(.function(Sample.function)), within: deadline) else {
+                Issue.record("not unknown")
+                return
+            }
+            #expect(node.components.count == 1)
+            node.faults.closesAfterExecuting = false
+            #expect(await agent.call(.reset, within: deadline) == .done)
+            #expect(node.components.isEmpty)
+            // The transport may dial twice; from then on there is one connection again.
+            let connections = node.connections
+            #expect((2...3).contains(connections))
+            for _ in 0..<10 { #expect(await agent.call(.reset, within: deadline) == .done) }
+            #expect(node.connections == connections)
+        }
+    }
+
+    @Test("a node that names another one, or nothing, is reported as it answered")
+    func strangeAnswers() async throws {
+        try await node { (node, agent) async throws in
+            let other = NodeID(high: 9, low: 9)
+            let request = NodeCall.Request.start(.function(Sample.function))
+            node.faults.claimedNode = other
+            guard case .started(let id) = await agent.call(request, within: deadline) else {
+                Issue.record("not started")
+                return
+            }
+            #expect(id.node == other)
+            node.faults.answersNothing = true
+            guard case .unknown(let reason) = await agent.call(request, within: deadline) else {
+                Issue.record("not unknown")
+                return
+            }
+            #expect(reason.contains("neither an instance_id nor a response_error"))
+        }
+    }
+
+    @Test("where nobody listens, where nobody answers and where no name resolves, nothing can have happened")
+    func unreachable() async throws {
+        // It takes connections, by the kernel, and says nothing.
+        let silent = try Listener(Serving.url)
+        for url in [
+            ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 1),
+            ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: silent.port),
+            ServiceURL(scheme: .http, host: .name("no-such-host.invalid"), port: 7_005),
+        ] {
+            let agent = try NodeAgent(node: Sample.node, url: url)
+            let outcome = await agent.call(.reset, within: .seconds(1))
+            guard case .unreachable(let reason) = outcome else {
+                Issue.record("\(url): \(outcome)")
+                continue
+            }
+            #expect(!reason.isEmpty)
+            agent.close()
+        }
+        close(silent.take())
+    }
+
+    @Test("a node that comes back is reached again")
+    func comingBack() async throws {
+        let listener = try Listener(Serving.url)
+        let url = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: listener.port)
+        close(listener.take())
+        let agent = try NodeAgent(node: Sample.node, url: url)
+        guard case .unreachable = await agent.call(.reset, within: .seconds(1)) else {
+            Issue.record("reached")
+            return
+        }
+        var settings = DemoNode.Settings(node: Sample.node, registerURL: url)
+        settings.agentURL = url
+        let node = try DemoNode(settings)
+        var outcome = CallOutcome.unreachable("")
+        for _ in 0..<200 where outcome != .done {
+            outcome = await agent.call(.reset, within: .seconds(1))
+            if outcome != .done { try await Task.sleep(for: .milliseconds(100)) }
+        }
+        #expect(outcome == .done)
+        agent.close()
+        await node.stop()
+    }
+
+    @Test("a call under way ends when its connection is closed here")
+    func closing() async throws {
+        try await node { (node, agent) async throws in
+            node.faults.hangs = true
+            async let stuck = agent.call(.reset, within: .seconds(60))
+            while node.calls.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+            agent.close()
+            guard case .unknown = await stuck else {
+                Issue.record("not unknown")
+                return
+            }
+            guard case .unreachable = await agent.call(.reset, within: .seconds(5)) else {
+                Issue.record("called after closing")
+                return
+            }
+        }
+    }
+
+    @Test("a controller answers reset to whom it does not know, and that it cannot be reached is told")
+    func controller() async throws {
+        let controller = try DemoController()
+        let client = try ControllerClient(url: controller.registerURL)
+        var update = DomainUpdate(
+            domainID: "d", orchestratorURL: "http://127.0.0.1:7003", capabilities: DomainCapabilities(),
+            refreshDeadline: 9, counter: 0, nonce: 1)
+        #expect(await client.update(update, within: deadline) == .reset)
+        #expect(await client.update(update, within: deadline) == .accepted)
+        update.domainID = ""
+        #expect(
+            await client.update(update, within: deadline) == .refused(DomainRefusal("Empty domain identifier")))
+        await controller.stop()
+        guard case .failed = await client.update(update, within: .seconds(2)) else {
+            Issue.record("answered")
+            return
+        }
+        client.close()
+    }
+}

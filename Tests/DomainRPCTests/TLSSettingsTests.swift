@@ -1,0 +1,105 @@
+import DomainRPC
+import Service
+import TestSupport
+import Testing
+
+/// Domain specification, section 2.2: `tls_config.toml`.
+@Suite struct TLSSettingsTests {
+    @Test("the keys of the reference are read")
+    func keys() throws {
+        let settings = try TLSSettings(
+            toml: """
+                # protected
+                [server]
+                server_cert_path = "/s.pem"
+                server_key_path = '/s.key' # secret
+                server_ca_path = "/ca.pem"
+
+                [client]
+                client_ca_path = "/ca.pem"
+                client_cert_path = "/c.pem"
+                client_key_path = "/c.key"
+                domain_name = "n.example"
+                """, file: "t")
+        #expect(
+            settings.server
+                == .init(identity: .init(certificate: "/s.pem", key: "/s.key"), clientAuthority: "/ca.pem"))
+        #expect(
+            settings.client
+                == .init(
+                    authority: "/ca.pem", identity: .init(certificate: "/c.pem", key: "/c.key"),
+                    serverName: "n.example"))
+        #expect(try TLSSettings(toml: "\n[server]\n", file: "t") == TLSSettings())
+    }
+
+    @Test(
+        "what is malformed or half given is an error that says what is missing",
+        arguments: [
+            ("[server]\nserver_cert_path = \"/s\"", "server_key_path"),
+            ("[server]\nserver_key_path = \"/s\"", "server_cert_path"),
+            ("[server]\nserver_ca_path = \"/s\"", "server_ca_path needs"),
+            ("[client]\nclient_cert_path = \"/s\"\nclient_ca_path = \"/s\"", "client_key_path"),
+            ("[client]\nclient_cert_path = \"/s\"\nclient_key_path = \"/s\"", "client_ca_path is missing"),
+            ("[client]\ndomain_name = \"n\"", "client_ca_path is missing"),
+            ("[client]\ntpm_handle = \"0x81\"\nclient_ca_path = \"/s\"", "TPM"),
+            ("[server]\nserver_crt_path = \"/s\"", "unknown key \"server_crt_path\" in server"),
+            ("[servers]\n", "\"servers\" is neither"), ("server = \"x\"", "\"server\" is neither"),
+            ("[server]\nserver_cert_path = 5", "line 2"), ("[server]\nserver_cert_path = \"\"", "not empty"),
+            ("[server", "line 1"), ("[[server]]", "line 1"), ("server = {", "line 1"), ("\0", "NUL"),
+            ("[server]\n[server]\nserver_ca_path = \"\\q\"", "t: "), ("[server]\nserver_ca_path = \"/s\n\"", "line 2"),
+        ])
+    func errors(toml: String, part: String) {
+        let error = #expect(throws: ConfigurationError.self) { try TLSSettings(toml: toml, file: "t") }
+        let message = error?.message ?? ""
+        #expect(message.hasPrefix("t: ") && message.contains(part), "\(message)")
+    }
+
+    @Test("no file is plaintext; a file that names what cannot be used is an error, and never plaintext")
+    func files() throws {
+        let certificates = try Certificates.made.get()
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/tls_config.toml"
+        #expect(try TLSSettings(file: path) == TLSSettings())
+
+        func write(_ certificate: String, _ key: String, _ authority: String) throws {
+            let text = """
+                [server]
+                server_cert_path = "\(certificates.path(certificate))"
+                server_key_path = "\(certificates.path(key))"
+                [client]
+                client_ca_path = "\(certificates.path(authority))"
+                """
+            try TemporaryFolder.write(Array(text.utf8), to: path)
+        }
+        try write("server.pem", "server.key", "ca.pem")
+        #expect(try TLSSettings(file: path).server != nil)
+        for (certificate, key, authority) in [
+            ("none.pem", "server.key", "ca.pem"), ("server.pem", "none.key", "ca.pem"),
+            ("server.key", "server.key", "ca.pem"), ("server.pem", "node.key", "ca.pem"),
+            ("server.pem", "server.key", "server.key"), ("server.pem", "server.key", "none.pem"),
+        ] {
+            try write(certificate, key, authority)
+            let error = #expect(throws: ConfigurationError.self, "\(certificate) \(key) \(authority)") {
+                try TLSSettings(file: path)
+            }
+            #expect(error?.message.hasPrefix(path) == true)
+        }
+        #expect(throws: ConfigurationError.self) { try TLSSettings(file: folder.path) }
+        try TemporaryFolder.write([0xFF, 0xFE], to: path)
+        #expect(throws: ConfigurationError.self) { try TLSSettings(file: path) }
+    }
+
+    @Test("random files of TOML's own signs are read or refused", arguments: 0..<20 as Range<UInt64>)
+    func random(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let signs = [
+            "[", "]", "server", "client", "=", "\"", "'", "\n", " ", ".", "\\", "#", "{", "}", "server_ca_path", "\0",
+        ]
+        for _ in 0..<200 {
+            let text = (0..<Int.random(in: 0...14, using: &random)).map { _ in
+                signs[Int.random(in: 0..<signs.count, using: &random)]
+            }.joined()
+            _ = try? TLSSettings(toml: text, file: "seed \(seed)")
+        }
+    }
+}

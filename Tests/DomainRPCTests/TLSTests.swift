@@ -1,0 +1,139 @@
+import Domain
+import DomainPeers
+import DomainRPC
+import DomainWire
+import Synchronization
+import TestSupport
+import Testing
+
+/// Domain specification, section 2.2 and W21: protected connections.
+@Suite struct TLSTests {
+    private let certificates: Certificates
+
+    init() throws { certificates = try Certificates.made.get() }
+
+    private func settings(_ name: String = "server", mutual: Bool = false) -> DomainServer.Settings {
+        var settings = Serving.settings(.https)
+        settings.tls = TLSSettings.Server(
+            identity: certificates.identity(name), clientAuthority: mutual ? certificates.path("ca.pem") : nil)
+        return settings
+    }
+
+    private func client(
+        _ name: String? = nil, authority: String = "ca", serverName: String? = nil
+    ) -> TLSSettings.Client {
+        TLSSettings.Client(
+            authority: certificates.path("\(authority).pem"), identity: name.map { certificates.identity($0) },
+            serverName: serverName)
+    }
+
+    private func call(_ serving: Serving) async -> String? {
+        await failure { _ = try await serving.orchestrator.start(.resource(Sample.resource)) }
+    }
+
+    @Test("who trusts the authority is served, who trusts another one sends nothing")
+    func authority() async throws {
+        try await Serving.serving(settings(), tls: client()) { (serving) async throws in
+            #expect(await call(serving) == nil)
+        }
+        try await Serving.serving(settings(), tls: client(authority: "other-ca")) { (serving) async throws in
+            #expect(await call(serving)?.hasPrefix("unreachable") == true)
+            #expect(serving.stub.asked.isEmpty)
+        }
+    }
+
+    @Test("a certificate of another name is not taken, unless that is the name that was asked for")
+    func serverName() async throws {
+        try await Serving.serving(settings("elsewhere"), tls: client()) { (serving) async throws in
+            #expect(await call(serving)?.hasPrefix("unreachable") == true)
+        }
+        let named = client(serverName: "elsewhere.example")
+        try await Serving.serving(settings("elsewhere"), tls: named) { (serving) async throws in
+            #expect(await call(serving) == nil)
+        }
+    }
+
+    @Test("where clients need certificates, those of the authority are served, and the domain learns their names")
+    func mutual() async throws {
+        try await Serving.serving(settings(mutual: true), tls: client("controller")) { (serving) async throws in
+            #expect(await call(serving) == nil)
+            #expect(serving.stub.state.withLock { $0.peers.first }??.names == ["controller"])
+        }
+    }
+
+    @Test("where clients need certificates, none and a stranger's reach nothing", arguments: [nil, "stranger"])
+    func strangers(name: String?) async throws {
+        try await Serving.serving(settings(mutual: true), tls: client(name)) { (serving) async throws in
+            #expect(await call(serving) != nil)
+            let update = EdgelessApi_UpdateNodeRequest(Sample.update())
+            #expect(await failure { _ = try await serving.update(update) } != nil)
+            #expect(serving.stub.asked.isEmpty)
+        }
+    }
+
+    @Test("a node registers with its own certificate only, by URI or by DNS name", arguments: ["node", "node-dns"])
+    func nodeIdentity(name: String) async throws {
+        try await Serving.serving(settings(mutual: true), tls: client(name)) { (serving) async throws in
+            var update = Sample.update()
+            #expect(try await serving.update(EdgelessApi_UpdateNodeRequest(update)) == nil)
+            update.node = NodeID(high: 9, low: 9)
+            let message = EdgelessApi_UpdateNodeRequest(update)
+            let text = await failure { _ = try await serving.update(message) }
+            #expect(text?.contains("status 7 (") == true && text?.contains("\(update.node)") == true)
+            #expect(serving.stub.asked == ["update \(Sample.node)"])
+        }
+    }
+
+    @Test("binding nodes to certificates can be switched off")
+    func unboundNodes() async throws {
+        var settings = settings(mutual: true)
+        settings.bindsNodesToCertificates = false
+        try await Serving.serving(settings, tls: client("controller")) { (serving) async throws in
+            #expect(try await serving.update(EdgelessApi_UpdateNodeRequest(Sample.update())) == nil)
+        }
+    }
+
+    @Test("plaintext reaches nothing where TLS is spoken, and does not end the server")
+    func plaintext() async throws {
+        try await Serving.serving(settings(), tls: client()) { (serving) async throws in
+            let plain = try OrchestratorClient(
+                url: ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: serving.server.orchestratorPort),
+                within: .seconds(2))
+            #expect(await failure { _ = try await plain.start(.resource(Sample.resource)) } != nil)
+            plain.close()
+            for turn in 0..<20 {
+                let connection = try RawConnection(port: serving.server.orchestratorPort)
+                connection.send([22, 3, 1, 0, 5, 1], resets: turn % 2 == 0)
+            }
+            #expect(await call(serving) == nil)
+            #expect(serving.stub.asked == ["start resource"])
+        }
+    }
+
+    @Test("agents are called over TLS with a certificate that they demand")
+    func agents() async throws {
+        let register = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 1)
+        var settings = DemoNode.Settings(node: Sample.node, registerURL: register)
+        settings.agentURL = ServiceURL(scheme: .https, host: .ipv4("127.0.0.1"), port: 0)
+        settings.tls.server = TLSSettings.Server(
+            identity: certificates.identity("node"), clientAuthority: certificates.path("ca.pem"))
+        let node = try DemoNode(settings)
+        let agent = try NodeAgent(node: Sample.node, url: node.agentURL, tls: client("controller"))
+        #expect(await agent.call(.reset, within: .seconds(20)) == .done)
+        let nobody = try NodeAgent(node: Sample.node, url: node.agentURL, tls: client())
+        #expect(await nobody.call(.reset, within: .seconds(20)) != .done)
+        #expect(node.calls == [.reset])
+        agent.close()
+        nobody.close()
+        await node.stop()
+    }
+
+    @Test("neither plaintext where TLS was asked for, nor TLS without an authority")
+    func schemes() throws {
+        #expect(throws: PeerError.self) {
+            try NodeAgent(node: Sample.node, url: try ServiceURL("http://127.0.0.1:1"), tls: client())
+        }
+        #expect(throws: PeerError.self) { try NodeAgent(node: Sample.node, url: try ServiceURL("https://127.0.0.1:1")) }
+        #expect(throws: PeerError.self) { try NodeAgent(node: Sample.node, url: try ServiceURL("coap://127.0.0.1:1")) }
+    }
+}
