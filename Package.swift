@@ -41,6 +41,7 @@ let package = Package(
     products: [
         .executable(name: "berthd", targets: ["berthd"]),
         .executable(name: "berth", targets: ["berth"]),
+        .executable(name: "berth-domain", targets: ["berth-domain"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -77,7 +78,7 @@ let package = Package(
         module("Storage", ["CLinux", "CSQLite"]),
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         module("DomainStore", ["Domain", "Storage", "WireJSON"]),
-        module("DomainSettings", ["Domain", "Service", toml]),
+        module("DomainSettings", ["Domain", "Service", logging, toml]),
         module("DomainShell", ["Domain", "Service", logging]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
 
@@ -101,6 +102,13 @@ let package = Package(
             "berthd",
             [
                 "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
+                arguments, logging, unixSignals,
+            ]),
+        program(
+            "berth-domain",
+            [
+                "Domain", "DomainRPC", "DomainSettings", "DomainShell", "DomainStore", "DomainWire", "Service",
+                "Storage",
                 arguments, logging, unixSignals,
             ]),
         program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
@@ -135,6 +143,10 @@ let package = Package(
         tests(
             "DomainStoreTests",
             ["CFaultVFS", "CSQLite", "Domain", "DomainSimulation", "DomainStore", "Storage", "TestSupport"]),
+        // The process itself; the dependency on the program only has it built.
+        tests(
+            "BerthDomainTests",
+            ["Domain", "DomainPeers", "DomainSettings", "DomainWire", "TestSupport", "berth-domain"]),
         tests("DomainSettingsTests", ["Domain", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),

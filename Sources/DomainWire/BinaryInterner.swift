@@ -27,7 +27,7 @@ public final class BinaryInterner: Sendable {
 
     /// The code `data` with its SHA-256, in the buffer of the equal one that was seen before where there is one.
     package func binary(_ data: Data) -> Binary {
-        let digest = Self.digest(of: data)
+        let digest = Self.text(of: SHA256.hash(data: data))
         return known.withLock { known in
             if let binary = known.binaries[digest] {
                 if known.order.last != digest, let place = known.order.firstIndex(of: digest) {
@@ -49,12 +49,15 @@ public final class BinaryInterner: Sendable {
         }
     }
 
+    /// The SHA-256 of code, as a ``Binary`` has it.
+    public static func digest(of bytes: [UInt8]) -> String { text(of: SHA256.hash(data: bytes)) }
+
     /// 64 lower-case hexadecimal digits.
-    private static func digest(of data: Data) -> String {
+    private static func text(of hash: SHA256.Digest) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
         text.reserveCapacity(64)
-        for byte in SHA256.hash(data: data) {
+        for byte in hash {
             text.append(digits[Int(byte >> 4)])
             text.append(digits[Int(byte & 0xF)])
         }

@@ -79,15 +79,3 @@ struct Places {
         importState = configuration.importState ?? snap.map { "\($0)/data/state.json" }
     }
 }
-
-/// The environment as a dictionary.
-func processEnvironment() -> [String: String] {
-    var result: [String: String] = [:]
-    var entry = environ
-    while let text = entry.pointee {
-        let pair = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        if pair.count == 2 { result[String(pair[0])] = String(pair[1]) }
-        entry += 1
-    }
-    return result
-}

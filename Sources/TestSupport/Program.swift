@@ -1,15 +1,14 @@
 import Glibc
-import TestSupport
-import Testing
 
 /// A running program of a test's own: its standard output and error go to one file.
-final class Program: Sendable {
-    let pid: pid_t
+public final class Program: Sendable {
+    /// Its process.
+    public let pid: pid_t
     /// The file with all that it printed.
-    let output: String
+    public let output: String
 
     /// The built program of this package: it stands beside the program that runs the tests.
-    static func built(_ name: String) throws -> String {
+    public static func built(_ name: String) throws -> String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let length = readlink("/proc/self/exe", &buffer, buffer.count)
         let own = String(decoding: buffer.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -21,10 +20,14 @@ final class Program: Sendable {
         throw Missing(description: "\(name) was not built beside \(own)")
     }
 
-    struct Missing: Error, CustomStringConvertible { let description: String }
+    /// A program that is not there, or cannot be started.
+    public struct Missing: Error, CustomStringConvertible {
+        /// Which, and why.
+        public let description: String
+    }
 
     /// Starts a program with exactly these arguments and this environment.
-    init(_ arguments: [String], environment: [String: String] = [:], output: String) throws {
+    public init(_ arguments: [String], environment: [String: String] = [:], output: String) throws {
         self.output = output
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -60,7 +63,7 @@ final class Program: Sendable {
     }
 
     /// Waits for its end, at most `seconds`; nil where it goes on.
-    func end(seconds: Double = 20) async throws -> Int32? {
+    public func end(seconds: Double = 20) async throws -> Int32? {
         for _ in 0..<Int(seconds / 0.005) {
             if let status = look() { return status }
             try await Task.sleep(for: .milliseconds(5))
@@ -69,14 +72,15 @@ final class Program: Sendable {
     }
 
     /// Sends a signal.
-    func signal(_ number: Int32) { kill(pid, number) }
+    public func signal(_ number: Int32) { kill(pid, number) }
 
     /// All that it printed.
-    var text: String { String(decoding: TemporaryFolder.read(output) ?? [], as: UTF8.self) }
-    var lines: [String] { text.split(separator: "\n").map(String.init) }
+    public var text: String { String(decoding: TemporaryFolder.read(output) ?? [], as: UTF8.self) }
+    /// That, line by line.
+    public var lines: [String] { text.split(separator: "\n").map(String.init) }
 
     /// Waits until it has printed `text`.
-    func prints(_ text: String, seconds: Double = 10) async throws -> Bool {
+    public func prints(_ text: String, seconds: Double = 10) async throws -> Bool {
         for _ in 0..<Int(seconds / 0.005) {
             if self.text.contains(text) { return true }
             try await Task.sleep(for: .milliseconds(5))
@@ -85,7 +89,7 @@ final class Program: Sendable {
     }
 
     /// Runs a program to its end: its status and all that it printed.
-    static func run(
+    public static func run(
         _ arguments: [String], environment: [String: String] = [:], seconds: Double = 20
     ) async throws -> (status: Int32?, text: String) {
         let folder = try TemporaryFolder()

@@ -1,0 +1,41 @@
+import Glibc
+
+/// The hosts whose agents a domain may call: nobody who registers can aim its calls at others (domain specification, section 8,
+/// W21).
+public struct AgentHosts: Sendable {
+    private struct Network: Sendable {
+        let address: UInt32
+        let mask: UInt32
+    }
+
+    private var names: Set<String> = []
+    private var networks: [Network] = []
+
+    /// Hosts as the configuration lists them: names, addresses, or IPv4 networks such as `10.1.0.0/16`. None means all.
+    public init(_ texts: [String]) {
+        for text in texts {
+            let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2, let address = Self.address(String(parts[0])), let bits = Int(parts[1]),
+                (0...32).contains(bits)
+            {
+                networks.append(Network(address: address, mask: bits == 0 ? 0 : ~0 << UInt32(32 - bits)))
+            } else {
+                names.insert(text.lowercased())
+            }
+        }
+    }
+
+    /// Whether the agent of this host may be called.
+    public func admits(_ host: String) -> Bool {
+        if names.isEmpty && networks.isEmpty { return true }
+        if names.contains(host.lowercased()) { return true }
+        guard let address = Self.address(host) else { return false }
+        return networks.contains { $0.address & $0.mask == address & $0.mask }
+    }
+
+    private static func address(_ text: String) -> UInt32? {
+        var address = in_addr()
+        guard !text.utf8.contains(0), inet_pton(AF_INET, text, &address) == 1 else { return nil }
+        return UInt32(bigEndian: address.s_addr)
+    }
+}

@@ -1,0 +1,25 @@
+import Logging
+
+/// The environment variable `RUST_LOG` of the reference, as far as it names a level.
+public enum LogFilter {
+    /// The level of a filter such as `info` or `warn,edgeless_orc=debug`: that of the first part which names one for all or for
+    /// the orchestrator; `notice` without any.
+    public static func level(of filter: String?) -> Logger.Level {
+        var level: Logger.Level?
+        for part in (filter ?? "").split(separator: ",") {
+            let sides = part.split(separator: "=", maxSplits: 1)
+            let isOurs = sides.count == 1 || sides[0].hasPrefix("edgeless_orc") || sides[0].hasPrefix("berth")
+            guard isOurs, let name = sides.last, let named = named(String(name)) else { continue }
+            level = min(level ?? named, named)
+        }
+        return level ?? .notice
+    }
+
+    private static func named(_ name: String) -> Logger.Level? {
+        switch name.lowercased() {
+        case "off": .critical
+        case "warn": .warning
+        default: Logger.Level(rawValue: name.lowercased())
+        }
+    }
+}

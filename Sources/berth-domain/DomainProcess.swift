@@ -1,0 +1,152 @@
+import Domain
+import DomainRPC
+import DomainSettings
+import DomainShell
+import DomainStore
+import DomainWire
+import Glibc
+import Logging
+import Service
+import Storage
+import UnixSignals
+
+/// A serving `berth-domain`: configuration, lock, state, domain, sockets, put together in the one right order.
+struct DomainProcess {
+    let configFile: String
+    let stateDirectory: String?
+
+    func run() async throws {
+        let log = Logger(label: "berth-domain") { _ in
+            LineLogHandler(
+                sink: .standardError, level: LogFilter.level(of: getenv("RUST_LOG").map { String(cString: $0) }))
+        }
+        let (configuration, tls) = try settings(log)
+        var settings = DomainServer.Settings(
+            orchestratorURL: try url(configuration.orchestratorURL, "general.orchestrator_url"),
+            nodeRegisterURL: try url(configuration.nodeRegisterURL, "general.node_register_url"))
+        settings.tls = tls.server
+        settings.messageLimit = configuration.messageLimit
+        var options = configuration.options
+        options.orchestratorURL = try announced(configuration, settings.orchestratorURL, log)
+
+        signal(SIGPIPE, SIG_IGN)
+        // Signals are taken from here on, so that none that comes early is lost.
+        let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint])
+        let folder = stateDirectory ?? "/var/lib/berth/domain/\(options.domainID)"
+        let lock = try takeLock(folder)
+        let (store, records) = try openStore(folder, log)
+        let outside = try Outside(
+            controller: try url(configuration.domainRegisterURL, "general.domain_register_url"), tls: tls.client,
+            messageLimit: configuration.messageLimit)
+        let shell = try DomainShell(
+            records: records, options: options, keeper: StoreKeeper(store), outside: outside,
+            callDeadline: .seconds(configuration.callDeadline), logger: log)
+        let server: DomainServer
+        do {
+            server = try DomainServer(
+                ServedDomain(shell: shell, hosts: AgentHosts(configuration.agentHosts)), settings: settings, logger: log
+            )
+        } catch {
+            shell.stop()
+            printError("\(error)")
+            throw Status.noAddress
+        }
+        log.notice(
+            "serving",
+            metadata: [
+                "domain": "\(options.domainID)", "orchestrator": "\(configuration.orchestratorURL)",
+                "nodes": "\(configuration.nodeRegisterURL)", "announced": "\(options.orchestratorURL)",
+                "state": "\(folder)", "instances": "\(records.instances.count)",
+            ])
+        let notifier = SystemdNotifier(environment: processEnvironment())
+        notifier.ready(status: "Serving domain \(options.domainID)")
+        let hasFailed = await wait(for: signals, server, log)
+        notifier.stopping()
+        await server.stop(within: .seconds(5))
+        shell.stop()
+        outside.close()
+        withExtendedLifetime(lock) {}
+        log.notice("stopped")
+        if hasFailed { throw Status.noAddress }
+    }
+
+    /// Waits until a signal comes or the server ends by itself.
+    ///
+    /// - Returns: whether the latter.
+    private func wait(for signals: UnixSignalsSequence, _ server: DomainServer, _ log: Logger) async -> Bool {
+        let (ends, end) = AsyncStream<Bool>.makeStream()
+        Task {
+            for await _ in signals { end.yield(false) }
+        }
+        Task {
+            do { try await server.waitUntilStopped() } catch {
+                log.critical("the server has ended", metadata: ["reason": "\(error)"])
+            }
+            end.yield(true)
+        }
+        for await hasFailed in ends { return hasFailed }
+        return false
+    }
+
+    // MARK: - Parts
+
+    private func settings(_ log: Logger) throws -> (OrchestratorConfiguration, TLSSettings) {
+        do {
+            let configuration = try OrchestratorConfiguration(toml: readText(configFile), file: configFile)
+            for warning in configuration.warnings { log.warning("\(warning)") }
+            return (configuration, try TLSSettings(file: "tls_config.toml"))
+        } catch {
+            printError("\(error)")
+            throw Status.configuration
+        }
+    }
+
+    private func url(_ text: String, _ key: String) throws -> ServiceURL {
+        do { return try ServiceURL(text) } catch {
+            printError("\(configFile): \(key): \(error.reason)")
+            throw Status.configuration
+        }
+    }
+
+    private func announced(
+        _ configuration: OrchestratorConfiguration, _ served: ServiceURL, _ log: Logger
+    ) throws -> String {
+        guard configuration.announcedURL.isEmpty else {
+            return try url(configuration.announcedURL, "general.orchestrator_url_announced").description
+        }
+        guard let host = HostAddress.first else {
+            log.error("the host has no address to announce: give general.orchestrator_url_announced")
+            return ""
+        }
+        return "\(served.scheme.rawValue)://\(host):\(served.port)"
+    }
+
+    private func takeLock(_ folder: String) throws -> StoreLock {
+        do { return try StoreLock(folder: folder) } catch {
+            printError("\(error)")
+            if case .locked = error.reason { throw Status.running }
+            throw Status.inputOutput
+        }
+    }
+
+    private func openStore(_ folder: String, _ log: Logger) throws -> (DomainStore, DomainRecords) {
+        let opened: DomainStore.Opened
+        do {
+            opened = try DomainStore.open(folder: folder, digest: BinaryInterner.digest) { log.error("\($0)") }
+        } catch {
+            printError("\(error)")
+            throw Status.inputOutput
+        }
+        switch opened {
+        case .ready(let store, let records):
+            if let reason = store.failure {
+                log.error(
+                    "the state cannot be written: nothing is started until it can", metadata: ["reason": "\(reason)"])
+            }
+            return (store, records)
+        case .untrusted(let reason):
+            printError("the stored state cannot be trusted: \(reason)")
+            throw Status.untrusted
+        }
+    }
+}

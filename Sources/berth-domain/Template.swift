@@ -1,0 +1,28 @@
+import DomainSettings
+import Glibc
+import Service
+
+/// Writes the template of the configuration to a file that does not exist yet.
+func writeTemplate(_ path: String) throws {
+    let bytes = Array(OrchestratorConfiguration.template.utf8)
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+        if errno == EEXIST {
+            printError("cannot overwrite configuration file: \(path)")
+            throw Status.exists
+        }
+        printError("\(SystemError("write \(path)", errno: errno))")
+        throw Status.inputOutput
+    }
+    defer { close(descriptor) }
+    guard write(descriptor, bytes, bytes.count) == bytes.count else {
+        printError("\(SystemError("write \(path)", errno: errno))")
+        throw Status.inputOutput
+    }
+}
+
+/// Writes a line to standard error.
+func printError(_ text: String) {
+    let line = Array("berth-domain: \(text)\n".utf8)
+    _ = write(2, line, line.count)
+}

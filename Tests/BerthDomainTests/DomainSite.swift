@@ -1,0 +1,113 @@
+import Domain
+import DomainPeers
+import DomainWire
+import Glibc
+import TestSupport
+import Testing
+
+/// A folder with a configuration and a state, free ports, and the `berth-domain` processes that a test starts on them.
+final class DomainSite {
+    let folder: TemporaryFolder
+    let binary: String
+    let orchestrator: ServiceURL
+    let nodeRegister: ServiceURL
+    let controllerRegister: ServiceURL
+    private var starts = 0
+
+    init(name: String = "berth-domain") throws {
+        folder = try TemporaryFolder()
+        binary = try Program.built(name)
+        var ports = try Self.freePorts(3)
+        func url() -> ServiceURL { ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: ports.removeFirst()) }
+        (orchestrator, nodeRegister, controllerRegister) = (url(), url(), url())
+        try write("")
+    }
+
+    var config: String { "\(folder.path)/orchestrator.toml" }
+
+    /// Writes the configuration with further lines of the table `general`.
+    func write(_ general: String, _ rest: String = "") throws {
+        let text = """
+            [general]
+            domain_register_url = "\(controllerRegister)"
+            subscription_refresh_interval_sec = 1
+            domain_id = "domain-test"
+            orchestrator_url = "\(orchestrator)"
+            orchestrator_url_announced = "\(orchestrator)"
+            node_register_url = "\(nodeRegister)"
+            \(general)
+            \(rest)
+            """
+        try TemporaryFolder.write(Array(text.utf8), to: config)
+    }
+
+    func spawn(_ arguments: [String] = []) throws -> Program {
+        starts += 1
+        return try Program(
+            [binary, "-c", config, "--state-dir", "\(folder.path)/state"] + arguments,
+            environment: ["RUST_LOG": "info"], output: "\(folder.path)/log-\(starts)")
+    }
+
+    /// Starts a domain and waits until it serves.
+    func serve() async throws -> Program {
+        let program = try spawn()
+        guard try await program.prints("NOTICE: serving", seconds: 30) else {
+            throw Silent(description: "berth-domain does not serve: \(program.text)")
+        }
+        return program
+    }
+
+    struct Silent: Error, CustomStringConvertible { let description: String }
+
+    func node(_ number: Int, labels: [String] = [], providers: [ResourceProvider] = []) throws -> DemoNode {
+        var settings = DemoNode.Settings(node: NodeID(high: 7, low: UInt64(number)), registerURL: nodeRegister)
+        settings.capabilities.cpus = 1
+        settings.capabilities.cores = 1
+        settings.capabilities.runtimes = ["RUST_WASM"]
+        settings.capabilities.labels = labels
+        settings.providers = providers
+        settings.interval = 1
+        let node = try DemoNode(settings)
+        node.start()
+        return node
+    }
+
+    static func function(_ annotations: [String: String] = [:]) -> Specification {
+        .function(
+            FunctionSpecification(
+                functionClass: FunctionClass(
+                    id: "doubler", runtime: "RUST_WASM", version: "0.1",
+                    binary: Binary(digest: BinaryInterner.digest(of: [1, 2, 3]), bytes: [1, 2, 3]), outputs: ["out"]),
+                annotations: annotations, stateID: StateID(high: 1, low: 1), statePolicy: .nodeLocal, workflowID: "wf"))
+    }
+
+    /// Ports of the loopback that nobody listens at.
+    private static func freePorts(_ count: Int) throws -> [UInt16] {
+        var sockets: [Int32] = []
+        defer { for socket in sockets { close(socket) } }
+        return try (0..<count).map { _ in
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            sockets.append(descriptor)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let result = withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                    bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
+                }
+            }
+            guard result else { throw Silent(description: "no free port: errno \(errno)") }
+            return UInt16(bigEndian: address.sin_port)
+        }
+    }
+}
+
+/// Whether something becomes true within some seconds.
+func eventually(seconds: Double = 20, _ condition: () async throws -> Bool) async throws -> Bool {
+    for _ in 0..<Int(seconds / 0.02) {
+        if try await condition() { return true }
+        try await Task.sleep(for: .milliseconds(20))
+    }
+    return false
+}

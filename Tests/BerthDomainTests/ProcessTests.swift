@@ -1,0 +1,148 @@
+import Domain
+import DomainPeers
+import DomainSettings
+import DomainWire
+import Glibc
+import TestSupport
+import Testing
+
+/// `berth-domain` as a process, with nodes and a controller over real connections.
+@Suite(.serialized) struct ProcessTests {
+    @Test("X5: -t writes the template, and never over a file that exists")
+    func template() async throws {
+        let site = try DomainSite()
+        let path = "\(site.folder.path)/template.toml"
+        #expect(try await Program.run([site.binary, "-t", path]).status == 0)
+        #expect(TemporaryFolder.read(path) == Array(OrchestratorConfiguration.template.utf8))
+        try TemporaryFolder.write([1], to: path)
+        let again = try await Program.run([site.binary, "--template", path])
+        #expect(again.status == 73 && again.text.contains("cannot overwrite configuration file: \(path)"))
+        #expect(TemporaryFolder.read(path) == [1])
+    }
+
+    @Test("a configuration that is missing or wrong ends it with 78 and says why")
+    func configuration() async throws {
+        let site = try DomainSite()
+        let missing = try await Program.run([site.binary, "-c", "/nonexistent/o.toml"])
+        #expect(missing.status == 78 && missing.text.contains("/nonexistent/o.toml"))
+        for (text, word) in [
+            ("[general]\nsubscription_refresh_interval_sec = 0", "subscription_refresh_interval_sec"),
+            ("[general]\norchestrator_url = \"http://:7003\"", "orchestrator_url"), ("[[[", "line 1"),
+        ] {
+            try TemporaryFolder.write(Array(text.utf8), to: site.config)
+            let process = try site.spawn()
+            #expect(try await process.end() == 78)
+            #expect(process.text.contains(word), "\(process.text)")
+        }
+    }
+
+    @Test("W22: an address that somebody else listens at ends it with 69 and names the address")
+    func bindFailure() async throws {
+        let site = try DomainSite()
+        let first = try await site.serve()
+        let other = try DomainSite()
+        try TemporaryFolder.write(TemporaryFolder.read(site.config) ?? [], to: other.config)
+        let second = try other.spawn()
+        #expect(try await second.end() == 69)
+        #expect(second.text.contains("\(site.orchestrator.port)"))
+        first.signal(SIGTERM)
+        #expect(try await first.end() == 0)
+    }
+
+    @Test("two processes never use one state folder")
+    func lock() async throws {
+        let site = try DomainSite()
+        let first = try await site.serve()
+        #expect(try await site.spawn().end() == 75)
+        first.signal(SIGTERM)
+        #expect(try await first.end() == 0)
+    }
+
+    @Test("a workflow is deployed, outlives kill -9 of the orchestrator without a reset, and moves when its node dies")
+    func wholeLife() async throws {
+        let site = try DomainSite()
+        let controller = try DemoController(url: site.controllerRegister)
+        var process = try await site.serve()
+        let nodes = try (1...3).map { number in
+            try site.node(
+                number, labels: ["n\(number)"],
+                providers: number == 3 ? [ResourceProvider(id: "log-3", classType: "file-log")] : [])
+        }
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.nodes == 3 })
+        #expect(try await eventually { nodes.allSatisfy { $0.peers.count == 3 } })
+
+        let client = try OrchestratorClient(url: site.orchestrator)
+        let pinned = "\(nodes[0].node), \(nodes[1].node)"
+        let first = try await client.start(DomainSite.function(["node_id_match_any": pinned])).get()
+        let second = try await client.start(DomainSite.function(["label_match_all": "n3"])).get()
+        let log = try await client.start(
+            .resource(ResourceSpecification(classType: "file-log", configuration: ["filename": "a.log"]))
+        ).get()
+        try await client.patch(first, mapping: ["out": second], kind: .function)
+        try await client.patch(second, mapping: ["out": log], kind: .function)
+        func host(of count: Int = 1) -> DemoNode? { nodes.first { $0.components.count == count } }
+        #expect(try await eventually { nodes[2].components.count == 2 && host() != nil })
+        let old = try #require(host())
+        #expect(try await eventually { old.calls.contains { if case .patch = $0 { true } else { false } } })
+        let nonce = try #require(controller.domains["domain-test"]?.update.nonce)
+        for node in nodes { node.forgetCalls() }
+
+        process.signal(SIGKILL)
+        _ = try await process.end()
+        process = try await site.serve()
+        let again = try OrchestratorClient(url: site.orchestrator)
+        #expect(try await eventually { (controller.domains["domain-test"]?.update.capabilities.nodes ?? 0) == 3 })
+        #expect(controller.domains["domain-test"]?.update.nonce == nonce)
+        try await Task.sleep(for: .seconds(2))
+        #expect(nodes.allSatisfy { !$0.calls.contains(.reset) })
+        #expect(nodes[2].components.count == 2 && old.components.count == 1)
+
+        let other = try #require(nodes[0...1].first { $0.node != old.node })
+        old.fallSilent()
+        #expect(try await eventually { other.components.count == 1 })
+        #expect(
+            try await eventually {
+                other.calls.contains { if case .patch(_, _, let row) = $0 { row.count == 1 } else { false } }
+            })
+        try await again.stop(first, kind: .function)
+        try await again.stop(second, kind: .resource)
+        try await again.stop(log, kind: .resource)
+        #expect(try await eventually { other.components.isEmpty && nodes[2].components.isEmpty })
+
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
+        for client in [client, again] { client.close() }
+        for node in nodes { await node.stop() }
+        await controller.stop()
+    }
+
+    @Test("W21: an agent at a host that is not allowed is refused, and nothing is sent there")
+    func agentHosts() async throws {
+        let site = try DomainSite()
+        try site.write("agent_hosts = [\"10.0.0.0/8\"]")
+        let process = try await site.serve()
+        let node = try site.node(1)
+        let refusal = try await node.registerOnce()
+        #expect(refusal?.summary == "invalid node configuration")
+        #expect(refusal?.detail?.contains("127.0.0.1") == true)
+        #expect(node.calls.isEmpty)
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
+        await node.stop()
+    }
+
+    @Test("state that was damaged is not served: it ends with 65 and names the file, which stays as it is")
+    func damaged() async throws {
+        let site = try DomainSite()
+        let process = try await site.serve()
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
+        let path = "\(site.folder.path)/state/domain.db"
+        var bytes = try #require(TemporaryFolder.read(path))
+        for place in 4096..<4196 { bytes[place] ^= 0x55 }
+        try TemporaryFolder.write(bytes, to: path)
+        let again = try site.spawn()
+        #expect(try await again.end() == 65)
+        #expect(again.text.contains(path) && TemporaryFolder.read(path) == bytes)
+    }
+}
