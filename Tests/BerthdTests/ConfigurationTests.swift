@@ -121,6 +121,15 @@ import WireJSON
         #expect(try await (try await site.serve()).stop() == 0)
     }
 
+    @Test("a file in the socket's place ends it with 73, is named, and stays as it is")
+    func occupiedSocket() async throws {
+        let site = try Site()
+        try TemporaryFolder.write(Array("precious".utf8), to: site.socket)
+        let result = try await Program.run([site.binary] + site.places + ["--simulate"])
+        #expect(result.status == 73 && result.text.contains("\(site.socket): exists and is not a socket"), "\(result)")
+        #expect(TemporaryFolder.read(site.socket) == Array("precious".utf8))
+    }
+
     @Test("a state folder that cannot be used ends it with 74, and is named")
     func noState() async throws {
         let site = try Site()
