@@ -105,6 +105,7 @@ struct CommandTests {
         let daemon = try daemon()
         let status = try JSONValue(Array(try run(daemon, "status", "--json").output.utf8))
         #expect(status["answering"]?.boolean == true && status["socket"]?.string == daemon.path)
+        #expect(status["accepts_changes"]?.boolean == true && status["reason"] == nil)
         #expect(status["allocations"]?["total_available_cpus"]?.integer == 24)
         let map = try JSONValue(Array(try run(daemon, "map", "--simulate", "--json").output.utf8))
         #expect(map["machine"]?["cpus_online"]?.string == "0-31")
@@ -112,6 +113,33 @@ struct CommandTests {
         #expect(map["memory"]?["numa_hugepages"]?["node0"] != nil)
         let alone = try JSONValue(Array(try Program.run(["map", "--simulate", "--no-daemon", "--json"]).output.utf8))
         #expect(alone["allocations"] == .null)
+    }
+
+    @Test("status asks to remove what nobody has, and says whether the daemon accepts changes; 1 where it refuses")
+    func acceptsChanges() throws {
+        let sound = try daemon()
+        let result = try run(sound, "status")
+        #expect(result.status == 0 && result.output.contains("\nchanges  accepted\n"), "\(result)")
+        let probe = try #require(sound.requests.first { $0.contains("allocate_hugepages") })
+        #expect(probe.hasSuffix(#""hugepages_requested":-1,"node_id":0,"size_kb":2048}"#))
+        #expect(probe.contains(#""service_name":"berth-status-"#))
+        _ = try run(sound, "status")
+        #expect(Set(sound.requests.filter { $0.contains("allocate_hugepages") }).count == 2, "a new name each time")
+
+        let corrupt = try FakeDaemon { request in
+            if request.contains("list_allocations") { return .text(list) }
+            if request.contains("get_memory_info") { return .text(memory) }
+            return .text(#"{"version":"1.0","error":"The stored state is\n corrupt"}"#)
+        }
+        let refused = try run(corrupt, "status")
+        #expect(refused.status == 1 && refused.output.contains("changes  refused: The stored state is\\n corrupt\n"))
+        #expect(refused.errors == "berth: changes are refused: The stored state is\\n corrupt\n")
+        let json = try run(corrupt, "status", "--json")
+        let document = try JSONValue(Array(json.output.utf8))
+        #expect(json.status == 1 && document["answering"]?.boolean == true)
+        #expect(document["accepts_changes"]?.boolean == false)
+        #expect(document["reason"]?.string == "The stored state is\n corrupt")
+        #expect(document["allocations"]?["total_available_cpus"]?.integer == 24)
     }
 
     @Test("On a terminal there are colours, unless NO_COLOR or --color says otherwise; in a pipe only when told")
