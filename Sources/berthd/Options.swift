@@ -17,9 +17,9 @@ struct Options: ParsableArguments {
     @Option(help: "The socket's group, by name or number (the access group, else the admin group).")
     var socketGroup: String?
     @Option(
-        help:
-            "The group whose members are administrators, besides root. With --access-group too, they must be in the socket's group as well to connect."
-    )
+        help: ArgumentHelp(
+            "The group whose members are administrators, besides root. With --access-group too, they must be in the "
+                + "socket's group as well to connect."))
     var adminGroup: String?
     @Option(help: "The group whose members may use the socket and change what they own.")
     var accessGroup: String?
@@ -28,9 +28,9 @@ struct Options: ParsableArguments {
     @Option(help: "The least level that is logged: trace, debug, info, notice, warning, error, critical.")
     var logLevel: String?
     @Option(
-        help:
-            "Choices that differ from the reference's: keep-pins, prefer-free, whole-cores, online-only. Several: once for each, or with commas between."
-    )
+        help: ArgumentHelp(
+            "Choices that differ from the reference's: keep-pins, prefer-free, whole-cores, online-only. "
+                + "Several: once for each, or with commas between."))
     var policy: [String] = []
     @Option(help: "The most bytes of a new service's name; 0 for no limit of its own.")
     var nameLimit: String?

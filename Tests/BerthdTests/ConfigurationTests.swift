@@ -31,7 +31,7 @@ import WireJSON
 
     @Test(
         "a capture that is none is told in one plain sentence that names it",
-        arguments: ["[]", "{}", "{\"files\":{\"a\":1}}", "{"])
+        arguments: ["[]", "{}", #"{"files":{"a":1}}"#, "{"])
     func badCapture(text: String) async throws {
         let site = try Site()
         let capture = "\(site.path)/machine.json"
