@@ -40,13 +40,14 @@ lint: ## check format, imports, scripts, YAML; changes nothing
 protos: ## regenerate the Swift code of Protos
 	@Scripts/protos
 
-docs: ## man pages and completions into OUT (dist), and check that README's commands exist
+docs: ## man pages and completions into OUT (dist), and check the commands and exchanges that the documentation shows
 	@Scripts/dependencies build check
 	swift build --product berthd
 	swift build --product berth
 	Scripts/manuals $(OUT)/man .build/debug/berthd .build/debug/berth
 	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth
 	@Scripts/check-readme .build/debug
+	@Scripts/check-protocol .build/debug
 
 deb: ## build a Debian package of static programs into OUT (dist)
 	@Scripts/dependencies build deb

@@ -101,7 +101,7 @@ public final class EPAFace: Sendable {
         reply: @escaping @Sendable ([UInt8]) -> Void
     ) throws(EPARequestError) {
         let command = try command(for: request, options: options)
-        try checkName(command.holder, options)
+        if !command.onlyGivesBack { try checkName(command.holder, options) }
         let caller = Caller(
             uid: peer.uid, gid: peer.gid, pid: peer.pid, label: peer.label, isAdministrator: isAdministrator)
         host.submit(command, by: caller, policy: options.policy) { [journalist] result in
@@ -209,6 +209,16 @@ extension Host.Failure {
         case .refused(let refusal): refusal.text(action: action)
         case .notKept(let error): "\(error)"
         case .stopping: "The service is stopping"
+        }
+    }
+}
+
+extension Command {
+    /// Whether it can make no new claim, so that limits of new names do not matter.
+    fileprivate var onlyGivesBack: Bool {
+        switch self {
+        case .releaseCores, .releaseNodeCores, .unbookPages, .end: true
+        case .allocateCores, .allocateNodeCores, .bookPages, .put: false
         }
     }
 }

@@ -12,12 +12,15 @@ public struct SocketFile: Sendable {
     public let path: String
     /// The listening descriptor, not blocking; whoever serves it closes it.
     public let descriptor: Int32
+    private let device: UInt64
     private let inode: UInt64
 
-    /// The most bytes of a path: `sun_path` less its final NUL (unix(7)).
-    public static let pathLimit = 107
+    /// The most bytes of a path: `sun_path` (unix(7)) less its final NUL and what the temporary name adds.
+    public static let pathLimit = 107 - suffix.utf8.count
+    /// What is added to the path until the socket is ready.
+    private static let suffix = ".new"
 
-    /// Listens at `path`.
+    /// Listens at `path`. A socket that nobody listens to is replaced; anything else there is left alone.
     ///
     /// - Parameters:
     ///   - mode: the permission bits.
@@ -25,8 +28,9 @@ public struct SocketFile: Sendable {
     ///   - group: the group, or nil for the own one.
     /// - Throws: ``SocketFileError``.
     public init(listeningAt path: String, mode: UInt32, owner: UInt32?, group: UInt32?) throws(SocketFileError) {
-        let temporary = path + ".new"
-        guard temporary.utf8.count <= Self.pathLimit else { throw .pathTooLong(path) }
+        let temporary = path + Self.suffix
+        guard path.utf8.count <= Self.pathLimit else { throw .pathTooLong(path) }
+        for place in [path, temporary] where Self.isOccupied(place) { throw .occupied(place) }
         guard !Self.answers(path) else { throw .inUse(path) }
         unlink(temporary)
         let descriptor = clinux_bind(temporary)
@@ -43,23 +47,45 @@ public struct SocketFile: Sendable {
             ("set the mode of \(path)", { chmod(temporary, mode) }),
             ("listen at \(path)", { listen(descriptor, 1024) }),
             ("look at \(path)", { lstat(temporary, &file) }),
-            ("put the socket at \(path)", { rename(temporary, path) }),
+            (
+                "put the socket at \(path)",
+                {
+                    // A rename replaces whatever is there by now.
+                    guard !Self.isOccupied(path) else {
+                        errno = EEXIST
+                        return -1
+                    }
+                    return rename(temporary, path)
+                }
+            ),
         ]
         for (action, step) in steps where step() != 0 {
-            let error = SystemError(action, errno: errno)
+            // EEXIST comes from no other step than the last look.
+            let error: SocketFileError =
+                errno == EEXIST ? .occupied(path) : .failed(SystemError(action, errno: errno))
             close(descriptor)
             unlink(temporary)
-            throw .failed(error)
+            throw error
         }
         self.path = path
         self.descriptor = descriptor
+        device = UInt64(file.st_dev)
         inode = UInt64(file.st_ino)
     }
 
     /// Removes the file, if it is still this socket's.
     public func remove() {
         var file = stat()
-        if lstat(path, &file) == 0, UInt64(file.st_ino) == inode { unlink(path) }
+        guard lstat(path, &file) == 0, file.st_mode & S_IFMT == S_IFSOCK, UInt64(file.st_dev) == device,
+            UInt64(file.st_ino) == inode
+        else { return }
+        unlink(path)
+    }
+
+    /// Whether something is at `path` that is no socket: it is somebody's, and not looked through where it is a link.
+    private static func isOccupied(_ path: String) -> Bool {
+        var file = stat()
+        return lstat(path, &file) == 0 && file.st_mode & S_IFMT != S_IFSOCK
     }
 
     /// Whether somebody accepts connections at `path`.
@@ -78,6 +104,8 @@ public enum SocketFileError: Error, Equatable, Sendable, CustomStringConvertible
     case pathTooLong(String)
     /// Another program serves there.
     case inUse(String)
+    /// Something is there that is no socket.
+    case occupied(String)
     /// A system call failed.
     case failed(SystemError)
 
@@ -85,8 +113,9 @@ public enum SocketFileError: Error, Equatable, Sendable, CustomStringConvertible
     public var description: String {
         switch self {
         case .pathTooLong(let path):
-            "\(path): a socket's path may have at most \(SocketFile.pathLimit - 4) bytes, this has \(path.utf8.count)"
+            "\(path): a socket's path may have at most \(SocketFile.pathLimit) bytes, this has \(path.utf8.count)"
         case .inUse(let path): "\(path): another program serves there"
+        case .occupied(let path): "\(path): exists and is not a socket; it is left alone"
         case .failed(let error): error.description
         }
     }

@@ -198,14 +198,20 @@ public final class Host: Sendable {
                     return Outcome(decision: decision, statistics: next.statistics(isolated: job.command.isolated))
                 })
         }
-        if !changes.isEmpty {
+        // After a failure not even what changes nothing is granted before writing works again: who asks learns of it.
+        if !changes.isEmpty || writer.keeper.failure != nil {
             do {
                 try writer.keeper.keep(changes, before: writer.ledger)
-                writer.ledger = next
-                published.withLock { $0 = Published(ledger: next, version: $0.version + 1) }
+                if !changes.isEmpty {
+                    writer.ledger = next
+                    published.withLock { $0 = Published(ledger: next, version: $0.version + 1) }
+                }
             } catch {
-                // Refusals too may rest on a change that is not durable.
-                results = results.map { _ in .failure(.notKept(error)) }
+                results = results.map { result in
+                    // Refusals too may rest on a change that is not durable; where there is none, they stand.
+                    if changes.isEmpty, case .failure = result { return result }
+                    return .failure(.notKept(error))
+                }
             }
         }
         for (job, result) in zip(jobs, results) { job.completion(result) }

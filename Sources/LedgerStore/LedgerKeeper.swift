@@ -5,6 +5,10 @@ public protocol LedgerKeeper: AnyObject {
     /// Why no command may be carried out at all, not even one that changes nothing; nil where all is well.
     var untrusted: KeepingError? { get }
 
+    /// Why nothing can be kept at present, as the last attempt showed; nil while all is well. ``keep(_:before:)`` without
+    /// changes tries again.
+    var failure: String? { get }
+
     /// Keeps changes, all of them or none, before it returns.
     ///
     /// - Parameters:
@@ -30,6 +34,8 @@ public enum KeepingError: Error, Equatable, Sendable, CustomStringConvertible {
     case failed(String)
     /// What is on the disk cannot be trusted; an operator must decide.
     case untrusted(String)
+    /// The state that the store was to begin with cannot be trusted; an operator must mend it or decide.
+    case untrustedImport(String)
 
     /// One sentence for people, which names the file.
     public var description: String {
@@ -37,6 +43,9 @@ public enum KeepingError: Error, Equatable, Sendable, CustomStringConvertible {
         case .failed(let text): "The change could not be stored, nothing was changed: \(text)"
         case .untrusted(let text):
             "The stored state is corrupt, allocations are refused until an operator restores it (berthd restore): \(text)"
+        case .untrustedImport(let text):
+            "The state to import is corrupt, allocations are refused until an operator mends the file or moves it away and "
+                + "starts berthd again, or decides (berthd restore --from-state FILE, berthd restore --empty): \(text)"
         }
     }
 }

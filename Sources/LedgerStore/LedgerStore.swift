@@ -187,16 +187,22 @@ public final class LedgerStore: LedgerKeeper {
 
 /// Stands in for a store that cannot be trusted: keeps nothing, and so refuses every change.
 public final class UntrustedStore: LedgerKeeper {
-    private let reason: String
+    private let error: KeepingError
 
     /// A keeper that gives `reason` for each refusal.
-    public init(reason: String) { self.reason = reason }
+    public init(reason: String) { error = .untrusted(reason) }
+
+    /// A keeper in place of a store that was to begin with a state that cannot be trusted.
+    public init(refusedImport reason: String) { error = .untrustedImport(reason) }
 
     /// The reason.
-    public var untrusted: KeepingError? { .untrusted(reason) }
+    public var untrusted: KeepingError? { error }
+
+    /// Never: nothing is tried.
+    public var failure: String? { nil }
 
     /// Refuses.
-    public func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) { throw .untrusted(reason) }
+    public func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) { throw error }
 
     /// Does nothing.
     public func maintain(_ ledger: Ledger, isIdle: Bool) {}

@@ -98,7 +98,21 @@ extension CapturedFiles: Codable {
         do {
             self = try JSONDecoder().decode(CapturedFiles.self, from: Data(json))
         } catch {
-            throw .malformed("\(error)")
+            throw .malformed(Self.sentence(error))
+        }
+    }
+
+    /// What is wrong with a text that is no capture, without the names of types.
+    private static func sentence(_ error: any Error) -> String {
+        func place(_ path: [any CodingKey]) -> String {
+            path.isEmpty ? "the document" : path.map(\.stringValue).joined(separator: " of ").debugDescription
+        }
+        switch error as? DecodingError {
+        case .keyNotFound(let key, _): return "\(key.stringValue.debugDescription) is missing"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+            return "\(place(context.codingPath.reversed())) is not of the kind expected"
+        case .dataCorrupted: return "it is not valid JSON"
+        default: return "it cannot be decoded"
         }
     }
 
@@ -125,7 +139,11 @@ extension CapturedFiles: Codable {
         } catch {
             throw .file(path, Self.reason(error))
         }
-        try self.init(json: data)
+        do {
+            try self.init(json: data)
+        } catch .malformed(let reason) {
+            throw .malformedFile(path, reason)
+        }
     }
 
     /// What the system says, without the library's wrapping.
@@ -153,13 +171,17 @@ public enum CaptureError: Error, Equatable, Sendable, CustomStringConvertible {
     case file(String, String)
     /// The text is not a capture; the reason.
     case malformed(String)
+    /// The text of a file is not a capture: its path and the reason.
+    case malformedFile(String, String)
+
+    private static let form = "expected {\"name\": …, \"files\": {path: content}}"
 
     /// The sentence for people.
     public var description: String {
         switch self {
         case .file(let path, let reason): "Cannot read or write the capture \(path): \(reason)"
-        case .malformed(let reason):
-            "Not a machine capture (expected {\"name\": …, \"files\": {path: content}}): \(reason)"
+        case .malformed(let reason): "Not a machine capture (\(Self.form)): \(reason)"
+        case .malformedFile(let path, let reason): "Not a machine capture (\(Self.form)): \(path): \(reason)"
         }
     }
 }

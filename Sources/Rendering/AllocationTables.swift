@@ -46,12 +46,15 @@ public enum Tables {
     }
 
     /// What `berth status` shows.
+    ///
+    /// - Parameter refusal: why the daemon refuses changes; nil where it accepts them.
     public static func status(
-        socket: String, list: AllocationList, memory: MemoryInfo, style: Style
+        socket: String, refusal: String?, list: AllocationList, memory: MemoryInfo, style: Style
     ) -> [StyledText] {
         var table = Table([("", .left), ("", .left)])
         func add(_ key: String, _ value: StyledText) { table.add([StyledText(key, .heading), value]) }
         add("daemon", StyledText("answers at \(Printable.text(socket))"))
+        add("changes", refusal.map { StyledText("refused: \(Printable.text($0))", .warning) } ?? "accepted")
         add("cpus", summary(list))
         for allocation in list.allocations {
             var value = name(allocation.service, style)

@@ -54,7 +54,7 @@ public struct MachineMap {
 
     /// The lines of the picture.
     public var lines: [StyledText] {
-        var lines = heading
+        var lines = heading + doubts
         let flow = CellFlow(
             cells: isDense ? .dense : .numbered(String(machine.present.last ?? 0).count), holdings: holdings,
             hasSiblings: layout.hasSiblings, usesUnicode: style.usesUnicode)

@@ -90,15 +90,22 @@ extension MachineMap {
         return lines + [line]
     }
 
+    /// That the daemon speaks of another machine: it stands above the picture, which is wrong then.
+    var doubts: [StyledText] {
+        guard let list, list.available != machine.isolated.count else { return [] }
+        return [
+            StyledText("note: ", .warning)
+                + StyledText(
+                    "the daemon counts \(Quantity.count(list.available, "isolated CPU")), this machine has "
+                        + "\(machine.isolated.count): does it serve another one? (--simulate, --machine, --sysfs-root)")
+        ]
+    }
+
     /// What does not fit together.
     var notes: [StyledText] {
         var notes: [String] = []
         let absent = holdings.held.subtracting(machine.present)
-        if let list, list.available != machine.isolated.count {
-            notes.append(
-                "the daemon counts \(Quantity.count(list.available, "isolated CPU")), this machine has "
-                    + "\(machine.isolated.count): does it serve another one? (--simulate, --machine, --sysfs-root)")
-        } else if !absent.isEmpty {
+        if doubts.isEmpty, !absent.isEmpty {
             notes.append("held, and not on this machine: CPUs \(absent.list)")
         }
         let asleep = holdings.held.intersection(machine.offline)

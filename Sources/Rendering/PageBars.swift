@@ -77,6 +77,11 @@ struct PagePool: Equatable {
         return result
     }
 
-    /// The counts in words.
-    var counts: String { "\(total) pages: \(used) in use, \(booked) booked, \(free) free" }
+    /// The counts in words. They add up to the total; what is booked beyond the pages that there are is said apart.
+    var counts: String {
+        let booking = used > 0 ? "more booked" : "booked"
+        let counts = "\(total) pages: \(used) in use, \(waiting) \(booking), \(free) free"
+        let beyond = free == 0 ? booked.subtractingReportingOverflow(total).partialValue : 0
+        return beyond > 0 ? "\(counts); \(beyond) booked beyond them" : counts
+    }
 }

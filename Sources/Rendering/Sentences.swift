@@ -21,13 +21,38 @@ public enum Sentences {
     }
 
     /// After `release`.
-    public static func released(_ grant: CoreGrant) -> String {
-        "\(Printable.name(grant.service)) holds no CPUs; \(free(grant.remaining, grant.available))"
+    ///
+    /// - Parameter cpus: what the service held before; nil where that is not known.
+    public static func released(_ grant: CoreGrant, _ cpus: CPUSet?) -> String {
+        released(grant.service, cpus, "", grant.remaining, grant.available)
     }
 
     /// After `release --node`.
-    public static func released(_ grant: NodeGrant) -> String {
-        "\(Printable.name(grant.service)) holds no CPUs of node \(grant.node); \(free(grant.remaining, grant.available))"
+    ///
+    /// - Parameter cpus: what the service held of the node before; nil where that is not known.
+    public static func released(_ grant: NodeGrant, _ cpus: CPUSet?) -> String {
+        released(grant.service, cpus, " of node \(grant.node)", grant.remaining, grant.available)
+    }
+
+    /// After `release --hugepages`, for each booking.
+    ///
+    /// - Parameter pages: how many pages were booked.
+    public static func released(_ booking: PageBooking, pages: Int) -> String {
+        "\(Printable.name(booking.service)) gave back \(pages) x \(Quantity.pageSize(kilobytes: booking.sizeKB)) "
+            + "on node \(booking.node)"
+    }
+
+    private static func released(
+        _ service: String, _ cpus: CPUSet?, _ place: String, _ remaining: Int, _ available: Int
+    ) -> String {
+        let name = Printable.name(service)
+        let what =
+            switch cpus {
+            case nil: "holds no CPUs\(place)"
+            case let cpus? where cpus.isEmpty: "held no CPUs\(place)"
+            case let cpus?: "gave back CPUs \(cpus.list)\(place) (\(cpus.count))"
+            }
+        return "\(name) \(what); \(free(remaining, available))"
     }
 
     /// After `hugepages`.

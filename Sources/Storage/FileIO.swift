@@ -146,12 +146,12 @@ enum FileIO {
         guard unlink(path) == 0 || errno == ENOENT else { throw StorageError("remove", file: path, .system(errno)) }
     }
 
-    /// Renames the file, where there is one, to `<path>.damaged-<n>` with the first free number.
-    static func setAside(_ path: String) throws(StorageError) -> String? {
+    /// Renames the file, where there is one, to `<path>.<mark>-<n>` with the first free number.
+    static func setAside(_ path: String, _ mark: SetAsideMark) throws(StorageError) -> String? {
         guard try exists(path) else { return nil }
         var number = 1
-        while try exists("\(path).damaged-\(number)") { number += 1 }
-        let name = "\(path).damaged-\(number)"
+        while try exists("\(path).\(mark)-\(number)") { number += 1 }
+        let name = "\(path).\(mark)-\(number)"
         try rename(path, to: name)
         return name
     }

@@ -230,12 +230,14 @@ extension StoreFiles {
 
     /// Sets what there is aside and makes a new database that holds the snapshot with a number after `seq`.
     @discardableResult
-    func replace(snapshot: [UInt8], after seq: Int64, schema: Schema) throws(StorageError) -> [String] {
+    func replace(
+        snapshot: [UInt8], after seq: Int64, schema: Schema, mark: SetAsideMark = .damaged
+    ) throws(StorageError) -> [String] {
         let image = try DatabaseBuilder.image(files: self, schema: schema, snapshot: (snapshot, seq + 1))
         // The log first: without its database it does no harm, the other way round SQLite would take it for another's.
         var setAside: [String] = []
         for path in [log, rollbackJournal, database] {
-            if let name = try FileIO.setAside(path) { setAside.append(name) }
+            if let name = try FileIO.setAside(path, mark) { setAside.append(name) }
         }
         try FileIO.syncFolder(folder)
         try DatabaseBuilder.place(image, files: self)

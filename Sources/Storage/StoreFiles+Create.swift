@@ -9,14 +9,25 @@ extension StoreFiles {
     }
 }
 
+/// Why files of a store are set aside: part of the name that they get.
+public enum SetAsideMark: String, Sendable, CustomStringConvertible {
+    /// They cannot be trusted.
+    case damaged
+    /// They are sound, and somebody wanted other ones.
+    case replaced
+
+    /// The part of the name.
+    public var description: String { rawValue }
+}
+
 extension StoreFiles {
-    /// Sets whatever is there aside (`<file>.damaged-<n>`) and makes a store that holds `snapshot`.
+    /// Sets whatever is there aside (`<file>.<mark>-<n>`) and makes a store that holds `snapshot`.
     ///
     /// Hold the `StoreLock`, with no `Journal` open.
     /// - Returns: the names under which the files set aside are found.
-    public func restore(snapshot: [UInt8]) throws(StorageError) -> [String] {
+    public func restore(snapshot: [UInt8], mark: SetAsideMark = .damaged) throws(StorageError) -> [String] {
         try FileIO.prepareFolder(folder)
         let seq = (try? readLastGood().seq) ?? 0
-        return try replace(snapshot: snapshot, after: max(0, seq), schema: .current)
+        return try replace(snapshot: snapshot, after: max(0, seq), schema: .current, mark: mark)
     }
 }

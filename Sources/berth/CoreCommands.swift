@@ -25,6 +25,7 @@ struct Allocate: SocketCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        try checkName(service)
         if let count, count < 1 {
             throw ValidationError("COUNT: expected 1 or more; `berth release` gives CPUs back")
         }
@@ -44,6 +45,7 @@ struct Percent: SocketCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        try checkName(service)
         guard (1...100).contains(percent) else {
             throw ValidationError("PERCENT: expected 1 to 100; `berth release` gives CPUs back")
         }
@@ -68,6 +70,7 @@ struct NUMA: SocketCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        try checkName(service)
         guard node >= 0 else { throw ValidationError("NODE: expected 0 or more") }
         guard count >= 1 else {
             throw ValidationError("COUNT: expected 1 or more; `berth release --node` gives a node's CPUs back")

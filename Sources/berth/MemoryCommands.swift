@@ -51,6 +51,7 @@ struct HugePages: SocketCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        try checkName(service)
         guard node >= 0 else { throw ValidationError("--node: expected 0 or more") }
         if remove, let count, count != 0 {
             throw ValidationError("COUNT: leave it out with --remove, which removes the whole booking")

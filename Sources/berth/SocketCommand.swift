@@ -9,6 +9,11 @@ protocol SocketCommand: ParsableCommand {
 }
 
 extension SocketCommand {
+    /// Refuses a service without a name, which is what an unset variable of a script makes.
+    func checkName(_ service: String) throws {
+        if service.isEmpty { throw ValidationError("SERVICE: expected a name, not an empty text") }
+    }
+
     /// Asks; with `--json` the daemon's reply goes to standard output as it is, an error reply too.
     func ask<Action: EPAAction>(_ action: Action) throws -> EPAClient.Answer<Action.Reply> {
         do {

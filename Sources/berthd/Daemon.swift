@@ -24,10 +24,10 @@ final class Daemon {
     /// One line for the service manager.
     let statusLine: String
 
-    init(configuration: DaemonConfiguration, settings: Settings, places: Places) throws {
+    init(configuration: DaemonConfiguration, settings: Settings, places: Places, options: Options) throws {
         self.configuration = configuration
         log = settings.logger
-        let files = try Self.machineFiles(configuration)
+        let files = try Self.machineFiles(configuration, options)
         lock = try Self.takeLock(places)
         let opened = try Self.openStore(places, isAsked: configuration.importState != nil, log)
         let machine = HostMachine(files: files)
@@ -54,6 +54,12 @@ final class Daemon {
                     "reason": "\(reason)", "shown": "\(lastGood == nil ? "nothing" : "the last good state")",
                     "restore": "berthd restore",
                 ])
+        case .untrustedImport(let reason):
+            isUntrusted = true
+            host = try Host(ledger: Ledger(), keeper: UntrustedStore(refusedImport: reason))
+            log.critical(
+                "the state to import cannot be trusted: allocations are refused until an operator decides",
+                metadata: ["reason": "\(reason)", "remedy": "\(StateImport.remedy)"])
         }
         server = EPAServer(
             face: EPAFace(host: host, machine: machine, journalist: journalist), journalist: journalist,
@@ -77,12 +83,13 @@ final class Daemon {
             log.error("the list of isolated CPUs cannot be understood", metadata: ["reason": "\(error)"])
         }
         statusLine = isUntrusted ? "Refusing allocations: corrupt state" : "Serving \(places.socket)"
-        log.notice(
-            "serving",
-            metadata: [
-                "socket": "\(places.socket)", "state": "\(places.stateDirectory)", "claims": "\(host.ledger.count)",
-                "isolated": "\(isolated)",
-            ])
+        var fields: Logger.Metadata = [
+            "version": "\(Version.number)", "config": "\(options.file ?? "none")", "socket": "\(places.socket)",
+            "state": "\(places.stateDirectory)", "claims": "\(host.ledger.count)", "isolated": "\(isolated)",
+        ]
+        for key in ["policy", "access-group", "admin-group"] { fields[key] = "\(configuration.shown(key))" }
+        log.notice("serving", metadata: fields)
+        Self.warnOfGroups(configuration, settings, log)
         if isolated.isEmpty {
             log.notice("no isolated CPUs: core allocations are refused, lists and huge pages work (no-op mode)")
         }
@@ -94,7 +101,7 @@ final class Daemon {
     func reload(_ options: Options) {
         do {
             var fresh = try options.configuration()
-            _ = try Settings(fresh)
+            _ = try Settings(fresh, options)
             func keep<Value: Equatable>(_ key: String, _ setting: WritableKeyPath<DaemonConfiguration, Value>) {
                 guard fresh[keyPath: setting] != configuration[keyPath: setting] else { return }
                 log.warning("a changed setting takes effect at the next start only", metadata: ["key": "\(key)"])
@@ -108,7 +115,7 @@ final class Daemon {
             keep("machine", \.machine)
             keep("sysfs-root", \.sysfsRoot)
             keep("simulate", \.simulate)
-            let settings = try Settings(fresh)
+            let settings = try Settings(fresh, options)
             if fresh.auditLog == configuration.auditLog {
                 try auditSink.reopen()
             } else {
@@ -117,8 +124,11 @@ final class Daemon {
             log = settings.logger
             server.settings = settings.server
             journalist.replace(audit: AuditLog(sink: auditSink), logger: log)
+            let changes = fresh.changes(from: configuration)
             configuration = fresh
-            log.notice("configuration reloaded")
+            var fields: Logger.Metadata = changes.isEmpty ? ["changed": "nothing"] : [:]
+            for key in changes { fields[key] = "\(fresh.shown(key))" }
+            log.notice("configuration reloaded", metadata: fields)
         } catch {
             log.error("the configuration was not reloaded, the old one stays", metadata: ["reason": "\(error)"])
         }
@@ -131,71 +141,5 @@ final class Daemon {
         close(socket.descriptor)
         host.stop()
         journalist.writeNoted()
-    }
-
-    // MARK: - Parts
-
-    private static func machineFiles(_ configuration: DaemonConfiguration) throws -> any MachineFiles {
-        if configuration.simulate { return CapturedFiles.simulated }
-        guard let path = configuration.machine else { return DirectoryFiles(root: configuration.sysfsRoot) }
-        do { return try CapturedFiles(contentsOf: path) } catch {
-            printError("\(path): \(error)")
-            throw Status.configuration
-        }
-    }
-
-    private static func takeLock(_ places: Places) throws -> StoreLock {
-        do { return try StoreLock(folder: places.stateDirectory) } catch {
-            printError("\(error)")
-            if case .locked = error.reason { throw Status.running }
-            throw Status.inputOutput
-        }
-    }
-
-    /// - Parameter isAsked: whether somebody asked for the import, so that its absence is worth a word.
-    private static func openStore(_ places: Places, isAsked: Bool, _ log: Logger) throws -> LedgerStore.Opened {
-        do {
-            var imported: Ledger?
-            if let path = places.importState {
-                switch try StateImport.look(path, stateDirectory: places.stateDirectory) {
-                case .notFirst: break
-                case .absent:
-                    guard isAsked else { break }
-                    log.warning("there is no state to import, the ledger begins empty", metadata: ["file": "\(path)"])
-                case .corrupt(let reason): return .untrusted("\(path): \(reason)", lastGood: nil)
-                case .found(let found):
-                    imported = found.ledger
-                    log.notice(
-                        "importing the reference's state",
-                        metadata: ["file": "\(path)", "claims": "\(found.ledger.count)"])
-                    for warning in found.warnings {
-                        log.warning("\(warning)", metadata: ["file": "\(path)"])
-                    }
-                }
-            }
-            return try LedgerStore.open(
-                folder: places.stateDirectory, imported: imported, now: wallClock,
-                report: { log.error("\($0)") })
-        } catch {
-            printError("\(error)")
-            throw Status.inputOutput
-        }
-    }
-
-    private static func openAudit(
-        _ configuration: DaemonConfiguration, _ log: Logger
-    ) throws(SystemError) -> LineSink {
-        guard let path = configuration.auditLog else { return .standardError }
-        return try LineSink(path: path) {
-            log.error("the audit log cannot be written", metadata: ["reason": "\($0)"])
-        }
-    }
-
-    /// Makes the folder of the socket, as the reference does.
-    private static func makeFolder(of socket: String) throws {
-        guard let slash = socket.lastIndex(of: "/"), slash > socket.startIndex else { return }
-        let folder = String(socket[..<slash])
-        guard mkdir(folder, 0o755) != 0, errno != EEXIST else { return }
-        throw SystemError("make the folder \(folder)", errno: errno)
     }
 }

@@ -16,7 +16,10 @@ struct Options: ParsableArguments {
     var socketOwner: String?
     @Option(help: "The socket's group, by name or number (the access group, else the admin group).")
     var socketGroup: String?
-    @Option(help: "The group whose members are administrators, besides root.")
+    @Option(
+        help: ArgumentHelp(
+            "The group whose members are administrators, besides root. With --access-group too, they must be in the "
+                + "socket's group as well to connect."))
     var adminGroup: String?
     @Option(help: "The group whose members may use the socket and change what they own.")
     var accessGroup: String?
@@ -24,7 +27,10 @@ struct Options: ParsableArguments {
     var auditLog: String?
     @Option(help: "The least level that is logged: trace, debug, info, notice, warning, error, critical.")
     var logLevel: String?
-    @Option(help: "Choices that differ from the reference's: keep-pins, prefer-free, whole-cores, online-only.")
+    @Option(
+        help: ArgumentHelp(
+            "Choices that differ from the reference's: keep-pins, prefer-free, whole-cores, online-only. "
+                + "Several: once for each, or with commas between."))
     var policy: [String] = []
     @Option(help: "The most bytes of a new service's name; 0 for no limit of its own.")
     var nameLimit: String?
@@ -43,16 +49,51 @@ struct Options: ParsableArguments {
     @Option(help: "The reference's state.json to import at the first start; $SNAP_DATA/data/state.json under snapd.")
     var importState: String?
 
+    func validate() throws {
+        if [sysfsRoot != nil, machine != nil, simulate].filter({ $0 }).count > 1 {
+            throw ValidationError("--sysfs-root, --machine and --simulate exclude each other")
+        }
+    }
+
+    /// The configuration file that is read; nil where there is none.
+    var file: String? {
+        let standard = "/etc/berth/berthd.toml"
+        return config ?? (access(standard, F_OK) == 0 ? standard : nil)
+    }
+
+    /// An error about a key: it names the file where the value comes from there.
+    func error(_ key: String, _ message: String) -> ConfigurationError {
+        guard let file, !flags.contains(where: { $0.key == key && $0.text != nil }) else {
+            return ConfigurationError(message)
+        }
+        return ConfigurationError("\(file): \(message)")
+    }
+
     /// The configuration: defaults, then the file, then the flags.
     func configuration() throws(ConfigurationError) -> DaemonConfiguration {
         var configuration = DaemonConfiguration()
-        let file = config ?? "/etc/berth/berthd.toml"
-        if config != nil || access(file, F_OK) == 0 {
+        if let file {
             let text: String
             do { text = try readText(file) } catch { throw ConfigurationError(error.description) }
             try configuration.merge(toml: text, file: file)
         }
-        let flags: [(String, String?)] = [
+        for flag in flags { if let text = flag.text { try configuration.set(flag.key, to: text) } }
+        let machines = [
+            ("sysfs-root", configuration.sysfsRoot != DaemonConfiguration().sysfsRoot),
+            ("machine", configuration.machine != nil), ("simulate", configuration.simulate),
+        ].filter(\.1).map(\.0)
+        // At most one of them is a flag: the other is in the file.
+        if let key = machines.first(where: { key in flags.contains { $0.key == key && $0.text == nil } }),
+            machines.count > 1
+        {
+            throw error(key, "sysfs-root, machine and simulate exclude each other")
+        }
+        return configuration
+    }
+
+    /// Each key with the text of its flag, nil where the flag is not given.
+    private var flags: [(key: String, text: String?)] {
+        [
             ("socket", socket), ("state-dir", stateDir), ("socket-mode", socketMode), ("socket-owner", socketOwner),
             ("socket-group", socketGroup), ("admin-group", adminGroup), ("access-group", accessGroup),
             ("audit-log", auditLog), ("log-level", logLevel),
@@ -61,8 +102,6 @@ struct Options: ParsableArguments {
             ("machine", machine), ("sysfs-root", sysfsRoot), ("simulate", simulate ? "true" : nil),
             ("import-state", importState),
         ]
-        for (key, text) in flags { if let text { try configuration.set(key, to: text) } }
-        return configuration
     }
 }
 

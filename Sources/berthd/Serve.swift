@@ -19,9 +19,14 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let configuration: DaemonConfiguration
         let settings: Settings
+        let places: Places
         do {
             configuration = try options.configuration()
-            settings = try Settings(configuration)
+            settings = try Settings(configuration, options)
+            places = Places(configuration, environment: processEnvironment())
+            guard places.socket.utf8.count <= SocketFile.pathLimit else {
+                throw options.error("socket", "\(SocketFileError.pathTooLong(places.socket))")
+            }
         } catch {
             printError("\(error)")
             throw Status.configuration
@@ -33,8 +38,7 @@ struct Serve: AsyncParsableCommand {
         let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint, .sighup])
 
         let daemon = try Daemon(
-            configuration: configuration, settings: settings,
-            places: Places(configuration, environment: processEnvironment()))
+            configuration: configuration, settings: settings, places: places, options: options)
         let notifier = SystemdNotifier(environment: processEnvironment())
         notifier.ready(status: daemon.statusLine)
         for await signal in signals {

@@ -10,12 +10,23 @@ struct Settings {
     let socketOwner: UInt32?
     let socketGroup: UInt32?
 
-    init(_ configuration: DaemonConfiguration) throws(ConfigurationError) {
+    /// - Parameter options: where the configuration comes from, for errors.
+    init(_ configuration: DaemonConfiguration, _ options: Options) throws(ConfigurationError) {
+        func number(
+            _ name: String?, _ key: String, _ accounts: AccountFile
+        ) throws(ConfigurationError) -> UInt32? {
+            guard let name else { return nil }
+            guard let number = accounts.number(of: name) else {
+                throw options.error(
+                    key, "\(key): \(name.debugDescription) is in no local account file; give its number instead")
+            }
+            return number
+        }
         let groups = AccountFile(path: "/etc/group")
         var server = EPAServer.Settings()
         server.access = AccessPolicy(
-            adminGroup: try Self.number(configuration.adminGroup, "admin-group", groups),
-            accessGroup: try Self.number(configuration.accessGroup, "access-group", groups),
+            adminGroup: try number(configuration.adminGroup, "admin-group", groups),
+            accessGroup: try number(configuration.accessGroup, "access-group", groups),
             isOpen: configuration.socketMode & 0o006 == 0o006)
         server.connectionsPerUID = configuration.connectionsPerUID
         server.readTimeout = configuration.readTimeout
@@ -24,28 +35,18 @@ struct Settings {
         for name in configuration.policy {
             guard let known = Policy.names.first(where: { $0.name == name }) else {
                 let names = Policy.names.map(\.name).joined(separator: ", ")
-                throw ConfigurationError("unknown policy \(name.debugDescription); the policies are \(names)")
+                throw options.error(
+                    "policy", "unknown policy \(name.debugDescription); the policies are \(names)")
             }
             server.options.policy.insert(known.policy)
         }
         self.server = server
         let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
         logger = Logger(label: "berthd") { _ in LineLogHandler(sink: .standardError, level: level) }
-        socketOwner = try Self.number(
+        socketOwner = try number(
             configuration.socketOwner, "socket-owner", AccountFile(path: "/etc/passwd"))
         socketGroup =
-            try Self.number(configuration.socketGroup, "socket-group", groups) ?? server.access.accessGroup
+            try number(configuration.socketGroup, "socket-group", groups) ?? server.access.accessGroup
             ?? server.access.adminGroup
-    }
-
-    private static func number(
-        _ name: String?, _ key: String, _ accounts: AccountFile
-    ) throws(ConfigurationError) -> UInt32? {
-        guard let name else { return nil }
-        guard let number = accounts.number(of: name) else {
-            throw ConfigurationError(
-                "\(key): \(name.debugDescription) is in no local account file; give its number instead")
-        }
-        return number
     }
 }

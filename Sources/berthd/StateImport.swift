@@ -16,6 +16,11 @@ enum StateImport {
         case corrupt(String)
     }
 
+    /// What an operator can do about a state file that cannot be imported.
+    static let remedy =
+        "mend the file, or move it away to begin with nothing, or go on from another one with berthd restore --from-state "
+        + "FILE, or from nothing with berthd restore --empty"
+
     /// The longest state file that is read, in bytes.
     private static let limit = 64 << 20
 
@@ -25,7 +30,7 @@ enum StateImport {
         guard case .fresh = try files.inspect() else { return .notFirst }
         do {
             return .found(try read(path))
-        } catch let error as SystemError where error.errno == ENOENT || error.errno == ENOTDIR {
+        } catch let error as SystemError where error.isAbsence {
             return .absent
         } catch {
             return .corrupt("\(error)")
@@ -36,4 +41,9 @@ enum StateImport {
     static func read(_ path: String) throws -> ReferenceState.Import {
         try ReferenceState.read(try readBytes(path, limit: limit, mustBeRegular: true))
     }
+}
+
+extension SystemError {
+    /// Whether there is no such file.
+    var isAbsence: Bool { errno == ENOENT || errno == ENOTDIR }
 }

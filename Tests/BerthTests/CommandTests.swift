@@ -1,5 +1,6 @@
 import Glibc
 import Service
+import Synchronization
 import TestSupport
 import Testing
 import WireJSON
@@ -44,11 +45,6 @@ struct CommandTests {
                 ["numa", "a", "1", "2"], #""numa_node":1,"num_of_cores":2}"#,
                 "a holds CPUs 10,26 (2, explicit, node 1); 20 of 24 free\n"
             ),
-            (["release", "a"], #""num_of_cores":-1}"#, "a holds no CPUs; 20 of 24 free\n"),
-            (
-                ["release", "a", "--node", "1"], #""numa_node":1,"num_of_cores":-1}"#,
-                "a holds no CPUs of node 1; 20 of 24 free\n"
-            ),
             (
                 ["hugepages", "a", "4", "--node", "0", "--size", "2M"],
                 #""hugepages_requested":4,"node_id":0,"size_kb":2048}"#, "a: 4 2M pages on node 0 booked\n"
@@ -68,6 +64,47 @@ struct CommandTests {
         #expect(result.status == 0 && result.errors.isEmpty, "\(result)")
         #expect(result.output.hasPrefix(output), "\(result.output)")
         #expect(daemon.requests.count == 1 && daemon.requests[0].hasSuffix(request), "\(daemon.requests)")
+    }
+
+    @Test(
+        "release says what was given back, or that there was nothing",
+        arguments: [
+            (["release", "a"], ["2-3,18"], "a gave back CPUs 2-3,18 (3); 20 of 24 free\n"),
+            (["release", "a"], [""], "a held no CPUs; 20 of 24 free\n"),
+            (
+                ["release", "a", "--node", "1"], ["2,10,26", "2"],
+                "a gave back CPUs 10,26 of node 1 (2); 20 of 24 free\n"
+            ),
+            (["release", "a", "--node", "1"], ["2", "2"], "a held no CPUs of node 1; 20 of 24 free\n"),
+            (
+                ["release", "a", "--hugepages"], ["2"],
+                "a gave back CPUs 2 (1); 20 of 24 free\na gave back 2 x 2M on node 0\na gave back 1 x 64K on node 0\n"
+            ),
+        ])
+    func released(arguments: [String], lists: [String], output: String) throws {
+        let asked = Mutex(0)
+        let daemon = try FakeDaemon { request in
+            if request.contains("list_allocations") {
+                let cpus = asked.withLock { count in
+                    defer { count += 1 }
+                    return lists[min(count, lists.count - 1)]
+                }
+                let entry =
+                    cpus.isEmpty
+                    ? "" : #"{"service_name":"a","allocated_cores":"\#(cpus)","cores_count":1,"is_explicit":true}"#
+                return .text(
+                    #"{"total_allocations":1,"total_allocated_cpus":2,"total_available_cpus":24,"remaining_available_cpus":22,"allocations":[\#(entry)]}"#
+                )
+            }
+            if request.contains("get_memory_info") { return .text(memory) }
+            if request.contains("\"allocate_cores\"") { return .text(cores) }
+            if request.contains("allocate_numa_cores") { return .text(node) }
+            let size = request.contains("\"size_kb\":64}") ? 64 : 2048
+            return .text(pages.replacing("2048", with: "\(size)"))
+        }
+        let result = try Program.run(arguments, environment: ["BERTH_SOCKET": daemon.path])
+        #expect(result.status == 0 && result.output == output, "\(result)")
+        #expect(daemon.requests.contains { $0.contains(":-1") })
     }
 
     @Test("release --hugepages removes each booking of the service")
@@ -105,6 +142,7 @@ struct CommandTests {
         let daemon = try daemon()
         let status = try JSONValue(Array(try run(daemon, "status", "--json").output.utf8))
         #expect(status["answering"]?.boolean == true && status["socket"]?.string == daemon.path)
+        #expect(status["accepts_changes"]?.boolean == true && status["reason"] == nil)
         #expect(status["allocations"]?["total_available_cpus"]?.integer == 24)
         let map = try JSONValue(Array(try run(daemon, "map", "--simulate", "--json").output.utf8))
         #expect(map["machine"]?["cpus_online"]?.string == "0-31")
@@ -112,6 +150,33 @@ struct CommandTests {
         #expect(map["memory"]?["numa_hugepages"]?["node0"] != nil)
         let alone = try JSONValue(Array(try Program.run(["map", "--simulate", "--no-daemon", "--json"]).output.utf8))
         #expect(alone["allocations"] == .null)
+    }
+
+    @Test("status asks to remove what nobody has, and says whether the daemon accepts changes; 1 where it refuses")
+    func acceptsChanges() throws {
+        let sound = try daemon()
+        let result = try run(sound, "status")
+        #expect(result.status == 0 && result.output.contains("\nchanges  accepted\n"), "\(result)")
+        let probe = try #require(sound.requests.first { $0.contains("allocate_hugepages") })
+        #expect(probe.hasSuffix(#""hugepages_requested":-1,"node_id":0,"size_kb":2048}"#))
+        #expect(probe.contains(#""service_name":"berth-status-"#))
+        _ = try run(sound, "status")
+        #expect(Set(sound.requests.filter { $0.contains("allocate_hugepages") }).count == 2, "a new name each time")
+
+        let corrupt = try FakeDaemon { request in
+            if request.contains("list_allocations") { return .text(list) }
+            if request.contains("get_memory_info") { return .text(memory) }
+            return .text(#"{"version":"1.0","error":"The stored state is\n corrupt"}"#)
+        }
+        let refused = try run(corrupt, "status")
+        #expect(refused.status == 1 && refused.output.contains("changes  refused: The stored state is\\n corrupt\n"))
+        #expect(refused.errors == "berth: changes are refused: The stored state is\\n corrupt\n")
+        let json = try run(corrupt, "status", "--json")
+        let document = try JSONValue(Array(json.output.utf8))
+        #expect(json.status == 1 && document["answering"]?.boolean == true)
+        #expect(document["accepts_changes"]?.boolean == false)
+        #expect(document["reason"]?.string == "The stored state is\n corrupt")
+        #expect(document["allocations"]?["total_available_cpus"]?.integer == 24)
     }
 
     @Test("On a terminal there are colours, unless NO_COLOR or --color says otherwise; in a pipe only when told")

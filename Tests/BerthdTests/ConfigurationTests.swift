@@ -14,6 +14,8 @@ import WireJSON
             (#"admin-group = "no-such-group""#, "no-such-group"), (#"socket-owner = "no-such-user""#, "no-such-user"),
             (#"machine = "/nonexistent""#, "/nonexistent"), ("[section]\nkey = 1", "unknown key \"section\""),
             ("simulate = \"maybe\"", "simulate"), ("not toml", "TOML"),
+            ("simulate = true\nmachine = \"/m.json\"", "exclude each other"),
+            (#"sysfs-root = "/proc""#, "/proc describes no CPU"),
         ])
     func wrongFile(toml: String, names: String) async throws {
         let site = try Site()
@@ -23,7 +25,75 @@ import WireJSON
             [site.binary, "--config", file, "--socket", site.socket, "--state-dir", site.state])
         #expect(result.status == 78)
         #expect(result.text.contains(names), "\(result.text)")
+        #expect(result.text.hasPrefix("berthd: \(file): ") && result.text.count { $0 == "\n" } == 1, "\(result.text)")
         #expect(!exists(site.state) && !exists(site.socket))
+    }
+
+    @Test(
+        "a capture that is none is told in one plain sentence that names it",
+        arguments: ["[]", "{}", #"{"files":{"a":1}}"#, "{"])
+    func badCapture(text: String) async throws {
+        let site = try Site()
+        let capture = "\(site.path)/machine.json"
+        try TemporaryFolder.write(Array(text.utf8), to: capture)
+        let result = try await Program.run([site.binary] + site.places + ["--machine", capture])
+        #expect(result.status == 78 && result.text.hasPrefix("berthd: Not a machine capture"), "\(result)")
+        #expect(result.text.contains(capture) && result.text.count { $0 == "\n" } == 1, "\(result)")
+        for word in ["Decoding", "Swift", "Context", "CodingKey", "Dictionary", "Error"] {
+            #expect(!result.text.contains(word), "\(result.text)")
+        }
+    }
+
+    @Test(
+        "a machine of one kind in the file and of another on the command line are refused, naming the file")
+    func machineInFileAndFlag() async throws {
+        let site = try Site()
+        let file = "\(site.path)/berthd.toml"
+        try TemporaryFolder.write(Array("machine = \"/m.json\"\n".utf8), to: file)
+        let result = try await Program.run(
+            [site.binary, "--config", file, "--socket", site.socket, "--state-dir", site.state, "--simulate"])
+        #expect(result.status == 78 && result.text.hasPrefix("berthd: \(file): "), "\(result)")
+        #expect(result.text.contains("exclude each other"))
+    }
+
+    @Test("the start is told with version, configuration file, policies and groups")
+    func serving() async throws {
+        let site = try Site()
+        let file = "\(site.path)/berthd.toml"
+        try TemporaryFolder.write(
+            Array("policy = [\"keep-pins\", \"prefer-free\"]\naccess-group = \(getegid())\n".utf8), to: file)
+        let daemon = try await site.serve([
+            "--config", file, "--socket", site.socket, "--state-dir", site.state, "--simulate",
+        ])
+        #expect(try await daemon.program.prints("NOTICE: serving"))
+        let line = try #require(daemon.program.lines.first { $0.hasPrefix("NOTICE: serving") })
+        for field in [
+            "version=0.", "config=\(file)", "policy=keep-pins,prefer-free", "access-group=\(getegid())",
+            "admin-group=none",
+        ] { #expect(line.contains(field), "\(line)") }
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test("two groups for one socket are warned of at the start, unless everybody may connect or it is one group")
+    func twoGroups() async throws {
+        guard geteuid() == 0 else { return print("skipped: needs root, to give the socket a group") }
+        let site = try Site()
+        for (options, others) in [
+            (["--access-group", "60001", "--admin-group", "60002"], "others=\"admin-group=60002\""),
+            (
+                ["--access-group", "60001", "--admin-group", "60002", "--socket-group", "60002"],
+                "others=\"access-group=60001\""
+            ),
+            (["--access-group", "60001", "--admin-group", "60001"], nil), (["--admin-group", "60002"], nil),
+            (["--access-group", "60001", "--admin-group", "60002", "--socket-group", "60003"], nil),
+            (["--access-group", "60001", "--admin-group", "60002", "--socket-mode", "0666"], nil),
+        ] {
+            let daemon = try await site.serve(["--simulate"] + options)
+            #expect(try await daemon.stop() == 0)
+            let line = daemon.program.lines.first { $0.hasPrefix("WARNING: the socket has one group only") }
+            #expect((line != nil) == (others != nil), "\(options)")
+            if let others { #expect(line?.contains(others) == true, "\(line ?? "")") }
+        }
     }
 
     @Test(
@@ -34,6 +104,9 @@ import WireJSON
             (["--config", "/nonexistent/berthd.toml"], 78, "/nonexistent/berthd.toml"),
             (["--sokket", "x"], 64, "--sokket"),
             (["frobnicate"], 64, "frobnicate"),
+            (["--simulate", "--machine", "m.json"], 64, "exclude each other"),
+            (["--simulate", "--sysfs-root", "/proc"], 64, "exclude each other"),
+            (["--sysfs-root", "/proc"], 78, "/proc describes no CPU"),
         ])
     func wrongFlags(flags: [String], status: Int32, names: String) async throws {
         let site = try Site()
@@ -109,9 +182,8 @@ import WireJSON
     @Test("a socket that cannot be made ends it with 73, and the reason is said")
     func noSocket() async throws {
         let site = try Site()
-        let long = "\(site.path)/" + String(repeating: "s", count: 100)
         for (path, reason) in [
-            (long, "at most"), ("\(site.path)/no/such/folder/s", "no/such/folder"), (site.path, site.path),
+            ("\(site.path)/no/such/folder/s", "no/such/folder"), (site.path, site.path),
         ] {
             let result = try await Program.run(
                 [site.binary, "--config", "/dev/null", "--socket", path, "--state-dir", site.state, "--simulate"])
@@ -119,6 +191,28 @@ import WireJSON
         }
         // Nothing was lost by it, and nothing hangs on to the state.
         #expect(try await (try await site.serve()).stop() == 0)
+    }
+
+    @Test("a socket's path that is too long ends it with 78 before anything is touched")
+    func longSocket() async throws {
+        let site = try Site()
+        let long = "\(site.path)/" + String(repeating: "s", count: 103 - site.path.utf8.count)
+        let result = try await Program.run(
+            [site.binary, "--config", "/dev/null", "--socket", long, "--state-dir", site.state, "--simulate"])
+        #expect(result.status == 78 && result.text.contains("at most 103 bytes, this has 104"), "\(result)")
+        #expect(!exists(site.state))
+        let daemon = try await site.serve(
+            ["--simulate", "--socket", String(long.dropLast())], socket: String(long.dropLast()))
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test("a file in the socket's place ends it with 73, is named, and stays as it is")
+    func occupiedSocket() async throws {
+        let site = try Site()
+        try TemporaryFolder.write(Array("precious".utf8), to: site.socket)
+        let result = try await Program.run([site.binary] + site.places + ["--simulate"])
+        #expect(result.status == 73 && result.text.contains("\(site.socket): exists and is not a socket"), "\(result)")
+        #expect(TemporaryFolder.read(site.socket) == Array("precious".utf8))
     }
 
     @Test("a state folder that cannot be used ends it with 74, and is named")
@@ -136,7 +230,10 @@ import WireJSON
     @Test("a machine without isolated CPUs is served in no-op mode: empty lists, no cores, no error of its own")
     func noOpMode() async throws {
         let site = try Site()
-        mkdir("\(site.path)/sys", 0o755)
+        for folder in ["sys", "sys/devices", "sys/devices/system", "sys/devices/system/cpu"] {
+            mkdir("\(site.path)/\(folder)", 0o755)
+        }
+        try TemporaryFolder.write(Array("0\n".utf8), to: "\(site.path)/sys/devices/system/cpu/online")
         let daemon = try await site.serve(["--sysfs-root", "\(site.path)/sys"])
         #expect(
             try SocketClient(site.socket).ask(#"{"action":"list_allocations"}"#)

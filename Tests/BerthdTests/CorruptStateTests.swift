@@ -93,7 +93,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
 
         let restore = try await site.run("restore")
         #expect(restore.status == 0, "\(restore.text)")
-        #expect(restore.text.contains("restored 1 claims"))
+        #expect(restore.text.contains("restored 1 claim from"))
         for (name, bytes) in before where name == "ledger.db" || name == "ledger.db-wal" {
             #expect(site.stateFiles["\(name).damaged-1"] == bytes, "\(name) is set aside as it was")
         }
@@ -131,13 +131,13 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(site.stateFiles == before)
         try TemporaryFolder.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}}"#.utf8), to: file)
         let restored = try await site.run("restore", "--from-state", file)
-        #expect(restored.status == 0 && restored.text.contains("restored 1 claims from \(file)"))
+        #expect(restored.status == 0 && restored.text.contains("restored 1 claim from \(file)"))
         let again = try await site.serve()
         #expect(try again.allocations() == ["x": "4,20"])
         #expect(try await again.stop() == 0)
 
         #expect(try await site.run("restore", "--empty", "--from-state", file).status == 64)
-        #expect(try await site.run("restore", "--empty").status == 0)
+        #expect(try await site.run("restore", "--empty", "--force").status == 0)
         let empty = try await site.serve()
         #expect(try empty.allocations() == [:])
         #expect(try empty.cores("b", 1)["allocated_cores"]?.string == "2")
@@ -152,7 +152,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(try await daemon.stop() == 0)
         TemporaryFolder.remove(site.database)
         let restored = try await site.run("restore")
-        #expect(restored.status == 0 && restored.text.contains("restored 1 claims from the state of 2"))
+        #expect(restored.status == 0 && restored.text.contains("restored 1 claim from the state of 2"))
         let next = try await site.serve()
         #expect(try next.allocations() == ["a": "2-4"])
         #expect(try await next.stop() == 0)
@@ -163,9 +163,69 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test(
+        "restore does not replace a sound state that has claims, in no form, unless forced; its files are not called damaged",
+        arguments: [[], ["--empty"], ["--from-state"]])
+    func restoreOverSound(form: [String]) async throws {
+        let site = try Site()
+        let daemon = try await site.serve()
+        try daemon.cores("a", 2)
+        try daemon.cores("b", 2)
+        #expect(try await daemon.stop() == 0)
+        let file = "\(site.path)/state.json"
+        try TemporaryFolder.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}}"#.utf8), to: file)
+        let options = form + (form == ["--from-state"] ? [file] : [])
+        let before = site.stateFiles
+        let refused = try await Program.run([site.binary, "restore"] + site.places + options)
+        #expect(refused.status == 64 && refused.text.contains("sound and holds 2 claims"), "\(refused)")
+        #expect(refused.text.contains("--force"))
+        #expect(site.stateFiles == before)
+        let forced = try await Program.run([site.binary, "restore"] + site.places + options + ["--force"])
+        #expect(forced.status == 0 && !forced.text.contains("damaged"), "\(forced)")
+        #expect(forced.text.contains("set aside: \(site.database).replaced-1"))
+        #expect(site.stateFiles["ledger.db.replaced-1"] == before["ledger.db"])
+        let next = try await site.serve()
+        let expected = [[]: ["a": "2-3", "b": "4-5"], ["--empty"]: [:], ["--from-state"]: ["x": "4,20"]]
+        #expect(try next.allocations() == expected[form])
+        #expect(try await next.stop() == 0)
+    }
+
+    @Test("restore replaces a sound state without claims without being forced: nothing is lost by it")
+    func restoreOverEmpty() async throws {
+        let site = try Site()
+        #expect(try await (try await site.serve()).stop() == 0)
+        let restored = try await site.run("restore", "--empty")
+        #expect(restored.status == 0 && !restored.text.contains("damaged"), "\(restored)")
+    }
+
+    @Test(
+        "commands on a state folder that is not there say so with status 66 and make neither folder nor lock",
+        arguments: ["check", "restore", "export-state"])
+    func noFolder(command: String) async throws {
+        let site = try Site()
+        let result = try await site.run(command)
+        #expect(result.status == 66 && result.text.contains("there is no folder \(site.state)"), "\(result)")
+        #expect(!exists(site.state))
+    }
+
+    @Test("check and export-state leave a folder in which nothing was ever stored as it is")
+    func emptyFolder() async throws {
+        let site = try Site()
+        mkdir(site.state, 0o755)
+        chmod(site.state, 0o755)
+        #expect(try await site.run("check").status == 0)
+        let export = try await site.run("export-state", "--output", "\(site.path)/out.json")
+        #expect(export.status == 66 && export.text.contains("nothing was ever stored"))
+        #expect(!exists("\(site.path)/out.json") && !exists("\(site.path)/out.json.new"))
+        #expect(TemporaryFolder.names(in: site.state).isEmpty)
+        var status = stat()
+        #expect(stat(site.state, &status) == 0 && status.st_mode & 0o777 == 0o755)
+    }
+
     @Test("check says what a sound state holds, and that nothing was ever stored")
     func check() async throws {
         let site = try Site()
+        mkdir(site.state, 0o700)
         let fresh = try await site.run("check")
         #expect(fresh.status == 0 && fresh.text.contains("nothing was ever stored"))
         let daemon = try await site.serve()

@@ -83,8 +83,12 @@ import WireJSON
         #expect(try daemon.allocations() == ["a": "2-3"])
         #expect(try daemon.cores("b", 1).error?.contains("could not be stored") == true)
         #expect(try daemon.cores("a", -1).error?.contains(site.database) == true)
+        // What would change nothing tells of it too: `berth status` asks so.
+        #expect(try daemon.pages("nobody", -1).error?.contains("could not be stored") == true)
+        #expect(try daemon.cores("c", 99).error?.contains("Insufficient") == true)
         #expect(try daemon.allocations() == ["a": "2-3"])
         unlink("/proc/\(daemon.program.pid)/root\(site.state)/filler")
+        #expect(try daemon.pages("nobody", -1)["message"]?.string == "No existing record to remove")
         #expect(try daemon.cores("b", 1)["allocated_cores"]?.string == "4")
         #expect(try await daemon.stop() == 0)
     }

@@ -40,6 +40,10 @@ import WireJSON
 
         try write(site, "policy = [\"keep-pins\"]\nlog-level = \"debug\"\nname-limit = 8\nconnections-per-uid = 2\n")
         try await reload(daemon)
+        let line = daemon.program.lines.first { $0.hasPrefix("NOTICE: configuration reloaded") }
+        #expect(
+            line?.hasSuffix("reloaded connections-per-uid=2 log-level=debug name-limit=8 policy=keep-pins") == true,
+            "what changed is named: \(line ?? "")")
         try daemon.numa("b", 0, 2)
         #expect(try daemon.cores("b", 1).error?.contains("explicitly allocated") == true)
         #expect(try await daemon.program.prints("DEBUG: CPUs allocated"))

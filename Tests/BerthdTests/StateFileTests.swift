@@ -48,7 +48,78 @@ import WireJSON
         #expect(try await daemon.program.prints("there is no state to import, the ledger begins empty file=\(path)"))
         #expect(try await daemon.stop() == 0)
         let restored = try await site.run("restore", "--from-state", path)
-        #expect(restored.status == 74 && restored.text.contains("\(path): No such file or directory"))
+        #expect(restored.status == 66 && restored.text.contains("\(path): No such file or directory"))
+    }
+
+    /// A state with one claim and everything that is left out.
+    private let incomplete =
+        #"{"allocations_db":{"allocations":{"a":"4,12","ghost":""},"explicit_allocations":{"b":"5"}},"hugepages_db":{"allocations":{"c":[{"count":-2,"node_id":0,"size_kb":2048}]}}}"#
+    private let leftOut = [
+        "\"ghost\": a record without CPUs, left out", "\"b\": CPUs 5 protected but not allocated, left out",
+        "\"c\": a huge page entry that is not valid, left out",
+    ]
+
+    @Test("what an import leaves out is told by restore --from-state and by check --import-state as at the start")
+    func warnings() async throws {
+        let site = try Site()
+        let file = "\(site.path)/state.json"
+        try TemporaryFolder.write(Array(incomplete.utf8), to: file)
+        let check = try await site.run("check", "--import-state", file)
+        #expect(check.status == 0 && check.text.contains("\(file): can be imported, 1 claim\n"), "\(check)")
+        #expect(!exists(site.state))
+        mkdir(site.state, 0o700)
+        // The shell keeps standard error only.
+        let errors = try await Program.run(
+            ["sh", "-c", "\"$@\" >&-", "sh", site.binary, "restore"] + site.places + ["--from-state", file])
+        let daemon = try await site.serve()
+        #expect(try daemon.allocations() == ["a": "4,12"])
+        #expect(try await daemon.stop() == 0)
+        for warning in leftOut {
+            for text in [check.text, errors.text] { #expect(text.contains("berthd: \(file): \(warning)"), "\(text)") }
+        }
+        let other = try Site()
+        let importing = try await other.serve(["--simulate", "--import-state", file])
+        for warning in leftOut {
+            let logged = warning.replacing("\"", with: "\"")
+            #expect(importing.program.text.contains("WARNING: \(logged) file=\(file)"), "\(importing.program.text)")
+        }
+        #expect(try await importing.stop() == 0)
+    }
+
+    @Test("check --import-state says that there is no such file with status 66, and needs no stopped berthd")
+    func checkImport() async throws {
+        let site = try Site()
+        let daemon = try await site.serve()
+        let file = "\(site.path)/state.json"
+        let absent = try await site.run("check", "--import-state", file)
+        #expect(absent.status == 66 && absent.text.contains("\(file): No such file"), "\(absent)")
+        try TemporaryFolder.write(Array(example.utf8), to: file)
+        let found = try await site.run("check", "--import-state", file)
+        #expect(found.status == 0 && found.text.contains("can be imported, 2 claims"), "\(found)")
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test("export-state keeps the file that it replaces as .previous, and says so and how many claims it wrote")
+    func previous() async throws {
+        let site = try Site()
+        let daemon = try await site.serve()
+        try daemon.cores("a", 2)
+        #expect(try await daemon.stop() == 0)
+        let file = "\(site.path)/state.json"
+        let first = try await site.run("export-state", "--output", file)
+        #expect(first.status == 0 && first.text == "berthd: wrote 1 claim to \(file)\n")
+        #expect(!exists("\(file).previous"))
+        for former in ["former", "later"] {
+            try TemporaryFolder.write(Array(former.utf8), to: file)
+            let next = try await site.run("export-state", "--output", file)
+            #expect(next.status == 0 && next.text.contains("wrote 1 claim to \(file)"))
+            #expect(next.text.contains("what was there is kept as \(file).previous"), "\(next)")
+            #expect(TemporaryFolder.read("\(file).previous") == Array(former.utf8))
+            #expect(TemporaryFolder.read(file)?.starts(with: Array(#"{"allocations_db""#.utf8)) == true)
+        }
+        mkdir("\(site.path)/folder", 0o700)
+        let folder = try await site.run("export-state", "--output", "\(site.path)/folder")
+        #expect(folder.status == 74 && folder.text.contains("no regular file"), "\(folder)")
     }
 
     @Test("an import that is killed before anything else happens is done by then, or done at the next start")
@@ -85,11 +156,28 @@ import WireJSON
         var daemon = try await serve(site, snap: site.path)
         for reply in [try daemon.cores("c", 1), try daemon.pages("c", 1)] {
             #expect(reply.error?.contains("corrupt") == true && reply.error?.contains(file) == true, "\(reply)")
+            for remedy in ["mends the file or moves it away", "restore --from-state FILE", "restore --empty"] {
+                #expect(reply.error?.contains(remedy) == true, "\(reply)")
+            }
+        }
+        #expect(try await daemon.program.prints("CRITICAL: the state to import cannot be trusted"))
+        let check = try await Program.run(
+            [site.binary, "check", "--config", "/dev/null"], environment: ["SNAP_DATA": site.path])
+        #expect(check.status == 75, "it runs")
+        for text in [
+            daemon.program.text, try await site.run("check", "--import-state", file).text,
+        ] {
+            for remedy in ["mend the file, or move it away", "restore --from-state FILE", "restore --empty", file] {
+                #expect(text.contains(remedy), "\(text)")
+            }
         }
         #expect(try daemon.allocations() == [:])
         #expect(try daemon.memory()["numa_hugepages"]?.members?.count == 2)
         #expect(try await daemon.stop() == 65)
         #expect(TemporaryFolder.read(file) == bytes)
+        let stopped = try await Program.run(
+            [site.binary, "check", "--config", "/dev/null"], environment: ["SNAP_DATA": site.path])
+        #expect(stopped.status == 65 && stopped.text.contains("mend the file"), "\(stopped)")
         try TemporaryFolder.write(Array(example.utf8), to: file)
         daemon = try await serve(site, snap: site.path)
         #expect(try daemon.allocations() == ["a": "4,12", "b": "2-3"])

@@ -170,6 +170,9 @@ import WireJSON
             #expect(
                 try server.cores("0123456789a", 1).error
                     == "service_name has 11 bytes; new services may have at most 10")
+            // Who gives back makes no new name.
+            #expect(try server.pages("0123456789a", -1).error == nil)
+            #expect(try server.cores("0123456789a", -1).error == nil)
             let text = try server.raw(#"{"action":"list_allocations"}"#)
             #expect(!text.contains(": ") && !text.contains("\n") && text.hasSuffix("}"))
         }

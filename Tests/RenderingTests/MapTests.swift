@@ -79,11 +79,32 @@ struct MapTests {
     @Test("What does not fit together is said: another machine, CPUs offline, gone, no longer isolated")
     func notes() throws {
         let other = plain("simulated", try Example.simulated, try Example.list([("a", "90", true)], of: 100))
-        #expect(other.contains("note: the daemon counts 100 isolated CPUs, this machine has 24"))
+        #expect(
+            other.split(separator: "\n")[2].hasPrefix("note: the daemon counts 100 isolated CPUs, this machine has 24"))
         let hybrid = plain("hybrid", try Example.hybrid, try Example.list([("a", "0,11,40", true)], of: 6))
         #expect(hybrid.contains("note: held, and offline: CPUs 11\n"))
         #expect(hybrid.contains("note: held, and no longer isolated: CPUs 0\n"))
         #expect(hybrid.contains("note: held, and not on this machine: CPUs 40\n"))
+    }
+
+    @Test(
+        "The figures of huge pages add up, and what is booked beyond the pages that there are is said apart",
+        arguments: [
+            // Total, free and booked as the daemon tells them of the pool of which the kernel has given 256 away.
+            (2048, 1536, 512, "2048 pages: 256 in use, 256 more booked, 1536 free\n"),
+            (2048, 1792, 256, "2048 pages: 256 in use, 0 more booked, 1792 free\n"),
+            (2048, 0, 2048, "2048 pages: 256 in use, 1792 more booked, 0 free\n"),
+            (2048, 0, 2050, "2048 pages: 256 in use, 1792 more booked, 0 free; 2 booked beyond them\n"),
+            (1024, 1000, 24, "1024 pages: 0 in use, 24 booked, 1000 free\n"),
+        ])
+    func pageFigures(total: Int, free: Int, booked: Int, text: String) throws {
+        let memory = MemoryInfo(nodes: [
+            MemoryInfo.Node(
+                id: 0, pools: [MemoryInfo.Pool(sizeKB: 2048, total: total, free: free)],
+                bookings: [MemoryInfo.Booking(service: "a", sizeKB: 2048, count: booked)])
+        ])
+        let map = plain("simulated", try Example.simulated, try Example.list([], of: 24), memory)
+        #expect(map.contains("  \(text)"), "\(map)")
     }
 
     @Test("A name with line ends, escapes or direction marks cannot draw on the map")

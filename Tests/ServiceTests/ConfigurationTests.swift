@@ -51,6 +51,24 @@ import Testing
         #expect(expected != DaemonConfiguration())
     }
 
+    @Test("each key that changes is named as changed, and shown as a flag takes it")
+    func changes() throws {
+        let old = DaemonConfiguration()
+        #expect(old.changes(from: old) == [])
+        for (key, text) in [
+            ("socket", "/s"), ("state-dir", "/d"), ("socket-mode", "0600"), ("socket-owner", "1"),
+            ("socket-group", "g"), ("admin-group", "a"), ("access-group", "b"), ("audit-log", "/l"),
+            ("log-level", "error"), ("policy", "keep-pins,whole-cores"), ("name-limit", "7"),
+            ("connections-per-uid", "65536"), ("read-timeout", "1"), ("write-timeout", "2"), ("machine", "/m"),
+            ("sysfs-root", "/r"), ("simulate", "true"), ("import-state", "/i"),
+        ] {
+            var new = old
+            try new.set(key, to: text)
+            #expect(new.changes(from: old) == [key] && new.shown(key) == text)
+        }
+        #expect(old.shown("policy") == "none" && old.shown("socket-mode") == "0660")
+    }
+
     @Test("a flag sets the same as the file, and goes before it")
     func flags() throws {
         let texts = [

@@ -1,0 +1,33 @@
+extension DaemonConfiguration {
+    /// The value of a key as a flag takes it, for the log; `none` where nothing is set.
+    public func shown(_ key: String) -> String {
+        let text: String? =
+            switch key {
+            case "socket": socket
+            case "state-dir": stateDirectory
+            case "socket-mode": "0" + String(socketMode, radix: 8)
+            case "socket-owner": socketOwner
+            case "socket-group": socketGroup
+            case "admin-group": adminGroup
+            case "access-group": accessGroup
+            case "audit-log": auditLog
+            case "log-level": logLevel
+            case "policy": policy.isEmpty ? nil : policy.joined(separator: ",")
+            case "name-limit": String(nameLimit)
+            case "connections-per-uid": String(connectionsPerUID)
+            case "read-timeout": String(readTimeout)
+            case "write-timeout": String(writeTimeout)
+            case "machine": machine
+            case "sysfs-root": sysfsRoot
+            case "simulate": String(simulate)
+            case "import-state": importState
+            default: nil
+            }
+        return text ?? "none"
+    }
+
+    /// The keys whose values differ from those of `old`, in the order of the manual.
+    public func changes(from old: DaemonConfiguration) -> [String] {
+        Self.keys.filter { shown($0) != old.shown($0) }
+    }
+}

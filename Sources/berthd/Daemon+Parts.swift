@@ -1,0 +1,118 @@
+import ArgumentParser
+import EPASocket
+import Glibc
+import Ledger
+import LedgerStore
+import Logging
+import Machine
+import Service
+import Storage
+
+/// The parts of the daemon, each made with the exit status that its failure has.
+extension Daemon {
+    static func machineFiles(_ configuration: DaemonConfiguration, _ options: Options) throws -> any MachineFiles {
+        if configuration.simulate { return CapturedFiles.simulated }
+        if let path = configuration.machine {
+            do { return try CapturedFiles(contentsOf: path) } catch {
+                printError("\(options.error("machine", "\(error)"))")
+                throw Status.configuration
+            }
+        }
+        let files = DirectoryFiles(root: configuration.sysfsRoot)
+        // Another folder than the kernel's own is a choice, and one without any CPU a wrong one.
+        if configuration.sysfsRoot != DaemonConfiguration().sysfsRoot {
+            do throws(MachineError) { _ = try MachineReader(files: files).read() } catch {
+                guard case .noCPUs = error else { return files }
+                let message =
+                    "sysfs-root: \(configuration.sysfsRoot) describes no CPU (expected devices/system/cpu/online in it)"
+                printError("\(options.error("sysfs-root", message))")
+                throw Status.configuration
+            }
+        }
+        return files
+    }
+
+    /// The socket has one group only: who is an administrator by another one and not in it cannot connect, and the
+    /// other way round.
+    static func warnOfGroups(_ configuration: DaemonConfiguration, _ settings: Settings, _ log: Logger) {
+        let access = settings.server.access
+        guard let admin = access.adminGroup, let users = access.accessGroup, admin != users,
+            configuration.socketMode & 0o002 == 0, let group = settings.socketGroup, group == admin || group == users
+        else { return }
+        let others = group == users ? "admin-group" : "access-group"
+        log.warning(
+            "the socket has one group only: members of the other cannot connect unless they are in it too",
+            metadata: ["socket-group": "\(group)", "others": "\(others)=\(configuration.shown(others))"])
+    }
+
+    static func takeLock(_ places: Places) throws -> StoreLock {
+        do { return try StoreLock(folder: places.stateDirectory) } catch {
+            guard case .locked = error.reason else {
+                printError("\(error)")
+                throw Status.inputOutput
+            }
+            printError("\(error): berthd is running on this state already and must be stopped first")
+            throw Status.running
+        }
+    }
+
+    /// What the daemon has to begin with.
+    enum State {
+        case ready(LedgerStore, Ledger)
+        /// A stored state that cannot be trusted, and why.
+        case untrusted(String, lastGood: Ledger?)
+        /// A state to import that cannot be trusted, and why.
+        case untrustedImport(String)
+    }
+
+    /// - Parameter isAsked: whether somebody asked for the import, so that its absence is worth a word.
+    static func openStore(_ places: Places, isAsked: Bool, _ log: Logger) throws -> State {
+        do {
+            var imported: Ledger?
+            if let path = places.importState {
+                switch try StateImport.look(path, stateDirectory: places.stateDirectory) {
+                case .notFirst: break
+                case .absent:
+                    guard isAsked else { break }
+                    log.warning("there is no state to import, the ledger begins empty", metadata: ["file": "\(path)"])
+                case .corrupt(let reason): return .untrustedImport("\(path): \(reason)")
+                case .found(let found):
+                    imported = found.ledger
+                    log.notice(
+                        "importing the reference's state",
+                        metadata: ["file": "\(path)", "claims": "\(found.ledger.count)"])
+                    for warning in found.warnings {
+                        log.warning("\(warning)", metadata: ["file": "\(path)"])
+                    }
+                }
+            }
+            let opened = try LedgerStore.open(
+                folder: places.stateDirectory, imported: imported, now: wallClock,
+                report: { log.error("\($0)") })
+            switch opened {
+            case .ready(let store, let ledger): return .ready(store, ledger)
+            case .untrusted(let reason, let lastGood): return .untrusted(reason, lastGood: lastGood)
+            }
+        } catch {
+            printError("\(error)")
+            throw Status.inputOutput
+        }
+    }
+
+    static func openAudit(
+        _ configuration: DaemonConfiguration, _ log: Logger
+    ) throws(SystemError) -> LineSink {
+        guard let path = configuration.auditLog else { return .standardError }
+        return try LineSink(path: path) {
+            log.error("the audit log cannot be written", metadata: ["reason": "\($0)"])
+        }
+    }
+
+    /// Makes the folder of the socket, as the reference does.
+    static func makeFolder(of socket: String) throws {
+        guard let slash = socket.lastIndex(of: "/"), slash > socket.startIndex else { return }
+        let folder = String(socket[..<slash])
+        guard mkdir(folder, 0o755) != 0, errno != EEXIST else { return }
+        throw SystemError("make the folder \(folder)", errno: errno)
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Glibc
+import LedgerStore
+import Service
+import Storage
+
+/// What a command does with the state folder.
+enum StateAccess {
+    case reads, changes
+}
+
+/// Runs `body` on the store that the options name, under its lock, and turns errors into messages and exit statuses.
+///
+/// A folder that is not there is not made: a path mistyped would look like a state without claims. Nor is a lock made
+/// in a folder that has none, where the command only reads: no daemon has ever served from it.
+func withStore(_ options: Options, _ access: StateAccess, _ body: (StoreFiles) throws -> Void) throws {
+    try reportingErrors {
+        let places = Places(try options.configuration(), environment: processEnvironment())
+        let folder = places.stateDirectory
+        let files = StoreFiles(folder: folder, name: LedgerStore.name)
+        guard isThere(folder) else {
+            printError(
+                "there is no folder \(folder), so nothing was ever stored there"
+                    + (access == .reads ? "" : "; start berthd once, or make it (mkdir -m 700)"))
+            throw Status.noInput
+        }
+        if access == .reads, !isThere("\(folder)/lock") { return try body(files) }
+        let lock = try StoreLock(folder: folder)
+        try withExtendedLifetime(lock) { try body(files) }
+    }
+}
+
+/// Turns the errors of `body` into messages and exit statuses.
+func reportingErrors(_ body: () throws -> Void) throws {
+    do { try body() } catch let error as ConfigurationError {
+        printError(error.message)
+        throw Status.configuration
+    } catch let error as StorageError {
+        switch error.reason {
+        case .locked:
+            printError("\(error): berthd is running and must be stopped first (systemctl stop berthd)")
+            throw Status.running
+        case .absent:
+            printError(error.description)
+            throw Status.noInput
+        case .damaged:
+            printError(error.description)
+            throw Status.untrusted
+        default:
+            printError(error.description)
+            throw Status.inputOutput
+        }
+    } catch let error as SystemError {
+        printError(error.description)
+        throw error.isAbsence ? Status.noInput : Status.inputOutput
+    }
+}
+
+/// Whether a path names something; what may not be looked at counts, so that the next step tells why.
+private func isThere(_ path: String) -> Bool { access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR) }
+
+/// `1 claim`, `2 claims`.
+func counted(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
