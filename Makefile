@@ -3,13 +3,15 @@
 # CONFIG is what `make run` builds: debug (about 1.5 minutes from nothing) or release (about 4, and the faster program).
 CONFIG ?= debug
 FUZZ_SECONDS ?= 60
+HISTORIES ?= 10000
+LARGE ?= 20
 OUT ?= dist
 
 SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run test bench fuzz format lint protos docs deb clean help
+.PHONY: run test bench simulate fuzz format lint protos docs deb clean help
 
 run: ## build, start berthd, book for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
@@ -23,6 +25,11 @@ bench: ## measure a release build against floors taken in the same run (BENCH="-
 	@Scripts/dependencies build bench
 	swift build -c release
 	Benchmarks/run --berthd .build/release/berthd $(BENCH)
+
+simulate: ## live histories of whole edge domains: HISTORIES (10000) of 3 to 30 nodes, LARGE (20) of 1,000
+	@Scripts/dependencies build
+	swift build -c release --product berth-simulate
+	.build/release/berth-simulate --histories $(HISTORIES) --large $(LARGE)
 
 fuzz: ## feed garbage to every decoder, FUZZ_SECONDS (60) each
 	@Scripts/dependencies build

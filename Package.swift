@@ -119,10 +119,13 @@ let package = Package(
         // A node and a controller to try a domain with, for tests and demonstrations.
         module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
 
+        // Whole domains over simulated time (make simulate).
+        module("DomainSimulation", ["Domain"]),
+        program("berth-simulate", ["DomainSimulation", arguments]),
+
         // Test support.
         .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
 
-        module("DomainSimulation", ["Domain"]),
         .target(name: "CTestSupport"),
         module("TestSupport", ["CLinux", "CTestSupport"]),
         tests("MachineTests", ["Machine", "TestSupport"]),

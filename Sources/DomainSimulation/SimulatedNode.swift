@@ -15,7 +15,7 @@ struct SimulatedNode {
     var running: [ComponentID: [String: PhysicalID]] = [:]
     var peers: [NodeID: String] = [:]
     /// The calls that wait for their turn.
-    var lane: [NodeCall] = []
+    var lane: ArraySlice<NodeCall> = []
     var isBusy = false
     /// The call that is on its way to it.
     var inFlight: NodeCall?

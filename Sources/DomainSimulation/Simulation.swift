@@ -140,14 +140,15 @@ public struct Simulation {
         for _ in 0..<max(2, shape.nodes / 3) { agenda.add(.nodeFault, at: time + chance(wild)) }
         advance(to: time + wild)
         heal()
-        advance(to: time + 150_000)
+        // Long enough for the longest back-off, and for each node to tell and be told of all others, one after the other.
+        advance(to: time + 150_000 + shape.nodes * 200)
         check()
         // Whatever is in doubt ends at its node's next reset.
         for id in order {
             nodes[id]?.restart(&random)
             agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(3000))
         }
-        advance(to: time + 60_000)
+        advance(to: time + 60_000 + shape.nodes * 200)
         check()
         for (node, doubts) in kept.doubts { violations.append("\(node) was reset and is in doubt still: \(doubts)") }
     }
