@@ -21,7 +21,7 @@ test: ## build and run every test
 
 bench: ## measure a release build against floors taken in the same run (BENCH="--quick")
 	@Scripts/dependencies build bench
-	swift build -c release
+	for product in berthd berth-bench; do swift build -c release --product $$product || exit; done
 	Benchmarks/run --berthd .build/release/berthd $(BENCH)
 
 fuzz: ## feed garbage to every decoder, FUZZ_SECONDS (60) each
