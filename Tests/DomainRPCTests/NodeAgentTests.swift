@@ -216,8 +216,10 @@ import Testing
 
     @Test("a node that comes back is reached again")
     func comingBack() async throws {
-        let listener = try Listener(Serving.url)
-        let url = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: listener.port)
+        // An address of its own, where no other test can take the port meanwhile.
+        let host = ServiceURL.Host.ipv4("127.0.0.77")
+        let listener = try Listener(ServiceURL(scheme: .http, host: host, port: 0))
+        let url = ServiceURL(scheme: .http, host: host, port: listener.port)
         close(listener.take())
         let agent = try NodeAgent(node: Sample.node, url: url)
         guard case .unreachable = await agent.call(.reset, within: .seconds(1)) else {
