@@ -159,7 +159,9 @@ let package = Package(
         tests(
             "DomainRPCTests",
             [
-                "Domain", "DomainPeers", "DomainRPC", "DomainWire", "Service", "TestSupport", grpc, logging, protobuf,
+                "Domain", "DomainPeers", "DomainRPC", "DomainShell", "DomainWire", "Service", "TestSupport", grpc,
+                logging,
+                protobuf,
             ]),
         tests(
             "LedgerStoreTests",

@@ -48,7 +48,7 @@ public final class DemoController: Sendable {
         registerURL = ServiceURL(scheme: url.scheme, host: url.host, port: listener.port)
         self.tls = tls
         server = RunningServer(
-            listener.take(), tls: tls.server, messageLimit: 4 << 20,
+            listener, tls: tls.server, messageLimit: 4 << 20,
             services: [DomainRegister(state: state), WorkflowService(state: state)])
     }
 

@@ -63,7 +63,7 @@ public final class DemoNode: Sendable {
         self.record = record
         let agent = AgentMethods(record: record)
         server = RunningServer(
-            listener.take(), tls: settings.tls.server, messageLimit: 256 << 20,
+            listener, tls: settings.tls.server, messageLimit: 256 << 20,
             services: [AgentFunctions(agent: agent), AgentResources(agent: agent), AgentManagement(agent: agent)]
         ) { record.accept($0) }
     }

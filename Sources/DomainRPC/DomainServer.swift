@@ -24,6 +24,12 @@ public final class DomainServer: Sendable {
         public var requestsPerConnection = 256
         /// The most connections at once, at each of the two addresses. What is beyond is closed.
         public var connections = 4_096
+        /// How long a client may take until it has said something, TLS included.
+        public var greetingTime = Duration.seconds(20)
+        /// How long a request may take to arrive.
+        public var receiveTime = Duration.seconds(120)
+        /// The most bytes of code that are remembered to be shared by functions that are asked for later.
+        public var binaryMemory = 256 << 20
 
         /// The defaults, in plaintext.
         public init(orchestratorURL: ServiceURL, nodeRegisterURL: ServiceURL) {
@@ -63,9 +69,12 @@ public final class DomainServer: Sendable {
             bindsNodes: settings.bindsNodesToCertificates && settings.tls?.clientAuthority != nil)
         servers = [
             RunningServer(
-                orchestrator.take(), settings, budget,
-                [FunctionService(methods: methods, binaries: BinaryInterner()), ResourceService(methods: methods)]),
-            RunningServer(nodeRegister.take(), settings, budget, [registration]),
+                orchestrator, settings, budget,
+                [
+                    FunctionService(methods: methods, binaries: BinaryInterner(limit: settings.binaryMemory)),
+                    ResourceService(methods: methods),
+                ]),
+            RunningServer(nodeRegister, settings, budget, [registration]),
         ]
     }
 

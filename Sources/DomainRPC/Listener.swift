@@ -16,7 +16,10 @@ public struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
 package struct Listener: ~Copyable {
     /// Its port; the one that was free where any was asked for.
     package let port: UInt16
-    private let descriptor: Int32
+    /// The URL with that port.
+    package let url: String
+    /// Negative once it was given away.
+    private var descriptor: Int32
 
     /// Listens where a URL says. Names are resolved, and the first address that can be listened on is taken, those of IPv4
     /// before those of IPv6: the reference's peers know no others.
@@ -26,6 +29,7 @@ package struct Listener: ~Copyable {
             switch Self.listen(address) {
             case .success(let (descriptor, port)):
                 (self.descriptor, self.port) = (descriptor, port)
+                self.url = ServiceURL(scheme: url.scheme, host: url.host, port: port).description
                 return
             case .failure(let failure): reason = failure.reason
             }
@@ -33,12 +37,11 @@ package struct Listener: ~Copyable {
         throw ListenError(url: url.description, reason: reason)
     }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// Gives the socket away.
     package consuming func take() -> Int32 {
-        let descriptor = descriptor
-        discard self
+        defer { descriptor = -1 }
         return descriptor
     }
 

@@ -3,9 +3,11 @@ internal import NIOHPACK
 internal import NIOHTTP2
 
 /// Stands before all else in the pipeline of a request's stream, and ends the stream with RESOURCE_EXHAUSTED where the message
-/// is larger than one may be, or all requests together are larger than the memory for them.
+/// is larger than one may be, or all requests together are larger than the memory for them; with DEADLINE_EXCEEDED where the
+/// message does not come to its end.
 ///
-/// The transport has a limit of its own, but only resets the stream then, from which a client cannot tell what is wrong.
+/// The transport has a limit of its own for the size, but only resets the stream then, from which a client cannot tell what is
+/// wrong.
 final class RequestBounds: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias InboundOut = HTTP2Frame.FramePayload
@@ -13,44 +15,73 @@ final class RequestBounds: ChannelInboundHandler {
 
     private let messageLimit: Int
     private let budget: MemoryBudget
+    private let receiveTime: TimeAmount
+    private var timer: Scheduled<Void>?
     /// What every message begins with: a byte that says whether it is compressed, and its length in four bytes.
     private var prefix: [UInt8] = []
     private var taken = 0
     private var isRefused = false
 
-    init(messageLimit: Int, budget: MemoryBudget) {
+    init(messageLimit: Int, budget: MemoryBudget, receiveTime: TimeAmount) {
         self.messageLimit = messageLimit
         self.budget = budget
+        self.receiveTime = receiveTime
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleTask(in: receiveTime) {
+            let (bounds, context) = bound.value
+            bounds.refuse(context, status: 4, "the request did not come to its end in time")
+        }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isRefused else { return }
-        if case .data(let payload) = unwrapInboundIn(data), case .byteBuffer(let buffer) = payload.data {
+        switch unwrapInboundIn(data) {
+        case .headers(let headers): if headers.endStream { timer?.cancel() }
+        case .data(let payload):
+            guard take(payload, context) else { return }
+            if payload.endStream { timer?.cancel() }
+        default: break
+        }
+        context.fireChannelRead(data)
+    }
+
+    /// Counts what a frame brings; false, and the stream is refused, where that is too much.
+    private func take(_ payload: HTTP2Frame.FramePayload.Data, _ context: ChannelHandlerContext) -> Bool {
+        if case .byteBuffer(let buffer) = payload.data {
             let count = buffer.readableBytes
             if prefix.count < 5 {
                 prefix += buffer.readableBytesView.prefix(5 - prefix.count)
                 let length = prefix.dropFirst().reduce(0) { $0 << 8 | Int($1) }
                 if prefix.count == 5, length > messageLimit {
-                    return refuse(context, "the message has \(length) bytes; \(messageLimit) are allowed")
+                    refuse(context, status: 8, "the message has \(length) bytes; \(messageLimit) are allowed")
+                    return false
                 }
             }
             guard budget.take(count) else {
-                return refuse(context, "too many bytes of requests at once; try again later")
+                refuse(context, status: 8, "too many bytes of requests at once; try again later")
+                return false
             }
             taken += count
         }
-        context.fireChannelRead(data)
+        return true
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
         budget.give(taken)
         taken = 0
     }
 
-    private func refuse(_ context: ChannelHandlerContext, _ reason: String) {
+    private func refuse(_ context: ChannelHandlerContext, status: Int, _ reason: String) {
+        guard !isRefused else { return }
         isRefused = true
+        timer?.cancel()
         let trailers: HPACKHeaders = [
-            ":status": "200", "content-type": "application/grpc", "grpc-status": "8", "grpc-message": reason,
+            ":status": "200", "content-type": "application/grpc", "grpc-status": "\(status)",
+            "grpc-message": reason,
         ]
         let frame = HTTP2Frame.FramePayload.headers(.init(headers: trailers, endStream: true))
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)

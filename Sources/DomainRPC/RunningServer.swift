@@ -5,18 +5,21 @@ import Synchronization
 
 /// One listening address with its services.
 package final class RunningServer: Sendable {
+    /// Where it listens.
+    private let url: String
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let task: Task<Void, any Error>
     private let isStopping = Atomic(false)
 
     convenience init(
-        _ descriptor: Int32, _ settings: DomainServer.Settings, _ budget: MemoryBudget,
+        _ listener: consuming Listener, _ settings: DomainServer.Settings, _ budget: MemoryBudget,
         _ services: [any RegistrableRPCService]
     ) {
         let connections = Mutex(0)
         let limit = settings.connections
+        let (greetingTime, receiveTime) = (TimeAmount(settings.greetingTime), TimeAmount(settings.receiveTime))
         self.init(
-            descriptor, security: settings.tls?.security ?? .plaintext, services: services
+            listener, security: settings.tls?.security ?? .plaintext, services: services
         ) { config in
             config.rpc.maxRequestPayloadSize = settings.messageLimit
             config.http2.maxConcurrentStreams = settings.requestsPerConnection
@@ -27,24 +30,27 @@ package final class RunningServer: Sendable {
                 }
                 channel.closeFuture.whenComplete { _ in connections.withLock { $0 -= 1 } }
                 if count > limit { channel.close(promise: nil) }
-                return channel.eventLoop.makeSucceededVoidFuture()
+                return channel.eventLoop.makeCompletedFuture { try GreetingTimeout.watch(channel, greetingTime) }
             }
             config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        RequestBounds(messageLimit: settings.messageLimit, budget: budget), position: .first)
+                        RequestBounds(
+                            messageLimit: settings.messageLimit, budget: budget, receiveTime: receiveTime),
+                        position: .first)
                 }
             }
         }
     }
 
-    /// Serves on the listening socket `descriptor`, which becomes the transport's, without other bounds than of the size of a
+    /// Serves where `listener` listens, without other bounds than of the size of a
     /// message, and tells of each connection.
     package convenience init(
-        _ descriptor: Int32, tls: TLSSettings.Server?, messageLimit: Int, services: [any RegistrableRPCService],
+        _ listener: consuming Listener, tls: TLSSettings.Server?, messageLimit: Int,
+        services: [any RegistrableRPCService],
         onConnection: @escaping @Sendable (any Channel) -> Void = { _ in }
     ) {
-        self.init(descriptor, security: tls?.security ?? .plaintext, services: services) { config in
+        self.init(listener, security: tls?.security ?? .plaintext, services: services) { config in
             config.rpc.maxRequestPayloadSize = messageLimit
             config.channelDebuggingCallbacks.onAcceptTCPConnection = { channel in
                 onConnection(channel)
@@ -54,10 +60,11 @@ package final class RunningServer: Sendable {
     }
 
     init(
-        _ descriptor: Int32, security: HTTP2ServerTransport.Posix.TransportSecurity,
+        _ listener: consuming Listener, security: HTTP2ServerTransport.Posix.TransportSecurity,
         services: [any RegistrableRPCService],
         configure: (inout HTTP2ServerTransport.Posix.Config) -> Void
     ) {
+        url = listener.url
         let config = HTTP2ServerTransport.Posix.Config.defaults { config in
             // Code of many megabytes travels in one message: a window of 64 KiB would wait for the network again and again.
             config.http2.targetWindowSize = 1 << 20
@@ -70,7 +77,7 @@ package final class RunningServer: Sendable {
         }
         let server = GRPCServer(
             transport: HTTP2ServerTransport.Posix(
-                listeningSocketDescriptor: Int(descriptor), transportSecurity: security, config: config),
+                listeningSocketDescriptor: Int(listener.take()), transportSecurity: security, config: config),
             services: services)
         self.server = server
         task = Task { try await server.serve() }
@@ -84,7 +91,7 @@ package final class RunningServer: Sendable {
     package func wait() async throws {
         try await task.value
         guard isStopping.load(ordering: .relaxed) else {
-            throw ListenError(url: "its address", reason: "the server has ended by itself")
+            throw ListenError(url: url, reason: "the server has ended by itself")
         }
     }
 

@@ -67,6 +67,45 @@ import Testing
         }
     }
 
+    @Test("who says nothing, or not all, is not waited for", arguments: [false, true])
+    func slowClients(isProtected: Bool) async throws {
+        var settings = Serving.settings(isProtected ? .https : .http)
+        settings.greetingTime = .milliseconds(300)
+        settings.receiveTime = .milliseconds(300)
+        if isProtected {
+            settings.tls = TLSSettings.Server(identity: try Certificates.made.get().identity("server"))
+        }
+        try await Serving.serving(settings) { (serving) async throws in
+            let silent = try RawConnection(port: serving.server.orchestratorPort)
+            _ = try await silent.read()
+            silent.send([], resets: false)
+            if isProtected {
+                // The beginning of a handshake is no greeting.
+                let halting = try RawConnection(port: serving.server.orchestratorPort)
+                halting.write([22, 3, 1, 2, 0, 1])
+                _ = try await halting.read()
+                halting.send([], resets: false)
+                return
+            }
+            // A request whose message does not come: the preface, empty settings, and headers for a Stop.
+            let slow = try RawConnection(port: serving.server.orchestratorPort)
+            let path = Array("/edgeless_api.FunctionInstance/Stop".utf8)
+            var headers: [UInt8] = [0x83, 0x86, 0x04, UInt8(path.count)]
+            headers += path
+            for (name, value) in [("content-type", "application/grpc"), ("te", "trailers")] {
+                headers += [0x00, UInt8(name.utf8.count)] + Array(name.utf8)
+                headers += [UInt8(value.utf8.count)] + Array(value.utf8)
+            }
+            slow.write(
+                Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+                    + [0, 0, UInt8(headers.count), 1, 4, 0, 0, 0, 1] + headers)
+            // Headers that end the stream: the status is in them.
+            let wanted: [UInt8] = [1, 5, 0, 0, 0, 1]
+            #expect(try await slow.read(until: wanted).firstRange(of: wanted) != nil)
+            slow.send([], resets: false)
+        }
+    }
+
     @Test("a port in use, an address that is not here, and a name that does not resolve are errors that name the URL")
     func listenErrors() async throws {
         try await Serving.serving { (serving) async throws in
@@ -165,8 +204,25 @@ struct RawConnection {
         guard descriptor >= 0, result == 0 else { throw Failure() }
     }
 
+    func write(_ bytes: [UInt8]) { _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
+
+    /// What comes until the other side closes, or until these bytes have come. It blocks no thread: the server needs them.
+    func read(until wanted: [UInt8]? = nil) async throws -> [UInt8] {
+        var (bytes, piece) = ([UInt8](), [UInt8](repeating: 0, count: 4_096))
+        while true {
+            let count = recv(descriptor, &piece, piece.count, Int32(MSG_DONTWAIT))
+            if count < 0, errno == EAGAIN {
+                try await Task.sleep(for: .milliseconds(10))
+                continue
+            }
+            guard count > 0 else { return bytes }
+            bytes += piece.prefix(count)
+            if let wanted, bytes.firstRange(of: wanted) != nil { return bytes }
+        }
+    }
+
     func send(_ bytes: [UInt8], resets: Bool) {
-        _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+        write(bytes)
         if resets {
             var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
