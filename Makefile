@@ -7,6 +7,9 @@ HISTORIES ?= 10000
 LARGE ?= 20
 OUT ?= dist
 
+# Tests that wait for other processes and connections, run apart from those that keep all cores busy.
+NETWORKED := DomainRPCTests|BerthDomainTests|DomainShellTests
+
 SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
@@ -19,7 +22,9 @@ run: ## build, start berthd, book for two services, show the map; on a terminal 
 
 test: ## build and run every test
 	@Scripts/dependencies build check
-	swift test
+	swift build --build-tests
+	swift test --skip-build --skip '$(NETWORKED)'
+	swift test --skip-build --filter '$(NETWORKED)'
 
 bench: ## measure a release build against floors taken in the same run (BENCH="--quick")
 	@Scripts/dependencies build bench

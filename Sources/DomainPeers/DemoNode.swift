@@ -112,7 +112,7 @@ public final class DemoNode: Sendable {
     ///
     /// - Returns: why the domain refuses it; nil where it does not.
     /// - Throws: where there is no answer.
-    public func registerOnce(within deadline: Duration = .seconds(5)) async throws -> DomainRefusal? {
+    public func registerOnce(within deadline: Duration = .seconds(30)) async throws -> DomainRefusal? {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         let update = record.state.withLock { state in
