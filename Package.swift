@@ -78,6 +78,7 @@ let package = Package(
         module("Storage", ["CLinux", "CSQLite"]),
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         module("DomainStore", ["Domain", "Storage", "WireJSON"]),
+        module("DomainMirror", ["Domain", "WireJSON"]),
         module("DomainSettings", ["Domain", "Service", logging, toml]),
         module("DomainShell", ["Domain", "Service", logging]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
@@ -150,6 +151,7 @@ let package = Package(
         tests(
             "BerthDomainTests",
             ["Domain", "DomainPeers", "DomainSettings", "DomainWire", "TestSupport", "berth-domain"]),
+        tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation", "WireJSON"]),
         tests("DomainSettingsTests", ["Domain", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),

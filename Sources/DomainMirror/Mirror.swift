@@ -1,0 +1,222 @@
+import Domain
+import WireJSON
+
+/// The mirror of a domain in Redis: which commands bring it up to date (domain specification, section 5). Pure; somebody else
+/// sends them, each list in one transaction.
+public struct Mirror: Sendable {
+    /// Which keys and forms it has (section 5.3).
+    public enum Schema: Sendable {
+        /// Today's.
+        case current
+        /// Those of the seed.
+        case seed
+        /// Today's, and those of the seed beside them where they do not clash.
+        case both
+    }
+
+    /// The beginnings of the keys that are the mirror's own; nothing else in the database is ever touched.
+    public static let prefixes = [
+        "domain_info:", "node:capabilities:", "node:health:", "node:status:", "nodes:capabilities:", "provider:",
+        "instance:", "dependency:", "performance:",
+    ]
+
+    private let schema: Schema
+    private let domainID: String
+    private var records = DomainRecords()
+
+    /// A mirror that is empty.
+    public init(domainID: String, schema: Schema) {
+        self.domainID = domainID
+        self.schema = schema
+    }
+
+    // MARK: - What is kept
+
+    /// The commands that write all of `records`, whatever was known before.
+    ///
+    /// - Parameter time: now, in milliseconds since 1970.
+    public mutating func begin(with records: DomainRecords, at time: Int) -> [RedisCommand] {
+        self.records = DomainRecords()
+        return [.set("domain_info:domain_id", domainID)] + take(records.snapshot, at: time)
+    }
+
+    /// The keys of `found` that nothing stands for any more.
+    public func stale(_ found: [String]) -> [String] {
+        var wanted: Set<String> = ["domain_info:domain_id"]
+        for category in Category.allCases { wanted.insert(category.stamp) }
+        for id in records.nodes.keys { wanted.formUnion(keys(of: id) + ["node:health:\(id)"]) }
+        for id in records.instances.keys { wanted.insert("instance:\(id)") }
+        for id in records.rows.keys { wanted.insert("dependency:\(id)") }
+        for (name, _) in owners(of: nil) { wanted.insert("provider:\(name)") }
+        return found.filter { key in
+            // The figures of components are removed by their age.
+            !key.hasPrefix("performance:") && Self.prefixes.contains { key.hasPrefix($0) } && !wanted.contains(key)
+        }
+    }
+
+    /// The commands that follow these changes; the stamps come last, so that who sees one finds the values.
+    public mutating func take(_ changes: [DomainChange], at time: Int) -> [RedisCommand] {
+        var commands: [RedisCommand] = []
+        var stamps: Set<Category> = []
+        var nodes: Set<NodeID> = []
+        var instances: Set<LogicalID> = []
+        var rows: Set<LogicalID> = []
+        var names: Set<String> = []
+        for change in changes {
+            switch change {
+            case .node(let record):
+                names.formUnion(records.nodes[record.id]?.claims.keys.map(\.self) ?? [])
+                names.formUnion(record.claims.keys)
+                nodes.insert(record.id)
+            case .nodeRemoved(let id):
+                names.formUnion(records.nodes[id]?.claims.keys.map(\.self) ?? [])
+                nodes.insert(id)
+            case .cordon(let id, _): nodes.insert(id)
+            case .instance(let record): instances.insert(record.id)
+            case .placed(let id, _): instances.insert(id)
+            case .instanceRemoved(let id):
+                instances.insert(id)
+                if records.rows[id] != nil { rows.insert(id) }
+            case .row(let origin, _): rows.insert(origin)
+            case .identity, .departed, .leftover, .patchDue, .doubt, .doubtsCleared: break
+            }
+            records.apply(change)
+        }
+        for id in nodes.sorted() { commands += self.commands(forNode: id) }
+        let owners = owners(of: names)
+        for name in names.sorted() {
+            if let (node, provider) = owners[name] {
+                commands.append(.set("provider:\(name)", provider.mirrorJSON(node: node)))
+            } else {
+                commands.append(.delete("provider:\(name)"))
+            }
+        }
+        for id in instances.sorted() {
+            if let record = records.instances[id] {
+                commands.append(.set("instance:\(id)", record.mirrorJSON(isSeed: schema == .seed)))
+            } else {
+                commands.append(.delete("instance:\(id)"))
+            }
+        }
+        for id in rows.sorted() {
+            if let row = records.rows[id] {
+                let text = JSONWriter.text { writer in
+                    for (channel, target) in row.sorted(by: { $0.key < $1.key }) { writer.member(channel, "\(target)") }
+                }
+                commands.append(.set("dependency:\(id)", text))
+            } else {
+                commands.append(.delete("dependency:\(id)"))
+            }
+        }
+        if !nodes.isEmpty { stamps.insert(.capabilities) }
+        if !names.isEmpty { stamps.insert(.provider) }
+        if !instances.isEmpty { stamps.insert(.instance) }
+        if !rows.isEmpty { stamps.insert(.dependency) }
+        let now = NumberText.plain(Double(time) / 1000)
+        for category in Category.allCases where stamps.contains(category) { commands.append(.set(category.stamp, now)) }
+        return commands
+    }
+
+    /// What readers ask the time of last change of.
+    private enum Category: String, CaseIterable {
+        case capabilities = "node:capabilities"
+        case provider, instance, dependency
+
+        var stamp: String { "\(rawValue):last_update" }
+    }
+
+    private func keys(of id: NodeID) -> [String] {
+        switch schema {
+        case .current: ["node:capabilities:\(id)", "node:status:\(id)"]
+        case .seed: ["nodes:capabilities:\(id)", "node:capabilities:\(id)", "node:status:\(id)"]
+        case .both: ["node:capabilities:\(id)", "nodes:capabilities:\(id)", "node:status:\(id)"]
+        }
+    }
+
+    private func commands(forNode id: NodeID) -> [RedisCommand] {
+        guard let record = records.nodes[id] else {
+            return (keys(of: id) + ["node:health:\(id)"]).map { .delete($0) }
+        }
+        let capabilities = record.description.capabilities.mirrorJSON
+        let status = JSONWriter.text { writer in
+            writer.member("agent_url", record.description.agentURL)
+            writer.member("invocation_url", record.description.invocationURL)
+            writer.member("cordoned", records.cordoned.contains(id))
+            writer.member("ready", record.isReset)
+        }
+        return keys(of: id).map { .set($0, $0.hasPrefix("node:status:") ? status : capabilities) }
+    }
+
+    /// Who owns which of these names (nil: of all), and what the owner provides under it.
+    private func owners(of names: Set<String>?) -> [String: (NodeID, ResourceProvider)] {
+        var found: [String: (number: UInt64, node: NodeID, provider: ResourceProvider)] = [:]
+        for record in records.nodes.values {
+            for provider in record.description.providers where names?.contains(provider.id) ?? true {
+                guard let number = record.claims[provider.id], number < found[provider.id]?.number ?? .max else {
+                    continue
+                }
+                found[provider.id] = (number, record.id, provider)
+            }
+        }
+        return found.mapValues { ($0.node, $0.provider) }
+    }
+
+    // MARK: - What nodes report
+
+    /// The commands that keep a node's report.
+    ///
+    /// - Parameter time: when it came, in milliseconds since 1970.
+    public func report(_ update: NodeUpdate, at time: Int) -> [RedisCommand] {
+        var commands: [RedisCommand] = []
+        let health = "node:health:\(update.node)"
+        if schema == .seed {
+            commands.append(.set(health, update.health.mirrorJSON(hasPower: false)))
+        } else {
+            commands.append(
+                RedisCommand(
+                    "ZADD", health, NumberText.plain(Double(time) / 1000), update.health.mirrorJSON(hasPower: true)))
+        }
+        for metric in PerformanceSamples.Metric.allCases {
+            let figures = (update.samples.samples[metric] ?? [:]).sorted { $0.key < $1.key }
+            for (component, samples) in figures {
+                for sample in samples where sample.value.isFinite {
+                    commands += self.commands(for: sample, metric, of: component)
+                }
+            }
+        }
+        for (component, entries) in update.samples.logEntries.sorted(by: { $0.key < $1.key }) where schema != .seed {
+            for entry in entries {
+                let time = Self.time(entry.seconds, entry.nanoseconds)
+                commands.append(
+                    RedisCommand("ZADD", "performance:\(component):\(entry.target)", time, "\(time):\(entry.message)"))
+            }
+        }
+        return commands
+    }
+
+    private func commands(
+        for sample: Sample, _ metric: PerformanceSamples.Metric, of component: ComponentID
+    ) -> [RedisCommand] {
+        var commands: [RedisCommand] = []
+        let value = NumberText.plain(sample.value)
+        if schema != .seed {
+            let time = Self.time(sample.seconds, sample.nanoseconds)
+            commands.append(
+                RedisCommand("ZADD", "performance:\(component):\(metric.rawValue)", time, "\(time):\(value)"))
+        }
+        if schema != .current, metric == .execution {
+            // The code of that time forgot the zeros: 10.5 for five milliseconds after the tenth second.
+            let digits = String(sample.nanoseconds / 1_000_000 % 1_000)
+            let milliseconds = String(repeating: "0", count: 3 - digits.utf8.count) + digits
+            commands.append(
+                RedisCommand(
+                    "RPUSH", "performance:\(metric.rawValue):\(component)", "\(value),\(sample.seconds).\(milliseconds)"
+                ))
+        }
+        return commands
+    }
+
+    private static func time(_ seconds: Int64, _ nanoseconds: UInt32) -> String {
+        NumberText.plain(Double(seconds) + Double(nanoseconds) / 1e9)
+    }
+}

@@ -1,0 +1,10 @@
+/// A command to Redis: its name and arguments.
+public struct RedisCommand: Hashable, Sendable {
+    /// The words of the command.
+    public let words: [String]
+
+    init(_ words: String...) { self.words = words }
+
+    static func set(_ key: String, _ value: String) -> RedisCommand { RedisCommand("SET", key, value) }
+    static func delete(_ key: String) -> RedisCommand { RedisCommand("DEL", key) }
+}
