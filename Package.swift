@@ -151,7 +151,7 @@ let package = Package(
         tests(
             "BerthDomainTests",
             ["Domain", "DomainPeers", "DomainSettings", "DomainWire", "TestSupport", "berth-domain"]),
-        tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation", "WireJSON"]),
+        tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
         tests("DomainSettingsTests", ["Domain", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),

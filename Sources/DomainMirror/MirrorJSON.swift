@@ -10,10 +10,10 @@ extension NodeCapabilities {
             writer.member("clock_freq_cpu", JSONValue.number(NumberText.decimal(cpuFrequency)))
             writer.member("num_cores", Int(cores))
             writer.member("mem_size", Int(memoryMiB))
-            writer.texts("labels", labels)
+            writer.member("labels", labels)
             writer.member("is_tee_running", hasTEE)
             writer.member("has_tpm", hasTPM)
-            writer.texts("runtimes", runtimes)
+            writer.member("runtimes", runtimes)
             writer.member("disk_tot_space", Int(diskMiB))
             writer.member("num_gpus", Int(gpus))
             writer.member("model_name_gpu", gpuModel)
@@ -56,7 +56,7 @@ extension ResourceProvider {
         JSONWriter.text { writer in
             writer.member("class_type", classType)
             writer.member("node_id", "\(node)")
-            writer.texts("outputs", outputs)
+            writer.member("outputs", outputs)
         }
     }
 }
@@ -77,7 +77,7 @@ extension InstanceRecord {
                 writer.array { array in
                     array.object { writer in
                         writer.member("class_type", resource.classType)
-                        writer.texts("configuration", resource.configuration)
+                        writer.member("configuration", resource.configuration)
                         writer.member("workflow_id", resource.workflowID)
                     }
                     array.string((physical ?? .none).mirrorText)
@@ -96,7 +96,7 @@ extension FunctionSpecification {
                 writer.member("function_class_id", functionClass.id)
                 writer.member("function_class_type", functionClass.runtime)
                 writer.member("function_class_version", functionClass.version)
-                writer.texts("function_class_outputs", functionClass.outputs)
+                writer.member("function_class_outputs", functionClass.outputs)
             }
         } else {
             writer.name("spec")
@@ -108,10 +108,10 @@ extension FunctionSpecification {
                 writer.null()
                 writer.name("code")
                 if let code = functionClass.code { writer.string(code) } else { writer.null() }
-                writer.texts("outputs", functionClass.outputs)
+                writer.member("outputs", functionClass.outputs)
             }
         }
-        writer.texts("annotations", annotations)
+        writer.member("annotations", annotations)
         writer.name("state_specification")
         writer.object { writer in
             writer.member("state_id", "\(stateID)")
@@ -134,14 +134,4 @@ extension PhysicalID {
 
 extension JSONWriter {
     static func text(_ body: (inout JSONWriter) -> Void) -> String { String(decoding: object(body), as: UTF8.self) }
-
-    mutating func texts(_ name: String, _ texts: [String]) {
-        self.name(name)
-        array { array in for text in texts { array.string(text) } }
-    }
-
-    mutating func texts(_ name: String, _ texts: [String: String]) {
-        self.name(name)
-        object { writer in for (key, text) in texts.sorted(by: { $0.key < $1.key }) { writer.member(key, text) } }
-    }
 }

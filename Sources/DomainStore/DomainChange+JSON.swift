@@ -31,7 +31,7 @@ extension DomainChange {
             case .instanceRemoved(let id): writer.member("instance_removed", "\(id)")
             case .row(let origin, let row):
                 writer.member("row", "\(origin)")
-                writer.texts("channels", row.mapValues(\.description))
+                writer.member("channels", row.mapValues(\.description))
             case .leftover(let physical, let kind, let isThere):
                 writer.member(isThere ? "leftover" : "leftover_gone", kind.rawValue)
                 physical.write(to: &writer)
@@ -119,7 +119,7 @@ extension InstanceRecord {
                 writer.name("resource")
                 writer.object { writer in
                     writer.member("class_type", resource.classType)
-                    writer.texts("configuration", resource.configuration)
+                    writer.member("configuration", resource.configuration)
                     writer.member("workflow_id", resource.workflowID)
                 }
             }
@@ -154,8 +154,8 @@ extension FunctionSpecification {
             writer.member("version", functionClass.version)
             if let binary = functionClass.binary { writer.member("binary", binary.digest) }
             if let code = functionClass.code { writer.member("code", code) }
-            writer.texts("outputs", functionClass.outputs)
-            writer.texts("annotations", annotations)
+            writer.member("outputs", functionClass.outputs)
+            writer.member("annotations", annotations)
             writer.member("state_id", "\(stateID)")
             writer.member("state_policy", statePolicy.rawValue)
             writer.member("workflow_id", workflowID)

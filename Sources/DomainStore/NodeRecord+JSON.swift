@@ -14,7 +14,7 @@ extension NodeRecord {
                     array.object { writer in
                         writer.member("provider_id", provider.id)
                         writer.member("class_type", provider.classType)
-                        writer.texts("outputs", provider.outputs)
+                        writer.member("outputs", provider.outputs)
                     }
                 }
             }
@@ -60,10 +60,10 @@ extension NodeCapabilities {
             writer.member("clock_freq_cpu_bits", Int(cpuFrequency.bitPattern))
             writer.member("num_cores", Int(cores))
             writer.member("mem_size", Int(memoryMiB))
-            writer.texts("labels", labels)
+            writer.member("labels", labels)
             writer.member("is_tee_running", hasTEE)
             writer.member("has_tpm", hasTPM)
-            writer.texts("runtimes", runtimes)
+            writer.member("runtimes", runtimes)
             writer.member("disk_tot_space", Int(diskMiB))
             writer.member("num_gpus", Int(gpus))
             writer.member("model_name_gpu", gpuModel)
@@ -100,16 +100,6 @@ extension NodeCapabilities {
 extension JSONWriter {
     /// A number of 64 bits.
     mutating func number(_ name: String, _ value: UInt64) { member(name, JSONValue.number(String(value))) }
-
-    mutating func texts(_ name: String, _ texts: [String]) {
-        self.name(name)
-        array { array in for text in texts { array.string(text) } }
-    }
-
-    mutating func texts(_ name: String, _ texts: [String: String]) {
-        self.name(name)
-        object { writer in for (key, text) in texts.sorted(by: { $0.key < $1.key }) { writer.member(key, text) } }
-    }
 }
 
 extension JSONValue {

@@ -120,6 +120,18 @@ public struct JSONWriter: Sendable {
         self.value(value)
     }
 
+    /// A member with a list of strings.
+    public mutating func member(_ name: String, _ texts: [String]) {
+        self.name(name)
+        array { array in for text in texts { array.string(text) } }
+    }
+
+    /// A member with an object of strings, sorted by their names.
+    public mutating func member(_ name: String, _ texts: [String: String]) {
+        self.name(name)
+        object { writer in for (key, text) in texts.sorted(by: { $0.key < $1.key }) { writer.member(key, text) } }
+    }
+
     // MARK: - Bytes
 
     private mutating func begin(_ bracket: UInt8) {
