@@ -8,7 +8,7 @@ public func fuzzRequest(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     let size = Int(input.byte()) + 1
     let text = input.all
     var whole = RequestReader()
-    let atOnce = whole.receive(text)
+    let atOnce = whole.receive(text[...])
     var reader = RequestReader()
     var inPieces = RequestReader.Step.wait
     var rest = text[...]
