@@ -9,7 +9,6 @@ struct StartAttempt: Sendable {
     let request: RequestID?
     /// The call that is under way.
     var call: CallID?
-    var node: NodeID?
     /// The nodes that have failed it.
     var tried: Set<NodeID> = []
     /// Where to try first.
@@ -62,7 +61,6 @@ extension Domain {
     mutating func tryNext(_ id: LogicalID) {
         guard var attempt = attempts[id] else { return }
         guard let node = choose(&attempt).flatMap({ records.nodes[$0] }) else { return giveUp(id, attempt) }
-        attempt.node = node.id
         // Recorded before it is sent: whatever becomes of the answer, it may run from now on.
         changeDoubt(node.id, id, by: 1)
         attempt.call = call(node, .start(attempt.specification), for: .start(id, attempt.specification.kind))
@@ -71,8 +69,6 @@ extension Domain {
 
     private mutating func choose(_ attempt: inout StartAttempt) -> NodeID? {
         let tried = attempt.tried
-        let runtime: String? =
-            if case .function(let function) = attempt.specification { function.functionClass.runtime } else { nil }
         let requirements = attempt.requirements
         while !attempt.preferred.isEmpty {
             let preferred = attempt.preferred.removeFirst()
@@ -83,8 +79,7 @@ extension Domain {
         case .function(let function):
             let last = lastChosen
             let chosen = withTables { [strategy = options.strategy] tables, random in
-                let candidates = tables.functionCandidates(
-                    runtime: runtime ?? function.functionClass.runtime, requirements)
+                let candidates = tables.functionCandidates(runtime: function.functionClass.runtime, requirements)
                 return switch strategy {
                 case .random: candidates.drawn(&random, excluding: tried)
                 case .roundRobin: candidates.next(after: last, excluding: tried)
@@ -155,7 +150,7 @@ extension Domain {
 
     /// A node has failed a Start: the next one is tried, or nobody.
     mutating func failStart(of id: LogicalID, at node: NodeID, _ outcome: CallOutcome, isDoubtful: Bool) {
-        if !isDoubtful, records.nodes[node] != nil { changeDoubt(node, id, by: -1) }
+        if !isDoubtful { changeDoubt(node, id, by: -1) }
         guard var attempt = attempts[id] else { return }
         note(
             .warning, "a node has failed a start",
@@ -163,7 +158,6 @@ extension Domain {
         attempt.tried.insert(node)
         attempt.failure = outcome
         attempt.call = nil
-        attempt.node = nil
         attempts[id] = attempt
         // A node that has left has failed nobody: the reference would have chosen among the others.
         if options.triesNextCandidate || attempt.request == nil || records.nodes[node] == nil {

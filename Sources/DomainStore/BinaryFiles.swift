@@ -4,7 +4,7 @@ import Storage
 /// The code of functions, each in a file named by its SHA-256 in one folder: stored once however many functions share it.
 ///
 /// A file is there, whole and synced, before a record that names it is written; files that no record names are removed at the
-/// start.
+/// start and whenever the store is written anew.
 struct BinaryFiles {
     let folder: String
     /// The longest code that is read, in bytes (1 GiB).
