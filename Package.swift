@@ -63,6 +63,8 @@ let package = Package(
         // System calls and C libraries.
         .target(name: "CLinux"),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        // Without its pkg-config file, whose flags the package manager refuses with a warning.
+        .systemLibrary(name: "CHiredis"),
 
         // Pure values.
         module("Machine"),
@@ -76,6 +78,7 @@ let package = Package(
 
         // I/O with the outside.
         module("Storage", ["CLinux", "CSQLite"]),
+        module("Redis", ["CHiredis"]),
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         module("DomainStore", ["Domain", "Storage", "WireJSON"]),
         module("DomainMirror", ["Domain", "WireJSON"]),
@@ -154,6 +157,7 @@ let package = Package(
         tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
         tests("DomainSettingsTests", ["Domain", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
+        tests("RedisTests", ["Redis", "TestSupport"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),

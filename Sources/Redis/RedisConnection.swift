@@ -1,0 +1,107 @@
+import CHiredis
+import Glibc
+
+/// A connection to Redis or Valkey; each call waits for its answers, no longer than the time-out for each. For one thread.
+///
+/// The process must ignore SIGPIPE, which a connection that breaks would else raise.
+public final class RedisConnection {
+    private let context: UnsafeMutablePointer<redisContext>
+    private let timeout: Duration
+
+    /// Connects, authenticates where the address has a password, and chooses the database.
+    ///
+    /// - Parameter timeout: how long connecting and each answer may take.
+    /// - Throws: ``RedisError``.
+    public init(to address: RedisAddress, timeout: Duration) throws(RedisError) {
+        let time = timeval(timeout)
+        let opened =
+            switch address.endpoint {
+            case .tcp(let host, let port): redisConnectWithTimeout(host, Int32(port), time)
+            case .unix(let path): redisConnectUnixWithTimeout(path, time)
+            }
+        guard let opened else { throw .disconnected("out of memory") }
+        context = opened
+        self.timeout = timeout
+        try check(redisSetTimeout(context, time), "connect to \(address)")
+        if let password = address.password {
+            try send(["AUTH"] + [address.user].compactMap(\.self) + [password])
+        }
+        if address.database != 0 { try send(["SELECT", "\(address.database)"]) }
+    }
+
+    deinit { redisFree(context) }
+
+    private func check(_ result: Int32, _ action: String) throws(RedisError) {
+        guard result != REDIS_OK || context.pointee.err != 0 else { return }
+        // Time-outs of reading are told as this, in many words.
+        let isLate = context.pointee.err == REDIS_ERR_IO && errno == EAGAIN
+        let reason = isLate ? "no answer within \(timeout)" : String(cString: chiredis_error(context))
+        throw .disconnected("\(action): \(reason)")
+    }
+
+    /// Sends a command.
+    ///
+    /// - Returns: what it answers, which is no error.
+    /// - Throws: ``RedisError``.
+    @discardableResult public func send(_ words: [String]) throws(RedisError) -> RedisReply {
+        let replies = try send(all: [words])
+        if let reason = replies[0].failure { throw .refused(reason) }
+        return replies[0]
+    }
+
+    /// Sends commands one after the other without waiting in between.
+    ///
+    /// - Returns: what each answers, errors included.
+    /// - Throws: ``RedisError/disconnected(_:)``; what was sent may then have been done or not.
+    public func send(all commands: [[String]]) throws(RedisError) -> [RedisReply] {
+        for words in commands { try append(words) }
+        var replies: [RedisReply] = []
+        replies.reserveCapacity(commands.count)
+        for _ in commands { replies.append(try next()) }
+        return replies
+    }
+
+    /// Does all of these commands or, where Redis refuses one before it has begun, none; nobody sees only some of them done.
+    ///
+    /// - Throws: ``RedisError``.
+    public func transact(_ commands: [[String]]) throws(RedisError) {
+        let replies = try send(all: [["MULTI"]] + commands + [["EXEC"]])
+        for reply in replies { if let reason = reply.failure { throw .refused(reason) } }
+    }
+
+    private func append(_ words: [String]) throws(RedisError) {
+        // One buffer for all words: what they point to must stay until the command is formatted.
+        let bytes = words.map { Array($0.utf8) }
+        let lengths = bytes.map(\.count)
+        var all: [CChar] = []
+        all.reserveCapacity(lengths.reduce(1, +))
+        for word in bytes { all.append(contentsOf: word.lazy.map { CChar(bitPattern: $0) }) }
+        all.append(0)
+        let result = all.withUnsafeBufferPointer { buffer in
+            var pointers: [UnsafePointer<CChar>?] = []
+            var offset = 0
+            for length in lengths {
+                pointers.append(buffer.baseAddress.map { $0 + offset })
+                offset += length
+            }
+            return redisAppendCommandArgv(context, Int32(words.count), &pointers, lengths)
+        }
+        try check(result, "send")
+    }
+
+    private func next() throws(RedisError) -> RedisReply {
+        var reply: UnsafeMutableRawPointer?
+        errno = 0
+        try check(redisGetReply(context, &reply), "read an answer")
+        guard let reply else { throw .disconnected("read an answer: none") }
+        defer { freeReplyObject(reply) }
+        return RedisReply(reply.assumingMemoryBound(to: redisReply.self).pointee)
+    }
+}
+
+extension timeval {
+    fileprivate init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self.init(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+    }
+}

@@ -1,0 +1,44 @@
+import Glibc
+
+/// A `redis-server` of a test's own, on a Unix socket in a folder of its own; it ends with this object.
+public final class RedisServer: Sendable {
+    /// Its folder.
+    public let folder: TemporaryFolder
+    private let program: Program
+
+    /// Whether this machine has one; `make test` installs it.
+    public static var isInstalled: Bool {
+        ["/usr/bin/redis-server", "/usr/local/bin/redis-server"].contains { (path: String) in access(path, X_OK) == 0 }
+    }
+
+    /// Starts one and waits until it listens.
+    ///
+    /// - Parameters:
+    ///   - folder: where its socket is; one that is there already makes it come back at the same address.
+    ///   - options: further options, such as `["--requirepass", "secret"]`.
+    public init(in folder: TemporaryFolder? = nil, options: [String] = []) throws {
+        self.folder = try folder ?? TemporaryFolder()
+        let path = self.folder.path
+        unlink("\(path)/redis.sock")
+        program = try Program(
+            ["redis-server", "--port", "0", "--unixsocket", "\(path)/redis.sock", "--dir", path, "--save", ""]
+                + options,
+            output: "\(path)/redis.log")
+        for _ in 0..<1000 where !isListening { usleep(10_000) }
+        guard isListening else { throw Program.Missing(description: "redis-server does not listen: \(program.text)") }
+    }
+
+    /// Its address.
+    public var url: String { "unix://\(folder.path)/redis.sock" }
+
+    private var isListening: Bool { access("\(folder.path)/redis.sock", F_OK) == 0 }
+
+    /// Sends its process a signal: SIGSTOP makes it hang, SIGCONT go on.
+    public func signal(_ number: Int32) { program.signal(number) }
+
+    /// Ends it and waits until it is gone.
+    public func stop() async throws {
+        program.signal(SIGKILL)
+        _ = try await program.end()
+    }
+}
