@@ -15,9 +15,12 @@ let grpcTransport = Target.Dependency.product(
     name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
 let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
@@ -58,6 +61,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+        // Without its traits, which would bring full Foundation and readers of configuration.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
     ],
     targets: [
         // System calls and C libraries.
@@ -85,6 +91,7 @@ let package = Package(
         module("DomainSettings", ["Domain", "DomainMirror", "Service", logging, toml]),
         module("DomainShell", ["Domain", "Service", logging]),
         module("DomainProxy", ["Domain", "DomainMirror", "DomainShell", "Redis", "Service", logging]),
+        module("DomainStatus", ["Domain", "DomainShell", "WireJSON"]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
 
         // Faces and what reaches them.
@@ -102,6 +109,10 @@ let package = Package(
                 toml, x509,
             ]),
 
+        // A domain as operators see it, over HTTP.
+        module(
+            "DomainHTTP", ["Domain", "DomainShell", "DomainStatus", hummingbird, httpTypes, logging, nio, nioPosix]),
+
         // Programs.
         program(
             "berthd",
@@ -112,8 +123,8 @@ let package = Package(
         program(
             "berth-domain",
             [
-                "Domain", "DomainProxy", "DomainRPC", "DomainSettings", "DomainShell", "DomainStore", "DomainWire",
-                "Redis", "Service", "Storage",
+                "Domain", "DomainHTTP", "DomainProxy", "DomainRPC", "DomainSettings", "DomainShell", "DomainStatus",
+                "DomainStore", "DomainWire", "Redis", "Service", "Storage",
                 arguments, logging, unixSignals,
             ]),
         program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
@@ -154,13 +165,18 @@ let package = Package(
         // The process itself; the dependency on the program only has it built.
         tests(
             "BerthDomainTests",
-            ["Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport", "berth-domain"]),
+            [
+                "Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport", "WireJSON",
+                "berth-domain",
+            ]),
         tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
         tests(
             "DomainProxyTests",
             ["Domain", "DomainMirror", "DomainProxy", "DomainShell", "Redis", "TestSupport", logging]),
         tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
+        tests("DomainStatusTests", ["Domain", "DomainShell", "DomainStatus", "TestSupport", "WireJSON"]),
+        tests("DomainHTTPTests", ["Domain", "DomainHTTP", "DomainShell", "DomainStatus", "TestSupport", logging]),
         tests("RedisTests", ["Redis", "TestSupport"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
