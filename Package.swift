@@ -74,6 +74,7 @@ let package = Package(
 
         // Beside them.
         module("WireJSON"),
+        module("Terminal"),
         module("Service", ["CLinux", "WireJSON", logging, toml]),
 
         // I/O with the outside.
@@ -82,6 +83,9 @@ let package = Package(
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         module("DomainStore", ["Domain", "Storage", "WireJSON"]),
         module("DomainMirror", ["Domain", "WireJSON"]),
+        // What others see of a domain: its mirror, read again.
+        module("DomainView", ["Domain", "Terminal", "WireJSON"]),
+        module("DomainReader", ["Domain", "DomainView", "Redis"]),
         module("DomainSettings", ["Domain", "Service", logging, toml]),
         module("DomainShell", ["Domain", "Service", logging]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
@@ -89,7 +93,7 @@ let package = Package(
         // Faces and what reaches them.
         module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON", logging]),
         module("Client", ["CLinux", "Machine", "WireJSON"]),
-        module("Rendering", ["Client", "Machine"]),
+        module("Rendering", ["Client", "Machine", "Terminal"]),
 
         // The edge domain's wire: messages as values (their Swift code is generated: `make protos`).
         module("DomainWire", ["Domain", crypto, grpc, grpcProtobuf, protobuf]),
@@ -111,11 +115,10 @@ let package = Package(
         program(
             "berth-domain",
             [
-                "Domain", "DomainRPC", "DomainSettings", "DomainShell", "DomainStore", "DomainWire", "Service",
-                "Storage",
-                arguments, logging, unixSignals,
+                "Domain", "DomainRPC", "DomainReader", "DomainSettings", "DomainShell", "DomainStore", "DomainView",
+                "DomainWire", "Redis", "Service", "Storage", "Terminal", "WireJSON", arguments, logging, unixSignals,
             ]),
-        program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
+        program("berth", ["Client", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
 
         // Measurement (make bench).
         program("berth-bench", ["Ledger", "Machine", "Placement"]),
@@ -143,7 +146,7 @@ let package = Package(
             ]),
         tests("ClientTests", ["Client", "Machine", "TestSupport"]),
         .testTarget(
-            name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "TestSupport"],
+            name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "Terminal", "TestSupport"],
             exclude: ["Golden"], swiftSettings: strict),
         tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
         tests("DomainTests", ["Domain", "DomainSimulation"]),
