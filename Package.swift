@@ -156,7 +156,15 @@ let package = Package(
         // The process itself; the dependency on the program only has it built.
         tests(
             "BerthDomainTests",
-            ["Domain", "DomainPeers", "DomainSettings", "DomainWire", "TestSupport", "berth-domain"]),
+            [
+                "CTestSupport", "Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport",
+                "berth-domain",
+            ]),
+        tests(
+            "DomainViewTests",
+            [
+                "Domain", "DomainMirror", "DomainReader", "DomainView", "Redis", "Terminal", "TestSupport", "WireJSON",
+            ]),
         tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
         tests("DomainSettingsTests", ["Domain", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
