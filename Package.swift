@@ -86,8 +86,9 @@ let package = Package(
         // What others see of a domain: its mirror, read again.
         module("DomainView", ["Domain", "Terminal", "WireJSON"]),
         module("DomainReader", ["Domain", "DomainView", "Redis"]),
-        module("DomainSettings", ["Domain", "Service", logging, toml]),
+        module("DomainSettings", ["Domain", "DomainMirror", "Service", logging, toml]),
         module("DomainShell", ["Domain", "Service", logging]),
+        module("DomainProxy", ["Domain", "DomainMirror", "DomainShell", "Redis", "Service", logging]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
 
         // Faces and what reaches them.
@@ -115,7 +116,8 @@ let package = Package(
         program(
             "berth-domain",
             [
-                "Domain", "DomainRPC", "DomainReader", "DomainSettings", "DomainShell", "DomainStore", "DomainView",
+                "Domain", "DomainProxy", "DomainRPC", "DomainReader", "DomainSettings", "DomainShell", "DomainStore",
+                "DomainView",
                 "DomainWire", "Redis", "Service", "Storage", "Terminal", "WireJSON", arguments, logging, unixSignals,
             ]),
         program("berth", ["Client", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
@@ -166,7 +168,10 @@ let package = Package(
                 "Domain", "DomainMirror", "DomainReader", "DomainView", "Redis", "Terminal", "TestSupport", "WireJSON",
             ]),
         tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
-        tests("DomainSettingsTests", ["Domain", "DomainSettings", "Service"]),
+        tests(
+            "DomainProxyTests",
+            ["Domain", "DomainMirror", "DomainProxy", "DomainShell", "Redis", "TestSupport", logging]),
+        tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("RedisTests", ["Redis", "TestSupport"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),

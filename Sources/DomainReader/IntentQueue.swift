@@ -17,6 +17,9 @@ public final class IntentQueue {
     ///
     /// - Throws: `RedisError` where Redis cannot be asked.
     public func outcome(of request: IntentRequest) throws(RedisError) -> IntentOutcome? {
-        try connection.send(["GET", request.resultKey]).text.flatMap { IntentOutcome($0) }
+        let replies = try connection.send(all: [["EXISTS", request.key], ["GET", request.resultKey]])
+        for reply in replies { if let reason = reply.failure { throw .refused(reason) } }
+        // As long as it has not been taken, what is told is about an earlier one.
+        return replies[0] == .integer(0) ? replies[1].text.flatMap { IntentOutcome($0) } : nil
     }
 }

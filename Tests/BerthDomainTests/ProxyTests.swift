@@ -126,6 +126,7 @@ import Testing
             let program = try Program(
                 [site.proxyCLI, "-r", site.server.url, "intent", "cordon", "n3", "--wait"], output: log)
             #expect(try await eventually { try site.redis.send(["LPOP", "intents"]).text != nil })
+            try site.redis.send(["DEL", "intent:cordon:\(ProxySite.node)"])
             for outcome in outcomes {
                 try site.redis.send(["SET", key, outcome])
                 try await Task.sleep(for: .milliseconds(100))

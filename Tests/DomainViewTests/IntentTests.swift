@@ -43,6 +43,9 @@ struct IntentTests {
             #expect(try queue.outcome(of: request)?.status == status)
         }
         try database.send("SET", request.resultKey, #"{"status":"declined","reason":"unknown node"}"#)
+        try database.send("SET", request.key, "yes")
+        #expect(try queue.outcome(of: request) == nil, "of an earlier one: this one has not been taken")
+        try database.send("DEL", request.key)
         #expect(try queue.outcome(of: request)?.reason == "unknown node")
     }
 
