@@ -14,11 +14,15 @@ SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run test bench simulate fuzz format lint protos docs deb clean help
+.PHONY: run demo-domain test bench simulate fuzz format lint protos docs deb clean help
 
 run: ## build, start berthd, book for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
 	@CONFIG=$(CONFIG) Scripts/run
+
+demo-domain: ## build, show an edge domain on the loopback whose workflow outlives one of its nodes, end
+	@Scripts/dependencies build check
+	@CONFIG=$(CONFIG) Scripts/demo-domain
 
 test: ## build and run every test
 	@Scripts/dependencies build check
@@ -69,4 +73,4 @@ clean: ## remove all that was built
 	rm -rf .build $(OUT)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile

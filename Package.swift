@@ -128,6 +128,9 @@ let package = Package(
         // A node and a controller to try a domain with, for tests and demonstrations.
         module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
 
+        // make demo-domain.
+        program("berth-domain-demo", ["Domain", "DomainPeers", "DomainWire"]),
+
         // Whole domains over simulated time (make simulate).
         module("DomainSimulation", ["Domain"]),
         program("berth-simulate", ["DomainSimulation", arguments]),
