@@ -60,8 +60,9 @@ docs: ## man pages and completions into OUT (dist), and check the commands and e
 	@Scripts/dependencies build check
 	swift build --product berthd
 	swift build --product berth
-	Scripts/manuals $(OUT)/man .build/debug/berthd .build/debug/berth
-	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth
+	swift build --product berth-domain
+	Scripts/manuals $(OUT)/man .build/debug/berthd .build/debug/berth .build/debug/berth-domain
+	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth .build/debug/berth-domain
 	@Scripts/check-readme .build/debug
 	@Scripts/check-protocol .build/debug
 

@@ -140,6 +140,34 @@ import Testing
         #expect(value.status == 64)
     }
 
+    @Test("a domain carries out what is asked for, or says why not")
+    func wholeDomain() async throws {
+        let server = try RedisServer()
+        let domain = try DomainSite()
+        try domain.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"\(server.url)\"")
+        let controller = try DemoController(url: domain.controllerRegister)
+        let process = try await domain.serve()
+        let node = try domain.node(1, labels: ["hostname=n1"])
+        func ask(_ arguments: String...) async throws -> (status: Int32?, text: String) {
+            try await Program.run([domain.binary, "proxy", "-r", server.url] + arguments)
+        }
+        #expect(try await eventually { try await ask("show", "node", "status").text.hasPrefix("n1 -> ready, agent ") })
+        #expect(try await ask("intent", "cordon", "n1", "--wait") == (0, "done\n"))
+        #expect(try await eventually { try await ask("show", "node", "status").text.contains(" ready, cordoned, ") })
+        #expect(try await ask("intent", "uncordon", "n1", "--wait") == (0, "done\n"))
+        let client = try OrchestratorClient(url: domain.orchestrator)
+        let id = try await client.start(DomainSite.function()).get()
+        let line = "\(id) -> \(node.node)\n"
+        #expect(try await eventually { try await ask("show", "functions").text == line })
+        let declined = try await ask("intent", "migrate", "\(id)", "n1", "--wait")
+        #expect(declined.status == 1 && declined.text.contains("runs there already"), "\(declined)")
+        client.close()
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
+        await node.stop()
+        await controller.stop()
+    }
+
     @Test("top nodes prints once into a file, and again and again on a terminal")
     func topNodes() async throws {
         let site = try ProxySite()
