@@ -1,6 +1,7 @@
 import ArgumentParser
 import Machine
 import Rendering
+import Terminal
 import WireJSON
 
 /// `berth topology`.
