@@ -80,6 +80,7 @@ let package = Package(
 
         // Beside them.
         module("WireJSON"),
+        module("Terminal"),
         module("Service", ["CLinux", "WireJSON", logging, toml]),
 
         // I/O with the outside.
@@ -88,6 +89,9 @@ let package = Package(
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         module("DomainStore", ["Domain", "Storage", "WireJSON"]),
         module("DomainMirror", ["Domain", "WireJSON"]),
+        // What others see of a domain: its mirror, read again.
+        module("DomainView", ["Domain", "Terminal", "WireJSON"]),
+        module("DomainReader", ["Domain", "DomainView", "Redis"]),
         module("DomainSettings", ["Domain", "DomainMirror", "Service", logging, toml]),
         module("DomainShell", ["Domain", "Service", logging]),
         module("DomainProxy", ["Domain", "DomainMirror", "DomainShell", "Redis", "Service", logging]),
@@ -97,7 +101,7 @@ let package = Package(
         // Faces and what reaches them.
         module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON", logging]),
         module("Client", ["CLinux", "Machine", "WireJSON"]),
-        module("Rendering", ["Client", "Machine"]),
+        module("Rendering", ["Client", "Machine", "Terminal"]),
 
         // The edge domain's wire: messages as values (their Swift code is generated: `make protos`).
         module("DomainWire", ["Domain", crypto, grpc, grpcProtobuf, protobuf]),
@@ -123,17 +127,20 @@ let package = Package(
         program(
             "berth-domain",
             [
-                "Domain", "DomainHTTP", "DomainProxy", "DomainRPC", "DomainSettings", "DomainShell", "DomainStatus",
-                "DomainStore", "DomainWire", "Redis", "Service", "Storage",
-                arguments, logging, unixSignals,
+                "Domain", "DomainHTTP", "DomainProxy", "DomainRPC", "DomainReader", "DomainSettings", "DomainShell",
+                "DomainStatus", "DomainStore", "DomainView", "DomainWire", "Redis", "Service", "Storage", "Terminal",
+                "WireJSON", arguments, logging, unixSignals,
             ]),
-        program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
+        program("berth", ["Client", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
 
         // Measurement (make bench).
         program("berth-bench", ["Ledger", "Machine", "Placement"]),
 
         // A node and a controller to try a domain with, for tests and demonstrations.
         module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
+
+        // make demo-domain.
+        program("berth-domain-demo", ["Domain", "DomainPeers", "DomainWire"]),
 
         // Whole domains over simulated time (make simulate).
         module("DomainSimulation", ["Domain"]),
@@ -155,7 +162,7 @@ let package = Package(
             ]),
         tests("ClientTests", ["Client", "Machine", "TestSupport"]),
         .testTarget(
-            name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "TestSupport"],
+            name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "Terminal", "TestSupport"],
             exclude: ["Golden"], swiftSettings: strict),
         tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
         tests("DomainTests", ["Domain", "DomainSimulation"]),
@@ -166,8 +173,13 @@ let package = Package(
         tests(
             "BerthDomainTests",
             [
-                "Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport", "WireJSON",
-                "berth-domain",
+                "CTestSupport", "Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport",
+                "WireJSON", "berth-domain",
+            ]),
+        tests(
+            "DomainViewTests",
+            [
+                "Domain", "DomainMirror", "DomainReader", "DomainView", "Redis", "Terminal", "TestSupport", "WireJSON",
             ]),
         tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
         tests(

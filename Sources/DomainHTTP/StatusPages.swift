@@ -82,7 +82,7 @@ final class StatusPages: Sendable {
     }
 
     /// What is seen of the domain; fails where there is none any more, or where it does not answer in time.
-    private func look<Seen: Sendable>(_ see: @escaping @Sendable (DomainView) -> Seen) -> EventLoopFuture<Seen> {
+    private func look<Seen: Sendable>(_ see: @escaping @Sendable (DomainSnapshot) -> Seen) -> EventLoopFuture<Seen> {
         let promise = loop.makePromise(of: Seen.self)
         let timeout = loop.scheduleTask(in: patience) { promise.fail(NoView()) }
         source.look { view in

@@ -24,7 +24,7 @@ public struct StatusSource: Sendable {
         self.redis = redis
     }
 
-    func report(_ view: DomainView) -> StatusReport {
+    func report(_ view: DomainSnapshot) -> StatusReport {
         StatusReport(domainID: domainID, version: version, view: view, redis: redis(), time: Moment.current.wall)
     }
 }

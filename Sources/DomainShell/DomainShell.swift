@@ -21,7 +21,7 @@ public final class DomainShell: Sendable {
     /// Takes the answer to a Start, or why it was not taken at all.
     private typealias StartAnswer = @Sendable (Result<Result<LogicalID, DomainRefusal>, Failure>) -> Void
     /// Looks at the domain; nil where there is none any more.
-    public typealias Look = @Sendable (DomainView?) -> Void
+    public typealias Look = @Sendable (DomainSnapshot?) -> Void
 
     private struct Queue {
         var jobs: [Job] = []
@@ -265,8 +265,8 @@ public final class DomainShell: Sendable {
         }
     }
 
-    private var view: DomainView {
-        DomainView(
+    private var view: DomainSnapshot {
+        DomainSnapshot(
             records: owner.records, counters: counters.withLock { $0 }, failure: owner.keeper.failure)
     }
 

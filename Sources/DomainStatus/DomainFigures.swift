@@ -42,7 +42,7 @@ public struct DomainFigures: Sendable {
     let canStore: Bool
 
     /// Counts.
-    public init(_ view: DomainView) {
+    public init(_ view: DomainSnapshot) {
         let records = view.records
         for node in records.nodes.values {
             let state: NodeState =

@@ -10,14 +10,14 @@ public struct StatusReport: Sendable {
     /// The version of the program.
     public var version: String
     /// What it is.
-    public var view: DomainView
+    public var view: DomainSnapshot
     /// How its mirror in Redis fares; nil where there is none.
     public var redis: RedisState?
     /// When that was, in milliseconds since 1970.
     public var time: Int
 
     /// A report of these.
-    public init(domainID: String, version: String, view: DomainView, redis: RedisState?, time: Int) {
+    public init(domainID: String, version: String, view: DomainSnapshot, redis: RedisState?, time: Int) {
         self.domainID = domainID
         self.version = version
         self.view = view

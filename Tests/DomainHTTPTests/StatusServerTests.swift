@@ -12,7 +12,7 @@ import Testing
 @Suite struct StatusServerTests {
     /// A domain that is as the test wants it.
     private final class Fake: Sendable {
-        let view = Mutex<DomainView?>(DomainView(records: DomainRecords()))
+        let view = Mutex<DomainSnapshot?>(DomainSnapshot(records: DomainRecords()))
         let looks = Mutex<[DomainShell.Look]>([])
         let isStuck = Mutex(false)
         let count = Mutex(0)
@@ -81,7 +81,7 @@ import Testing
     @Test("healthz is 503 with the reason while the state cannot be stored")
     func health() async throws {
         try await serving { web, _ in #expect(web.ask("/healthz")?.text == "ok\n") }
-        fake.view.withLock { $0 = DomainView(records: DomainRecords(), failure: "disk full") }
+        fake.view.withLock { $0 = DomainSnapshot(records: DomainRecords(), failure: "disk full") }
         try await serving { web, _ in
             let answer = try #require(web.ask("/healthz"))
             #expect(answer.status == 503 && answer.text.contains("disk full"))
@@ -95,7 +95,7 @@ import Testing
         try await serving({ $0.patience = .milliseconds(100) }) { web, _ in
             for path in ["/", "/status.json", "/metrics", "/healthz"] { #expect(web.ask(path)?.status == 503) }
             // An answer that comes too late is nobody's.
-            for look in fake.looks.withLock({ $0 }) { look(DomainView(records: DomainRecords())) }
+            for look in fake.looks.withLock({ $0 }) { look(DomainSnapshot(records: DomainRecords())) }
         }
         fake.isStuck.withLock { $0 = false }
         fake.view.withLock { $0 = nil }
@@ -123,7 +123,7 @@ import Testing
                         specification: .resource(ResourceSpecification(classType: "c")), created: number, physical: nil)
                 ))
         }
-        fake.view.withLock { [records] in $0 = DomainView(records: records) }
+        fake.view.withLock { [records] in $0 = DomainSnapshot(records: records) }
         try await serving({ ($0.connections, $0.idleTime, $0.lifetime) = (2, .seconds(20), .seconds(3)) }) { web, _ in
             let slow = try #require(web.connect())
             defer { close(slow) }

@@ -175,7 +175,7 @@ import Testing
     }
 
     /// What the domain is now.
-    private func view(_ shell: DomainShell) async -> DomainView? {
+    private func view(_ shell: DomainShell) async -> DomainSnapshot? {
         await withCheckedContinuation { continuation in shell.look { continuation.resume(returning: $0) } }
     }
 

@@ -38,7 +38,7 @@ import WireJSON
                 }))
     }
 
-    private static func view(_ changes: [DomainChange], failure: String? = nil) -> DomainView {
+    private static func view(_ changes: [DomainChange], failure: String? = nil) -> DomainSnapshot {
         var records = DomainRecords()
         for change in changes { records.apply(change) }
         var counters = DomainCounters()
@@ -49,7 +49,7 @@ import WireJSON
         counters.count(DomainUpdateOutcome.reset)
         counters.countCommit(isKept: true)
         counters.countCommit(isKept: false)
-        return DomainView(records: records, counters: counters, failure: failure)
+        return DomainSnapshot(records: records, counters: counters, failure: failure)
     }
 
     private static let lively: [DomainChange] = [
@@ -65,7 +65,7 @@ import WireJSON
     ]
 
     private static func report(
-        _ view: DomainView, domain: String = "d", redis: StatusReport.RedisState? = nil
+        _ view: DomainSnapshot, domain: String = "d", redis: StatusReport.RedisState? = nil
     ) -> StatusReport {
         StatusReport(domainID: domain, version: "1.2.3", view: view, redis: redis, time: 100_000)
     }
@@ -73,7 +73,7 @@ import WireJSON
     // MARK: - Metrics
 
     private static func metrics(
-        _ view: DomainView, domain: String = "d", redis: StatusReport.RedisState? = nil
+        _ view: DomainSnapshot, domain: String = "d", redis: StatusReport.RedisState? = nil
     ) -> String {
         MetricsText.text(DomainFigures(view), domainID: domain, version: "1.2.3", redis: redis)
     }

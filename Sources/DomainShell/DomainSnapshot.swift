@@ -1,7 +1,7 @@
 import Domain
 
 /// What a domain is at one moment, between two of its steps.
-public struct DomainView: Sendable {
+public struct DomainSnapshot: Sendable {
     /// All that is kept.
     public let records: DomainRecords
     /// What has happened since the process began.
