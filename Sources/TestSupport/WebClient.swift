@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 
 /// A client for tests that asks an HTTP server on the loopback, one connection for each request.
@@ -39,11 +40,11 @@ public struct WebClient: Sendable {
     }
 
     /// Asks, and reads the answer to its end; nil where nobody listens.
-    public func ask(_ path: String, _ method: String = "GET") -> Answer? {
+    public func ask(_ path: String, _ method: String = "GET") async -> Answer? {
         guard let descriptor = connect() else { return nil }
         defer { close(descriptor) }
         Self.send("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", descriptor)
-        return Self.parse(Self.receive(descriptor))
+        return Self.parse(await Self.receive(descriptor))
     }
 
     /// Sends a text; what the other end does not take is lost.
@@ -52,8 +53,14 @@ public struct WebClient: Sendable {
         _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
-    /// All that comes until the other end closes.
-    public static func receive(_ descriptor: Int32) -> [UInt8] {
+    /// All that comes until the other end closes. A server within the test's own process needs the thread that waits.
+    public static func receive(_ descriptor: Int32) async -> [UInt8] {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: wait(descriptor)) }
+        }
+    }
+
+    private static func wait(_ descriptor: Int32) -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 65_536)
         while true {

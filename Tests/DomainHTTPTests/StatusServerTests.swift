@@ -51,16 +51,16 @@ import Testing
                 ("/metrics", "text/plain; version=0.0.4; charset=utf-8"), ("/healthz", "text/plain; charset=utf-8"),
                 ("/metrics?x=1", "text/plain; version=0.0.4; charset=utf-8"),
             ] {
-                let answer = try #require(web.ask(path))
+                let answer = try #require(await web.ask(path))
                 #expect(answer.status == 200 && answer.fields["content-type"] == type)
                 #expect(answer.fields["cache-control"] == "no-store")
                 #expect(answer.fields["x-content-type-options"] == "nosniff")
                 #expect(answer.fields["content-length"] == "\(answer.body.count)" && !answer.body.isEmpty)
-                let head = try #require(web.ask(path, "HEAD"))
+                let head = try #require(await web.ask(path, "HEAD"))
                 #expect(head.status == 200 && head.body.isEmpty)
                 #expect(head.fields["content-type"] == type && head.fields["content-length"] != "0")
             }
-            #expect(web.ask("/")?.fields["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
+            #expect(await web.ask("/")?.fields["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
         }
     }
 
@@ -68,11 +68,11 @@ import Testing
     func others() async throws {
         try await serving { web, _ in
             for path in ["/x", "/metrics/", "//", "/../etc/passwd", "*"] {
-                #expect(web.ask(path)?.status == 404, "\(path)")
+                #expect(await web.ask(path)?.status == 404, "\(path)")
             }
-            #expect(web.ask("/x", "POST")?.status == 404)
+            #expect(await web.ask("/x", "POST")?.status == 404)
             for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
-                let answer = try #require(web.ask("/metrics", method))
+                let answer = try #require(await web.ask("/metrics", method))
                 #expect(answer.status == 405 && answer.fields["allow"] == "GET, HEAD")
             }
         }
@@ -80,12 +80,12 @@ import Testing
 
     @Test("healthz is 503 with the reason while the state cannot be stored")
     func health() async throws {
-        try await serving { web, _ in #expect(web.ask("/healthz")?.text == "ok\n") }
+        try await serving { web, _ in #expect(await web.ask("/healthz")?.text == "ok\n") }
         fake.view.withLock { $0 = DomainSnapshot(records: DomainRecords(), failure: "disk full") }
         try await serving { web, _ in
-            let answer = try #require(web.ask("/healthz"))
+            let answer = try #require(await web.ask("/healthz"))
             #expect(answer.status == 503 && answer.text.contains("disk full"))
-            #expect(web.ask("/metrics")?.status == 200)
+            #expect(await web.ask("/metrics")?.status == 200)
         }
     }
 
@@ -93,20 +93,20 @@ import Testing
     func stuck() async throws {
         fake.isStuck.withLock { $0 = true }
         try await serving({ $0.patience = .milliseconds(100) }) { web, _ in
-            for path in ["/", "/status.json", "/metrics", "/healthz"] { #expect(web.ask(path)?.status == 503) }
+            for path in ["/", "/status.json", "/metrics", "/healthz"] { #expect(await web.ask(path)?.status == 503) }
             // An answer that comes too late is nobody's.
             for look in fake.looks.withLock({ $0 }) { look(DomainSnapshot(records: DomainRecords())) }
         }
         fake.isStuck.withLock { $0 = false }
         fake.view.withLock { $0 = nil }
-        try await serving { web, _ in #expect(web.ask("/metrics")?.status == 503) }
+        try await serving { web, _ in #expect(await web.ask("/metrics")?.status == 503) }
     }
 
     @Test("however many ask within a second, the domain is looked at a few times, not once for each")
     func shared() async throws {
         try await serving { web, _ in
             await withTaskGroup { group in
-                for _ in 0..<200 { group.addTask { #expect(web.ask("/metrics")?.status == 200) } }
+                for _ in 0..<200 { group.addTask { #expect(await web.ask("/metrics")?.status == 200) } }
             }
             #expect(fake.count.withLock { $0 } < 100)
         }
@@ -128,11 +128,11 @@ import Testing
             let slow = try #require(web.connect())
             defer { close(slow) }
             for _ in 0..<20 { WebClient.send("GET /status.json HTTP/1.1\r\nHost: h\r\n\r\n", slow) }
-            #expect(web.ask("/metrics")?.status == 200)
+            #expect(await web.ask("/metrics")?.status == 200)
             // Two more take all the room there is; a third waits for it until one has reached its end.
             let other = try #require(web.connect())
             defer { close(other) }
-            #expect(web.ask("/healthz")?.status == 200)
+            #expect(await web.ask("/healthz")?.status == 200)
         }
     }
 
@@ -143,12 +143,12 @@ import Testing
                 let descriptor = try #require(web.connect())
                 defer { close(descriptor) }
                 WebClient.send(text, descriptor)
-                #expect(WebClient.receive(descriptor).isEmpty)
+                #expect(await WebClient.receive(descriptor).isEmpty)
             }
             let descriptor = try #require(web.connect())
             defer { close(descriptor) }
             WebClient.send("no HTTP at all\r\n\r\n", descriptor)
-            #expect(String(decoding: WebClient.receive(descriptor), as: UTF8.self).hasPrefix("HTTP/1.1 400"))
+            #expect(String(decoding: await WebClient.receive(descriptor), as: UTF8.self).hasPrefix("HTTP/1.1 400"))
         }
     }
 
@@ -168,11 +168,11 @@ import Testing
         var left: Int32?
         try await serving { web, _ in
             left = web.connect()
-            #expect(web.ask("/healthz")?.status == 200)
+            #expect(await web.ask("/healthz")?.status == 200)
         }
         if let left { close(left) }
         var port: UInt16 = 0
         try await serving { _, server in port = server.port }
-        #expect(WebClient(port: port).ask("/") == nil)
+        #expect(await WebClient(port: port).ask("/") == nil)
     }
 }

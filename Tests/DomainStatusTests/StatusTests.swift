@@ -138,25 +138,48 @@ import WireJSON
 
     // MARK: - JSON
 
-    @Test("the JSON is that of docs/domain.md")
-    func json() {
-        let nodeOne = "00000000-0000-0000-0000-000000000001"
-        let report = Self.report(
-            Self.view(
-                Array(Self.lively.prefix(1)) + [
-                    Self.instance(1, .function, on: 1), Self.instance(2, .resource, on: nil),
-                ]),
-            redis: StatusReport.RedisState(isConnected: true, lastSync: 99_990))
-        #expect(
-            String(decoding: StatusJSON.bytes(report), as: UTF8.self)
-                == #"{"domain":"d","version":"1.2.3","time_ms":100000,"state":{"writable":true},"#
-                + #""redis":{"connected":true,"last_sync_ms":99990},"#
-                + #""remaining":{"nodes_joining":0,"instances_waiting":1,"leftovers":0,"patches_due":0,"doubts":0,"departed_nodes":0},"#
-                + #""nodes":[{"id":"\#(nodeOne)","hostname":"n1","agent_url":"http://10.0.0.1:7005","cpus":4,"#
-                + #""runtimes":["RUST_WASM"],"ready":true,"cordoned":false,"instances":1}],"#
-                + #""instances":[{"id":"00000000-0000-0001-0000-000000000001","kind":"function","class":"doubler","workflow":"wf","node":"\#(nodeOne)"},"#
-                + #"{"id":"00000000-0000-0001-0000-000000000002","kind":"resource","class":"doubler","workflow":"","node":null}]}"#
-        )
+    @Test("the JSON is what docs/domain.md shows, and so are the names of the metrics")
+    func documented() throws {
+        let path = "/\(#filePath.split(separator: "/Tests/")[0])/docs/domain.md"
+        let text = String(decoding: try #require(TemporaryFolder.read(path)), as: UTF8.self)
+        let section = try #require(
+            text.split(separator: "## Status and metrics").last?.split(separator: "## Redis").first)
+        let shown = try #require(section.split(separator: "```json\n").last?.split(separator: "```").first)
+        let json = shown.split(separator: "\n").map { $0.drop { $0 == " " } }.joined()
+        let workflow = "5e0c7a90-1111-4222-8333-944455566677"
+        let node = try #require(NodeID("0b6f1d3e-52a4-4c7e-9d10-7a1c2f3e4d55"))
+        var description = NodeDescription(agentURL: "http://10.0.0.3:7005", invocationURL: "")
+        (description.capabilities.cpus, description.capabilities.runtimes) = (8, ["RUST_WASM"])
+        description.capabilities.labels = ["rack=1", "hostname=n3"]
+        var records = DomainRecords()
+        for change in [
+            DomainChange.node(
+                NodeRecord(id: node, nonce: 1, description: description, claims: [:], isReset: true)),
+            .instance(
+                InstanceRecord(
+                    id: try #require(LogicalID("99cc00dd-3456-4789-abcd-ef0123456789")),
+                    specification: .resource(ResourceSpecification(classType: "file-log", workflowID: workflow)),
+                    created: 1, physical: nil)),
+            .instance(
+                InstanceRecord(
+                    id: try #require(LogicalID("11111111-2222-4333-8444-555555555555")),
+                    specification: .function(
+                        FunctionSpecification(
+                            functionClass: FunctionClass(id: "doubler", runtime: "RUST_WASM", version: "0.1"),
+                            stateID: StateID(high: 1, low: 1), workflowID: workflow)), created: 0,
+                    physical: PhysicalID(node: node, component: ComponentID(high: 1, low: 1)))),
+        ] { records.apply(change) }
+        let report = StatusReport(
+            domainID: "domain-7000", version: "0.1.0", view: DomainSnapshot(records: records),
+            redis: StatusReport.RedisState(isConnected: true, lastSync: 1_795_551_053_512), time: 1_795_551_053_740)
+        #expect(String(decoding: StatusJSON.bytes(report), as: UTF8.self) == json)
+
+        let metrics = try PrometheusText(Self.metrics(Self.view([]), redis: report.redis))
+        for name in metrics.families.keys {
+            #expect(
+                section.contains("`\(name)`") || section.contains("`\(name.dropFirst("berth_domain".count))`"),
+                "\(name)")
+        }
     }
 
     @Test("whatever nodes and workflows are called, the JSON is JSON, and a problem with the state is told")
