@@ -119,6 +119,12 @@ let package = Package(
 
         // Measurement (make bench).
         program("berth-bench", ["Ledger", "Machine", "Placement"]),
+        program(
+            "berth-domain-bench",
+            [
+                "Domain", "DomainRPC", "DomainStore", "DomainWire", "WireJSON",
+                arguments, grpc, grpcTransport, protobuf,
+            ]),
 
         // A node and a controller to try a domain with, for tests and demonstrations.
         module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
