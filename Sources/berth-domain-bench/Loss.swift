@@ -20,6 +20,7 @@ struct Loss: AsyncParsableCommand {
     func run() async throws {
         let told = Told()
         let second = try BareNode(number: 0, port: second, told: Told())
+        for port in [relay, orchestrator, register] { try await Port.wait(for: port) }
         let doomed = try BareNode(number: 1, told: told)
         let others = try (2...max(3, nodes)).map { try BareNode(number: $0, told: told) }
         let register = try BareClient(port: register)

@@ -17,6 +17,7 @@ struct Refreshes: AsyncParsableCommand {
     @Option(help: "How often is measured.") var rounds = 1
 
     func run() async throws {
+        try await Port.wait(for: register)
         let told = Told()
         let agent = try BareNode(number: 0, port: second, told: told)
         let process = WatchedProcess(pid: domainPid)

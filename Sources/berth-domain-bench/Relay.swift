@@ -13,6 +13,7 @@ struct Relay: AsyncParsableCommand {
     @Option(help: "The port of the second server.") var to: Int
 
     func run() async throws {
+        try await Port.wait(for: to)
         let second = try BareClient(port: to)
         let server = GRPCServer(
             transport: .http2NIOPosix(

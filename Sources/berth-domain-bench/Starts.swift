@@ -24,6 +24,7 @@ struct Starts: AsyncParsableCommand {
     func run() async throws {
         let told = Told()
         let second = try BareNode(number: 0, port: second, told: told)
+        for port in [relay, orchestrator, register] { try await Port.wait(for: port) }
         let nodes = try (1...max(2, nodes)).map { try BareNode(number: $0, told: told) }
         let register = try BareClient(port: register)
         for (place, node) in nodes.enumerated() {
