@@ -83,8 +83,9 @@ let package = Package(
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         module("DomainStore", ["Domain", "Storage", "WireJSON"]),
         module("DomainMirror", ["Domain", "WireJSON"]),
-        module("DomainSettings", ["Domain", "Service", logging, toml]),
+        module("DomainSettings", ["Domain", "DomainMirror", "Service", logging, toml]),
         module("DomainShell", ["Domain", "Service", logging]),
+        module("DomainProxy", ["Domain", "DomainMirror", "DomainShell", "Redis", "Service", logging]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
 
         // Faces and what reaches them.
@@ -111,8 +112,8 @@ let package = Package(
         program(
             "berth-domain",
             [
-                "Domain", "DomainRPC", "DomainSettings", "DomainShell", "DomainStore", "DomainWire", "Service",
-                "Storage",
+                "Domain", "DomainProxy", "DomainRPC", "DomainSettings", "DomainShell", "DomainStore", "DomainWire",
+                "Redis", "Service", "Storage",
                 arguments, logging, unixSignals,
             ]),
         program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
@@ -159,9 +160,12 @@ let package = Package(
         // The process itself; the dependency on the program only has it built.
         tests(
             "BerthDomainTests",
-            ["Domain", "DomainPeers", "DomainSettings", "DomainWire", "TestSupport", "berth-domain"]),
+            ["Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport", "berth-domain"]),
         tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
-        tests("DomainSettingsTests", ["Domain", "DomainSettings", "Service"]),
+        tests(
+            "DomainProxyTests",
+            ["Domain", "DomainMirror", "DomainProxy", "DomainShell", "Redis", "TestSupport", logging]),
+        tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("RedisTests", ["Redis", "TestSupport"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),

@@ -18,12 +18,12 @@ extension Domain {
                         request, DomainRefusal("too many nodes", detail: "the domain takes \(options.nodeLimit)")))
             }
             add(update, formerNonces: [])
-            return effect(.updated(request, nil))
+            return accept(update, request)
         }
         if known.nonce == update.nonce {
             renew(update)
             if known.description != update.description { describe(known, anew: update.description) }
-            return effect(.updated(request, nil))
+            return accept(update, request)
         }
         var former = (live[id]?.formerNonces ?? []).filter { now.monotonic - $0.at < Self.theftMemory }
         guard !former.contains(where: { $0.nonce == update.nonce }) else {
@@ -37,7 +37,12 @@ extension Domain {
         note(.info, "a node has restarted", ["node": "\(id)"])
         remove(id)
         add(update, formerNonces: Array(former.suffix(Self.formerNonces)))
+        accept(update, request)
+    }
+
+    private mutating func accept(_ update: NodeUpdate, _ request: RequestID) {
         effect(.updated(request, nil))
+        effect(.reported(update))
     }
 
     /// The lease of a node is what its own clock gives it, within bounds, counted by our clock from now on.

@@ -50,6 +50,8 @@ public enum DomainEffect: Hashable, Sendable {
     case started(RequestID, Result<LogicalID, DomainRefusal>)
     /// The answer to a node's update; nil where it is accepted.
     case updated(RequestID, DomainRefusal?)
+    /// A node that the domain knows has reported: who follows the domain is to be told, after the changes before it.
+    case reported(NodeUpdate)
     /// The controller is to be sent an update.
     case updateController(UInt64, DomainUpdate)
     /// What an intent came to; nil where it was carried out.

@@ -70,6 +70,14 @@ public enum Specification: Hashable, Sendable {
         case .resource: .resource
         }
     }
+
+    /// Which workflow it is part of.
+    public var workflowID: String {
+        switch self {
+        case .function(let function): function.workflowID
+        case .resource(let resource): resource.workflowID
+        }
+    }
 }
 
 /// Functions and resources: each has a service of its own on the wire.

@@ -5,7 +5,7 @@ import WireJSON
 /// sends them, each list in one transaction.
 public struct Mirror: Sendable {
     /// Which keys and forms it has (section 5.3).
-    public enum Schema: Sendable {
+    public enum Schema: String, CaseIterable, Sendable {
         /// Today's.
         case current
         /// Those of the seed.
@@ -20,9 +20,12 @@ public struct Mirror: Sendable {
         "instance:", "dependency:", "performance:",
     ]
 
-    private let schema: Schema
+    let schema: Schema
     private let domainID: String
-    private var records = DomainRecords()
+    /// What the mirror shows.
+    public private(set) var records = DomainRecords()
+    /// What of the series is known beyond Redis.
+    var series = SeriesAges()
 
     /// A mirror that is empty.
     public init(domainID: String, schema: Schema) {
@@ -32,17 +35,29 @@ public struct Mirror: Sendable {
 
     // MARK: - What is kept
 
-    /// The commands that write all of `records`, whatever was known before.
+    /// The key with the domain's name.
+    public static let identity = "domain_info:domain_id"
+
+    /// The commands that write all of `records` and remove what else there is of the mirror's, whatever was known before.
     ///
-    /// - Parameter time: now, in milliseconds since 1970.
-    public mutating func begin(with records: DomainRecords, at time: Int) -> [RedisCommand] {
+    /// - Parameters:
+    ///   - found: the keys that are there.
+    ///   - time: now, in milliseconds since 1970.
+    public mutating func begin(
+        with records: DomainRecords, over found: [String] = [], at time: Int
+    ) -> [RedisCommand] {
         self.records = DomainRecords()
-        return [.set("domain_info:domain_id", domainID)] + take(records.snapshot, at: time)
+        let writing = take(records.snapshot, at: time)
+        let gone = stale(found)
+        let stamps = Category.allCases.filter { category in
+            gone.contains { $0.hasPrefix("\(category.rawValue):") }
+        }
+        return [.set(Self.identity, domainID)] + gone.map { .delete($0) } + writing + stamp(stamps, at: time)
     }
 
     /// The keys of `found` that nothing stands for any more.
-    public func stale(_ found: [String]) -> [String] {
-        var wanted: Set<String> = ["domain_info:domain_id"]
+    func stale(_ found: [String]) -> [String] {
+        var wanted: Set<String> = [Self.identity]
         for category in Category.allCases { wanted.insert(category.stamp) }
         for id in records.nodes.keys { wanted.formUnion(keys(of: id) + ["node:health:\(id)"]) }
         for id in records.instances.keys { wanted.insert("instance:\(id)") }
@@ -112,9 +127,12 @@ public struct Mirror: Sendable {
         if !names.isEmpty { stamps.insert(.provider) }
         if !instances.isEmpty { stamps.insert(.instance) }
         if !rows.isEmpty { stamps.insert(.dependency) }
+        return commands + stamp(Category.allCases.filter { stamps.contains($0) }, at: time)
+    }
+
+    private func stamp(_ categories: [Category], at time: Int) -> [RedisCommand] {
         let now = NumberText.plain(Double(time) / 1000)
-        for category in Category.allCases where stamps.contains(category) { commands.append(.set(category.stamp, now)) }
-        return commands
+        return categories.map { .set($0.stamp, now) }
     }
 
     /// What readers ask the time of last change of.
@@ -166,7 +184,7 @@ public struct Mirror: Sendable {
     /// The commands that keep a node's report.
     ///
     /// - Parameter time: when it came, in milliseconds since 1970.
-    public func report(_ update: NodeUpdate, at time: Int) -> [RedisCommand] {
+    public mutating func report(_ update: NodeUpdate, at time: Int) -> [RedisCommand] {
         var commands: [RedisCommand] = []
         let health = "node:health:\(update.node)"
         if schema == .seed {
@@ -180,15 +198,20 @@ public struct Mirror: Sendable {
             let figures = (update.samples.samples[metric] ?? [:]).sorted { $0.key < $1.key }
             for (component, samples) in figures {
                 for sample in samples where sample.value.isFinite {
+                    series.note(component, at: sample.seconds, now: time)
                     commands += self.commands(for: sample, metric, of: component)
                 }
             }
         }
         for (component, entries) in update.samples.logEntries.sorted(by: { $0.key < $1.key }) where schema != .seed {
             for entry in entries {
-                let time = Self.time(entry.seconds, entry.nanoseconds)
+                series.note(component, at: entry.seconds, now: time)
+                // A log that is named as a metric would be read as its figures.
+                let isReserved = PerformanceSamples.Metric(rawValue: entry.target) != nil
+                let target = isReserved ? "log-\(entry.target)" : entry.target
+                let stamp = NumberText.time(entry.seconds, entry.nanoseconds)
                 commands.append(
-                    RedisCommand("ZADD", "performance:\(component):\(entry.target)", time, "\(time):\(entry.message)"))
+                    RedisCommand("ZADD", "performance:\(component):\(target)", stamp, "\(stamp):\(entry.message)"))
             }
         }
         return commands
@@ -200,7 +223,7 @@ public struct Mirror: Sendable {
         var commands: [RedisCommand] = []
         let value = NumberText.plain(sample.value)
         if schema != .seed {
-            let time = Self.time(sample.seconds, sample.nanoseconds)
+            let time = NumberText.time(sample.seconds, sample.nanoseconds)
             commands.append(
                 RedisCommand("ZADD", "performance:\(component):\(metric.rawValue)", time, "\(time):\(value)"))
         }
@@ -214,9 +237,5 @@ public struct Mirror: Sendable {
                 ))
         }
         return commands
-    }
-
-    private static func time(_ seconds: Int64, _ nanoseconds: UInt32) -> String {
-        NumberText.plain(Double(seconds) + Double(nanoseconds) / 1e9)
     }
 }

@@ -23,30 +23,24 @@ extension NodeCapabilities {
 }
 
 extension NodeHealth {
-    /// - Parameter hasPower: whether `active_power` is there; the seed's readers do not know it.
+    /// Its figures by the names that readers know, in their order; `active_power`, which the seed's readers do not know, last.
+    var figures: [(name: String, value: Int64)] {
+        [
+            ("mem_free", Int64(memoryFree)), ("mem_used", Int64(memoryUsed)), ("mem_available", Int64(memoryAvailable)),
+            ("proc_cpu_usage", Int64(processCPU)), ("proc_memory", Int64(processMemory)),
+            ("proc_vmemory", Int64(processVirtualMemory)), ("load_avg_1", Int64(load1)), ("load_avg_5", Int64(load5)),
+            ("load_avg_15", Int64(load15)), ("tot_rx_bytes", receivedBytes), ("tot_rx_pkts", receivedPackets),
+            ("tot_rx_errs", receiveErrors), ("tot_tx_bytes", sentBytes), ("tot_tx_pkts", sentPackets),
+            ("tot_tx_errs", sendErrors), ("disk_free_space", diskFree), ("disk_tot_reads", diskReads),
+            ("disk_tot_writes", diskWrites), ("gpu_load_perc", Int64(gpuLoad)),
+            ("gpu_temp_cels", Int64(gpuTemperature)), ("active_power", Int64(activePower)),
+        ]
+    }
+
+    /// - Parameter hasPower: whether `active_power` is there.
     func mirrorJSON(hasPower: Bool) -> String {
         JSONWriter.text { writer in
-            writer.member("mem_free", Int(memoryFree))
-            writer.member("mem_used", Int(memoryUsed))
-            writer.member("mem_available", Int(memoryAvailable))
-            writer.member("proc_cpu_usage", Int(processCPU))
-            writer.member("proc_memory", Int(processMemory))
-            writer.member("proc_vmemory", Int(processVirtualMemory))
-            writer.member("load_avg_1", Int(load1))
-            writer.member("load_avg_5", Int(load5))
-            writer.member("load_avg_15", Int(load15))
-            writer.member("tot_rx_bytes", Int(receivedBytes))
-            writer.member("tot_rx_pkts", Int(receivedPackets))
-            writer.member("tot_rx_errs", Int(receiveErrors))
-            writer.member("tot_tx_bytes", Int(sentBytes))
-            writer.member("tot_tx_pkts", Int(sentPackets))
-            writer.member("tot_tx_errs", Int(sendErrors))
-            writer.member("disk_free_space", Int(diskFree))
-            writer.member("disk_tot_reads", Int(diskReads))
-            writer.member("disk_tot_writes", Int(diskWrites))
-            writer.member("gpu_load_perc", Int(gpuLoad))
-            writer.member("gpu_temp_cels", Int(gpuTemperature))
-            if hasPower { writer.member("active_power", Int(activePower)) }
+            for (name, value) in hasPower ? figures : figures.dropLast() { writer.member(name, Int(value)) }
         }
     }
 }

@@ -8,6 +8,11 @@ enum NumberText {
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }
 
+    /// A time in seconds since 1970.
+    static func time(_ seconds: Int64, _ nanoseconds: UInt32) -> String {
+        plain(Double(seconds) + Double(nanoseconds) / 1e9)
+    }
+
     /// With a decimal point always: `2400.0`.
     static func decimal(_ value: Float) -> String {
         guard value.isFinite else { return "0.0" }

@@ -1,4 +1,5 @@
 import Domain
+import DomainMirror
 import Service
 import TOMLKit
 
@@ -13,31 +14,6 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
         case none
         /// To Redis or Valkey.
         case redis
-    }
-
-    /// Which keys and forms the mirror has (domain specification, section 5.3).
-    public enum ProxySchema: String, CaseIterable, Equatable, Sendable {
-        /// Today's.
-        case current
-        /// Those of the seed.
-        case seed
-        /// Today's, and those of the seed beside them where they do not clash.
-        case both
-    }
-
-    /// The CSV files of the mirror.
-    public struct Dataset: Equatable, Sendable {
-        /// What the files' names begin with.
-        public var path = ""
-        /// Whether files that are there are continued.
-        public var appends = true
-        /// What each row begins with.
-        public var additionalFields = ""
-        /// What the header begins with.
-        public var additionalHeader = ""
-
-        /// The template's values.
-        public init() {}
     }
 
     /// The controller's register of domains.
@@ -65,9 +41,9 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
     /// Where Redis is.
     public var redisURL = "redis://127.0.0.1:6379"
     /// Which keys the mirror has.
-    public var proxySchema = ProxySchema.both
+    public var proxySchema = Mirror.Schema.both
     /// The CSV files; nil for none.
-    public var dataset: Dataset?
+    public var dataset: Dataset.Settings?
     /// What an operator should know of the file.
     public private(set) var warnings: [String] = []
 
@@ -133,9 +109,9 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
         }
         try reader.number("proxy.proxy_gc_period_seconds", &proxyRetention, 0...(1 << 40))
         try reader.text("proxy.redis_url", &redisURL)
-        try reader.choice("proxy.schema", &proxySchema, ProxySchema.allCases.map(\.rawValue))
+        try reader.choice("proxy.schema", &proxySchema, Mirror.Schema.allCases.map(\.rawValue))
         guard reader.hasSection("proxy.dataset_settings") else { return }
-        var settings = Dataset()
+        var settings = Dataset.Settings()
         try reader.text("proxy.dataset_settings.dataset_path", &settings.path)
         try reader.flag("proxy.dataset_settings.append", &settings.appends)
         try reader.text("proxy.dataset_settings.additional_fields", &settings.additionalFields)

@@ -28,6 +28,15 @@ public protocol NodeCaller: Sendable {
     func close()
 }
 
+/// Who follows what becomes of a domain. Is told on the domain's own thread, in order, and must not wait.
+public protocol DomainFollower: Sendable {
+    /// These changes of one step are kept now.
+    func follow(_ changes: [DomainChange])
+
+    /// A node that the domain knows has reported.
+    func follow(_ report: NodeUpdate)
+}
+
 /// Who keeps what a domain must not forget.
 public protocol DomainKeeper: AnyObject {
     /// Keeps changes, all or none, before it returns.

@@ -35,11 +35,14 @@ public final class DomainShell: Sendable {
         }
     }
 
+    /// Takes the answer to a request: a refusal, nil where all is well, or why it was not taken at all.
+    public typealias Answer = @Sendable (Result<DomainRefusal?, Failure>) -> Void
+
     private struct Queue {
         var jobs: [Job] = []
         var lastRequest: RequestID = 0
         var starts: [RequestID: CheckedContinuation<Result<LogicalID, DomainRefusal>, Never>] = [:]
-        var answers: [RequestID: CheckedContinuation<DomainRefusal?, any Error>] = [:]
+        var answers: [RequestID: Answer] = [:]
         var isClosed = false
     }
 
@@ -47,6 +50,7 @@ public final class DomainShell: Sendable {
     private let signal = DispatchSemaphore(value: 0)
     private let finished = DispatchSemaphore(value: 0)
     private let outside: any DomainOutside
+    private let follower: (any DomainFollower)?
     private let dispatcher: CallDispatcher
     private let logger: Logger
     private let owner: Owner
@@ -60,13 +64,15 @@ public final class DomainShell: Sendable {
     ///
     /// - Parameters:
     ///   - records: all that `keeper` keeps.
+    ///   - follower: who is told of all that is kept from now on.
     ///   - callDeadline: how long a call to a node may take.
     /// - Throws: `SystemError` where its thread cannot be started.
     public init(
         records: DomainRecords, options: DomainOptions, keeper: sending any DomainKeeper, outside: any DomainOutside,
-        callDeadline: Duration = .seconds(10), logger: Logger
+        follower: (any DomainFollower)? = nil, callDeadline: Duration = .seconds(10), logger: Logger
     ) throws(SystemError) {
         self.outside = outside
+        self.follower = follower
         self.logger = logger
         var system = SystemRandomNumberGenerator()
         owner = Owner(
@@ -121,6 +127,9 @@ public final class DomainShell: Sendable {
     /// Takes what an operator wants, and returns when that has come to an end.
     public func intent(_ intent: Intent) async throws -> DomainRefusal? { try await ask { .intent(intent, $0) } }
 
+    /// Takes what an operator wants, after what was taken before; `answer` is called when that has come to an end.
+    public func intent(_ intent: Intent, answer: @escaping Answer) { ask({ .intent(intent, $0) }, answer) }
+
     /// Takes nothing more, keeps what is known and ends the connections; what waits is refused.
     public func stop() {
         queue.withLock { $0.isClosed = true }
@@ -128,7 +137,7 @@ public final class DomainShell: Sendable {
         for start in starts {
             start.resume(returning: .failure(DomainRefusal("stopping", detail: Failure.stopping.description)))
         }
-        for answer in answers { answer.resume(throwing: Failure.stopping) }
+        for answer in answers { answer(.failure(.stopping)) }
         signal.signal()
         finished.wait()
         finished.signal()
@@ -145,18 +154,26 @@ public final class DomainShell: Sendable {
 
     private func ask(_ event: (RequestID) -> DomainEvent) async throws -> DomainRefusal? {
         try await withCheckedThrowingContinuation { continuation in
-            let request = queue.withLock { queue -> RequestID? in
-                guard !queue.isClosed, queue.answers.count < Self.requestLimit else { return nil }
-                queue.lastRequest += 1
-                queue.answers[queue.lastRequest] = continuation
-                return queue.lastRequest
-            }
-            guard let request else { return continuation.resume(throwing: Failure.overloaded) }
-            submit(event(request)) { [self] failure in
-                guard let failure else { return }
-                queue.withLock { $0.answers.removeValue(forKey: request) }?.resume(throwing: failure)
-            }
+            ask(event) { continuation.resume(with: $0) }
         }
+    }
+
+    private func ask(_ event: (RequestID) -> DomainEvent, _ answer: @escaping Answer) {
+        let request = queue.withLock { queue -> RequestID? in
+            guard !queue.isClosed, queue.answers.count < Self.requestLimit else { return nil }
+            queue.lastRequest += 1
+            queue.answers[queue.lastRequest] = answer
+            return queue.lastRequest
+        }
+        guard let request else { return answer(.failure(.overloaded)) }
+        submit(event(request)) { [self] failure in
+            guard let failure else { return }
+            self.answer(request, .failure(failure))
+        }
+    }
+
+    private func answer(_ request: RequestID, _ result: Result<DomainRefusal?, Failure>) {
+        queue.withLock { $0.answers.removeValue(forKey: request) }?(result)
     }
 
     private func submit(_ event: DomainEvent, completion: @escaping @Sendable (Failure?) -> Void) {
@@ -173,7 +190,7 @@ public final class DomainShell: Sendable {
     /// All who wait for an answer.
     private func takeWaiters() -> (
         starts: [CheckedContinuation<Result<LogicalID, DomainRefusal>, Never>],
-        answers: [CheckedContinuation<DomainRefusal?, any Error>]
+        answers: [Answer]
     ) {
         queue.withLock { queue in
             defer { (queue.starts, queue.answers) = ([:], [:]) }
@@ -243,7 +260,10 @@ public final class DomainShell: Sendable {
             owner.toldFailure = nil
         }
         for job in jobs { job.completion(nil) }
-        for step in steps { for effect in step.effects { carryOut(effect) } }
+        for step in steps {
+            if !step.changes.isEmpty { follower?.follow(step.changes) }
+            for effect in step.effects { carryOut(effect) }
+        }
     }
 
     /// What was to happen could not be kept: nothing of it has happened, and the domain begins anew from what is kept. Starts
@@ -260,7 +280,7 @@ public final class DomainShell: Sendable {
         let (starts, answers) = takeWaiters()
         let failure = Failure.notKept(reason)
         for start in starts { start.resume(returning: .failure(DomainRefusal("not stored", detail: "\(failure)"))) }
-        for answer in answers { answer.resume(throwing: failure) }
+        for answer in answers { answer(.failure(failure)) }
         owner.unkept = [owner.domain.begin(at: .current)]
     }
 
@@ -270,7 +290,8 @@ public final class DomainShell: Sendable {
         case .abandon(let node): dispatcher.abandon(node)
         case .started(let request, let result): finish(request, result)
         case .updated(let request, let refusal), .settled(let request, let refusal):
-            queue.withLock { $0.answers.removeValue(forKey: request) }?.resume(returning: refusal)
+            answer(request, .success(refusal))
+        case .reported(let update): follower?.follow(update)
         case .updateController(let number, let update):
             Task { [self] in
                 let outcome = await outside.update(update)

@@ -3,7 +3,9 @@ import Glibc
 
 extension Moment {
     /// Now.
-    static var current: Moment { Moment(monotonic: milliseconds(CLOCK_MONOTONIC), wall: milliseconds(CLOCK_REALTIME)) }
+    public static var current: Moment {
+        Moment(monotonic: milliseconds(CLOCK_MONOTONIC), wall: milliseconds(CLOCK_REALTIME))
+    }
 
     private static func milliseconds(_ clock: clockid_t) -> Int {
         var time = timespec()

@@ -225,7 +225,7 @@ public struct Simulation {
         case .started(let request, let result):
             guard pending.remove(request) != nil, case .success(let id) = result else { return }
             wanted.insert(id)
-        case .updated, .settled, .note: break
+        case .updated, .reported, .settled, .note: break
         case .updateController(let number, let update):
             if nonces.insert(update.nonce).inserted, nonces.count > 1 { violations.append("the nonce has changed") }
             if let last = counters.last, update.counter < last { violations.append("the counter fell") }

@@ -22,6 +22,7 @@ public final class RedisConnection {
         guard let opened else { throw .disconnected("out of memory") }
         context = opened
         self.timeout = timeout
+        try check(context.pointee.err, "connect to \(address)")
         try check(redisSetTimeout(context, time), "connect to \(address)")
         if let password = address.password {
             try send(["AUTH"] + [address.user].compactMap(\.self) + [password])

@@ -31,7 +31,7 @@ public final class RedisServer: Sendable {
     /// Its address.
     public var url: String { "unix://\(folder.path)/redis.sock" }
 
-    private var isListening: Bool { access("\(folder.path)/redis.sock", F_OK) == 0 }
+    private var isListening: Bool { (try? SocketClient("\(folder.path)/redis.sock")) != nil }
 
     /// Sends its process a signal: SIGSTOP makes it hang, SIGCONT go on.
     public func signal(_ number: Int32) { program.signal(number) }

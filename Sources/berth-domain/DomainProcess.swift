@@ -1,4 +1,5 @@
 import Domain
+import DomainProxy
 import DomainRPC
 import DomainSettings
 import DomainShell
@@ -6,6 +7,7 @@ import DomainStore
 import DomainWire
 import Glibc
 import Logging
+import Redis
 import Service
 import Storage
 import UnixSignals
@@ -38,9 +40,11 @@ struct DomainProcess {
         let outside = try Outside(
             controller: try url(configuration.domainRegisterURL, "general.domain_register_url"), tls: tls.client,
             messageLimit: configuration.messageLimit)
+        let proxy = try proxy(configuration, log)
         let shell = try DomainShell(
-            records: records, options: options, keeper: StoreKeeper(store), outside: outside,
+            records: records, options: options, keeper: StoreKeeper(store), outside: outside, follower: proxy,
             callDeadline: .seconds(configuration.callDeadline), logger: log)
+        try proxy?.start(from: records) { shell.intent($0, answer: $1) }
         let server: DomainServer
         do {
             server = try DomainServer(
@@ -48,6 +52,7 @@ struct DomainProcess {
             )
         } catch {
             shell.stop()
+            proxy?.stop()
             printError("\(error)")
             throw Status.noAddress
         }
@@ -64,6 +69,8 @@ struct DomainProcess {
         notifier.stopping()
         await server.stop(within: .seconds(5))
         shell.stop()
+        // After the shell, which has told it of all that became of intents.
+        proxy?.stop()
         outside.close()
         withExtendedLifetime(lock) {}
         log.notice("stopped")
@@ -119,6 +126,17 @@ struct DomainProcess {
             return ""
         }
         return "\(served.scheme.rawValue)://\(host):\(served.port)"
+    }
+
+    private func proxy(_ configuration: OrchestratorConfiguration, _ log: Logger) throws -> DomainProxy? {
+        guard configuration.proxyType == .redis else { return nil }
+        do throws(RedisError) {
+            return DomainProxy(
+                DomainProxy.Settings(configuration, address: try RedisAddress(configuration.redisURL)), logger: log)
+        } catch {
+            printError("\(configFile): proxy.redis_url: \(error)")
+            throw Status.configuration
+        }
     }
 
     private func takeLock(_ folder: String) throws -> StoreLock {

@@ -1,10 +1,11 @@
 import Domain
+import DomainProxy
 import DomainRPC
 import DomainSettings
 import DomainShell
 import DomainStore
 import DomainWire
-import Synchronization
+import Redis
 
 /// The domain as the gRPC server sees it.
 struct ServedDomain: DomainService {
@@ -75,6 +76,15 @@ final class StoreKeeper: DomainKeeper {
     func maintain(_ records: DomainRecords, isIdle: Bool) { store.maintain(records, isIdle: isIdle) }
 
     func close(_ records: DomainRecords) { store.close(records) }
+}
+
+extension DomainProxy.Settings {
+    init(_ configuration: OrchestratorConfiguration, address: RedisAddress) {
+        self.init(address: address, domainID: configuration.options.domainID)
+        schema = configuration.proxySchema
+        retention = configuration.proxyRetention
+        dataset = configuration.dataset
+    }
 }
 
 extension AgentHosts {

@@ -117,7 +117,8 @@ import Testing
         )
         (update.health.memoryFree, update.health.gpuLoad, update.health.gpuTemperature) = (1, -1, -1000)
         (update.health.diskWrites, update.health.activePower) = (18, -1)
-        let commands = Mirror(domainID: "d", schema: .both).report(update, at: 5_000)
+        var mirror = Mirror(domainID: "d", schema: .both)
+        let commands = mirror.report(update, at: 5_000)
         #expect(
             commands.map(\.words) == [
                 [
@@ -125,7 +126,8 @@ import Testing
                     #"{"mem_free":1,"mem_used":0,"mem_available":0,"proc_cpu_usage":0,"proc_memory":0,"proc_vmemory":0,"load_avg_1":0,"load_avg_5":0,"load_avg_15":0,"tot_rx_bytes":0,"tot_rx_pkts":0,"tot_rx_errs":0,"tot_tx_bytes":0,"tot_tx_pkts":0,"tot_tx_errs":0,"disk_free_space":0,"disk_tot_reads":0,"disk_tot_writes":18,"gpu_load_perc":-1,"gpu_temp_cels":-1000,"active_power":-1}"#,
                 ]
             ])
-        let seed = Mirror(domainID: "d", schema: .seed).report(update, at: 5_000).map(\.words)
+        var old = Mirror(domainID: "d", schema: .seed)
+        let seed = old.report(update, at: 5_000).map(\.words)
         #expect(seed.count == 1 && seed[0][0] == "SET" && !seed[0][2].contains("active_power"))
     }
 
@@ -141,7 +143,7 @@ import Testing
     func twice() {
         let component = ComponentID(high: 1, low: 1)
         let update = update([Sample(seconds: 5, nanoseconds: 0, value: 100)], component: component)
-        let mirror = Mirror(domainID: "d", schema: .current)
+        var mirror = Mirror(domainID: "d", schema: .current)
         let keys = carriedOut(mirror.report(update, at: 1) + mirror.report(update, at: 2))
         #expect(keys["performance:\(component):function_execution_time"] == ["5:100"])
     }
@@ -150,7 +152,8 @@ import Testing
     func seedList() {
         let component = ComponentID(high: 1, low: 1)
         let update = update([Sample(seconds: 10, nanoseconds: 5_000_000, value: 0.5)], component: component)
-        let keys = carriedOut(Mirror(domainID: "d", schema: .both).report(update, at: 1))
+        var mirror = Mirror(domainID: "d", schema: .both)
+        let keys = carriedOut(mirror.report(update, at: 1))
         #expect(keys["performance:function_execution_time:\(component)"] == ["0.5,10.005"])
         #expect(keys["performance:\(component):function_execution_time"] == ["10.005:0.5"])
     }
@@ -166,9 +169,59 @@ import Testing
         update.samples.logEntries[component] = [
             FunctionLogEntry(seconds: 2, nanoseconds: 0, target: "stdout", message: "a:b")
         ]
-        let keys = carriedOut(Mirror(domainID: "d", schema: .current).report(update, at: 1))
+        var mirror = Mirror(domainID: "d", schema: .current)
+        let keys = carriedOut(mirror.report(update, at: 1))
         #expect(keys["performance:\(component):stdout"] == ["2:a:b"])
         #expect(keys["performance:\(component):function_execution_time"] == ["1760000001.25:0.0125"])
+    }
+
+    @Test("W24: a log that is named as a metric does not stand among its figures")
+    func reservedNames() {
+        let component = ComponentID(high: 1, low: 1)
+        var update = update([], component: component)
+        update.samples.logEntries[component] = [
+            FunctionLogEntry(seconds: 2, nanoseconds: 0, target: "function_execution_time", message: "hello")
+        ]
+        var mirror = Mirror(domainID: "d", schema: .both)
+        let keys = carriedOut(mirror.report(update, at: 1))
+        #expect(keys["performance:\(component):function_execution_time"] == nil)
+        #expect(keys["performance:\(component):log-function_execution_time"] == ["2:hello"])
+    }
+
+    @Test("W24: figures age by the clock that stamped them")
+    func skewedClock() throws {
+        let component = ComponentID(high: 1, low: 1)
+        var mirror = Mirror(domainID: "d", schema: .both)
+        let hour = 3_600
+        let ahead = Self.now / 1000 + hour
+        _ = mirror.report(
+            update([Sample(seconds: Int64(ahead), nanoseconds: 0, value: 1)], component: component), at: Self.now)
+        let key = "performance:\(component):function_execution_time"
+        let commands = mirror.retire([key], at: Self.now + 10_000, retention: 60_000)
+        let words = try #require(commands.first { $0.words[0] == "ZREMRANGEBYSCORE" }?.words)
+        #expect(words == ["ZREMRANGEBYSCORE", key, "-inf", "(\(ahead - 50)"])
+    }
+
+    @Test(
+        "W14: series are bounded, and those of components that have ended go some time after them, though nothing else does"
+    )
+    func strangers() {
+        let (own, gone) = (ComponentID(high: 1, low: 1), ComponentID(high: 1, low: 2))
+        var records = DomainRecords()
+        records.apply(
+            .instance(
+                InstanceRecord(
+                    id: Self.lid, specification: .resource(ResourceSpecification(classType: "c")), created: 1,
+                    physical: PhysicalID(node: Self.node, component: own))))
+        var mirror = Mirror(domainID: "d", schema: .both)
+        _ = mirror.begin(with: records, at: Self.now)
+        let keys = [own, gone].flatMap { ["performance:\($0):stdout", "performance:function_execution_time:\($0)"] }
+        let first = mirror.retire(keys + ["performance:foreign", "performance:a:b"], at: Self.now, retention: 0)
+        #expect(first.map(\.words[0]) == ["ZREMRANGEBYRANK", "EVAL", "ZREMRANGEBYRANK", "EVAL"])
+        let hour = 3_600_000
+        #expect(!mirror.retire(keys, at: Self.now + hour - 1, retention: 0).contains { $0.words[0] == "DEL" })
+        let last = mirror.retire(keys, at: Self.now + hour, retention: 0).filter { $0.words[0] == "DEL" }
+        #expect(last.map(\.words[1]) == Array(keys.suffix(2)))
     }
 
     @Test(

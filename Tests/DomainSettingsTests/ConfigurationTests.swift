@@ -1,4 +1,5 @@
 import Domain
+import DomainMirror
 import DomainSettings
 import Service
 import Testing

@@ -159,6 +159,7 @@ final class TestDomain {
             take(.controllerAnswered(number, .accepted))
         case .settled(let request, let refusal): settled[request] = .some(refusal)
         case .note(let note): notes.append(note)
+        case .reported: break
         }
     }
 

@@ -1,0 +1,111 @@
+import Domain
+import WireJSON
+
+/// What an operator has put into the list `intents`: the name of a key that says what is wanted (domain specification, section
+/// 5.4).
+public enum IntentKey {
+    /// The list.
+    public static let list = "intents"
+    /// The beginning of the keys with outcomes.
+    public static let resultPrefix = "intent:result:"
+
+    /// Why an entry of the list is dropped.
+    public enum Problem: Error, Hashable, Sendable, CustomStringConvertible {
+        /// It names no intent; what it names is left alone.
+        case foreign
+        /// The key has no value: it was taken before, or never set.
+        case noValue
+        /// The value is none of those that there are; what would be right.
+        case badValue(String)
+
+        /// One sentence.
+        public var description: String {
+            switch self {
+            case .foreign: "it is neither intent:migrate:<logical id> nor intent:cordon:<node id>"
+            case .noValue: "its key has no value"
+            case .badValue(let reason): reason
+            }
+        }
+    }
+
+    /// The commands that take up to `count` intents, each with the value of its key, and mark them as taken, all at once: the
+    /// answer is a list of names and values in turn. Keys that are no intents are not touched.
+    ///
+    /// - Parameter time: now, in milliseconds since 1970.
+    public static func take(_ count: Int, at time: Int) -> RedisCommand {
+        let script = """
+            local taken = {}
+            for _ = 1, tonumber(ARGV[1]) do
+              local name = redis.call('LPOP', KEYS[1])
+              if not name then break end
+              local value = false
+              local rest = string.match(name, '^intent:(migrate:[^:]*)$') or string.match(name, '^intent:(cordon:[^:]*)$')
+              if rest and redis.call('TYPE', name).ok == 'string' then
+                value = redis.call('GET', name)
+                redis.call('DEL', name)
+                redis.call('SET', 'intent:result:' .. rest, ARGV[2], 'EX', ARGV[3])
+              end
+              taken[#taken + 1] = name
+              taken[#taken + 1] = value
+            end
+            return taken
+            """
+        return RedisCommand(
+            "EVAL", script, "1", list, "\(count)", outcome("taken", nil, at: time), "\(outcomeSeconds)")
+    }
+
+    /// How long outcomes stay.
+    private static let outcomeSeconds = 86_400
+
+    /// Reads an entry and the value of the key that it names.
+    public static func intent(_ name: String, _ value: String?) throws(Problem) -> Intent {
+        let parts = name.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 3, parts[0] == "intent", parts[1] == "migrate" || parts[1] == "cordon" else {
+            throw .foreign
+        }
+        guard let value else { throw .noValue }
+        if parts[1] == "cordon" {
+            guard let node = NodeID(parts[2]) else { throw .badValue("\(parts[2]) is no node id") }
+            switch value {
+            case "yes": return .cordon(node, true)
+            case "no": return .cordon(node, false)
+            default: throw .badValue("the value is yes or no, not \(value)")
+            }
+        }
+        guard let instance = LogicalID(parts[2]) else { throw .badValue("\(parts[2]) is no logical id") }
+        var targets: [NodeID] = []
+        for text in value.split(separator: ",") {
+            guard let node = NodeID(String(text)) else { throw .badValue("\(text) is no node id") }
+            targets.append(node)
+        }
+        guard !targets.isEmpty else { throw .badValue("no node is named") }
+        return .migrate(instance, to: targets)
+    }
+
+    /// The command that publishes what became of an intent, for a day.
+    ///
+    /// - Parameters:
+    ///   - name: the entry of the list.
+    ///   - reason: why it was declined; nil where it was carried out.
+    ///   - time: now, in milliseconds since 1970.
+    public static func publish(_ name: String, declined reason: String?, at time: Int) -> RedisCommand {
+        publish(result: resultPrefix + name.dropFirst("intent:".count), declined: reason, at: time)
+    }
+
+    /// Likewise, by the key of the outcome.
+    public static func publish(result key: String, declined reason: String?, at time: Int) -> RedisCommand {
+        RedisCommand(
+            "SET", key, outcome(reason == nil ? "done" : "declined", reason, at: time), "EX", "\(outcomeSeconds)")
+    }
+
+    /// Whether this outcome is that of an intent which was taken and has not come to an end.
+    public static func isUnfinished(_ outcome: String) -> Bool { outcome.hasPrefix(#"{"status":"taken""#) }
+
+    private static func outcome(_ status: String, _ reason: String?, at time: Int) -> String {
+        JSONWriter.text { writer in
+            writer.member("status", status)
+            if let reason { writer.member("reason", reason) }
+            writer.member("time", JSONValue.number(NumberText.plain(Double(time) / 1000)))
+        }
+    }
+}

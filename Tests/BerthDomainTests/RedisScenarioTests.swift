@@ -1,0 +1,155 @@
+import Domain
+import DomainPeers
+import Glibc
+import Redis
+import TestSupport
+import Testing
+
+/// `berth-domain` as a process with nodes, a controller and a redis-server: what operators see and ask for there.
+@Suite(.serialized, .enabled(if: RedisServer.isInstalled, "there is no redis-server"))
+struct RedisScenarioTests {
+    private let server: RedisServer
+    private let site: DomainSite
+
+    init() throws {
+        signal(SIGPIPE, SIG_IGN)
+        server = try RedisServer()
+        site = try DomainSite()
+        try site.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"\(server.url)\"")
+    }
+
+    private func redis() throws -> RedisConnection {
+        try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+    }
+
+    private func ask(_ intent: String, _ value: String) throws {
+        try redis().transact([["SET", intent, value], ["RPUSH", "intents", intent]])
+    }
+
+    /// Where Redis shows an instance: the nodes of its physical ids.
+    private func nodes(of id: LogicalID) throws -> [String] {
+        let text = try redis().send(["GET", "instance:\(id)"]).text ?? ""
+        return text.split(separator: "InstanceId(node_id: ").dropFirst().map { String($0.prefix(36)) }
+    }
+
+    private func end(_ process: Program, _ nodes: [DemoNode], _ controller: DemoController) async throws {
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
+        for node in nodes { await node.stop() }
+        await controller.stop()
+    }
+
+    @Test(
+        "S3: an intent for each function moves it to the other node; each has one place all the time, and the list is drained"
+    )
+    func migration() async throws {
+        let controller = try DemoController(url: site.controllerRegister)
+        let process = try await site.serve()
+        let nodes = [
+            try site.node(1), try site.node(2, providers: [ResourceProvider(id: "log", classType: "file-log")]),
+        ]
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.nodes == 2 })
+        let log = Specification.resource(
+            ResourceSpecification(classType: "file-log", configuration: ["filename": "a.log"]))
+        let workflow = DemoWorkflow(
+            "f1 to f2 and f3 to a log",
+            [
+                .init("f1", DomainSite.function(), outputs: ["a": "f2", "b": "f3"]),
+                .init("f2", DomainSite.function(), outputs: ["out": "log"]),
+                .init("f3", DomainSite.function(), outputs: ["out": "log"]), .init("log", log),
+            ])
+        let id = try await controller.deploy(workflow)
+        let ids = try #require(controller.deployments[id]?.ids)
+        for name in ["f1", "f2", "f3"] {
+            let function = try #require(ids[name])
+            #expect(try await eventually { try self.nodes(of: function).count == 1 })
+            let before = try self.nodes(of: function)
+            let other = try #require(nodes.first { "\($0.node)" != before[0] })
+            try ask("intent:migrate:\(function)", "\(other.node)")
+            #expect(try await eventually { try self.nodes(of: function) == ["\(other.node)"] })
+            #expect(
+                try await eventually {
+                    try redis().send(["GET", "intent:result:migrate:\(function)"]).text?.contains("done") == true
+                })
+        }
+        #expect(try redis().send(["EXISTS", "intents"]) == .integer(0))
+        #expect(nodes.reduce(0) { $0 + $1.components.count } == 4)
+        try await end(process, nodes, controller)
+    }
+
+    @Test("S4, W18: a cordoned node is given no resources, also after a restart, until it is uncordoned")
+    func cordon() async throws {
+        let controller = try DemoController(url: site.controllerRegister)
+        var process = try await site.serve()
+        let provider = try site.node(1, providers: [ResourceProvider(id: "log", classType: "file-log")])
+        let other = try site.node(2)
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.nodes == 2 })
+        let log = Specification.resource(
+            ResourceSpecification(classType: "file-log", configuration: ["filename": "a.log"]))
+        func startTen() async throws -> Int {
+            let client = try OrchestratorClient(url: site.orchestrator)
+            defer { client.close() }
+            var started = 0
+            for _ in 0..<10 { if case .success = try await client.start(log) { started += 1 } }
+            return started
+        }
+        func isCordoned() throws -> Bool {
+            try redis().send(["GET", "node:status:\(provider.node)"]).text?.contains(#""cordoned":true"#) == true
+        }
+        #expect(try await startTen() == 10 && provider.components.count == 10)
+        try ask("intent:cordon:\(provider.node)", "yes")
+        #expect(try await eventually { try isCordoned() })
+        #expect(try await startTen() == 0)
+        process.signal(SIGKILL)
+        _ = try await process.end()
+        process = try await site.serve()
+        #expect(try await eventually { (controller.domains["domain-test"]?.update.capabilities.nodes ?? 0) == 2 })
+        #expect(try await startTen() == 0)
+        try ask("intent:cordon:\(provider.node)", "no")
+        #expect(try await eventually { try !isCordoned() })
+        #expect(try await startTen() == 10 && provider.components.count == 20 && other.components.isEmpty)
+        try await end(process, [provider, other], controller)
+    }
+
+    @Test("W2: starts, stops and joins go on while Redis hangs, and the process ends when it is told to")
+    func hangingRedis() async throws {
+        let controller = try DemoController(url: site.controllerRegister)
+        let process = try await site.serve()
+        #expect(try await eventually { try redis().send(["EXISTS", "domain_info:domain_id"]) == .integer(1) })
+        server.signal(SIGSTOP)
+        let node = try site.node(1)
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.nodes == 1 })
+        let client = try OrchestratorClient(url: site.orchestrator)
+        for _ in 0..<20 {
+            let id = try await client.start(DomainSite.function()).get()
+            try await client.stop(id, kind: .function)
+        }
+        #expect(try await eventually { node.components.isEmpty })
+        client.close()
+        try await end(process, [node], controller)
+        server.signal(SIGCONT)
+    }
+
+    @Test("an address of Redis that cannot be read ends it with 78 and says what would be right")
+    func badAddress() async throws {
+        try site.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"rediss://host\"")
+        let process = try site.spawn()
+        #expect(try await process.end() == 78)
+        #expect(process.text.contains("proxy.redis_url") && process.text.contains("TLS"))
+    }
+
+    @Test("nodes' figures and log lines are shown")
+    func figures() async throws {
+        let controller = try DemoController(url: site.controllerRegister)
+        let process = try await site.serve()
+        let node = try site.node(1)
+        let component = ComponentID(high: 4, low: 4)
+        var samples = PerformanceSamples()
+        samples.samples[.execution] = [component: [Sample(seconds: 10, nanoseconds: 5_000_000, value: 0.5)]]
+        node.samples = samples
+        let key = "performance:\(component):function_execution_time"
+        #expect(try await eventually { try redis().send(["ZRANGE", key, "0", "-1"]).texts == ["10.005:0.5"] })
+        #expect(try await eventually { try redis().send(["ZCARD", "node:health:\(node.node)"]) == .integer(1) })
+        try await end(process, [node], controller)
+    }
+}
