@@ -14,11 +14,15 @@ SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run test bench simulate fuzz format lint protos docs deb clean help
+.PHONY: run demo-domain test bench simulate fuzz format lint protos docs deb clean help
 
 run: ## build, start berthd, book for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
 	@CONFIG=$(CONFIG) Scripts/run
+
+demo-domain: ## build, show an edge domain on the loopback whose workflow outlives one of its nodes, end
+	@Scripts/dependencies build check
+	@CONFIG=$(CONFIG) Scripts/demo-domain
 
 test: ## build and run every test
 	@Scripts/dependencies build check
@@ -56,8 +60,9 @@ docs: ## man pages and completions into OUT (dist), and check the commands and e
 	@Scripts/dependencies build check
 	swift build --product berthd
 	swift build --product berth
-	Scripts/manuals $(OUT)/man .build/debug/berthd .build/debug/berth
-	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth
+	swift build --product berth-domain
+	Scripts/manuals $(OUT)/man .build/debug/berthd .build/debug/berth .build/debug/berth-domain
+	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth .build/debug/berth-domain
 	@Scripts/check-readme .build/debug
 	@Scripts/check-protocol .build/debug
 
@@ -69,4 +74,4 @@ clean: ## remove all that was built
 	rm -rf .build $(OUT)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile

@@ -75,6 +75,7 @@ let package = Package(
 
         // Beside them.
         module("WireJSON"),
+        module("Terminal"),
         module("Service", ["CLinux", "WireJSON", logging, toml]),
 
         // I/O with the outside.
@@ -83,6 +84,9 @@ let package = Package(
         module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         module("DomainStore", ["Domain", "Storage", "WireJSON"]),
         module("DomainMirror", ["Domain", "WireJSON"]),
+        // What others see of a domain: its mirror, read again.
+        module("DomainView", ["Domain", "Terminal", "WireJSON"]),
+        module("DomainReader", ["Domain", "DomainView", "Redis"]),
         module("DomainSettings", ["Domain", "DomainMirror", "Service", logging, toml]),
         module("DomainShell", ["Domain", "Service", logging]),
         module("DomainProxy", ["Domain", "DomainMirror", "DomainShell", "Redis", "Service", logging]),
@@ -91,7 +95,7 @@ let package = Package(
         // Faces and what reaches them.
         module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON", logging]),
         module("Client", ["CLinux", "Machine", "WireJSON"]),
-        module("Rendering", ["Client", "Machine"]),
+        module("Rendering", ["Client", "Machine", "Terminal"]),
 
         // The edge domain's wire: messages as values (their Swift code is generated: `make protos`).
         module("DomainWire", ["Domain", crypto, grpc, grpcProtobuf, protobuf]),
@@ -112,11 +116,11 @@ let package = Package(
         program(
             "berth-domain",
             [
-                "Domain", "DomainProxy", "DomainRPC", "DomainSettings", "DomainShell", "DomainStore", "DomainWire",
-                "Redis", "Service", "Storage",
-                arguments, logging, unixSignals,
+                "Domain", "DomainProxy", "DomainRPC", "DomainReader", "DomainSettings", "DomainShell", "DomainStore",
+                "DomainView",
+                "DomainWire", "Redis", "Service", "Storage", "Terminal", "WireJSON", arguments, logging, unixSignals,
             ]),
-        program("berth", ["Client", "Machine", "Rendering", "WireJSON", arguments]),
+        program("berth", ["Client", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
 
         // Measurement (make bench).
         program("berth-bench", ["Ledger", "Machine", "Placement"]),
@@ -129,6 +133,9 @@ let package = Package(
 
         // A node and a controller to try a domain with, for tests and demonstrations.
         module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
+
+        // make demo-domain.
+        program("berth-domain-demo", ["Domain", "DomainPeers", "DomainWire"]),
 
         // Whole domains over simulated time (make simulate).
         module("DomainSimulation", ["Domain"]),
@@ -150,7 +157,7 @@ let package = Package(
             ]),
         tests("ClientTests", ["Client", "Machine", "TestSupport"]),
         .testTarget(
-            name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "TestSupport"],
+            name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "Terminal", "TestSupport"],
             exclude: ["Golden"], swiftSettings: strict),
         tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
         tests("DomainTests", ["Domain", "DomainSimulation"]),
@@ -160,7 +167,15 @@ let package = Package(
         // The process itself; the dependency on the program only has it built.
         tests(
             "BerthDomainTests",
-            ["Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport", "berth-domain"]),
+            [
+                "CTestSupport", "Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport",
+                "berth-domain",
+            ]),
+        tests(
+            "DomainViewTests",
+            [
+                "Domain", "DomainMirror", "DomainReader", "DomainView", "Redis", "Terminal", "TestSupport", "WireJSON",
+            ]),
         tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
         tests(
             "DomainProxyTests",

@@ -43,6 +43,7 @@ extension Domain {
         for (id, attempt) in attempts.sorted(by: { $0.key < $1.key }) where attempt.created < number {
             attempts[id] = nil
             guard let request = attempt.request else { continue }
+            shares[id] = nil
             effect(
                 .started(
                     request, .failure(DomainRefusal("Resource creation rejected", detail: "the domain was reset"))))

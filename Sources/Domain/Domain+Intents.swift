@@ -59,7 +59,7 @@ extension Domain {
     ) -> NodeID? {
         let considered = if case .resource = record.specification { Array(targets.prefix(1)) } else { targets }
         for node in considered where node != record.physical?.node {
-            if isFeasible(node, record.specification, requirements) { return node }
+            if isFeasible(node, record.specification, requirements, for: record.id) { return node }
         }
         return nil
     }

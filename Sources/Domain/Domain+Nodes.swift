@@ -41,6 +41,7 @@ extension Domain {
     }
 
     private mutating func accept(_ update: NodeUpdate, _ request: RequestID) {
+        if options.strategy == .loadAware { noteLoad(update) }
         effect(.updated(request, nil))
         effect(.reported(update))
     }

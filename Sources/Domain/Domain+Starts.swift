@@ -25,13 +25,18 @@ extension Domain {
     /// The controller asks for a function or resource (domain specification, sections 4.5 and 4.6).
     mutating func start(_ specification: Specification, _ request: RequestID) {
         let requirements: Requirements
-        do throws(RequirementError) { requirements = try Requirements(specification.texts) } catch {
+        let share: NUMAShare
+        do throws(RequirementError) {
+            requirements = try Requirements(specification.texts)
+            share = try self.share(of: specification)
+        } catch {
             return effect(
                 .started(
                     request,
                     .failure(DomainRefusal(specification.malformedSummary, detail: error.description))))
         }
         let id = LogicalID(random: &random)
+        if !share.isEmpty { shares[id] = share }
         attempts[id] = StartAttempt(
             specification: specification, requirements: requirements, created: nextNumber(), request: request)
         tryNext(id)
@@ -60,28 +65,36 @@ extension Domain {
     /// Asks the next node, or gives up.
     mutating func tryNext(_ id: LogicalID) {
         guard var attempt = attempts[id] else { return }
-        guard let node = choose(&attempt).flatMap({ records.nodes[$0] }) else { return giveUp(id, attempt) }
+        guard let node = choose(id, &attempt).flatMap({ records.nodes[$0] }) else { return giveUp(id, attempt) }
         // Recorded before it is sent: whatever becomes of the answer, it may run from now on.
         changeDoubt(node.id, id, by: 1)
         attempt.call = call(node, .start(attempt.specification), for: .start(id, attempt.specification.kind))
+        live[node.id]?.startedSinceReport += 1
         attempts[id] = attempt
     }
 
-    private mutating func choose(_ attempt: inout StartAttempt) -> NodeID? {
+    private mutating func choose(_ id: LogicalID, _ attempt: inout StartAttempt) -> NodeID? {
         let tried = attempt.tried
         let requirements = attempt.requirements
         while !attempt.preferred.isEmpty {
             let preferred = attempt.preferred.removeFirst()
             guard !tried.contains(preferred) else { continue }
-            if isFeasible(preferred, attempt.specification, requirements) { return preferred }
+            if isFeasible(preferred, attempt.specification, requirements, for: id) { return preferred }
         }
         switch attempt.specification {
         case .function(let function):
+            let runtime = function.functionClass.runtime
+            if options.strategy == .loadAware {
+                let candidates = withTables { tables, _ in
+                    tables.functionCandidates(runtime: runtime, requirements).nodes
+                }
+                return leastLoaded(candidates, for: shares[id] ?? NUMAShare(), excluding: tried)
+            }
             let last = lastChosen
             let chosen = withTables { [strategy = options.strategy] tables, random in
-                let candidates = tables.functionCandidates(runtime: function.functionClass.runtime, requirements)
+                let candidates = tables.functionCandidates(runtime: runtime, requirements)
                 return switch strategy {
-                case .random: candidates.drawn(&random, excluding: tried)
+                case .random, .loadAware: candidates.drawn(&random, excluding: tried)
                 case .roundRobin: candidates.next(after: last, excluding: tried)
                 }
             }
@@ -94,9 +107,12 @@ extension Domain {
         }
     }
 
-    /// Whether a node could take it now.
-    mutating func isFeasible(_ node: NodeID, _ specification: Specification, _ requirements: Requirements) -> Bool {
-        withTables { tables, _ in
+    /// Whether a node could take the instance now.
+    mutating func isFeasible(
+        _ node: NodeID, _ specification: Specification, _ requirements: Requirements, for id: LogicalID
+    ) -> Bool {
+        guard hasRoom(node, for: shares[id] ?? NUMAShare(), besides: id) else { return false }
+        return withTables { tables, _ in
             switch specification {
             case .function(let function):
                 tables.isFeasible(node, runtime: function.functionClass.runtime, requirements)
@@ -170,6 +186,7 @@ extension Domain {
     private mutating func giveUp(_ id: LogicalID, _ attempt: StartAttempt) {
         attempts[id] = nil
         if let request = attempt.request {
+            shares[id] = nil
             let refusal = attempt.specification.refusal(of: id, after: attempt.failure, at: attempt.tried)
             return effect(.started(request, .failure(refusal)))
         }

@@ -33,6 +33,9 @@ public struct Domain: Sendable {
         var leaseEnd: Int
         /// The nonces that it had before, and when they were replaced.
         var formerNonces: [(nonce: UInt64, at: Int)] = []
+        /// How many of its CPUs were busy by its last report, and how many functions were sent there since.
+        var load = 0.0
+        var startedSinceReport = 0
     }
 
     var live: [NodeID: LiveNode] = [:]
@@ -54,6 +57,8 @@ public struct Domain: Sendable {
     var unplaced: [LogicalID: Int] = [:]
     /// Moves that wait for the old place to be left.
     var moves: [PhysicalID: Move] = [:]
+    /// What the functions hold that asked for a share of a NUMA node; only under the strategy LoadAware.
+    var shares: [LogicalID: NUMAShare] = [:]
     /// The node that the strategy RoundRobin chose last.
     var lastChosen: NodeID?
     var nextControllerUpdate: Int
@@ -69,6 +74,7 @@ public struct Domain: Sendable {
         nextControllerUpdate = now.monotonic
         for record in records.instances.values {
             if let physical = record.physical { running[physical.node, default: []].insert(record.id) }
+            if let share = try? share(of: record.specification), !share.isEmpty { shares[record.id] = share }
         }
         for (origin, row) in records.rows {
             for target in row.values { origins[target, default: []].insert(origin) }
@@ -143,6 +149,14 @@ public struct Domain: Sendable {
     mutating func change(_ change: DomainChange) {
         records.apply(change)
         step.changes.append(change)
+        switch change {
+        case .instanceRemoved(let id):
+            if shares.removeValue(forKey: id) != nil { generation += 1 }
+        case .placed(let id, nil):
+            // Who found no room before may find it now.
+            if shares[id] != nil { generation += 1 }
+        default: break
+        }
     }
 
     mutating func effect(_ effect: DomainEffect) { step.effects.append(effect) }

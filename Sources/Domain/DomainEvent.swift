@@ -100,6 +100,8 @@ public struct DomainOptions: Hashable, Sendable {
         case random = "Random"
         /// One node after the other.
         case roundRobin = "RoundRobin"
+        /// To the least busy, with room for what the function asks for; not part of the reference.
+        case loadAware = "LoadAware"
     }
 
     /// The domain's name for its controller.

@@ -94,7 +94,7 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
     }
 
     private mutating func readBaseline(_ reader: inout SectionReader) throws(ConfigurationError) {
-        try reader.choice("baseline.orchestration_strategy", &options.strategy, ["Random", "RoundRobin"])
+        try reader.choice("baseline.orchestration_strategy", &options.strategy, ["Random", "RoundRobin", "LoadAware"])
         try reader.flag("baseline.try_next_candidate", &options.triesNextCandidate)
         try reader.flag("baseline.make_before_break", &options.makesBeforeBreaking)
     }

@@ -1,5 +1,6 @@
 import Client
 import Machine
+import Terminal
 
 /// Tables of what the daemon answers.
 public enum Tables {

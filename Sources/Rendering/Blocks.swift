@@ -1,3 +1,5 @@
+import Terminal
+
 /// Sets blocks of lines side by side where they are narrow enough.
 enum Blocks {
     private static let gap = 3

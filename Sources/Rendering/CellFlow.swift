@@ -1,4 +1,5 @@
 import Machine
+import Terminal
 
 /// Draws the CPUs of a place as rows of cells that fit a width.
 struct CellFlow {

@@ -1,5 +1,6 @@
 import Client
 import Machine
+import Terminal
 
 /// What each CPU of a machine is used for, and the marks for it.
 struct Holdings {

@@ -1,5 +1,6 @@
 import Client
 import Machine
+import Terminal
 
 /// The picture of a machine: packages, nodes, caches, cores with their siblings, who holds each CPU, huge pages.
 public struct MachineMap {

@@ -1,5 +1,6 @@
 import Client
 import Machine
+import Terminal
 
 extension MachineMap {
     /// What the marks mean: the holders with what they hold, then the rest.

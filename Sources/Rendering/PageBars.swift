@@ -1,5 +1,6 @@
 import Client
 import Machine
+import Terminal
 
 /// The huge pages of one size on one node, from the kernel's counts and the daemon's bookings.
 struct PagePool: Equatable {

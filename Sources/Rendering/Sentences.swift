@@ -1,5 +1,6 @@
 import Client
 import Machine
+import Terminal
 
 /// One sentence about what a command changed.
 public enum Sentences {

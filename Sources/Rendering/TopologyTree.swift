@@ -1,4 +1,5 @@
 import Machine
+import Terminal
 
 /// A machine as a tree for people: what contains what, with the CPUs of each.
 public struct TopologyTree {

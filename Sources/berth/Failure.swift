@@ -3,6 +3,7 @@ import Client
 import Glibc
 import Machine
 import Rendering
+import Terminal
 
 /// A failure with the exit status that tells scripts what kind it is (sysexits(3)).
 struct Failure: Error {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Client
 import Machine
 import Rendering
+import Terminal
 import WireJSON
 
 extension MachineMap.Detail: ExpressibleByArgument {}

@@ -2,6 +2,7 @@ import ArgumentParser
 import Client
 import Glibc
 import Rendering
+import Terminal
 
 /// When colours are used.
 enum ColourChoice: String, ExpressibleByArgument, CaseIterable {

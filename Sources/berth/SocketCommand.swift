@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Rendering
+import Terminal
 
 /// A subcommand that asks the daemon.
 protocol SocketCommand: ParsableCommand {

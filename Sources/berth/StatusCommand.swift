@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Rendering
+import Terminal
 import WireJSON
 
 /// `berth status`.

@@ -1,13 +1,14 @@
 import ArgumentParser
 import Machine
 import Rendering
+import Terminal
 import WireJSON
 
 /// `berth topology`.
 struct Topology: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the machine: packages, NUMA nodes, caches, cores.",
-        subcommands: [Show.self, Capture.self], defaultSubcommand: Show.self)
+        subcommands: [Show.self, Capture.self, Labels.self], defaultSubcommand: Show.self)
 
     /// Without a subcommand.
     struct Show: ParsableCommand {
@@ -23,6 +24,27 @@ struct Topology: ParsableCommand {
             let style = output.style
             let tree = TopologyTree(title: name ?? "This machine", machine: found, style: style)
             try Output.write(tree.lines.rendered(style))
+        }
+    }
+
+    /// `berth topology labels`.
+    struct Labels: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the labels of an edge node: isolated CPUs and free huge pages of each NUMA node.",
+            discussion:
+                "For the labels of an EDGELESS node (user_node_capabilities.labels of its node.toml): the strategy LoadAware of "
+                + "berth-domain then sends functions that ask for isolated_cpus, hugepages_2M or hugepages_1G only "
+                + "where one NUMA node has them.")
+        @OptionGroup var machine: MachineOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let labels = try MachineReader(files: try machine.files().files).read().edgeNodeLabels
+            if output.json {
+                try Output.write(json: JSONWriter.object { $0.member("labels", labels) })
+            } else {
+                for label in labels { try Output.write(label + "\n") }
+            }
         }
     }
 

@@ -36,6 +36,19 @@ struct TopologyTests {
         }
     }
 
+    @Test("The labels of an edge node count what is isolated and free on each NUMA node")
+    func labels() throws {
+        let result = try Program.run(["topology", "labels", "--simulate"])
+        #expect(result.status == 0)
+        let machine = try MachineReader(files: CapturedFiles.simulated).read()
+        let expected = machine.nodes.map { ($0.id, $0.cpus.intersection(machine.isolated).count) }.filter { $0.1 > 0 }
+        let lines = result.output.split(separator: "\n").filter { $0.contains("-cpus=") }
+        #expect(!expected.isEmpty && lines.map(String.init) == expected.map { "berth-numa-\($0)-cpus=\($1)" })
+        let json = try JSONValue(Array(try Program.run(["topology", "labels", "--simulate", "--json"]).output.utf8))
+        let labels = result.output.split(separator: "\n").map { JSONValue.string(String($0)) }
+        #expect(json["labels"] == .array(labels))
+    }
+
     /// Members by name: their order says nothing.
     private static func sorted(_ value: JSONValue) -> [String: JSONValue] {
         guard let members = value.members else { return ["": value] }

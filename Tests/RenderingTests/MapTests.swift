@@ -2,6 +2,7 @@ import Client
 import Glibc
 import Machine
 import Rendering
+import Terminal
 import TestSupport
 import Testing
 

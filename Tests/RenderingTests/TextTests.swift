@@ -1,6 +1,7 @@
 import Client
 import Machine
 import Rendering
+import Terminal
 import Testing
 
 @Suite("Text for people")

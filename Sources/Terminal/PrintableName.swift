@@ -71,7 +71,7 @@ public enum Printable {
     }
 
     /// The text cut to `limit` columns, its last one or two saying so.
-    static func cut(_ text: String, to limit: Int, unicode: Bool) -> String {
+    public static func cut(_ text: String, to limit: Int, unicode: Bool) -> String {
         guard width(text) > limit else { return text }
         let mark = unicode ? "…" : ".."
         var result = ""

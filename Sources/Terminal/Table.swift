@@ -1,20 +1,27 @@
 /// Columns aligned by blanks, with a line of names above them.
-struct Table {
-    enum Alignment { case left, right }
+public struct Table: Sendable {
+    /// Where the cells of a column stand.
+    public enum Alignment: Sendable {
+        /// At its left.
+        case left
+        /// At its right.
+        case right
+    }
 
     private let columns: [(name: String, alignment: Alignment)]
     private var rows: [[StyledText]] = []
 
-    init(_ columns: [(String, Alignment)]) {
+    /// A table with these columns and no rows.
+    public init(_ columns: [(String, Alignment)]) {
         self.columns = columns.map { (name: $0.0, alignment: $0.1) }
     }
 
     /// Adds a row; cells that are missing are empty.
-    mutating func add(_ cells: [StyledText]) { rows.append(cells) }
+    public mutating func add(_ cells: [StyledText]) { rows.append(cells) }
 
     /// The lines. The last column is never padded; with `wrap` it goes on below itself, broken after commas, where a
     /// line would be wider.
-    func lines(hasHeading: Bool = true, indent: Int = 0, gap: Int = 2, wrap: Int? = nil) -> [StyledText] {
+    public func lines(hasHeading: Bool = true, indent: Int = 0, gap: Int = 2, wrap: Int? = nil) -> [StyledText] {
         let heading = columns.map { StyledText($0.name, .heading) }
         let all = (hasHeading ? [heading] : []) + rows
         let widths = columns.indices.map { column in

@@ -1,0 +1,90 @@
+import Domain
+import Terminal
+import WireJSON
+
+/// What a command prints: lines for people and scripts, or the same as JSON.
+public struct Report: Sendable {
+    /// The lines, without line ends.
+    public let lines: [String]
+    /// One JSON document.
+    public let json: [UInt8]
+
+    init(_ lines: [String], _ body: (inout JSONWriter) -> Void) {
+        self.lines = lines
+        json = JSONWriter.object(body)
+    }
+
+    /// A list of things, each a line and an object of the document's only member.
+    init<Item>(
+        _ name: String, _ items: [Item], line: (Item) -> String,
+        members: (Item, inout JSONWriter) -> Void
+    ) {
+        self.init(items.map(line)) { writer in
+            writer.name(name)
+            writer.array { array in for item in items { array.object { members(item, &$0) } } }
+        }
+    }
+}
+
+extension DomainView {
+    private func sorted(_ kind: ComponentKind) -> [InstanceView] { sorted.filter { $0.kind == kind } }
+
+    private var sorted: [InstanceView] { instances.values.sorted { $0.id < $1.id } }
+
+    /// `show functions`: on which nodes they run.
+    public var functions: Report {
+        Report("functions", sorted(.function)) { instance in
+            "\(instance.id) -> \(Self.list(instance.physical.map(\.node.description)))"
+        } members: { instance, writer in
+            writer.member("id", instance.id.description)
+            writer.member("nodes", instance.physical.map(\.node.description))
+        }
+    }
+
+    /// `show resources`: on which node they are.
+    public func resources(_ naming: NodeNaming) -> Report {
+        Report("resources", sorted(.resource)) { instance in
+            "\(instance.id) -> \(Self.list(instance.physical.map { name(of: $0.node, naming) }))"
+        } members: { instance, writer in
+            writer.member("id", instance.id.description)
+            writer.name("node")
+            if let node = instance.physical.first?.node { writer.string(node.description) } else { writer.null() }
+        }
+    }
+
+    /// `show logical-to-physical`: what the nodes know them by.
+    public var logicalToPhysical: Report {
+        Report("instances", sorted) { instance in
+            "\(instance.id) -> \(Self.list(instance.physical.map(\.component.description)))"
+        } members: { instance, writer in
+            writer.member("id", instance.id.description)
+            writer.member("kind", instance.kind.rawValue)
+            writer.member("physical", instance.physical.map(\.component.description))
+        }
+    }
+
+    /// `show logical-to-workflow`: which workflow they are part of.
+    public var logicalToWorkflow: Report {
+        Report("instances", sorted) { instance in
+            "\(instance.id) -> \(Printable.text(instance.workflowID))"
+        } members: { instance, writer in
+            writer.member("id", instance.id.description)
+            writer.member("kind", instance.kind.rawValue)
+            writer.member("workflow", instance.workflowID)
+        }
+    }
+
+    /// `show dependencies`: where their outputs lead.
+    public var dependencies: Report {
+        Report("dependencies", rows.sorted { $0.key < $1.key }) { origin, row in
+            let targets = row.sorted { $0.key < $1.key }.map { "\(Printable.name($0.key)): \($0.value)" }
+            return "\(origin) -> \(targets.isEmpty ? "-" : targets.joined(separator: ", "))"
+        } members: { item, writer in
+            writer.member("id", item.key.description)
+            writer.member("outputs", item.value.mapValues(\.description))
+        }
+    }
+
+    /// With commas between; `-` for none, so that what waits for a node is seen too.
+    static func list(_ texts: [String]) -> String { texts.isEmpty ? "-" : texts.joined(separator: ",") }
+}

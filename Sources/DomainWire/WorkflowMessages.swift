@@ -1,0 +1,12 @@
+import Domain
+
+extension WorkflowStatus {
+    /// What a controller answers to Inspect. Ids that are no UUIDs are nil.
+    package init(wire message: EdgelessApi_WorkflowInstanceInfo) {
+        self.init(
+            id: message.status.workflowID.workflowID,
+            components: message.status.domainMapping.map {
+                Component(name: $0.name, id: LogicalID($0.functionID), domain: $0.domainID)
+            })
+    }
+}
