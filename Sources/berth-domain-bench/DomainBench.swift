@@ -7,7 +7,9 @@ import WireJSON
 struct DomainBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "berth-domain-bench", abstract: "Measures berth-domain; Benchmarks/run calls it.",
-        subcommands: [Relay.self, Starts.self, Loss.self, Refreshes.self, MirrorLag.self, Prepare.self, Ask.self, Pure.self])
+        subcommands: [
+            Relay.self, Starts.self, Loss.self, Refreshes.self, MirrorLag.self, Prepare.self, Ask.self, Pure.self,
+        ])
 }
 
 /// Prints one object of numbers.

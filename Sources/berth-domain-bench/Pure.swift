@@ -10,7 +10,7 @@ struct Pure: AsyncParsableCommand {
     @Option(help: "How many placements and passes are timed.") var times = 1_001
 
     func run() async throws {
-        for strategy in [DomainOptions.Strategy.random, .roundRobin] { measure(strategy) }
+        for strategy in [DomainOptions.Strategy.random, .roundRobin, .loadAware] { measure(strategy) }
     }
 
     private func measure(_ strategy: DomainOptions.Strategy) {

@@ -5,7 +5,8 @@ import Synchronization
 
 /// Many nodes that refresh regularly, each over a connection of its own, with health and samples.
 struct Refreshes: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Refreshes nodes, and measures what that costs berth-domain.")
+    static let configuration = CommandConfiguration(
+        abstract: "Refreshes nodes, and measures what that costs berth-domain.")
 
     @Option(help: "The port at which all agents are to listen.") var second: Int
     @Option(help: "The port of berth-domain for its nodes.") var register: Int

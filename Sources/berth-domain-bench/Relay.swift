@@ -7,7 +7,8 @@ import SwiftProtobuf
 
 /// The floor: a bare gRPC server that forwards each call to a second one, over one connection, and keeps nothing.
 struct Relay: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Serves as the floor: forwards each call to a second server.")
+    static let configuration = CommandConfiguration(
+        abstract: "Serves as the floor: forwards each call to a second server.")
 
     @Option(help: "The port to listen at.") var port: Int
     @Option(help: "The port of the second server.") var to: Int
