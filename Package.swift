@@ -15,6 +15,7 @@ let grpcTransport = Target.Dependency.product(
     name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
 let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -101,9 +102,8 @@ let package = Package(
         module(
             "DomainRPC",
             [
-                "Domain", "DomainWire", "Service", grpc, grpcTransport, logging, nio, nioHPACK, nioHTTP2, nioSSL,
-                protobuf,
-                toml, x509,
+                "Domain", "DomainWire", "Service", grpc, grpcTransport, logging, nio, nioHPACK, nioHTTP2, nioPosix,
+                nioSSL, protobuf, toml, x509,
             ]),
 
         // Programs.
@@ -124,6 +124,12 @@ let package = Package(
 
         // Measurement (make bench).
         program("berth-bench", ["Ledger", "Machine", "Placement"]),
+        program(
+            "berth-domain-bench",
+            [
+                "Domain", "DomainRPC", "DomainStore", "DomainWire", "WireJSON",
+                arguments, grpc, grpcTransport, protobuf,
+            ]),
 
         // A node and a controller to try a domain with, for tests and demonstrations.
         module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
