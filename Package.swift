@@ -19,6 +19,8 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
@@ -59,6 +61,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+        // Without its traits, which would bring full Foundation and readers of configuration.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
     ],
     targets: [
         // System calls and C libraries.
@@ -90,6 +95,7 @@ let package = Package(
         module("DomainSettings", ["Domain", "DomainMirror", "Service", logging, toml]),
         module("DomainShell", ["Domain", "Service", logging]),
         module("DomainProxy", ["Domain", "DomainMirror", "DomainShell", "Redis", "Service", logging]),
+        module("DomainStatus", ["Domain", "DomainShell", "WireJSON"]),
         module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
 
         // Faces and what reaches them.
@@ -106,6 +112,10 @@ let package = Package(
                 nioSSL, protobuf, toml, x509,
             ]),
 
+        // A domain as operators see it, over HTTP.
+        module(
+            "DomainHTTP", ["Domain", "DomainShell", "DomainStatus", hummingbird, httpTypes, logging, nio, nioPosix]),
+
         // Programs.
         program(
             "berthd",
@@ -116,9 +126,9 @@ let package = Package(
         program(
             "berth-domain",
             [
-                "Domain", "DomainProxy", "DomainRPC", "DomainReader", "DomainSettings", "DomainShell", "DomainStore",
-                "DomainView",
-                "DomainWire", "Redis", "Service", "Storage", "Terminal", "WireJSON", arguments, logging, unixSignals,
+                "Domain", "DomainHTTP", "DomainProxy", "DomainRPC", "DomainReader", "DomainSettings", "DomainShell",
+                "DomainStatus", "DomainStore", "DomainView", "DomainWire", "Redis", "Service", "Storage", "Terminal",
+                "WireJSON", arguments, logging, unixSignals,
             ]),
         program("berth", ["Client", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
 
@@ -169,7 +179,7 @@ let package = Package(
             "BerthDomainTests",
             [
                 "CTestSupport", "Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport",
-                "berth-domain",
+                "WireJSON", "berth-domain",
             ]),
         tests(
             "DomainViewTests",
@@ -182,6 +192,8 @@ let package = Package(
             ["Domain", "DomainMirror", "DomainProxy", "DomainShell", "Redis", "TestSupport", logging]),
         tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
+        tests("DomainStatusTests", ["Domain", "DomainShell", "DomainStatus", "TestSupport", "WireJSON"]),
+        tests("DomainHTTPTests", ["Domain", "DomainHTTP", "DomainShell", "DomainStatus", "TestSupport", logging]),
         tests("RedisTests", ["Redis", "TestSupport"]),
         tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
         tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),

@@ -35,6 +35,14 @@ public final class DomainProxy: DomainFollower {
         }
     }
 
+    /// How the mirror fares.
+    public struct State: Hashable, Sendable {
+        /// Whether there is a connection to Redis.
+        public var isConnected = false
+        /// When Redis last had all there was to show, in milliseconds since 1970; nil for never.
+        public var lastSync: Int?
+    }
+
     /// What happened to the domain, in order.
     enum News: Sendable {
         case changes([DomainChange])
@@ -52,6 +60,7 @@ public final class DomainProxy: DomainFollower {
     }
 
     private let inbox = Mutex(Inbox())
+    private let shown = Mutex(State())
     private let signal = DispatchSemaphore(value: 0)
     private let finished = DispatchSemaphore(value: 0)
     private let settings: Settings
@@ -100,6 +109,9 @@ public final class DomainProxy: DomainFollower {
         finished.signal()
     }
 
+    /// How the mirror fares; while Redis keeps it waiting, how it was before.
+    public var state: State { shown.withLock { $0 } }
+
     /// Shows these changes.
     public func follow(_ changes: [DomainChange]) { add(.changes(changes)) }
 
@@ -134,6 +146,10 @@ public final class DomainProxy: DomainFollower {
                     metadata: ["reports": "\(taken.unshown)"])
             }
             worker.work(taken.news, isLast: taken.isClosed, at: .current)
+            shown.withLock { state in
+                state.isConnected = worker.isConnected
+                if worker.isConnected { state.lastSync = Moment.current.wall }
+            }
             if taken.isClosed { return }
         }
     }

@@ -44,6 +44,9 @@ struct ProxyWorker {
         dataset = settings.dataset.map { DatasetFiles($0, from: records, at: Moment.current.wall, logger: logger) }
     }
 
+    /// Whether there is a connection, which then has taken all there was to show.
+    var isConnected: Bool { link.connection != nil }
+
     /// How long nothing needs to be done unless something happens, in milliseconds.
     func patience(at now: Moment) -> Int {
         max(1, min(nextIntents, nextRetirement ?? .max) - now.monotonic)

@@ -32,6 +32,8 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
     public var callDeadline = 10
     /// The most bytes of a message.
     public var messageLimit = 256 << 20
+    /// Where status and metrics are shown over HTTP; empty for nowhere.
+    public var statusURL = ""
     /// The hosts that an agent's URL may name; empty for all.
     public var agentHosts: [String] = []
     /// Where the mirror of the domain goes.
@@ -91,6 +93,12 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
         try reader.number("general.message_limit_bytes", &messageLimit, 65_536...(1 << 31))
         try reader.number("general.node_limit", &options.nodeLimit, 1...1_000_000)
         try reader.texts("general.agent_hosts", &agentHosts)
+        try reader.text("general.status_url", &statusURL)
+        guard statusURL.isEmpty || statusURL.hasPrefix("http://") else {
+            throw ConfigurationError(
+                "general.status_url takes a URL such as http://127.0.0.1:7010, without TLS: where others than this host "
+                    + "are to read it, put a proxy with TLS before it")
+        }
     }
 
     private mutating func readBaseline(_ reader: inout SectionReader) throws(ConfigurationError) {

@@ -44,6 +44,9 @@ public protocol DomainKeeper: AnyObject {
     /// - Parameter before: all that is kept already; the authority where the store has to be made anew.
     func keep(_ changes: [DomainChange], before: DomainRecords) throws
 
+    /// Why nothing can be kept at present, as far as is known; nil while all is well.
+    var failure: String? { get }
+
     /// Does what can wait.
     func maintain(_ records: DomainRecords, isIdle: Bool)
 
@@ -55,6 +58,9 @@ public protocol DomainKeeper: AnyObject {
 public final class ForgetfulKeeper: DomainKeeper {
     /// A keeper that keeps nothing.
     public init() {}
+
+    /// Nothing fails.
+    public var failure: String? { nil }
 
     /// Does nothing.
     public func keep(_ changes: [DomainChange], before: DomainRecords) {}

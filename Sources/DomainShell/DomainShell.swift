@@ -16,37 +16,24 @@ public final class DomainShell: Sendable {
         let completion: @Sendable (Failure?) -> Void
     }
 
-    /// Why an event was not taken.
-    public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
-        /// It could not be kept.
-        case notKept(String)
-        /// Too many wait already.
-        case overloaded
-        /// The program ends.
-        case stopping
-
-        /// One sentence.
-        public var description: String {
-            switch self {
-            case .notKept(let reason): "The state could not be stored, nothing was changed: \(reason)"
-            case .overloaded: "Too many requests wait; try again later"
-            case .stopping: "The service is stopping"
-            }
-        }
-    }
-
     /// Takes the answer to a request: a refusal, nil where all is well, or why it was not taken at all.
     public typealias Answer = @Sendable (Result<DomainRefusal?, Failure>) -> Void
+    /// Takes the answer to a Start, or why it was not taken at all.
+    private typealias StartAnswer = @Sendable (Result<Result<LogicalID, DomainRefusal>, Failure>) -> Void
+    /// Looks at the domain; nil where there is none any more.
+    public typealias Look = @Sendable (DomainSnapshot?) -> Void
 
     private struct Queue {
         var jobs: [Job] = []
+        var looks: [Look] = []
         var lastRequest: RequestID = 0
-        var starts: [RequestID: CheckedContinuation<Result<LogicalID, DomainRefusal>, Never>] = [:]
+        var starts: [RequestID: StartAnswer] = [:]
         var answers: [RequestID: Answer] = [:]
         var isClosed = false
     }
 
     private let queue = Mutex(Queue())
+    private let counters = Mutex(DomainCounters())
     private let signal = DispatchSemaphore(value: 0)
     private let finished = DispatchSemaphore(value: 0)
     private let outside: any DomainOutside
@@ -93,73 +80,91 @@ public final class DomainShell: Sendable {
     /// Starts a function or resource.
     public func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
         await withCheckedContinuation { continuation in
+            let answer: StartAnswer = { [self] result in
+                count(.start, result.map(\.refusal))
+                switch result {
+                case .success(let answer): continuation.resume(returning: answer)
+                case .failure(let failure): continuation.resume(returning: .failure(failure.refusal))
+                }
+            }
             let request = queue.withLock { queue -> RequestID? in
                 guard !queue.isClosed, queue.starts.count < Self.requestLimit else { return nil }
                 queue.lastRequest += 1
-                queue.starts[queue.lastRequest] = continuation
+                queue.starts[queue.lastRequest] = answer
                 return queue.lastRequest
             }
-            guard let request else {
-                return continuation.resume(
-                    returning: .failure(DomainRefusal("overloaded", detail: Failure.overloaded.description)))
-            }
+            guard let request else { return answer(.failure(.overloaded)) }
             submit(.start(specification, request)) { [self] failure in
-                guard let failure else { return }
-                finish(request, .failure(DomainRefusal("not stored", detail: failure.description)))
+                if let failure { finish(request, .failure(failure)) }
             }
         }
     }
 
     /// Stops an instance; returns when the wish is kept.
-    public func stop(_ id: LogicalID) async throws { try await take(.stop(id)) }
+    public func stop(_ id: LogicalID) async throws { try await take(.stop(id), .stop) }
 
     /// Leads the outputs of an instance elsewhere; returns when the wish is kept.
     public func patch(_ origin: LogicalID, _ row: [String: LogicalID]) async throws {
-        try await take(.patch(origin, row))
+        try await take(.patch(origin, row), .patch)
     }
 
     /// Takes what a node says of itself.
     ///
     /// - Returns: why it is refused; nil where it is accepted.
     public func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
-        try await ask { .update(update, problem: problem, $0) }
+        try await ask(.update) { .update(update, problem: problem, $0) }
     }
 
     /// Takes what an operator wants, and returns when that has come to an end.
-    public func intent(_ intent: Intent) async throws -> DomainRefusal? { try await ask { .intent(intent, $0) } }
+    public func intent(_ intent: Intent) async throws -> DomainRefusal? {
+        try await ask(.intent) { .intent(intent, $0) }
+    }
 
     /// Takes what an operator wants, after what was taken before; `answer` is called when that has come to an end.
-    public func intent(_ intent: Intent, answer: @escaping Answer) { ask({ .intent(intent, $0) }, answer) }
+    public func intent(_ intent: Intent, answer: @escaping Answer) { ask(.intent, { .intent(intent, $0) }, answer) }
+
+    /// Has the domain looked at between two steps, on its own thread, which waits for `look`: so it had better be quick. What
+    /// it keeps of the records beyond its end costs the domain a copy of them when they next change.
+    public func look(_ look: @escaping Look) {
+        let isTaken = queue.withLock { queue in
+            if !queue.isClosed { queue.looks.append(look) }
+            return !queue.isClosed
+        }
+        if isTaken { signal.signal() } else { look(nil) }
+    }
 
     /// Takes nothing more, keeps what is known and ends the connections; what waits is refused.
     public func stop() {
         queue.withLock { $0.isClosed = true }
-        let (starts, answers) = takeWaiters()
-        for start in starts {
-            start.resume(returning: .failure(DomainRefusal("stopping", detail: Failure.stopping.description)))
-        }
-        for answer in answers { answer(.failure(.stopping)) }
+        refuseWaiters(.stopping)
         signal.signal()
         finished.wait()
         finished.signal()
         dispatcher.abandonAll()
     }
 
-    private func take(_ event: DomainEvent) async throws {
+    private func take(_ event: DomainEvent, _ kind: DomainCounters.Request) async throws {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            submit(event) { failure in
+            submit(event) { [self] failure in
+                count(kind, failure.map { .failure($0) } ?? .success(nil))
                 if let failure { continuation.resume(throwing: failure) } else { continuation.resume() }
             }
         }
     }
 
-    private func ask(_ event: (RequestID) -> DomainEvent) async throws -> DomainRefusal? {
+    private func ask(
+        _ kind: DomainCounters.Request, _ event: (RequestID) -> DomainEvent
+    ) async throws -> DomainRefusal? {
         try await withCheckedThrowingContinuation { continuation in
-            ask(event) { continuation.resume(with: $0) }
+            ask(kind, event) { continuation.resume(with: $0) }
         }
     }
 
-    private func ask(_ event: (RequestID) -> DomainEvent, _ answer: @escaping Answer) {
+    private func ask(_ kind: DomainCounters.Request, _ event: (RequestID) -> DomainEvent, _ told: @escaping Answer) {
+        let answer: Answer = { [self] result in
+            count(kind, result)
+            told(result)
+        }
         let request = queue.withLock { queue -> RequestID? in
             guard !queue.isClosed, queue.answers.count < Self.requestLimit else { return nil }
             queue.lastRequest += 1
@@ -186,21 +191,33 @@ public final class DomainShell: Sendable {
         if isTaken { signal.signal() } else { completion(.stopping) }
     }
 
-    fileprivate func answered(_ call: CallID, _ outcome: CallOutcome) { submit(.answered(call, outcome)) { _ in } }
+    fileprivate func answered(_ call: CallID, _ outcome: CallOutcome) {
+        counters.withLock { $0.count(outcome) }
+        submit(.answered(call, outcome)) { _ in }
+    }
 
-    /// All who wait for an answer.
-    private func takeWaiters() -> (
-        starts: [CheckedContinuation<Result<LogicalID, DomainRefusal>, Never>],
-        answers: [Answer]
-    ) {
-        queue.withLock { queue in
+    private func count(_ kind: DomainCounters.Request, _ result: Result<DomainRefusal?, Failure>) {
+        let outcome: DomainCounters.Outcome =
+            switch result {
+            case .success(nil): .accepted
+            case .success: .refused
+            case .failure: .failed
+            }
+        counters.withLock { $0.count(kind, outcome) }
+    }
+
+    /// Tells all who wait for an answer why there will be none.
+    private func refuseWaiters(_ failure: Failure) {
+        let (starts, answers) = queue.withLock { queue in
             defer { (queue.starts, queue.answers) = ([:], [:]) }
             return (Array(queue.starts.values), Array(queue.answers.values))
         }
+        for start in starts { start(.failure(failure)) }
+        for answer in answers { answer(.failure(failure)) }
     }
 
-    private func finish(_ request: RequestID, _ result: Result<LogicalID, DomainRefusal>) {
-        queue.withLock { $0.starts.removeValue(forKey: request) }?.resume(returning: result)
+    private func finish(_ request: RequestID, _ result: Result<Result<LogicalID, DomainRefusal>, Failure>) {
+        queue.withLock { $0.starts.removeValue(forKey: request) }?(result)
     }
 
     // MARK: - The owner's thread
@@ -235,9 +252,9 @@ public final class DomainShell: Sendable {
         var nextTick = DispatchTime.now() + .milliseconds(Self.tick)
         while true {
             _ = signal.wait(timeout: nextTick)
-            let (jobs, isClosed) = queue.withLock { queue in
-                defer { queue.jobs = [] }
-                return (queue.jobs, queue.isClosed)
+            let (jobs, looks, isClosed) = queue.withLock { queue in
+                defer { (queue.jobs, queue.looks) = ([], []) }
+                return (queue.jobs, queue.looks, queue.isClosed)
             }
             var steps = jobs.map { owner.domain.handle($0.event, at: .current) }
             let isDue = DispatchTime.now() >= nextTick
@@ -247,11 +264,17 @@ public final class DomainShell: Sendable {
             }
             perform(steps, jobs)
             if isDue || !jobs.isEmpty { owner.keeper.maintain(owner.records, isIdle: jobs.isEmpty) }
+            for look in looks { look(view) }
             if isClosed {
                 owner.keeper.close(owner.records)
                 return
             }
         }
+    }
+
+    private var view: DomainSnapshot {
+        DomainSnapshot(
+            records: owner.records, counters: counters.withLock { $0 }, failure: owner.keeper.failure)
     }
 
     /// Has the changes of steps kept, then carries their effects out.
@@ -263,6 +286,7 @@ public final class DomainShell: Sendable {
             do { try owner.keeper.keep(changes, before: owner.records) } catch {
                 return goBack(because: "\(error)", jobs)
             }
+            counters.withLock { $0.countCommit(isKept: true) }
             for change in changes { owner.records.apply(change) }
             owner.toldFailure = nil
         }
@@ -276,6 +300,7 @@ public final class DomainShell: Sendable {
     /// What was to happen could not be kept: nothing of it has happened, and the domain begins anew from what is kept. Starts
     /// whose answers are lost by this stay in doubt, as they are recorded.
     private func goBack(because reason: String, _ jobs: [Job]) {
+        counters.withLock { $0.countCommit(isKept: false) }
         if owner.toldFailure != reason {
             owner.toldFailure = reason
             logger.error(
@@ -284,10 +309,7 @@ public final class DomainShell: Sendable {
         dispatcher.abandonAll()
         owner.domain = owner.domain.restarted(from: owner.records, options: owner.options, at: .current)
         for job in jobs { job.completion(.notKept(reason)) }
-        let (starts, answers) = takeWaiters()
-        let failure = Failure.notKept(reason)
-        for start in starts { start.resume(returning: .failure(DomainRefusal("not stored", detail: "\(failure)"))) }
-        for answer in answers { answer(.failure(failure)) }
+        refuseWaiters(.notKept(reason))
         owner.unkept = [owner.domain.begin(at: .current)]
     }
 
@@ -295,13 +317,14 @@ public final class DomainShell: Sendable {
         switch effect {
         case .call(let call): dispatcher.send(call)
         case .abandon(let node): dispatcher.abandon(node)
-        case .started(let request, let result): finish(request, result)
+        case .started(let request, let result): finish(request, .success(result))
         case .updated(let request, let refusal), .settled(let request, let refusal):
             answer(request, .success(refusal))
         case .reported(let update): follower?.follow(update)
         case .updateController(let number, let update):
             Task { [self] in
                 let outcome = await outside.update(update)
+                counters.withLock { $0.count(outcome) }
                 submit(.controllerAnswered(number, outcome)) { _ in }
             }
         case .note(let note):
@@ -309,6 +332,13 @@ public final class DomainShell: Sendable {
                 level: note.level == .info ? .info : .warning, "\(note.text)",
                 metadata: note.fields.mapValues { .string($0) })
         }
+    }
+}
+
+extension Result<LogicalID, DomainRefusal> {
+    /// Why there is no instance; nil where there is one.
+    fileprivate var refusal: DomainRefusal? {
+        if case .failure(let refusal) = self { refusal } else { nil }
     }
 }
 

@@ -1,4 +1,5 @@
 import Domain
+import DomainHTTP
 import DomainProxy
 import DomainRPC
 import DomainSettings
@@ -30,6 +31,9 @@ struct DomainProcess {
         settings.messageLimit = configuration.messageLimit
         var options = configuration.options
         options.orchestratorURL = try announced(configuration, settings.orchestratorURL, log)
+        let face = StatusFace(
+            configuration: configuration,
+            url: configuration.statusURL.isEmpty ? nil : try url(configuration.statusURL, "general.status_url"))
 
         signal(SIGPIPE, SIG_IGN)
         // Signals are taken from here on, so that none that comes early is lost.
@@ -45,12 +49,15 @@ struct DomainProcess {
             records: records, options: options, keeper: StoreKeeper(store), outside: outside, follower: proxy,
             callDeadline: .seconds(configuration.callDeadline), logger: log)
         try proxy?.start(from: records) { shell.intent($0, answer: $1) }
+        var status: StatusServer?
         let server: DomainServer
         do {
+            status = try await face.start(shell, proxy, log)
             server = try DomainServer(
                 ServedDomain(shell: shell, hosts: AgentHosts(configuration.agentHosts)), settings: settings, logger: log
             )
         } catch {
+            await status?.stop()
             shell.stop()
             proxy?.stop()
             printError("\(error)")
@@ -68,6 +75,7 @@ struct DomainProcess {
         let hasFailed = await wait(for: signals, server, log)
         notifier.stopping()
         await server.stop(within: .seconds(5))
+        await status?.stop()
         shell.stop()
         // After the shell, which has told it of all that became of intents.
         proxy?.stop()

@@ -73,6 +73,8 @@ final class StoreKeeper: DomainKeeper {
 
     func keep(_ changes: [DomainChange], before: DomainRecords) throws { try store.keep(changes, before: before) }
 
+    var failure: String? { store.failure }
+
     func maintain(_ records: DomainRecords, isIdle: Bool) { store.maintain(records, isIdle: isIdle) }
 
     func close(_ records: DomainRecords) { store.close(records) }

@@ -12,6 +12,8 @@ final class DomainSite {
     let orchestrator: ServiceURL
     let nodeRegister: ServiceURL
     let controllerRegister: ServiceURL
+    /// A place for the status, where a test wants that shown.
+    let status: ServiceURL
     private var starts = 0
 
     let domainID: String
@@ -21,9 +23,10 @@ final class DomainSite {
         self.domainID = domainID
         folder = try TemporaryFolder()
         binary = try Program.built(name)
-        var ports = try Self.freePorts(3)
+        var ports = try Self.freePorts(4)
         func url() -> ServiceURL { ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: ports.removeFirst()) }
         (orchestrator, nodeRegister, controllerRegister) = (url(), url(), controller ?? url())
+        status = url()
         try write("")
     }
 

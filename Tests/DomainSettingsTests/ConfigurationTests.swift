@@ -39,6 +39,7 @@ import Testing
             lease_max_seconds = 100
             call_deadline_seconds = 3
             agent_hosts = ["10.0.0.0/8", "localhost"]
+            status_url = "http://127.0.0.1:7010"
             [baseline]
             orchestration_strategy = "RoundRobin"
             try_next_candidate = false
@@ -57,6 +58,7 @@ import Testing
         #expect(configuration.announcedURL.isEmpty && configuration.nodeRegisterURL == "https://0.0.0.0:2")
         #expect(configuration.options.leaseMinimum == 2 && configuration.options.leaseMaximum == 100)
         #expect(configuration.callDeadline == 3 && configuration.agentHosts.count == 2)
+        #expect(configuration.statusURL == "http://127.0.0.1:7010" && OrchestratorConfiguration().statusURL.isEmpty)
         #expect(configuration.options.strategy == .roundRobin && !configuration.options.triesNextCandidate)
         #expect(configuration.proxyType == .redis && configuration.proxyRetention == 0)
         #expect(configuration.proxySchema == .seed && configuration.dataset?.path == "data/run-")
@@ -82,6 +84,8 @@ import Testing
             ("[proxy]\nproxy_gc_period_seconds = -1", "proxy_gc_period_seconds"),
             ("[proxy]\nschema = \"old\"", "schema"), ("[general]\nagent_hosts = [1]", "agent_hosts"),
             ("[general]\nlease_min_seconds = 9\nlease_max_seconds = 8", "lease_min_seconds"), ("[[[", "line 1"),
+            ("[general]\nstatus_url = 7010", "general.status_url takes"),
+            ("[general]\nstatus_url = \"https://h:1\"", "proxy with TLS"),
             ("[general", "line 1"), ("x = ", "orchestrator.toml"),
         ])
     func errors(_ text: String, _ key: String) {

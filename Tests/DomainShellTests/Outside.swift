@@ -79,6 +79,8 @@ final class Keeper: DomainKeeper, Sendable {
         set { state.withLock { $0.isFull = newValue } }
     }
 
+    var failure: String? { isFull ? "full" : nil }
+
     func keep(_ changes: [DomainChange], before: DomainRecords) throws {
         try state.withLock { state in
             if state.isFull { throw Full() }

@@ -173,4 +173,45 @@ import Testing
             await #expect(throws: DomainShell.Failure.self) { try await shell.stop(LogicalID(high: 1, low: 1)) }
         }
     }
+
+    /// What the domain is now.
+    private func view(_ shell: DomainShell) async -> DomainSnapshot? {
+        await withCheckedContinuation { continuation in shell.look { continuation.resume(returning: $0) } }
+    }
+
+    @Test("a look shows what is kept, and each request, call, update and transaction is counted once by how it ended")
+    func looks() async throws {
+        try await running(nodes: 2) { shell, keeper, outside in
+            let id = try await shell.start(Self.function()).get()
+            _ = try await shell.start(Self.function(["node_id_match_any": "\(Self.id(9))"]))
+            try await shell.stop(id)
+            _ = try await shell.update(Self.update(1), problem: DomainRefusal("no"))
+            #expect(try await shell.intent(.cordon(Self.id(1), true)) == nil)
+            #expect(try await eventually { keeper.records.leftovers.isEmpty && !outside.updates.isEmpty })
+            let view = try #require(await view(shell))
+            #expect(view.records == keeper.records && view.failure == nil)
+            let counters = view.counters
+            #expect(counters.requests(.start, .accepted) == 1 && counters.requests(.start, .refused) == 1)
+            #expect(counters.requests(.stop, .accepted) == 1 && counters.requests(.intent, .accepted) == 1)
+            #expect(counters.requests(.update, .accepted) == 2 && counters.requests(.update, .refused) == 1)
+            #expect(counters.calls(.done) == outside.heard.count)
+            #expect(counters.commits == keeper.syncs && counters.failedCommits == 0)
+            keeper.isFull = true
+            _ = try await shell.start(Self.function())
+            await #expect(throws: DomainShell.Failure.self) { try await shell.patch(id, ["a": id]) }
+            let later = try #require(await self.view(shell))
+            #expect(later.failure == "full" && later.counters.failedCommits >= 2)
+            #expect(later.counters.requests(.start, .failed) == 1 && later.counters.requests(.patch, .failed) == 1)
+            #expect(later.counters.requests(.start, .accepted) == 1)
+        }
+    }
+
+    @Test("who looks after the end sees that there is nothing")
+    func lateLook() async throws {
+        try await running(nodes: 1) { shell, _, _ in
+            #expect(await view(shell) != nil)
+            shell.stop()
+            #expect(await view(shell) == nil)
+        }
+    }
 }

@@ -1,0 +1,54 @@
+/// Writes metrics in the text format of Prometheus, version 0.0.4.
+struct Exposition {
+    /// What a family of metrics is.
+    enum Kind: String {
+        /// It goes up and down.
+        case gauge
+        /// It only goes up, until the process ends; its name ends in `_total`.
+        case counter
+    }
+
+    /// The samples of one family.
+    struct Samples {
+        fileprivate let name: String
+        fileprivate var text = ""
+
+        /// A sample whose labels are written sorted.
+        mutating func sample(_ labels: [String: String], _ value: Int) { add(labels, "\(value)") }
+
+        /// A sample in seconds.
+        mutating func sample(_ labels: [String: String], milliseconds: Int) {
+            let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+            let digits = String(rest.magnitude)
+            add(labels, "\(seconds).\(String(repeating: "0", count: 3 - digits.count))\(digits)")
+        }
+
+        private mutating func add(_ labels: [String: String], _ value: String) {
+            let parts = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\(escape($0.value, quotes: true))\"" }
+            text += name + (parts.isEmpty ? "" : "{\(parts.joined(separator: ","))}") + " \(value)\n"
+        }
+    }
+
+    /// The text so far.
+    private(set) var text = ""
+
+    /// A family of metrics whose samples `body` writes.
+    mutating func family(_ name: String, _ kind: Kind, _ help: String, _ body: (inout Samples) -> Void) {
+        var samples = Samples(name: name)
+        body(&samples)
+        text += "# HELP \(name) \(escape(help, quotes: false))\n# TYPE \(name) \(kind.rawValue)\n" + samples.text
+    }
+}
+
+private func escape(_ text: String, quotes: Bool) -> String {
+    var escaped = ""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\\": escaped += "\\\\"
+        case "\n": escaped += "\\n"
+        case "\"" where quotes: escaped += "\\\""
+        default: escaped.unicodeScalars.append(scalar)
+        }
+    }
+    return escaped
+}
