@@ -32,7 +32,7 @@ test: ## build and run every test
 
 bench: ## measure a release build against floors taken in the same run (BENCH="--quick")
 	@Scripts/dependencies build bench
-	for product in berthd berth-bench; do swift build -c release --product $$product || exit; done
+	for product in berthd berth-bench berth-domain berth-domain-bench; do swift build -c release --product $$product || exit; done
 	Benchmarks/run --berthd .build/release/berthd $(BENCH)
 
 simulate: ## live histories of whole edge domains: HISTORIES (10000) of 3 to 30 nodes, LARGE (20) of 1,000

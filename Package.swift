@@ -108,9 +108,8 @@ let package = Package(
         module(
             "DomainRPC",
             [
-                "Domain", "DomainWire", "Service", grpc, grpcTransport, logging, nio, nioHPACK, nioHTTP2, nioSSL,
-                protobuf,
-                toml, x509,
+                "Domain", "DomainWire", "Service", grpc, grpcTransport, logging, nio, nioHPACK, nioHTTP2, nioPosix,
+                nioSSL, protobuf, toml, x509,
             ]),
 
         // A domain as operators see it, over HTTP.
@@ -135,6 +134,12 @@ let package = Package(
 
         // Measurement (make bench).
         program("berth-bench", ["Ledger", "Machine", "Placement"]),
+        program(
+            "berth-domain-bench",
+            [
+                "Domain", "DomainRPC", "DomainStore", "DomainWire", "WireJSON",
+                arguments, grpc, grpcTransport, protobuf,
+            ]),
 
         // A node and a controller to try a domain with, for tests and demonstrations.
         module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),

@@ -19,7 +19,8 @@ def allocation(service, cores):
 class Bench:
     """Owns the folder and the children of one run."""
 
-    def __init__(self, sources, build, folder, berthd, rounds, seconds, requests):
+    def __init__(self, sources, build, folder, berthd, rounds, seconds, requests, domain=None):
+        self.domain, self.domain_load = domain, f"{domain}-bench"
         self.sources, self.build, self.folder, self.berthd = sources, build, folder, berthd
         self.rounds, self.seconds, self.requests = rounds, seconds, requests
         self.servers = []

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -170,4 +171,28 @@ int clinux_file_identity(const char *path, uint64_t *device, uint64_t *inode) {
     *device = makedev(found.stx_dev_major, found.stx_dev_minor);
     *inode = found.stx_ino;
     return 0;
+}
+
+// As the kernel has it (struct sched_attr, its first version); Debian 12's C library does not know it.
+typedef struct {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime;
+    uint64_t deadline;
+    uint64_t period;
+} scheduling;
+
+int clinux_prefer_short_turns(uint64_t nanoseconds) {
+    scheduling attributes = {0};
+    if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return -1;
+    if (attributes.policy != 0) { // SCHED_OTHER: for others the field means something else.
+        errno = EINVAL;
+        return -1;
+    }
+    attributes.size = sizeof attributes;
+    attributes.runtime = nanoseconds;
+    return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
 }

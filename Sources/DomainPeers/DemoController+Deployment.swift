@@ -9,7 +9,7 @@ extension DemoController {
     /// Deploys a workflow: functions in their order, then resources, then a patch for each that has outputs. Where something
     /// fails, what was started is stopped.
     ///
-    /// - Parameter domain: where; nil for the first domain by name that it fits.
+    /// - Parameter domain: where; nil for the one with the fewest workflows of those that it fits.
     /// - Returns: the id of the workflow.
     /// - Throws: ``DemoError`` that says which part failed and why.
     public func deploy(_ workflow: DemoWorkflow, on domain: String? = nil) async throws -> String {
@@ -80,8 +80,11 @@ extension DemoController {
             guard domains[wanted] != nil else { throw DemoError("there is no domain \(wanted)") }
             return wanted
         }
-        let fitting = domains.filter { workflow.fits($0.value.update.capabilities) }
-        guard let domain = fitting.keys.min() else { throw DemoError("no domain has what \(workflow.name) needs") }
+        let loads = Dictionary(grouping: deployments.values.compactMap(\.domain)) { $0 }.mapValues(\.count)
+        let fitting = domains.filter { workflow.fits($0.value.update.capabilities) }.keys
+        guard let domain = fitting.min(by: { (loads[$0] ?? 0, $0) < (loads[$1] ?? 0, $1) }) else {
+            throw DemoError("no domain has what \(workflow.name) needs")
+        }
         return domain
     }
 

@@ -23,7 +23,11 @@ final class CallAttempt: Sendable {
     /// The attempt that this task is part of.
     @TaskLocal static var current: CallAttempt?
 
+    /// How long its answer is waited for.
+    let deadline: Duration
     private let hasLeft = Atomic(false)
+
+    init(within deadline: Duration) { self.deadline = deadline }
 
     /// From now on the peer may have seen the call.
     func leave() { hasLeft.store(true, ordering: .sequentiallyConsistent) }

@@ -1,7 +1,6 @@
 import DomainWire
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
-import Synchronization
 
 /// A URL that cannot be called: which, and why.
 public struct PeerError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -62,11 +61,12 @@ package final class Peer: Sendable {
         } catch {
             throw PeerError(url: url.description, reason: "\(error)")
         }
-        let client = GRPCClient(transport: MarkedTransport(transport: transport))
+        let client = GRPCClient(
+            transport: MarkedTransport(transport: transport), interceptors: [DeadlineHeader()])
         self.url = url
         self.client = client
         self.messageLimit = messageLimit
-        connection = Task { try? await client.runConnections() }
+        connection = Task(executorPreference: LoopExecutor.shared) { try? await client.runConnections() }
     }
 
     deinit { close() }
@@ -82,12 +82,12 @@ package final class Peer: Sendable {
         within deadline: Duration, _ body: @escaping @Sendable (Client, CallOptions) async throws -> Answer
     ) async throws(CallFailure) -> Answer {
         var options = CallOptions.defaults
-        options.timeout = deadline
         options.maxRequestMessageBytes = messageLimit
-        let attempt = CallAttempt()
+        let attempt = CallAttempt(within: deadline)
         let result = await withCheckedContinuation { continuation in
-            let race = Race<Result<Answer, CallFailure>>(continuation)
-            race.run { [client, options] in
+            TimedCall<Result<Answer, CallFailure>>.run(
+                continuation, within: deadline, otherwise: { .failure(attempt.expired(after: deadline)) }
+            ) { [client, options] in
                 await CallAttempt.$current.withValue(attempt) {
                     do {
                         return .success(try await body(client, options))
@@ -96,43 +96,7 @@ package final class Peer: Sendable {
                     }
                 }
             }
-            race.run {
-                try? await Task.sleep(for: deadline)
-                return .failure(attempt.expired(after: deadline))
-            }
         }
         return try result.get()
-    }
-}
-
-/// Several tasks of which the first to end gives the value; the others are cancelled and not waited for.
-private final class Race<Value: Sendable>: Sendable {
-    private struct State {
-        var continuation: CheckedContinuation<Value, Never>?
-        var tasks: [Task<Void, Never>] = []
-    }
-
-    private let state: Mutex<State>
-
-    init(_ continuation: CheckedContinuation<Value, Never>) {
-        state = Mutex(State(continuation: continuation))
-    }
-
-    func run(_ body: @escaping @Sendable () async -> Value) {
-        let task = Task { self.end(await body()) }
-        let isOver = state.withLock { state in
-            state.tasks.append(task)
-            return state.continuation == nil
-        }
-        if isOver { task.cancel() }
-    }
-
-    private func end(_ value: Value) {
-        let (continuation, tasks) = state.withLock { state in
-            defer { (state.continuation, state.tasks) = (nil, []) }
-            return (state.continuation, state.tasks)
-        }
-        continuation?.resume(returning: value)
-        for task in tasks { task.cancel() }
     }
 }

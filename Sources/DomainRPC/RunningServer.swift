@@ -80,7 +80,7 @@ package final class RunningServer: Sendable {
                 listeningSocketDescriptor: Int(listener.take()), transportSecurity: security, config: config),
             services: services)
         self.server = server
-        task = Task { try await server.serve() }
+        task = Task(executorPreference: LoopExecutor.shared) { try await server.serve() }
     }
 
     deinit { task.cancel() }

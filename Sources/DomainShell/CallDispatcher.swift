@@ -77,7 +77,7 @@ final class CallDispatcher: Sendable {
 
     private func goOn(_ node: NodeID) {
         while let (call, life) = state.withLock({ next(node, &$0) }) {
-            Task { [self] in
+            Task(executorPreference: outside.executor) { [self] in
                 let outcome = await carry(call, life)
                 // What was abandoned meanwhile has no turn to give on, and nobody waits for it.
                 let (isOurs, held) = state.withLock { state in

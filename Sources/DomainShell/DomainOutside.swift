@@ -9,6 +9,14 @@ public protocol DomainOutside: Sendable {
 
     /// Sends the controller an update.
     func update(_ update: DomainUpdate) async -> DomainUpdateOutcome
+
+    /// Where its calls are best made; nil for anywhere.
+    var executor: (any TaskExecutor)? { get }
+}
+
+extension DomainOutside {
+    /// Anywhere.
+    public var executor: (any TaskExecutor)? { nil }
 }
 
 /// One node's agent, over one connection.

@@ -44,8 +44,8 @@ public final class DomainShell: Sendable {
 
     /// How many requests may wait.
     private static let requestLimit = 16_384
-    /// How often a domain is told that time has passed.
-    private static let tick = DispatchTimeInterval.milliseconds(500)
+    /// How often a domain is told that time has passed, in milliseconds; also when a lease ends.
+    private static let tick = 500
 
     /// Begins to run a domain that goes on from `records`.
     ///
@@ -69,6 +69,7 @@ public final class DomainShell: Sendable {
         dispatcher = CallDispatcher(outside: outside, deadline: callDeadline) { answers.take($0, $1) }
         answers.shell = self
         try startThread { [self] in
+            preferPromptness()
             run()
             finished.signal()
         }
@@ -240,9 +241,15 @@ public final class DomainShell: Sendable {
         }
     }
 
+    /// What was lost with a node is missed from the end of its lease on.
+    private var untilNextTick: DispatchTimeInterval {
+        let left = owner.domain.nextLeaseEnd.map { $0 - Moment.current.monotonic + 1 } ?? Self.tick
+        return .milliseconds(min(max(1, left), Self.tick))
+    }
+
     private func run() {
         perform([owner.domain.begin(at: .current)], [])
-        var nextTick = DispatchTime.now() + Self.tick
+        var nextTick = DispatchTime.now() + .milliseconds(Self.tick)
         while true {
             _ = signal.wait(timeout: nextTick)
             let (jobs, looks, isClosed) = queue.withLock { queue in
@@ -253,7 +260,7 @@ public final class DomainShell: Sendable {
             let isDue = DispatchTime.now() >= nextTick
             if isDue {
                 steps.append(owner.domain.handle(.tick, at: .current))
-                nextTick = .now() + Self.tick
+                nextTick = .now() + untilNextTick
             }
             perform(steps, jobs)
             if isDue || !jobs.isEmpty { owner.keeper.maintain(owner.records, isIdle: jobs.isEmpty) }

@@ -14,6 +14,7 @@ public final class RedisConnection {
     /// - Throws: ``RedisError``.
     public init(to address: RedisAddress, timeout: Duration) throws(RedisError) {
         let time = timeval(timeout)
+        errno = 0
         let opened =
             switch address.endpoint {
             case .tcp(let host, let port): redisConnectWithTimeout(host, Int32(port), time)

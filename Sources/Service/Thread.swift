@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Runs `body` on a new thread, which ends with it.
@@ -22,3 +23,8 @@ public func startThread(_ body: sending @escaping () -> Void) throws(SystemError
     }
     pthread_detach(thread)
 }
+
+/// Has the kernel let the calling thread go first when it wakes, as befits one that works little and that many wait for. Where
+/// all processors are busy it would else wait for the end of another thread's turn, 4 ms, after each sync of the disk. Does
+/// nothing where the kernel has no such thing.
+public func preferPromptness() { _ = clinux_prefer_short_turns(100_000) }

@@ -24,8 +24,13 @@ public final class RedisServer: Sendable {
             ["redis-server", "--port", "0", "--unixsocket", "\(path)/redis.sock", "--dir", path, "--save", ""]
                 + options,
             output: "\(path)/redis.log")
-        for _ in 0..<1000 where !isListening { usleep(10_000) }
-        guard isListening else { throw Program.Missing(description: "redis-server does not listen: \(program.text)") }
+        // No more connections than it takes: those that it has not accepted yet would be in the way of the test's own.
+        var patience = 1000
+        while !isListening, patience > 0 {
+            usleep(10_000)
+            patience -= 1
+        }
+        guard patience > 0 else { throw Program.Missing(description: "redis-server does not listen: \(program.text)") }
     }
 
     /// Its address.

@@ -127,7 +127,8 @@ struct DomainProcess {
         _ configuration: OrchestratorConfiguration, _ served: ServiceURL, _ log: Logger
     ) throws -> String {
         guard configuration.announcedURL.isEmpty else {
-            return try url(configuration.announcedURL, "general.orchestrator_url_announced").description
+            _ = try url(configuration.announcedURL, "general.orchestrator_url_announced")
+            return configuration.announcedURL
         }
         guard let host = HostAddress.first else {
             log.error("the host has no address to announce: give general.orchestrator_url_announced")

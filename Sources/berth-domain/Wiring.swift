@@ -44,6 +44,8 @@ struct Outside: DomainOutside {
 
     func close() { controller.close() }
 
+    var executor: (any TaskExecutor)? { LoopExecutor.shared }
+
     func agent(of node: NodeID, at url: String) throws -> any NodeCaller {
         Agent(agent: try NodeAgent(node: node, url: ServiceURL(url), tls: tls, messageLimit: messageLimit))
     }

@@ -16,26 +16,33 @@ final class DomainSite {
     let status: ServiceURL
     private var starts = 0
 
-    init(name: String = "berth-domain") throws {
+    let domainID: String
+
+    /// - Parameter controller: the controller's register of domains, where several sites share one.
+    init(name: String = "berth-domain", domainID: String = "domain-test", controller: ServiceURL? = nil) throws {
+        self.domainID = domainID
         folder = try TemporaryFolder()
         binary = try Program.built(name)
         var ports = try Self.freePorts(4)
         func url() -> ServiceURL { ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: ports.removeFirst()) }
-        (orchestrator, nodeRegister, controllerRegister, status) = (url(), url(), url(), url())
+        (orchestrator, nodeRegister, controllerRegister) = (url(), url(), controller ?? url())
+        status = url()
         try write("")
     }
 
     var config: String { "\(folder.path)/orchestrator.toml" }
 
     /// Writes the configuration with further lines of the table `general`.
-    func write(_ general: String, _ rest: String = "") throws {
+    ///
+    /// - Parameter announced: what the controller is told of the orchestrator's address.
+    func write(_ general: String, _ rest: String = "", announced: String? = nil) throws {
         let text = """
             [general]
             domain_register_url = "\(controllerRegister)"
             subscription_refresh_interval_sec = 1
-            domain_id = "domain-test"
+            domain_id = "\(domainID)"
             orchestrator_url = "\(orchestrator)"
-            orchestrator_url_announced = "\(orchestrator)"
+            orchestrator_url_announced = "\(announced ?? "\(orchestrator)")"
             node_register_url = "\(nodeRegister)"
             \(general)
             \(rest)
@@ -47,7 +54,8 @@ final class DomainSite {
         starts += 1
         return try Program(
             [binary, "-c", config, "--state-dir", "\(folder.path)/state"] + arguments,
-            environment: ["RUST_LOG": "info"], output: "\(folder.path)/log-\(starts)")
+            // A crash is to end the process at once, not after a backtrace of a large program.
+            environment: ["RUST_LOG": "info", "SWIFT_BACKTRACE": "enable=no"], output: "\(folder.path)/log-\(starts)")
     }
 
     /// Starts a domain and waits until it serves.

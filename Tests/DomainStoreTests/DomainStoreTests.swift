@@ -132,6 +132,68 @@ import Testing
         }
     }
 
+    @Test("a crash at any write of the store loses nothing that was kept, invents nothing, and all goes on")
+    func crashes() throws {
+        let name = "domain-crash"
+        let vfs = try #require(faultvfs_create(name))
+        defer { faultvfs_destroy(vfs) }
+        var crashes = 0
+        for nth in 1... {
+            let folder = try TemporaryFolder()
+            // A store that exists: how it is made is the journal's own test.
+            _ = try Self.open(folder.path)
+            faultvfs_crash(vfs, nth, [0, 1, 24, 32, 1_000, 4_095][nth % 6])
+            var kept = DomainRecords()
+            var asked = kept
+            var isDone = false
+            do {
+                let (store, _) = try Self.open(folder.path, vfs: name)
+                for change in Self.life {
+                    asked = kept
+                    asked.apply(change)
+                    try store.keep([change], before: kept)
+                    kept = asked
+                }
+                isDone = true
+                store.close(kept)
+            } catch {}
+            let crashed = faultvfs_count(vfs, Int32(FAULTVFS_CHANGES)) >= nth
+            faultvfs_crash(vfs, 0, 0)
+            do {
+                let (store, found) = try Self.open(folder.path)
+                #expect(found == kept || found == asked, "crash at \(nth)")
+                try store.keep([.cordon(NodeID(high: 1, low: 1), true)], before: found)
+                kept = found
+                kept.apply(.cordon(NodeID(high: 1, low: 1), true))
+            }
+            #expect(try Self.open(folder.path).1 == kept, "crash at \(nth)")
+            guard crashed else {
+                #expect(isDone)
+                break
+            }
+            crashes += 1
+        }
+        #expect(crashes > 20)
+    }
+
+    /// Changes of every kind.
+    private static var life: [DomainChange] {
+        let node = NodeID(high: 2, low: 2)
+        let physical = PhysicalID(node: node, component: ComponentID(high: 3, low: 3))
+        let description = NodeDescription(agentURL: "http://a:1", invocationURL: "http://b:2")
+        let instances = (1...4).map { function($0, code: [UInt8($0), 7]) }
+        let id = LogicalID(high: 9, low: 9)
+        return instances + [
+            .node(NodeRecord(id: node, nonce: 5, description: description, claims: [:], isReset: true)),
+            .instance(
+                InstanceRecord(
+                    id: id, specification: .resource(ResourceSpecification(classType: "c")), created: 9, physical: nil)),
+            .doubt(node, id, 1), .placed(id, physical), .row(id, ["out": id]), .patchDue(id, true),
+            .leftover(physical, .function, true), .identity(nonce: 1, counter: 2, sequence: 3), .departed(node, true),
+            .doubtsCleared(node), .instanceRemoved(id), .nodeRemoved(node),
+        ]
+    }
+
     @Test(
         "garbage in a record is refused as what it is", arguments: ["", "{}", "[{}]", "[{\"node\":{}}]", "[1]", "nul"])
     func garbage(_ text: String) throws {
