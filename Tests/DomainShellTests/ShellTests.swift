@@ -196,13 +196,14 @@ import Testing
             #expect(counters.requests(.update, .accepted) == 2 && counters.requests(.update, .refused) == 1)
             #expect(counters.calls(.done) == outside.heard.count)
             #expect(counters.commits == keeper.syncs && counters.failedCommits == 0)
+            let other = try await shell.start(Self.function()).get()
             keeper.isFull = true
             _ = try await shell.start(Self.function())
-            await #expect(throws: DomainShell.Failure.self) { try await shell.patch(id, ["a": id]) }
+            await #expect(throws: DomainShell.Failure.self) { try await shell.patch(other, ["a": other]) }
             let later = try #require(await self.view(shell))
             #expect(later.failure == "full" && later.counters.failedCommits >= 2)
             #expect(later.counters.requests(.start, .failed) == 1 && later.counters.requests(.patch, .failed) == 1)
-            #expect(later.counters.requests(.start, .accepted) == 1)
+            #expect(later.counters.requests(.start, .accepted) == 2)
         }
     }
 
