@@ -2,6 +2,7 @@
 #include "ctestsupport.h"
 
 #include <sys/ioctl.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <fcntl.h>
 #include <errno.h>
@@ -52,4 +53,8 @@ int ctest_open_terminal(int columns, char *path, int capacity) {
         return -1;
     }
     return terminal;
+}
+
+int ctest_close_from(void *file_actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(file_actions, first);
 }

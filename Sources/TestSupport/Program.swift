@@ -1,3 +1,4 @@
+import CTestSupport
 import Glibc
 
 /// A running program of a test's own: its standard output and error go to one file.
@@ -35,6 +36,8 @@ public final class Program: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        // What other tests have open at the moment, sockets that listen for one, is not to live on in it.
+        ctest_close_from(&actions, 3)
         let argv = arguments.map { strdup($0) } + [nil]
         let envp =
             environment.merging(["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]) { own, _ in own }

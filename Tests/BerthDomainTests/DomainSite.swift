@@ -2,6 +2,7 @@ import Domain
 import DomainPeers
 import DomainWire
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -76,7 +77,8 @@ final class DomainSite {
         settings.capabilities.runtimes = ["RUST_WASM"]
         settings.capabilities.labels = labels
         settings.providers = providers
-        settings.interval = 1
+        // A machine that is busy may let a second pass between two refreshes.
+        settings.interval = 2
         let node = try DemoNode(settings)
         node.start()
         return node
@@ -91,24 +93,35 @@ final class DomainSite {
                 annotations: annotations, stateID: StateID(high: 1, low: 1), statePolicy: .nodeLocal, workflowID: "wf"))
     }
 
-    /// Ports of the loopback that nobody listens at.
+    /// Where the next free port is looked for: below those that the kernel gives to connections, so that none of those takes it
+    /// before it is listened at.
+    private static let nextPort = Mutex(UInt16.random(in: 10_000..<20_000))
+
+    /// Ports of the loopback that nobody listens at, each given once.
     private static func freePorts(_ count: Int) throws -> [UInt16] {
-        var sockets: [Int32] = []
-        defer { for socket in sockets { close(socket) } }
-        return try (0..<count).map { _ in
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            sockets.append(descriptor)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let result = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                    bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
-                }
+        var ports: [UInt16] = []
+        for _ in 0..<10_000 where ports.count < count {
+            let port = nextPort.withLock { next in
+                defer { next = next < 30_000 ? next + 1 : 10_000 }
+                return next
             }
-            guard result else { throw Silent(description: "no free port: errno \(errno)") }
-            return UInt16(bigEndian: address.sin_port)
+            if isFree(port) { ports.append(port) }
+        }
+        guard ports.count == count else { throw Silent(description: "no free ports") }
+        return ports
+    }
+
+    private static func isFree(_ port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
 }

@@ -68,7 +68,7 @@ import Testing
                 number, labels: ["n\(number)"],
                 providers: number == 3 ? [ResourceProvider(id: "log-3", classType: "file-log")] : [])
         }
-        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.nodes == 3 })
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.cpus == 3 })
         #expect(try await eventually { nodes.allSatisfy { $0.peers.count == 3 } })
 
         let client = try OrchestratorClient(url: site.orchestrator)
@@ -91,7 +91,7 @@ import Testing
         _ = try await process.end()
         process = try await site.serve()
         let again = try OrchestratorClient(url: site.orchestrator)
-        #expect(try await eventually { (controller.domains["domain-test"]?.update.capabilities.nodes ?? 0) == 3 })
+        #expect(try await eventually { (controller.domains["domain-test"]?.update.capabilities.cpus ?? 0) == 3 })
         #expect(controller.domains["domain-test"]?.update.nonce == nonce)
         try await Task.sleep(for: .seconds(2))
         #expect(nodes.allSatisfy { !$0.calls.contains(.reset) })

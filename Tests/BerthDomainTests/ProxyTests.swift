@@ -199,7 +199,7 @@ import Testing
         let controller = try DemoController(url: domain.controllerRegister)
         let process = try await domain.serve()
         let node = try domain.node(1)
-        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.nodes == 1 })
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.cpus == 1 })
         let workflow = try await controller.deploy(
             DemoWorkflow("w", [DemoWorkflow.Component("double", DomainSite.function())]))
         let id = try #require(controller.deployments[workflow]?.ids["double"])

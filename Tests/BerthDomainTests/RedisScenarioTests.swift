@@ -48,7 +48,7 @@ struct RedisScenarioTests {
         let nodes = [
             try site.node(1), try site.node(2, providers: [ResourceProvider(id: "log", classType: "file-log")]),
         ]
-        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.nodes == 2 })
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.cpus == 2 })
         let log = Specification.resource(
             ResourceSpecification(classType: "file-log", configuration: ["filename": "a.log"]))
         let workflow = DemoWorkflow(
@@ -83,7 +83,7 @@ struct RedisScenarioTests {
         var process = try await site.serve()
         let provider = try site.node(1, providers: [ResourceProvider(id: "log", classType: "file-log")])
         let other = try site.node(2)
-        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.nodes == 2 })
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.cpus == 2 })
         let log = Specification.resource(
             ResourceSpecification(classType: "file-log", configuration: ["filename": "a.log"]))
         func startTen() async throws -> Int {
@@ -118,7 +118,7 @@ struct RedisScenarioTests {
         #expect(try await eventually { try redis().send(["EXISTS", "domain_info:domain_id"]) == .integer(1) })
         server.signal(SIGSTOP)
         let node = try site.node(1)
-        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.nodes == 1 })
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.cpus == 1 })
         let client = try OrchestratorClient(url: site.orchestrator)
         for _ in 0..<20 {
             let id = try await client.start(DomainSite.function()).get()

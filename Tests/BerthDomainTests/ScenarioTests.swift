@@ -13,7 +13,7 @@ import Testing
 
     private func knows(_ controller: DemoController, _ domains: [String], nodes: UInt32 = 1) async throws -> Bool {
         try await eventually {
-            domains.allSatisfy { controller.domains[$0]?.update.capabilities.nodes == nodes }
+            domains.allSatisfy { controller.domains[$0]?.update.capabilities.cpus == nodes }
         }
     }
 

@@ -127,12 +127,12 @@ import Testing
         let size = StatusJSON.bytes(
             StatusReport(domainID: "d", version: "1", view: DomainSnapshot(records: records), redis: nil, time: 0)
         ).count
-        try await serving({ ($0.idleTime, $0.lifetime) = (.seconds(60), .seconds(1)) }) { web, _ in
+        try await serving({ ($0.idleTime, $0.lifetime) = (.seconds(60), .seconds(6)) }) { web, _ in
             let slow = try #require(web.connect())
             defer { close(slow) }
             for _ in 0..<20 { WebClient.send("GET /status.json HTTP/1.1\r\nHost: h\r\n\r\n", slow) }
             #expect(await web.ask("/metrics")?.status == 200)
-            try await Task.sleep(for: .seconds(3))
+            try await Task.sleep(for: .seconds(9))
             #expect(await WebClient.receive(slow).count < 20 * size)
         }
     }

@@ -11,4 +11,7 @@ int ctest_connect_as(const char *path, uint32_t uid, uint32_t gid, const uint32_
    descriptor, or -1 with errno set. */
 int ctest_open_terminal(int columns, char *path, int capacity);
 
+/* Has a process that is to be spawned begin without the descriptors from `first` on. */
+int ctest_close_from(void *file_actions, int first);
+
 #endif
