@@ -135,9 +135,6 @@ public struct Domain: Sendable {
         updateController()
     }
 
-    /// When the first lease ends, by the clock that nobody sets; nil without nodes. A tick after it takes the node out.
-    public var nextLeaseEnd: Int? { live.values.lazy.map(\.leaseEnd).min() }
-
     private mutating func finishStep() -> DomainStep {
         defer { step = DomainStep() }
         return step

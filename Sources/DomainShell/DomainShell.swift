@@ -1,5 +1,6 @@
 import Dispatch
 import Domain
+import Glibc
 import Logging
 import Service
 import Synchronization
@@ -44,8 +45,10 @@ public final class DomainShell: Sendable {
 
     /// How many requests may wait.
     private static let requestLimit = 16_384
-    /// How often a domain is told that time has passed, in milliseconds; also when a lease ends.
-    private static let tick = 500
+    /// How long others are waited for, in microseconds.
+    private static let moment: UInt32 = 200
+    /// How often a domain is told that time has passed.
+    private static let tick = DispatchTimeInterval.milliseconds(500)
 
     /// Begins to run a domain that goes on from `records`.
     ///
@@ -241,17 +244,12 @@ public final class DomainShell: Sendable {
         }
     }
 
-    /// What was lost with a node is missed from the end of its lease on.
-    private var untilNextTick: DispatchTimeInterval {
-        let left = owner.domain.nextLeaseEnd.map { $0 - Moment.current.monotonic + 1 } ?? Self.tick
-        return .milliseconds(min(max(1, left), Self.tick))
-    }
-
     private func run() {
         perform([owner.domain.begin(at: .current)], [])
-        var nextTick = DispatchTime.now() + .milliseconds(Self.tick)
+        var nextTick = DispatchTime.now() + Self.tick
         while true {
             _ = signal.wait(timeout: nextTick)
+            gather()
             let (jobs, looks, isClosed) = queue.withLock { queue in
                 defer { (queue.jobs, queue.looks) = ([], []) }
                 return (queue.jobs, queue.looks, queue.isClosed)
@@ -260,7 +258,7 @@ public final class DomainShell: Sendable {
             let isDue = DispatchTime.now() >= nextTick
             if isDue {
                 steps.append(owner.domain.handle(.tick, at: .current))
-                nextTick = .now() + untilNextTick
+                nextTick = .now() + Self.tick
             }
             perform(steps, jobs)
             if isDue || !jobs.isEmpty { owner.keeper.maintain(owner.records, isIdle: jobs.isEmpty) }
@@ -275,6 +273,12 @@ public final class DomainShell: Sendable {
     private var view: DomainSnapshot {
         DomainSnapshot(
             records: owner.records, counters: counters.withLock { $0 }, failure: owner.keeper.failure)
+    }
+
+    /// Waits a moment for others that are on their way where few of them are here: a sync for each alone costs all of them more.
+    private func gather() {
+        let areFew = queue.withLock { !$0.jobs.isEmpty && !$0.isClosed && $0.jobs.count * 2 < $0.starts.count }
+        if areFew { usleep(Self.moment) }
     }
 
     /// Has the changes of steps kept, then carries their effects out.

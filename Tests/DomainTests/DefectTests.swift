@@ -271,22 +271,6 @@ import Testing
         #expect(test.domain.records.instances.isEmpty && test.domain.records.doubts.isEmpty)
     }
 
-    @Test("a domain says when the first lease ends, and the node is gone at that moment and not before")
-    func firstLeaseEnd() throws {
-        let test = TestDomain(nodes: 0)
-        #expect(test.domain.nextLeaseEnd == nil)
-        test.join(0, seconds: 50)
-        test.join(1, seconds: 10)
-        let end = try #require(test.domain.nextLeaseEnd)
-        #expect(end == test.now.monotonic + 10_000)
-        test.now.monotonic = end
-        test.take(.tick)
-        #expect(test.domain.records.nodes.count == 2)
-        test.now.monotonic = end + 1
-        test.take(.tick)
-        #expect(test.domain.records.nodes.keys.map(\.self) == [TestDomain.id(0)])
-    }
-
     @Test("W20: a node's clock may be wrong by hours: its lease is what its deadline leaves, within bounds")
     func leases() {
         let test = TestDomain(nodes: 0) { $0.leaseMaximum = 100 }
