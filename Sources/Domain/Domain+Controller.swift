@@ -34,7 +34,9 @@ extension Domain {
     /// Stops all functions, then all resources (domain specification, section 4.12).
     private mutating func reset(before number: UInt64) {
         let doomed = records.instances.values.filter { $0.created < number }
-        note(.info, "the controller resets the domain", ["instances": "\(doomed.count)"])
+        note(
+            .warning, "the controller resets the domain: all that it has asked for before is stopped",
+            ["instances": "\(doomed.count)"])
         for kind in [ComponentKind.function, .resource] {
             for record in doomed.filter({ $0.specification.kind == kind }).sorted(by: { $0.id < $1.id }) {
                 stop(record.id)

@@ -75,7 +75,7 @@ extension Domain {
         let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
         attempts[move.instance] = StartAttempt(
             specification: record.specification, requirements: requirements, created: record.created, request: nil,
-            preferred: [move.target, move.from], move: move)
+            preferred: record.physical == nil ? [move.target, move.from] : [move.target], move: move)
         settling.insert(move.instance)
         for origin in [move.instance] + (origins[move.instance] ?? []) { noteDue(origin) }
         tryNext(move.instance)
@@ -89,7 +89,10 @@ extension Domain {
     }
 
     /// Nobody has taken it.
-    mutating func fail(_ move: Move) { refuse(move, "no node has taken it; it is tried again") }
+    mutating func fail(_ move: Move) {
+        let isThere = records.instances[move.instance]?.physical != nil
+        refuse(move, isThere ? "it stays where it runs, on \(move.from)" : "no node has taken it; it is tried again")
+    }
 
     mutating func refuse(_ move: Move, _ outcome: String) {
         refuse(move.request, "migration failed", "\(move.instance) to \(move.target): \(outcome)")

@@ -25,7 +25,9 @@ extension Domain {
             ?? best(of: candidates, for: share, excluding: excluded)
     }
 
-    private func best(of candidates: [NodeID], for share: NUMAShare, excluding excluded: Set<NodeID>) -> NodeID? {
+    private mutating func best(of candidates: [NodeID], for share: NUMAShare, excluding excluded: Set<NodeID>)
+        -> NodeID?
+    {
         var best: (node: NodeID, load: Int, instances: Double)?
         for node in candidates where !excluded.contains(node) && hasRoom(node, for: share) {
             let (load, instances) = self.load(of: node)
@@ -43,10 +45,12 @@ extension Domain {
     }
 
     /// Whether a NUMA node of the node has this left, beside all that is there or on its way; `own` does not count.
-    func hasRoom(_ node: NodeID, for share: NUMAShare, besides own: LogicalID? = nil) -> Bool {
+    mutating func hasRoom(_ node: NodeID, for share: NUMAShare, besides own: LogicalID? = nil) -> Bool {
         guard !share.isEmpty else { return true }
         guard let record = records.nodes[node] else { return false }
-        var supply = NodeSupply(labels: record.description.capabilities.labels)
+        var supply = supplies[node] ?? NodeSupply(labels: record.description.capabilities.labels)
+        supplies[node] = supply
+        guard supply.shares.contains(where: { share.fits(in: $0) }) else { return false }
         for (id, held) in holdings(of: node) where id != own { _ = supply.give(held) }
         return supply.give(share)
     }

@@ -163,6 +163,7 @@ extension Domain {
 
     mutating func forgetTables() {
         knownTables = nil
+        supplies = [:]
         generation += 1
     }
 
@@ -174,15 +175,19 @@ extension Domain {
         return body(&tables, &random)
     }
 
+    /// Who owns each provider's name.
+    private var owners: [String: NodeID] { claims.compactMapValues { $0.min { $0.key < $1.key }?.value } }
+
     private func makeTables() -> PlacementTables {
+        let owners = owners
         let ready = records.nodes.values.filter(\.isReset)
         let nodes = ready.filter { !records.cordoned.contains($0.id) }.map { record in
             PlacementTables.Node(
                 id: record.id, capabilities: record.description.capabilities,
-                providers: Set(record.claims.keys.filter { owner(of: $0) == record.id }))
+                providers: Set(record.claims.keys.filter { owners[$0] == record.id }))
         }
         let providers = ready.flatMap { record in
-            record.description.providers.filter { owner(of: $0.id) == record.id }.map {
+            record.description.providers.filter { owners[$0.id] == record.id }.map {
                 (class: $0.classType, provider: PlacementTables.Provider(name: $0.id, node: record.id))
             }
         }
@@ -191,11 +196,12 @@ extension Domain {
 
     /// What the domain can do (domain specification, section 3.3); nodes that are given nothing count by number only.
     var capabilities: DomainCapabilities {
+        let owners = owners
         var sum = DomainCapabilities()
         sum.nodes = UInt32(clamping: records.nodes.count)
         for record in records.nodes.values where record.isReset && !records.cordoned.contains(record.id) {
             sum.add(record.description.capabilities)
-            for provider in record.description.providers where owner(of: provider.id) == record.id {
+            for provider in record.description.providers where owners[provider.id] == record.id {
                 sum.providers.insert(provider.id)
                 sum.providerClasses.insert(provider.classType)
             }

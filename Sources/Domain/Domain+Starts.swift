@@ -81,6 +81,8 @@ extension Domain {
             guard !tried.contains(preferred) else { continue }
             if isFeasible(preferred, attempt.specification, requirements, for: id) { return preferred }
         }
+        // What runs moves where it was asked to, or stays.
+        if attempt.move != nil, records.instances[id]?.physical != nil { return nil }
         switch attempt.specification {
         case .function(let function):
             let runtime = function.functionClass.runtime

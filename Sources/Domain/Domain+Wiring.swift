@@ -5,7 +5,7 @@ extension Domain {
             return note(.info, "asked to stop what is unknown", ["instance": "\(id)"])
         }
         // A start that is on its way finds nobody when it comes back, and is stopped then.
-        attempts[id] = nil
+        if let move = attempts.removeValue(forKey: id)?.move { refuse(move, "the instance was stopped") }
         unplaced[id] = nil
         settling.remove(id)
         drop(.place(id))

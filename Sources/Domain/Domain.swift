@@ -59,6 +59,8 @@ public struct Domain: Sendable {
     var moves: [PhysicalID: Move] = [:]
     /// What the functions hold that asked for a share of a NUMA node; only under the strategy LoadAware.
     var shares: [LogicalID: NUMAShare] = [:]
+    /// What nodes have set apart for such functions, as far as it was looked up since a node has changed.
+    var supplies: [NodeID: NodeSupply] = [:]
     /// The node that the strategy RoundRobin chose last.
     var lastChosen: NodeID?
     var nextControllerUpdate: Int

@@ -28,12 +28,14 @@ public enum IntentKey {
         }
     }
 
-    /// The commands that take up to `count` intents, each with the value of its key, and mark them as taken, all at once: the
-    /// answer is a list of names and values in turn. Keys that are no intents are not touched.
+    /// The command that takes up to `count` intents, each with the value of its key, and marks them as taken, all at once: the
+    /// answer is a list of names and values in turn; none at all where the database does not show the domain. Keys that are no
+    /// intents are not touched.
     ///
     /// - Parameter time: now, in milliseconds since 1970.
-    public static func take(_ count: Int, at time: Int) -> RedisCommand {
+    public static func take(_ count: Int, for domainID: String, at time: Int) -> RedisCommand {
         let script = """
+            if redis.call('GET', KEYS[2]) ~= ARGV[4] then return false end
             local taken = {}
             for _ = 1, tonumber(ARGV[1]) do
               local name = redis.call('LPOP', KEYS[1])
@@ -51,7 +53,8 @@ public enum IntentKey {
             return taken
             """
         return RedisCommand(
-            "EVAL", script, "1", list, "\(count)", outcome("taken", nil, at: time), "\(outcomeSeconds)")
+            "EVAL", script, "2", list, Mirror.identity, "\(count)", outcome("taken", nil, at: time),
+            "\(outcomeSeconds)", domainID)
     }
 
     /// How long outcomes stay.
@@ -89,8 +92,11 @@ public enum IntentKey {
     ///   - reason: why it was declined; nil where it was carried out.
     ///   - time: now, in milliseconds since 1970.
     public static func publish(_ name: String, declined reason: String?, at time: Int) -> RedisCommand {
-        publish(result: resultPrefix + name.dropFirst("intent:".count), declined: reason, at: time)
+        publish(result: result(of: name), declined: reason, at: time)
     }
+
+    /// The key of the outcome of an entry of the list.
+    public static func result(of name: String) -> String { resultPrefix + name.dropFirst("intent:".count) }
 
     /// Likewise, by the key of the outcome.
     public static func publish(result key: String, declined reason: String?, at time: Int) -> RedisCommand {

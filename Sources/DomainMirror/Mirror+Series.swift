@@ -2,12 +2,13 @@ import Domain
 
 /// What is known of the age of series beyond what Redis holds.
 struct SeriesAges: Sendable {
-    /// By how much the clock that stamps a component's figures is ahead of ours, in milliseconds, as far as can be told.
+    /// By how much the clock that stamps a component's figures is ahead of ours, in milliseconds, by its last report.
     var leads: [ComponentID: Int] = [:]
     /// Since when a component with figures is not, or no more, the domain's, in milliseconds since 1970.
     var strangers: [ComponentID: Int] = [:]
 
-    mutating func note(_ component: ComponentID, at seconds: Int64, now: Int) {
+    /// Keeps the newest time of a component in a report.
+    static func note(_ leads: inout [ComponentID: Int], _ component: ComponentID, at seconds: Int64, now: Int) {
         // Beyond this no clock is meant, and the arithmetic stays within bounds.
         let lead = Int(seconds.clamped(to: 0...100_000_000_000)) * 1000 - now
         if leads[component].map({ $0 < lead }) ?? true { leads[component] = lead }
@@ -51,6 +52,7 @@ extension Mirror {
             case .health:
                 guard schema != .seed else { continue }
                 if retention > 0 { commands.append(Self.forget(key, before: time - retention)) }
+                commands.append(Self.bound(key))
             case .component(let component), .seedList(let component):
                 present.insert(component)
                 let isOwn = own.contains(component)
@@ -65,13 +67,17 @@ extension Mirror {
                     commands.append(Self.trim(key, before: oldest))
                 } else {
                     if let oldest { commands.append(Self.forget(key, before: oldest)) }
-                    commands.append(RedisCommand("ZREMRANGEBYRANK", key, "0", "-\(Self.seriesLimit + 1)"))
+                    commands.append(Self.bound(key))
                 }
             }
         }
         self.series.strangers = self.series.strangers.filter { present.contains($0.key) }
         self.series.leads = self.series.leads.filter { own.contains($0.key) || present.contains($0.key) }
         return commands
+    }
+
+    private static func bound(_ key: String) -> RedisCommand {
+        RedisCommand("ZREMRANGEBYRANK", key, "0", "-\(seriesLimit + 1)")
     }
 
     private static func forget(_ key: String, before time: Int) -> RedisCommand {
@@ -82,7 +88,7 @@ extension Mirror {
     private static func trim(_ key: String, before time: Int?) -> RedisCommand {
         let script = """
             local oldest = tonumber(ARGV[1])
-            for _ = 1, 10000 do
+            for _ = 1, 100000 do
               local entry = redis.call('LINDEX', KEYS[1], 0)
               local time = entry and tonumber(string.match(entry, ',([^,]*)$'))
               if not entry or (time and time >= oldest) then break end

@@ -24,6 +24,8 @@ public struct Mirror: Sendable {
     private let domainID: String
     /// What the mirror shows.
     public private(set) var records = DomainRecords()
+    /// Which nodes claim a provider's name.
+    private var claimers: [String: Set<NodeID>] = [:]
     /// What of the series is known beyond Redis.
     var series = SeriesAges()
 
@@ -47,6 +49,7 @@ public struct Mirror: Sendable {
         with records: DomainRecords, over found: [String] = [], at time: Int
     ) -> [RedisCommand] {
         self.records = DomainRecords()
+        claimers = [:]
         let writing = take(records.snapshot, at: time)
         let gone = stale(found)
         let stamps = Category.allCases.filter { category in
@@ -80,11 +83,12 @@ public struct Mirror: Sendable {
         for change in changes {
             switch change {
             case .node(let record):
-                names.formUnion(records.nodes[record.id]?.claims.keys.map(\.self) ?? [])
+                names.formUnion(unclaim(record.id))
                 names.formUnion(record.claims.keys)
+                for name in record.claims.keys { claimers[name, default: []].insert(record.id) }
                 nodes.insert(record.id)
             case .nodeRemoved(let id):
-                names.formUnion(records.nodes[id]?.claims.keys.map(\.self) ?? [])
+                names.formUnion(unclaim(id))
                 nodes.insert(id)
             case .cordon(let id, _): nodes.insert(id)
             case .instance(let record): instances.insert(record.id)
@@ -135,6 +139,16 @@ public struct Mirror: Sendable {
         return categories.map { .set($0.stamp, now) }
     }
 
+    /// Forgets the claims of a node.
+    private mutating func unclaim(_ id: NodeID) -> [String] {
+        let names = records.nodes[id].map { Array($0.claims.keys) } ?? []
+        for name in names {
+            claimers[name]?.remove(id)
+            if claimers[name]?.isEmpty == true { claimers[name] = nil }
+        }
+        return names
+    }
+
     /// What readers ask the time of last change of.
     private enum Category: String, CaseIterable {
         case capabilities = "node:capabilities"
@@ -167,16 +181,17 @@ public struct Mirror: Sendable {
 
     /// Who owns which of these names (nil: of all), and what the owner provides under it.
     private func owners(of names: Set<String>?) -> [String: (NodeID, ResourceProvider)] {
-        var found: [String: (number: UInt64, node: NodeID, provider: ResourceProvider)] = [:]
-        for record in records.nodes.values {
-            for provider in record.description.providers where names?.contains(provider.id) ?? true {
-                guard let number = record.claims[provider.id], number < found[provider.id]?.number ?? .max else {
-                    continue
-                }
-                found[provider.id] = (number, record.id, provider)
+        var found: [String: (NodeID, ResourceProvider)] = [:]
+        for name in names ?? Set(claimers.keys) {
+            let claims = (claimers[name] ?? []).compactMap { node in
+                records.nodes[node]?.claims[name].map { (node: node, number: $0) }
             }
+            guard let owner = claims.min(by: { $0.number < $1.number })?.node,
+                let provider = records.nodes[owner]?.description.providers.first(where: { $0.id == name })
+            else { continue }
+            found[name] = (owner, provider)
         }
-        return found.mapValues { ($0.node, $0.provider) }
+        return found
     }
 
     // MARK: - What nodes report
@@ -186,6 +201,8 @@ public struct Mirror: Sendable {
     /// - Parameter time: when it came, in milliseconds since 1970.
     public mutating func report(_ update: NodeUpdate, at time: Int) -> [RedisCommand] {
         var commands: [RedisCommand] = []
+        var leads: [ComponentID: Int] = [:]
+        defer { series.leads.merge(leads) { $1 } }
         let health = "node:health:\(update.node)"
         if schema == .seed {
             commands.append(.set(health, update.health.mirrorJSON(hasPower: false)))
@@ -198,14 +215,14 @@ public struct Mirror: Sendable {
             let figures = (update.samples.samples[metric] ?? [:]).sorted { $0.key < $1.key }
             for (component, samples) in figures {
                 for sample in samples where sample.value.isFinite {
-                    series.note(component, at: sample.seconds, now: time)
+                    SeriesAges.note(&leads, component, at: sample.seconds, now: time)
                     commands += self.commands(for: sample, metric, of: component)
                 }
             }
         }
         for (component, entries) in update.samples.logEntries.sorted(by: { $0.key < $1.key }) where schema != .seed {
             for entry in entries {
-                series.note(component, at: entry.seconds, now: time)
+                SeriesAges.note(&leads, component, at: entry.seconds, now: time)
                 // A log that is named as a metric would be read as its figures.
                 let isReserved = PerformanceSamples.Metric(rawValue: entry.target) != nil
                 let target = isReserved ? "log-\(entry.target)" : entry.target

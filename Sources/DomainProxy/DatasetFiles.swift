@@ -21,7 +21,7 @@ struct DatasetFiles {
         self.settings = settings
         self.logger = logger
         var isNew: Set<Dataset.File> = []
-        makeFolder()
+        do throws(SystemError) { try makeFolders(above: settings.path) } catch { fail("\(error)") }
         for file in Dataset.File.allCases {
             let path = self.path(of: file)
             if !settings.appends, truncate(path, 0) != 0, errno != ENOENT { fail("truncate \(path)", errno) }
@@ -66,14 +66,6 @@ struct DatasetFiles {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             guard count > 0 else { throw SystemError("write \(path)", errno: errno) }
             rest = rest.dropFirst(count)
-        }
-    }
-
-    private mutating func makeFolder() {
-        let parts = settings.path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-        for end in parts.indices.dropFirst(parts.first == "" ? 1 : 0) {
-            let folder = parts[...end].joined(separator: "/")
-            if mkdir(folder, 0o755) != 0, errno != EEXIST { return fail("make \(folder)", errno) }
         }
     }
 

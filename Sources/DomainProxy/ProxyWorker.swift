@@ -16,11 +16,14 @@ struct ProxyWorker {
     private var outcomes: [RedisCommand] = []
     private var nextIntents = 0
     private var nextRetirement: Int?
-    private var hasShown = false
     private var toldIntentFailure: String?
+    /// Intents that were handed on and have not come to an end.
+    private var handed: Set<String> = []
 
     /// How often intents are looked for, in milliseconds.
     private static let intentInterval = 500
+    /// How long the database is left to another domain that has taken it, in milliseconds.
+    private static let courtesy = 60_000
     /// How many are taken at once.
     private static let intentLimit = 256
     /// How often the age of series is looked at where none is too old, in seconds.
@@ -67,6 +70,7 @@ struct ProxyWorker {
                 if link.connection != nil { steps.append(mirror.report(update, at: time)) }
                 dataset?.report(update, at: time)
             case .outcome(let name, let reason):
+                handed.remove(name)
                 outcomes.append(IntentKey.publish(name, declined: reason, at: now.wall))
             }
         }
@@ -86,37 +90,46 @@ struct ProxyWorker {
     // MARK: - The mirror
 
     private mutating func open(at now: Moment) {
-        let (settings, hasShown, logger) = (settings, hasShown, logger)
+        let (settings, logger) = (settings, logger)
+        let known = handed.map(IntentKey.result(of:)) + outcomes.map { $0.words[1] }
         var mirror = mirror
         link.open(at: now.monotonic) { connection throws(RedisError) in
-            try Self.prepare(connection, &mirror, settings, isFirst: !hasShown, logger, at: now.wall)
+            try Self.prepare(connection, &mirror, settings, Set(known), logger, at: now.wall)
         }
         self.mirror = mirror
-        if link.connection != nil { self.hasShown = true }
     }
 
     /// Has a Redis show all there is and nothing else of the mirror's.
+    ///
+    /// - Parameter known: the keys of outcomes that are still to come; what else was taken is lost.
     private static func prepare(
-        _ connection: RedisConnection, _ mirror: inout Mirror, _ settings: DomainProxy.Settings, isFirst: Bool,
+        _ connection: RedisConnection, _ mirror: inout Mirror, _ settings: DomainProxy.Settings, _ known: Set<String>,
         _ logger: Logger, at time: Int
     ) throws(RedisError) {
-        if let other = try connection.send(["GET", Mirror.identity]).text, other != settings.domainID {
+        // What is of another type says nothing, and is written over.
+        if let other = try connection.send(all: [["GET", Mirror.identity]])[0].text, other != settings.domainID {
             logger.warning(
                 "the database showed another domain, which this one replaces", metadata: ["domain": "\(other)"])
         }
-        let found = try connection.keys(beginning: Mirror.prefixes + (isFirst ? [IntentKey.resultPrefix] : []))
+        let found = try connection.keys(beginning: Mirror.prefixes + [IntentKey.resultPrefix])
         // Of another schema, or somebody else's: no command on it would do.
         let series = found.filter { key in Mirror.seriesPrefixes.contains { key.hasPrefix($0) } }
         let types = try connection.send(all: series.map { ["TYPE", $0] })
-        let strange = zip(series, types).filter { mirror.type(ofSeries: $0) != $1.text }.map(\.0)
+        let strange = zip(series, types).filter { key, type in
+            mirror.type(ofSeries: key).map { $0 != type.text } ?? false
+        }.map(\.0)
         _ = try connection.send(all: strange.map { ["DEL", $0] })
-        for key in found where key.hasPrefix(IntentKey.resultPrefix) {
-            guard let text = try connection.send(["GET", key]).text, IntentKey.isUnfinished(text) else { continue }
-            try connection.send(
+        let results = found.filter { $0.hasPrefix(IntentKey.resultPrefix) && !known.contains($0) }
+        let texts = try connection.send(all: results.map { ["GET", $0] })
+        let lost = zip(results, texts).filter { $1.text.map(IntentKey.isUnfinished) ?? false }.map(\.0)
+        _ = try connection.send(
+            all: lost.map { key in
                 IntentKey.publish(
-                    result: key, declined: "the orchestrator ended before it was carried out to its end", at: time
-                ).words)
-        }
+                    result: key,
+                    declined: "it was lost, or the orchestrator ended before it came to its end: ask again",
+                    at: time
+                ).words
+            })
         let commands = mirror.begin(with: mirror.records, over: found, at: time)
         let groups = stride(from: 0, to: commands.count, by: 1000).map {
             Array(commands[$0..<min($0 + 1000, commands.count)])
@@ -134,6 +147,7 @@ struct ProxyWorker {
     }
 
     private mutating func takeIntents(at now: Moment) {
+        let domainID = settings.domainID
         var taken: [RedisReply] = []
         var shown: String?
         var failure: String?
@@ -141,7 +155,7 @@ struct ProxyWorker {
             var count = 0
             repeat {
                 let replies = try connection.send(all: [
-                    ["GET", Mirror.identity], IntentKey.take(Self.intentLimit, at: now.wall).words,
+                    ["GET", Mirror.identity], IntentKey.take(Self.intentLimit, for: domainID, at: now.wall).words,
                 ])
                 shown = replies[0].text
                 failure = replies[1].failure
@@ -156,17 +170,24 @@ struct ProxyWorker {
         for place in stride(from: 0, to: taken.count - 1, by: 2) {
             if let name = taken[place].text { take(name, taken[place + 1].text, at: now) }
         }
-        // Somebody has flushed the database, or another domain has taken it.
-        if link.connection != nil, shown != settings.domainID {
-            logger.warning("what Redis shows of the domain is gone or another's: it is written anew")
-            link.close()
+        guard link.connection != nil, shown != domainID else { return }
+        if let shown {
+            // Two that write over each other without end would show nothing to anybody.
+            logger.warning(
+                "another domain has taken the database: give each its own", metadata: ["domain": "\(shown)"])
+            link.close(until: now.monotonic + Self.courtesy)
+        } else {
+            logger.warning("somebody has removed the domain from Redis: it is written anew")
+            link.close(until: now.monotonic)
             open(at: now)
         }
     }
 
     private mutating func take(_ name: String, _ value: String?, at now: Moment) {
         do throws(IntentKey.Problem) {
-            carryOut(name, try IntentKey.intent(name, value))
+            let intent = try IntentKey.intent(name, value)
+            handed.insert(name)
+            carryOut(name, intent)
         } catch {
             logger.warning("an intent is dropped", metadata: ["intent": "\(name)", "reason": "\(error)"])
             if case .badValue(let reason) = error {

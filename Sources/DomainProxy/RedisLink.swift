@@ -47,8 +47,11 @@ struct RedisLink {
         do throws(RedisError) { try body(connection) } catch { fail(error, at: now) }
     }
 
-    /// Gives the connection up; the next attempt may come at once.
-    mutating func close() { connection = nil }
+    /// Gives the connection up until a time of the clock that nobody sets, in milliseconds.
+    mutating func close(until time: Int) {
+        connection = nil
+        nextAttempt = time
+    }
 
     private mutating func fail(_ error: RedisError, at now: Int) {
         connection = nil

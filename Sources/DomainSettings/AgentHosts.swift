@@ -25,6 +25,21 @@ public struct AgentHosts: Sendable {
         }
     }
 
+    /// Whether a text is a host or a network as ``init(_:)`` takes them.
+    static func isHost(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        if parts.count == 2 { return address(String(parts[0])) != nil && Int(parts[1]).map((0...32).contains) == true }
+        guard parts.count == 1, !text.isEmpty else { return false }
+        if text.contains(":") {
+            var address = in6_addr()
+            return !text.utf8.contains(0) && inet_pton(AF_INET6, text, &address) == 1
+        }
+        if text.utf8.allSatisfy({ $0 == UInt8(ascii: ".") || (48...57).contains($0) }) { return address(text) != nil }
+        return text.unicodeScalars.allSatisfy {
+            $0.isASCII && ($0.properties.isAlphabetic || "0123456789-._".unicodeScalars.contains($0))
+        }
+    }
+
     /// Whether the agent of this host may be called.
     public func admits(_ host: String) -> Bool {
         if names.isEmpty && networks.isEmpty { return true }

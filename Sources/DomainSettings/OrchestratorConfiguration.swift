@@ -93,6 +93,10 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
         try reader.number("general.message_limit_bytes", &messageLimit, 65_536...(1 << 31))
         try reader.number("general.node_limit", &options.nodeLimit, 1...1_000_000)
         try reader.texts("general.agent_hosts", &agentHosts)
+        for host in agentHosts where !AgentHosts.isHost(host) {
+            throw ConfigurationError(
+                "general.agent_hosts: \(host) is neither a host, nor an address, nor a network such as 10.1.0.0/16")
+        }
         try reader.text("general.status_url", &statusURL)
         guard statusURL.isEmpty || statusURL.hasPrefix("http://") else {
             throw ConfigurationError(

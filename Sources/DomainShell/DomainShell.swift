@@ -50,17 +50,16 @@ public final class DomainShell: Sendable {
     /// How often a domain is told that time has passed.
     private static let tick = DispatchTimeInterval.milliseconds(500)
 
-    /// Begins to run a domain that goes on from `records`.
+    /// Prepares to run a domain that goes on from `records`; nothing is done before ``begin()``, and what is asked waits.
     ///
     /// - Parameters:
     ///   - records: all that `keeper` keeps.
     ///   - follower: who is told of all that is kept from now on.
     ///   - callDeadline: how long a call to a node may take.
-    /// - Throws: `SystemError` where its thread cannot be started.
     public init(
         records: DomainRecords, options: DomainOptions, keeper: sending any DomainKeeper, outside: any DomainOutside,
         follower: (any DomainFollower)? = nil, callDeadline: Duration = .seconds(10), logger: Logger
-    ) throws(SystemError) {
+    ) {
         self.outside = outside
         self.follower = follower
         self.logger = logger
@@ -71,6 +70,12 @@ public final class DomainShell: Sendable {
         let answers = AnswerBox()
         dispatcher = CallDispatcher(outside: outside, deadline: callDeadline) { answers.take($0, $1) }
         answers.shell = self
+    }
+
+    /// Takes what waits, and goes on with what a restart has left undone. From here on nodes and the controller are called.
+    ///
+    /// - Throws: `SystemError` where its thread cannot be started.
+    public func begin() throws(SystemError) {
         try startThread { [self] in
             preferPromptness()
             run()
@@ -250,14 +255,16 @@ public final class DomainShell: Sendable {
         while true {
             _ = signal.wait(timeout: nextTick)
             gather()
+            // What has come by now is taken before any lease is judged.
+            let now = Moment.current
             let (jobs, looks, isClosed) = queue.withLock { queue in
                 defer { (queue.jobs, queue.looks) = ([], []) }
                 return (queue.jobs, queue.looks, queue.isClosed)
             }
-            var steps = jobs.map { owner.domain.handle($0.event, at: .current) }
+            var steps = jobs.map { owner.domain.handle($0.event, at: now) }
             let isDue = DispatchTime.now() >= nextTick
             if isDue {
-                steps.append(owner.domain.handle(.tick, at: .current))
+                steps.append(owner.domain.handle(.tick, at: now))
                 nextTick = .now() + Self.tick
             }
             perform(steps, jobs)

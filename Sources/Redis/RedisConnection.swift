@@ -26,7 +26,11 @@ public final class RedisConnection {
         try check(context.pointee.err, "connect to \(address)")
         try check(redisSetTimeout(context, time), "connect to \(address)")
         if let password = address.password {
-            try send(["AUTH"] + [address.user].compactMap(\.self) + [password])
+            do { try send(["AUTH"] + [address.user].compactMap(\.self) + [password]) } catch {
+                // What refuses it may repeat the password.
+                guard case .refused = error else { throw error }
+                throw .refused("the user or the password, or any authentication at all")
+            }
         }
         if address.database != 0 { try send(["SELECT", "\(address.database)"]) }
     }

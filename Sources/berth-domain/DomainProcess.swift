@@ -45,10 +45,9 @@ struct DomainProcess {
             controller: try url(configuration.domainRegisterURL, "general.domain_register_url"), tls: tls.client,
             messageLimit: configuration.messageLimit)
         let proxy = try proxy(configuration, log)
-        let shell = try DomainShell(
+        let shell = DomainShell(
             records: records, options: options, keeper: StoreKeeper(store), outside: outside, follower: proxy,
             callDeadline: .seconds(configuration.callDeadline), logger: log)
-        try proxy?.start(from: records) { shell.intent($0, answer: $1) }
         var status: StatusServer?
         let server: DomainServer
         do {
@@ -57,12 +56,13 @@ struct DomainProcess {
                 ServedDomain(shell: shell, hosts: AgentHosts(configuration.agentHosts)), settings: settings, logger: log
             )
         } catch {
+            // Nobody was called yet: another orchestrator, which may serve at that address, knows nothing of this one.
             await status?.stop()
-            shell.stop()
-            proxy?.stop()
             printError("\(error)")
             throw Status.noAddress
         }
+        try shell.begin()
+        try proxy?.start(from: records) { shell.intent($0, answer: $1) }
         log.notice(
             "serving",
             metadata: [
@@ -149,6 +149,10 @@ struct DomainProcess {
     }
 
     private func takeLock(_ folder: String) throws -> StoreLock {
+        do throws(SystemError) { try makeFolders(above: folder) } catch {
+            printError("the state folder: \(error)")
+            throw Status.inputOutput
+        }
         do { return try StoreLock(folder: folder) } catch {
             printError("\(error)")
             if case .locked = error.reason { throw Status.running }

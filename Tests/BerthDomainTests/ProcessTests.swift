@@ -49,6 +49,24 @@ import Testing
         #expect(try await first.end() == 0)
     }
 
+    @Test("an orchestrator that cannot listen has told the controller nothing: the one that serves goes on")
+    func failedStart() async throws {
+        let site = try DomainSite()
+        let controller = try DemoController(url: site.controllerRegister)
+        let first = try await site.serve()
+        #expect(try await eventually { controller.domains["domain-test"] != nil })
+        let nonce = controller.domains["domain-test"]?.update.nonce
+        let folder = "\(site.folder.path)/deep/er/state"
+        let second = try Program(
+            [site.binary, "-c", site.config, "--state-dir", folder], output: "\(site.folder.path)/second")
+        #expect(try await second.end() == 69)
+        try await Task.sleep(for: .seconds(1.5))
+        #expect(controller.domains["domain-test"]?.update.nonce == nonce)
+        first.signal(SIGTERM)
+        #expect(try await first.end() == 0)
+        await controller.stop()
+    }
+
     @Test("two processes never use one state folder")
     func lock() async throws {
         let site = try DomainSite()

@@ -100,6 +100,19 @@ struct IntentTests {
         #expect(try await eventually { site.intents == nodes.map { .cordon($0, true) } })
     }
 
+    @Test("a domain that finds another's name in the database takes none of its intents")
+    func otherDomain() async throws {
+        let site = try ProxySite()
+        defer { site.proxy.stop() }
+        #expect(try await eventually { try site.get("domain_info:domain_id") == "my-domain" })
+        try site.redis().send(["SET", "domain_info:domain_id", "other"])
+        try push(site, [("intent:cordon:\(node)", "yes")])
+        try await Task.sleep(for: .seconds(2))
+        #expect(site.intents.isEmpty)
+        #expect(try site.get("domain_info:domain_id") == "other")
+        #expect(try site.get("intent:cordon:\(node)") == "yes")
+    }
+
     @Test("a list of another type harms nothing else")
     func otherType() async throws {
         let server = try RedisServer()
@@ -122,13 +135,14 @@ struct IntentTests {
         let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
         try redis.send(["SET", "intent:cordon:\(node)", "yes"])
         try redis.send(["RPUSH", "intents", "intent:cordon:\(node)"])
-        try redis.send(IntentKey.take(10, at: 1).words)
+        try redis.send(["SET", "domain_info:domain_id", ProxySite.domainID])
+        try redis.send(IntentKey.take(10, for: ProxySite.domainID, at: 1).words)
         let key = "intent:result:cordon:\(node)"
         #expect(try redis.send(["GET", key]).text?.contains("taken") == true)
         try redis.send(["SET", "intent:result:cordon:done", #"{"status":"done","time":1}"#])
         let site = try ProxySite(server: server)
         defer { site.proxy.stop() }
-        #expect(try await eventually { try site.get(key)?.contains("the orchestrator ended before") == true })
+        #expect(try await eventually { try site.get(key)?.contains("it was lost, or the orchestrator ended") == true })
         #expect(try site.get("intent:result:cordon:done")?.contains("done") == true)
     }
 }

@@ -73,7 +73,10 @@ struct MirrorOverTimeTests {
     func ownKeysOnly() async throws {
         let server = try RedisServer()
         let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
-        let foreign = ["session:1", "nodes:other", "node:other", "instances", "dinner", "intent:other"]
+        let foreign = [
+            "session:1", "nodes:other", "node:other", "instances", "dinner", "intent:other", "performance:mine",
+            "performance:a:b",
+        ]
         for key in foreign { try redis.send(["SET", key, "theirs"]) }
         let own = ["instance:\(LogicalID.test(9))", "node:health:\(node)", "provider:gone", "node:capabilities:x"]
         for key in own { try redis.send(["SET", key, "old"]) }

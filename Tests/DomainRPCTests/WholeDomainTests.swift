@@ -114,9 +114,10 @@ private struct WholeDomain {
         options.orchestratorURL = settings.orchestratorURL.description
         options.refreshInterval = 1
         controller = try ControllerClient(url: url)
-        shell = try DomainShell(
+        shell = DomainShell(
             records: DomainRecords(), options: options, keeper: ForgetfulKeeper(),
             outside: Outside(controller: controller), logger: logger)
+        try shell.begin()
         server = try DomainServer(Served(shell: shell), settings: settings, logger: logger)
     }
 

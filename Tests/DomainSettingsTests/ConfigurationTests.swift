@@ -83,6 +83,8 @@ import Testing
             ("[baseline]\norchestration_strategy = \"random\"", "orchestration_strategy"),
             ("[proxy]\nproxy_gc_period_seconds = -1", "proxy_gc_period_seconds"),
             ("[proxy]\nschema = \"old\"", "schema"), ("[general]\nagent_hosts = [1]", "agent_hosts"),
+            ("[general]\nagent_hosts = [\"10.0.0.0/99\"]", "10.0.0.0/99"),
+            ("[general]\nagent_hosts = [\"10.0.0.300\"]", "10.0.0.300"), ("[general]\nagent_hosts = [\"*.a\"]", "*.a"),
             ("[general]\nlease_min_seconds = 9\nlease_max_seconds = 8", "lease_min_seconds"), ("[[[", "line 1"),
             ("[general]\nstatus_url = 7010", "general.status_url takes"),
             ("[general]\nstatus_url = \"https://h:1\"", "proxy with TLS"),

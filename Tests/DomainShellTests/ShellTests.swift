@@ -31,9 +31,10 @@ import Testing
     ) async throws {
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
-        let shell = try DomainShell(
+        let shell = DomainShell(
             records: keeper.records, options: DomainOptions(), keeper: keeper, outside: outside, callDeadline: deadline,
             logger: logger)
+        try shell.begin()
         for number in 1...nodes { #expect(try await shell.update(Self.update(number), problem: nil) == nil) }
         #expect(try await eventually { keeper.records.nodes.values.filter(\.isMeshed).count == nodes })
         do { try await body(shell, keeper, outside) } catch {

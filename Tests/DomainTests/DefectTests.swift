@@ -183,6 +183,38 @@ import Testing
         #expect(test.domain.records.instances[id]?.physical == now)
     }
 
+    @Test("W15: a move of what is stopped, or reset, on its way comes to an end that the operator hears")
+    func stoppedMove() throws {
+        for makesBeforeBreaking in [false, true] {
+            let test = TestDomain(nodes: 2) { $0.makesBeforeBreaking = makesBeforeBreaking }
+            let id = try #require(try test.start(TestDomain.function())?.get())
+            let place = try #require(test.domain.records.instances[id]?.physical?.node)
+            let other = TestDomain.id(place == TestDomain.id(0) ? 1 : 0)
+            test.isHeld = { _, call in if case .start = call.request { true } else { false } }
+            #expect(test.intent(.migrate(id, to: [other])) == nil)
+            test.take(.stop(id))
+            let outcomes = test.settled.values.compactMap { $0?.detail }
+            #expect(outcomes.count == 1 && outcomes[0].contains("the instance was stopped"))
+        }
+    }
+
+    @Test("W15: with make-before-break what runs stays where the target alone fails")
+    func staysWhereItRuns() throws {
+        let test = TestDomain(nodes: 3) { $0.makesBeforeBreaking = true }
+        let id = try #require(try test.start(TestDomain.function())?.get())
+        let physical = try #require(test.domain.records.instances[id]?.physical)
+        let target = physical.node == TestDomain.id(0) ? 1 : 0
+        test.drain()
+        test.answer = { number, call in
+            guard number == target, case .start = call.request else { return nil }
+            return .refused(DomainRefusal("no"))
+        }
+        #expect(
+            test.intent(.migrate(id, to: [TestDomain.id(target)]))??.detail?.contains("stays where it runs") == true)
+        #expect(test.domain.records.instances[id]?.physical == physical)
+        #expect(test.drain().count { $0.isStart } == 1)
+    }
+
     @Test("W16: a channel to what runs nowhere is left out")
     func omitted() throws {
         let test = TestDomain(nodes: 1)
