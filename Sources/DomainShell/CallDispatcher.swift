@@ -80,21 +80,25 @@ final class CallDispatcher: Sendable {
             Task(executorPreference: outside.executor) { [self] in
                 let outcome = await carry(call, life)
                 // What was abandoned meanwhile has no turn to give on, and nobody waits for it.
-                let (isOurs, held) = state.withLock { state in
+                let isOurs = state.withLock { state in
                     state.inAll -= 1
-                    defer { state.held = [] }
-                    guard state.lanes[node]?.life == life else { return (false, state.held) }
+                    guard state.lanes[node]?.life == life else { return false }
                     state.lanes[node]?.running -= 1
                     state.lanes[node]?.isExclusive = false
-                    return (true, state.held)
+                    return true
                 }
                 if isOurs {
                     answer(call.id, outcome)
                     goOn(node)
                 }
-                for other in held where other != node { goOn(other) }
+                goOnHeld()
             }
         }
+    }
+
+    /// Gives what room there is to those that wait for it.
+    private func goOnHeld() {
+        while let node = state.withLock({ $0.inAll < limits.inAll ? $0.held.popFirst() : nil }) { goOn(node) }
     }
 
     private func next(_ node: NodeID, _ state: inout State) -> (NodeCall, life: Int)? {
