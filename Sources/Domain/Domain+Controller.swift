@@ -12,7 +12,7 @@ extension Domain {
         }
         effect(
             .updateController(
-                records.sequence,
+                nextNumber,
                 DomainUpdate(
                     domainID: options.domainID, orchestratorURL: options.orchestratorURL, capabilities: capabilities,
                     refreshDeadline: UInt64(max(0, now.wall / 1000 + 2 * interval)), counter: records.counter,

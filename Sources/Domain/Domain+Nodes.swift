@@ -35,7 +35,7 @@ extension Domain {
         }
         former.append((known.nonce, now.monotonic))
         note(.info, "a node has restarted", ["node": "\(id)"])
-        remove(id)
+        remove([id])
         add(update, formerNonces: Array(former.suffix(Self.formerNonces)))
         accept(update, request)
     }
@@ -90,7 +90,7 @@ extension Domain {
     private mutating func claim(_ providers: [ResourceProvider], keeping former: [String: UInt64]) -> [String: UInt64] {
         var result: [String: UInt64] = [:]
         for provider in providers where result[provider.id] == nil {
-            result[provider.id] = former[provider.id] ?? nextNumber()
+            result[provider.id] = former[provider.id] ?? takeNumber()
         }
         return result
     }
@@ -109,7 +109,7 @@ extension Domain {
         guard var record = records.nodes[id], !record.isReset else { return }
         record.isReset = true
         change(.node(record))
-        if isConfirmed, records.doubts[id] != nil { change(.doubtsCleared(id)) }
+        if isConfirmed, records.doubts[id] != nil { change(.doubts(id, 0)) }
         forgetTables()
         mesh(id)
         placeUnplaced()
@@ -128,35 +128,43 @@ extension Domain {
         if meshOpen[id] == nil, records.departed.contains(id) { change(.departed(id, false)) }
     }
 
-    /// Takes a node out of the domain; what ran on it is started elsewhere.
-    mutating func remove(_ id: NodeID) {
-        guard let record = records.nodes[id] else { return }
-        for (name, number) in record.claims { unclaim(name, number) }
-        let lost = (running.removeValue(forKey: id) ?? []).sorted()
-        let open = (callsOfNode.removeValue(forKey: id) ?? []).sorted()
-        live[id] = nil
-        change(.nodeRemoved(id))
-        effect(.abandon(id))
+    /// Takes nodes out of the domain; what ran on them is started elsewhere. All of them leave before anybody is told or given
+    /// anything: many may be lost at once.
+    mutating func remove(_ ids: [NodeID]) {
+        let leaving = ids.compactMap { records.nodes[$0] }
+        guard !leaving.isEmpty else { return }
+        let starts = leaving.flatMap { record in startsUnderWay(at: record.id).map { (id: $0, node: record.id) } }
+        let lost = leaving.flatMap { (running[$0.id] ?? []).sorted() }
+        for record in leaving { takeOut(record) }
         forgetTables()
-
-        var starts: [LogicalID] = []
-        for call in open {
-            switch calls.removeValue(forKey: call)?.purpose {
-            case .start(let instance, _): starts.append(instance)
-            case .chore, nil: break
-            }
-        }
-        for chore in chores.keys.filter({ $0.isAt(id) }).sorted() { drop(chore) }
-        if record.isReset { change(.departed(id, true)) }
+        for record in leaving { for chore in chores.of(record.id) { drop(chore) } }
         for instance in lost {
             change(.placed(instance, nil))
             settling.insert(instance)
             for origin in [instance] + (origins[instance] ?? []) { noteDue(origin) }
         }
-        if record.isReset { dissolve(id) }
-        for instance in starts { failStart(of: instance, at: id, .unreachable("the node has left"), isDoubtful: false) }
+        for record in leaving where record.isReset { dissolve(record.id) }
+        for start in starts { failStart(of: start.id, at: start.node, .unreachable("the node has left")) }
         for instance in lost { place(instance) }
         placeUnplaced()
+    }
+
+    private func startsUnderWay(at node: NodeID) -> [LogicalID] {
+        (callsOfNode[node] ?? []).sorted().compactMap { call in
+            if case .start(let id, _) = calls[call]?.purpose { id } else { nil }
+        }
+    }
+
+    /// Forgets a node and all that was asked of it.
+    private mutating func takeOut(_ record: NodeRecord) {
+        let id = record.id
+        for (name, number) in record.claims { unclaim(name, number) }
+        running[id] = nil
+        live[id] = nil
+        change(.nodeRemoved(id))
+        effect(.abandon(id))
+        for call in callsOfNode.removeValue(forKey: id) ?? [] { calls[call] = nil }
+        if record.isReset { change(.departed(id, true)) }
     }
 
     // MARK: - Tables
@@ -207,17 +215,5 @@ extension Domain {
             }
         }
         return sum
-    }
-}
-
-extension Chore {
-    /// Whether it can only be done at this node.
-    func isAt(_ node: NodeID) -> Bool {
-        switch self {
-        case .reset(let id): id == node
-        case .peer(let id, of: _): id == node
-        case .stop(let physical): physical.node == node
-        case .patch, .place: false
-        }
     }
 }

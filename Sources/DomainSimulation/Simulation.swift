@@ -210,7 +210,9 @@ public struct Simulation {
     /// Lets the domain take a step: its changes are kept, then its effects carried out.
     mutating func take(_ step: (inout Domain, Moment) -> DomainStep) {
         let result = step(&domain, now)
+        for call in result.ahead { carryOut(.call(call)) }
         for change in result.changes { kept.apply(change) }
+        domain.noteKept()
         for effect in result.effects { carryOut(effect) }
     }
 

@@ -246,7 +246,7 @@ import Testing
                 let id = try answer.get()
                 #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(2))
                 // Nobody knows whether the second one has started it.
-                #expect(test.domain.records.doubts == [TestDomain.id(1): [id: 1]])
+                #expect(test.domain.records.doubts == [TestDomain.id(1): 1])
                 test.join(1, nonce: 2)
                 #expect(test.domain.records.doubts.isEmpty)
             } else {
@@ -275,6 +275,23 @@ import Testing
         #expect(capabilities.nodes == 1 && capabilities.cpus == 0 && capabilities.runtimes.isEmpty)
         #expect(test.intent(.cordon(TestDomain.id(0), false)) == .some(nil))
         #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(0))
+    }
+
+    @Test(
+        "W23: many nodes that are lost at once cost what the rest is to be told, and nothing is given to one that leaves too"
+    )
+    func massDeparture() throws {
+        let test = TestDomain(nodes: 12)
+        let ids = try (0..<40).map { _ in try #require(try test.start(TestDomain.function())?.get()) }
+        for node in 0..<12 { test.join(node, seconds: node < 10 ? 2 : 3600) }
+        test.drain()
+        test.pass(seconds: 3)
+        let heard = test.drain()
+        // The two that stay are told of each of the ten; what ran on those is started once, on these two.
+        #expect(heard.allSatisfy { $0.node >= 10 })
+        #expect(heard.count { if case .removePeer = $0.request { true } else { false } } == 20)
+        let places = ids.map { test.domain.records.instances[$0]?.physical?.node }
+        #expect(places.allSatisfy { $0 == TestDomain.id(10) || $0 == TestDomain.id(11) })
     }
 
     @Test("W19: a reset stops what was asked for before the update was sent, and nothing that came after it")
