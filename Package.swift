@@ -190,7 +190,7 @@ let package = Package(
         tests(
             "DomainProxyTests",
             ["Domain", "DomainMirror", "DomainProxy", "DomainShell", "Redis", "TestSupport", logging]),
-        tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service"]),
+        tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service", "TestSupport", logging]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("DomainStatusTests", ["Domain", "DomainShell", "DomainStatus", "TestSupport", "WireJSON"]),
         tests("DomainHTTPTests", ["Domain", "DomainHTTP", "DomainShell", "DomainStatus", "TestSupport", logging]),

@@ -7,7 +7,13 @@ extension Domain {
     /// Takes what a node says (domain specification, section 3.1).
     mutating func take(_ update: NodeUpdate, problem: DomainRefusal?, _ request: RequestID) {
         let id = update.node
-        if let problem { return effect(.updated(request, problem)) }
+        if let problem {
+            // The run of the node that was known has ended, and the next one cannot be taken.
+            if let known = records.nodes[id], known.nonce != update.nonce, !isFormer(update.nonce, of: id) {
+                remove([id])
+            }
+            return effect(.updated(request, problem))
+        }
         var update = update
         // Readers of the mirror cannot read what is no number, and what differs from itself would change at each refresh.
         if !update.description.capabilities.cpuFrequency.isFinite { update.description.capabilities.cpuFrequency = 0 }
@@ -25,19 +31,26 @@ extension Domain {
             if known.description != update.description { describe(known, anew: update.description) }
             return accept(update, request)
         }
-        var former = (live[id]?.formerNonces ?? []).filter { now.monotonic - $0.at < Self.theftMemory }
-        guard !former.contains(where: { $0.nonce == update.nonce }) else {
+        guard !isFormer(update.nonce, of: id) else {
             note(.warning, "two processes say that they are the same node", ["node": "\(id)"])
             return effect(
                 .updated(
                     request,
                     DomainRefusal("node id in use", detail: "another process has registered as \(id) meanwhile")))
         }
-        former.append((known.nonce, now.monotonic))
+        let former = formerNonces(of: id) + [(known.nonce, now.monotonic)]
         note(.info, "a node has restarted", ["node": "\(id)"])
         remove([id])
         add(update, formerNonces: Array(former.suffix(Self.formerNonces)))
         accept(update, request)
+    }
+
+    private func formerNonces(of id: NodeID) -> [(nonce: UInt64, at: Int)] {
+        (live[id]?.formerNonces ?? []).filter { now.monotonic - $0.at < Self.theftMemory }
+    }
+
+    private func isFormer(_ nonce: UInt64, of id: NodeID) -> Bool {
+        formerNonces(of: id).contains { $0.nonce == nonce }
     }
 
     private mutating func accept(_ update: NodeUpdate, _ request: RequestID) {
@@ -177,7 +190,7 @@ extension Domain {
 
     /// Makes the tables where they are not known, and keeps what `body` changes in them.
     mutating func withTables<Result>(_ body: (inout PlacementTables, inout Xoshiro) -> Result) -> Result {
-        var tables = knownTables ?? makeTables()
+        var tables = knownTables ?? makeTables(of: records.nodes.values.filter(\.isReset))
         knownTables = nil
         defer { knownTables = tables }
         return body(&tables, &random)
@@ -186,9 +199,8 @@ extension Domain {
     /// Who owns each provider's name.
     private var owners: [String: NodeID] { claims.compactMapValues { $0.min { $0.key < $1.key }?.value } }
 
-    private func makeTables() -> PlacementTables {
+    func makeTables(of ready: [NodeRecord]) -> PlacementTables {
         let owners = owners
-        let ready = records.nodes.values.filter(\.isReset)
         let nodes = ready.filter { !records.cordoned.contains($0.id) }.map { record in
             PlacementTables.Node(
                 id: record.id, capabilities: record.description.capabilities,

@@ -56,6 +56,9 @@ extension Domain {
 
     /// Tries those for which no node was found before, if the nodes have changed since.
     mutating func placeUnplaced() {
+        let waiting = parked.sorted()
+        parked = []
+        for id in waiting { tryNext(id) }
         guard !unplaced.isEmpty else { return }
         for (id, seen) in unplaced.sorted(by: { $0.key < $1.key }) where seen != generation { place(id) }
     }
@@ -65,9 +68,31 @@ extension Domain {
     /// Asks the next node, or gives up.
     mutating func tryNext(_ id: LogicalID) {
         guard var attempt = attempts[id] else { return }
-        guard let node = choose(id, &attempt).flatMap({ records.nodes[$0] }) else { return giveUp(id, attempt) }
+        guard let node = choose(id, &attempt).flatMap({ records.nodes[$0] }) else {
+            guard attempt.request != nil, canWait(attempt) else { return giveUp(id, attempt) }
+            parked.insert(id)
+            return attempts[id] = attempt
+        }
         attempt.call = send(attempt.specification, for: id, to: node)
         attempts[id] = attempt
+    }
+
+    /// Whether a node that is just joining could take it: the reference finishes with a node that registers before it takes the
+    /// next request. One that has not answered its reset in time is not waited for.
+    private func canWait(_ attempt: StartAttempt) -> Bool {
+        let joining = records.nodes.values.filter {
+            !$0.isReset && !attempt.tried.contains($0.id) && chores[.reset($0.id)]?.failures == 0
+        }
+        guard !joining.isEmpty else { return false }
+        let tables = makeTables(of: joining)
+        return switch attempt.specification {
+        case .function(let function):
+            joining.contains {
+                tables.isFeasible($0.id, runtime: function.functionClass.runtime, attempt.requirements)
+            }
+        case .resource(let resource):
+            !tables.providerCandidates(resource, attempt.requirements, excluding: []).isEmpty
+        }
     }
 
     private mutating func choose(_ id: LogicalID, _ attempt: inout StartAttempt) -> NodeID? {

@@ -61,6 +61,8 @@ public struct Domain: Sendable {
     /// Instances that lost their place, and whose new place, or that there is none, is not known yet: nobody is told of their
     /// whereabouts until it is.
     var settling: Set<LogicalID> = []
+    /// Starts of the controller that wait for a node which is just joining.
+    var parked: Set<LogicalID> = []
     /// Instances without a place, and the generation in which none was found.
     var unplaced: [LogicalID: Int] = [:]
     /// Moves that wait for the old place to be left.

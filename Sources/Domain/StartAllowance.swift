@@ -14,7 +14,7 @@ struct StartAllowance: Sendable {
     private var lastSent = 0
 
     /// How long nothing must have been sent before the record is taken back, in milliseconds.
-    private static let patience = 5_000
+    private static let patience = 1_000
 
     /// One more is to be sent.
     ///

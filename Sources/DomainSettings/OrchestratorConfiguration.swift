@@ -64,6 +64,7 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
         do { table = try TOMLTable(string: toml) } catch { throw ConfigurationError("\(file): not TOML: \(error)") }
         var reader = SectionReader(table)
         do throws(ConfigurationError) {
+            try reader.needTables(["general", "baseline", "proxy", "proxy.dataset_settings"])
             try readGeneral(&reader)
             try readBaseline(&reader)
             try readProxy(&reader)

@@ -294,6 +294,72 @@ import Testing
         #expect(places.allSatisfy { $0 == TestDomain.id(10) || $0 == TestDomain.id(11) })
     }
 
+    @Test(
+        "a start that follows a registration waits for the node that joins, one that cannot take it is not waited for")
+    func joiningNode() throws {
+        let test = TestDomain(nodes: 0)
+        test.isHeld = { _, call in call.request == .reset }
+        test.join(0)
+        let request = test.begin(TestDomain.function())
+        #expect(test.starts[request] == nil)
+        #expect(throws: DomainRefusal.self) { try test.start(TestDomain.function(runtime: "CONTAINER"))?.get() }
+        #expect(throws: DomainRefusal.self) { try test.start(TestDomain.resource())?.get() }
+        test.release(try #require(test.heldCalls.first))
+        let id = try #require(try test.starts[request]?.get())
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(0))
+    }
+
+    @Test(
+        "a start waits for a joining node until that has not answered its reset, or is gone", arguments: [true, false])
+    func joiningNodeFails(isGone: Bool) throws {
+        let test = TestDomain(nodes: 0)
+        test.isHeld = { _, call in call.request == .reset }
+        test.join(0, seconds: isGone ? 2 : 3600)
+        let request = test.begin(TestDomain.function())
+        #expect(test.starts[request] == nil)
+        if !isGone { test.release(try #require(test.heldCalls.first), .unknown("deadline")) }
+        test.pass(seconds: isGone ? 3 : 1)
+        let answer = try #require(test.starts[request])
+        guard case .failure(let refusal) = answer else {
+            Issue.record("started")
+            return
+        }
+        #expect(refusal.detail == "no valid node found")
+    }
+
+    @Test("a controller that resets the domain gets a refusal for a start that waits for a node")
+    func resetWhileParked() throws {
+        let test = TestDomain(nodes: 0)
+        test.isHeld = { _, call in call.request == .reset }
+        test.join(0)
+        let request = test.begin(TestDomain.function())
+        test.pass(seconds: 3)
+        test.take(.controllerAnswered(try #require(test.controllerUpdates.last?.number), .reset))
+        #expect(test.starts[request].map { (try? $0.get()) == nil } == true)
+        test.release(try #require(test.heldCalls.first))
+        #expect(test.domain.records.instances.isEmpty && !test.drain().contains(where: \.isStart))
+    }
+
+    @Test("3.1: a node that comes back with another nonce and URLs that cannot be used has left, and is told why")
+    func restartWithBadURL() throws {
+        let test = TestDomain(nodes: 2)
+        let id = try #require(try test.start(TestDomain.function(["label_match_all": "unstable"]))?.get())
+        let problem = DomainRefusal("invalid node configuration", detail: "agent_url: no host")
+        func refresh(nonce: UInt64) {
+            test.take(
+                .update(
+                    NodeUpdate(
+                        node: TestDomain.id(1), description: TestDomain.description(1), refreshDeadline: .max,
+                        nonce: nonce),
+                    problem: problem, 77))
+        }
+        refresh(nonce: 1)
+        #expect(test.updates[77] == problem && test.domain.records.nodes.count == 2)
+        refresh(nonce: 2)
+        #expect(test.updates[77] == problem && test.domain.records.nodes.count == 1)
+        #expect(test.domain.records.instances[id]?.physical == nil)
+    }
+
     @Test("W19: a reset stops what was asked for before the update was sent, and nothing that came after it")
     func resetEpoch() throws {
         let test = TestDomain(nodes: 1)

@@ -73,9 +73,9 @@ struct StartAllowanceTests {
     func idle() throws {
         let test = TestDomain(nodes: 1)
         _ = try #require(try test.start(TestDomain.function())?.get())
-        test.pass(seconds: 4)
+        test.take(.tick)
         #expect(test.domain.records.allowances == [TestDomain.id(0): 1])
-        test.pass(seconds: 2)
+        test.pass(seconds: 1)
         #expect(test.domain.records.allowances.isEmpty)
         let before = test.aheads
         _ = try #require(try test.start(TestDomain.function())?.get())
