@@ -120,6 +120,12 @@ class Domain:
         time.sleep(1.1)  # what is shown may be a second old
         return eventually(lambda: not any(self.status()["remaining"].values()), "nothing remains to be done")
 
+    def settled_but_doubts(self):
+        """Waits until nothing is left to be done, and answers how many starts it does not know the outcome of."""
+        time.sleep(1.1)
+        eventually(lambda: not any(v for k, v in self.status()["remaining"].items() if k != "doubts"), "nothing remains")
+        return self.status()["remaining"]["doubts"]
+
     def node(self, **options):
         return Node(self, **options)
 

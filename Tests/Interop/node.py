@@ -69,12 +69,11 @@ class Node:
             resource_providers=self.providers, capabilities=self.capabilities,
             refresh_deadline=int(time.time() + lease) if deadline is None else deadline)
         for name, value in changes.items():
-            field = getattr(request, name)
             if isinstance(value, list):
                 request.ClearField(name)
-                field.extend(value)
+                getattr(request, name).extend(value)
             elif hasattr(value, "CopyFrom"):
-                field.CopyFrom(value)
+                getattr(request, name).CopyFrom(value)
             else:
                 setattr(request, name, value)
         return request
