@@ -69,16 +69,17 @@ class Domain:
                 file.write(f"[{section}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items()))
         return path
 
-    def launch(self):
-        """Starts the process without waiting for it to serve."""
+    def launch(self, limit=None):
+        """Starts the process without waiting for it to serve. `limit`: a function that runs in it before the program does."""
         self.configure()
         log = open(os.path.join(self.folder, "log"), "ab")
         self.process = subprocess.Popen([PROGRAM, "--state-dir", self.state], cwd=self.folder, stdin=subprocess.DEVNULL,
-                                        stdout=log, stderr=log)
+                                        stdout=log, stderr=log, env=dict(os.environ, SWIFT_BACKTRACE="enable=no"),
+                                        preexec_fn=limit)
         log.close()
 
-    def start(self):
-        self.launch()
+    def start(self, limit=None):
+        self.launch(limit)
         eventually(lambda: self.process.poll() is not None or (listens(self.orchestrator) and listens(self.register)),
                    "the domain listens")
         assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.log()}"

@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 from controller import Controller
 from domain import PROGRAM, run
+from known import known
 from waiting import eventually, free_port, listens
 
 KEYS = {
@@ -61,7 +62,7 @@ def test_the_version_and_the_help_are_told(folder):
                                   "[general]\nsubscription_refresh_interval_sec = \"2\"\n",
                                   "[general]\norchestrator_url = \"nonsense\"\n", "[baseline]\norchestration_strategy = \"random\"\n",
                                   "[general]\ndomain_id = 7\n", "[proxy]\nproxy_gc_period_seconds = -1\n",
-                                  "[general]\nlease_min_seconds = 10\nlease_max_seconds = 5\n", "general = 5\n"])
+                                  "[general]\nlease_min_seconds = 10\nlease_max_seconds = 5\n"])
 def test_a_configuration_that_cannot_be_used_ends_the_program_and_says_why(folder, text):
     if text is not None:
         open(os.path.join(folder, "orchestrator.toml"), "w", encoding="utf-8").write(text)
@@ -69,8 +70,7 @@ def test_a_configuration_that_cannot_be_used_ends_the_program_and_says_why(folde
     assert ended.returncode == 78 and ended.stderr.strip(), ended
 
 
-@pytest.mark.parametrize("proxy", ["", 'proxy_type = "none"\nredis_url = "redis://localhost:6379"\n', 
-    'dataset_settings = {dataset_path = "", append = true, additional_fields = "", additional_header = ""}\n'])
+@pytest.mark.parametrize("proxy", ["", 'proxy_type = "none"\nredis_url = "redis://localhost:6379"\n'])
 def test_the_seeds_snippet_loads_and_what_is_missing_has_its_default(make_domain, proxy):  # X4
     domain = make_domain(start=False)
     path = domain.configure()
@@ -79,6 +79,33 @@ def test_the_seeds_snippet_loads_and_what_is_missing_has_its_default(make_domain
     domain.start()
     domain.node().join()
     domain.client.start()
+
+
+@known("2.1: TOML that the reference reads is refused: CRLF, spaces or quotes in headers, tables in braces, unknown tables")
+@pytest.mark.parametrize("written", [
+    lambda text: text.replace("\n", "\r\n"), lambda text: text.replace("[general]", "[ general ]"),
+    lambda text: text.replace("[general]", '["general"]'),
+    lambda text: text + 'dataset_settings = {dataset_path = "", append = true, additional_fields = "", additional_header = ""}\n',
+    lambda text: text + "colour = {red = 1}\n", lambda text: text + "[[extra]]\na = 1\n"],
+    ids=["CRLF", "spaces", "quotes", "braces", "unknown braces", "unknown array of tables"])
+def test_every_form_of_toml_is_read(make_domain, written):
+    domain = make_domain(start=False)
+    path = domain.configure()
+    text = written(open(path, encoding="utf-8").read())
+    domain.configure = lambda: open(path, "w", encoding="utf-8", newline="").write(text)
+    domain.start()
+    assert domain.controller.told(lambda update: True, "an update").domain_id == "domain-7000"
+
+
+@known("2.1: a section that is no table is skipped as an unknown key, and the whole section has its defaults")
+def test_a_section_that_is_no_table_ends_the_program(make_domain):
+    domain = make_domain(start=False)
+    path = domain.configure()
+    text = "proxy = 5\n" + open(path, encoding="utf-8").read().split("[proxy]")[0]
+    domain.configure = lambda: open(path, "w", encoding="utf-8").write(text)
+    domain.launch()
+    eventually(lambda: domain.process.poll() is not None or listens(domain.orchestrator), "it ends or serves")
+    assert domain.process.poll() == 78
 
 
 @pytest.mark.parametrize("proxy_type", ["NONE", "reDIS", "Mongo"])
@@ -171,6 +198,7 @@ def test_status_and_metrics_tell_what_there_is(domain):
                  "berth_domain_state_writable 1"):
         assert line in metrics, metrics
     assert "n1" in get(domain.status_port, "/")[1]
+    eventually(lambda: domain.status()["instances"], "the function in the status")
     shown = domain.status()
     assert (shown["nodes"][0]["hostname"], shown["instances"][0]["class"]) == ("n1", "doubler")
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import peers_pb2 as pb
 import pytest
+from known import known
 from mirror import Server, physical
 from node import resource, spawn
 from waiting import QUIET, eventually
@@ -481,13 +482,26 @@ def test_the_history_is_written_to_csv_files(make_domain, database):  # 5.7, A3,
     assert len([row for row in rows("health_status")[1:] if row[4] == "1"]) == 1, "the same health once"
 
 
-def test_two_domains_do_not_write_over_each_other(make_domain, database):
+@known("domain.md, Redis: a domain that starts on another's database leaves it for no minute but deletes and writes at once")
+def test_a_domain_that_finds_anothers_name_leaves_the_database_alone_at_first(make_domain, database):  # W6
     one = make_domain(redis=database.url, domain_id="one")
     node = one.node().join()
     database.value(f"node:capabilities:{node.id}")
     two = make_domain(redis=database.url, domain_id="two")
     two.node().join()
+    eventually(lambda: "another domain" in two.log(), "it says so")
     time.sleep(QUIET)
     assert database.redis.get("domain_info:domain_id") == "one"
     assert database.redis.exists(f"node:capabilities:{node.id}")
-    assert any("one" in line for line in two.log().splitlines() if "WARNING" in line or "ERROR" in line), two.log()
+
+
+def test_of_two_domains_in_one_database_the_first_gives_way_and_says_so(make_domain, database):
+    one = make_domain(redis=database.url, domain_id="one")
+    first = one.node().join()
+    database.value(f"node:capabilities:{first.id}")
+    two = make_domain(redis=database.url, domain_id="two")
+    second = two.node().join()
+    eventually(lambda: "domain=two" in one.log() or "domain=one" in two.log(), "one of them says so")
+    time.sleep(QUIET)
+    shown = {key.rpartition(":")[2] for key in database.redis.keys("node:status:*")}
+    assert len(shown & {first.id, second.id}) == 1, "the keys are those of one domain"
