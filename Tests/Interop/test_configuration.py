@@ -126,6 +126,16 @@ def test_unknown_keys_are_named_and_ignored(make_domain):
     assert "colour" in domain.log() and "coap" in domain.log()
 
 
+@pytest.mark.parametrize("level", [
+    "edgeless_orc=debug,info", "nonsense", "", "trace", ",", "=debug", "a=", "a[b=c]=d/e",
+    pytest.param("=", marks=known("W3: Index out of range, signal 4")),
+    pytest.param("info,=", marks=known("W3: Index out of range, signal 4"))])
+def test_no_filter_of_the_log_ends_the_program(make_domain, monkeypatch, level):
+    monkeypatch.setenv("RUST_LOG", level)
+    domain = make_domain()
+    domain.node().join()
+
+
 @pytest.mark.parametrize("which", ["orchestrator", "register", "status_port"])
 def test_an_address_that_is_taken_ends_the_program(make_domain, which):  # W22
     domain = make_domain(start=False)

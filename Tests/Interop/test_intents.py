@@ -180,6 +180,17 @@ def test_make_before_break_starts_at_the_new_place_first(make_domain, database):
     assert seen == [("StartFunction", 1)]
 
 
+def test_without_it_the_old_place_is_stopped_first(domain):  # 1.5
+    seen = []
+    old = domain.node().join()
+    old.delay = 0.2
+    lid = domain.client.start()
+    new = domain.node().join()
+    new.after = lambda what: seen.append((what, len(old.running)))
+    assert domain.database.migrate(lid, new.id)["status"] == "done"
+    assert seen == [("StartFunction", 0)]
+
+
 def test_only_intents_are_touched_and_bad_ones_do_not_stop_good_ones(domain):  # X13, W15
     node, other = domain.join(domain.node(), domain.node())
     r = domain.database.redis

@@ -161,6 +161,13 @@ def test_instances_are_written_to_the_letter(domain):
         domain.database.gone(key)
 
 
+def test_no_provider_writes_over_a_stamp(domain):
+    node = domain.node(providers=[("last_update", "rc-1"), ("a b\n:\0", "rc-1")]).join()
+    value = json.loads(domain.database.value("provider:a b\n:\0"))
+    assert value["node_id"] == node.id
+    assert float(domain.database.value("provider:last_update")) > 1e9
+
+
 def test_what_lost_its_node_is_shown_as_running_nowhere(domain):  # W16
     node = domain.node(providers=[("p", "rc-1")]).join()
     f, r = domain.client.start(), domain.client.start(resource())
@@ -392,6 +399,20 @@ def test_a_redis_that_hangs_holds_nothing_up(make_domain):  # W2
         assert len(domain.log().splitlines()) < 40
         server.go_on()
         eventually(lambda: server.client(3).exists(f"instance:{lid}"), "it catches up")
+    finally:
+        server.close()
+
+
+def test_a_redis_that_hangs_does_not_hold_up_the_end(make_domain):  # W2
+    server = Server()
+    domain = make_domain(redis=f"redis://127.0.0.1:{server.port}/3")
+    try:
+        node = domain.node().join()
+        eventually(lambda: server.client(3).exists(f"node:capabilities:{node.id}"), "the node")
+        server.pause()
+        domain.client.start()
+        began = time.monotonic()
+        assert domain.end() == 0 and time.monotonic() - began < 30
     finally:
         server.close()
 

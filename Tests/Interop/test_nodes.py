@@ -6,6 +6,7 @@ import uuid
 import grpc
 import peers_pb2 as pb
 import pytest
+from known import known
 from node import resource, spawn
 from waiting import QUIET, eventually
 
@@ -48,6 +49,24 @@ def test_a_bad_url_is_answered_with_ok_and_an_error_and_changes_nothing(shared, 
                                  "coap://10.0.0.1:5683"])
 def test_good_urls_are_accepted(domain, url):
     assert not domain.node().register(invocation_url=url).HasField("response_error")
+
+
+def test_a_bad_url_from_a_node_that_is_known_leaves_it_as_it_is(domain):
+    node = domain.node().join()
+    domain.client.start()
+    assert node.register(agent_url="http://:1").response_error.summary == "invalid node configuration"
+    domain.client.stop(domain.client.start())
+    assert len(node.of("Reset")) == 1 and len(node.running) >= 1
+
+
+@known("3.1, last row but one: known, other nonce, URL invalid: the node is taken out; here it stays until its lease ends")
+def test_a_node_that_restarts_with_a_bad_url_is_taken_out(domain):
+    node, peer = domain.join(domain.node(), domain.node())
+    peer.forget()
+    node.nonce += 1
+    assert node.register(agent_url="http://:1").response_error.summary == "invalid node configuration"
+    time.sleep(2 * QUIET)
+    assert [call.of for call in peer.of("Del")] == [node.id]
 
 
 def test_a_registration_without_capabilities_health_and_samples_is_accepted(domain):
