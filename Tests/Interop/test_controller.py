@@ -224,3 +224,20 @@ def test_an_empty_announced_url_is_the_hosts_own(make_domain):  # A1
 def test_another_announced_url_is_told_verbatim(make_domain):  # A1
     domain = make_domain(settings={"general.orchestrator_url_announced": "http://orc.example:17003"})
     assert domain.controller.told(lambda update: True, "an update").orchestrator_url == "http://orc.example:17003"
+
+
+def test_a_start_that_is_under_way_when_a_reset_comes_is_answered_and_only_runs_if_it_was_granted(domain):  # W19
+    node = domain.node().join()
+    node.hanging.add("StartFunction")
+    future = domain.client.functions.Start.future(spawn(), timeout=60)
+    node.wait("StartFunction")
+    domain.controller.forget()
+    domain.controller.next(3)
+    node.hanging.clear()
+    node.released.set()
+    answer = future.result()
+    domain.settled()
+    shown = [one["id"] for one in domain.status()["instances"]]
+    assert len(node.running) == len(shown)
+    if shown:
+        assert answer.instance_id.domain_managed_instance_id.instance_id == shown[0]

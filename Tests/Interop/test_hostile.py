@@ -190,3 +190,47 @@ def test_a_chain_of_two_hundred_functions_is_taken_down_in_any_order(domain):
         list(pool.map(domain.client.stop, lids))
     eventually(lambda: not any(node.running for node in nodes), "nothing runs")
     domain.settled()
+
+
+def rss(domain):
+    with open(f"/proc/{domain.process.pid}/status", encoding="utf-8") as file:
+        return int([line for line in file if line.startswith("VmRSS")][0].split()[1]) // 1024
+
+
+def frame(kind, flags, stream, payload):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def literal(name, value):
+    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
+PATH = b"/edgeless_api.FunctionInstance/Start"
+HEADERS = b"\x83\x86\x04" + bytes([len(PATH)]) + PATH + literal(b"content-type", b"application/grpc") + literal(b"te", b"trailers")
+
+
+@pytest.mark.parametrize("first,flood", [
+    (b"", lambda n: frame(1, 4, 2 * n + 1, HEADERS) + frame(3, 0, 2 * n + 1, b"\0\0\0\x08")),
+    (frame(1, 0, 1, HEADERS), lambda n: frame(9, 0, 1, literal(b"a%05d" % n, b"b" * 100) * 50)),
+    (b"", lambda n: frame(6, 0, 0, b"12345678")), (b"", lambda n: frame(4, 0, 0, b"\0\3\0\0\0\1") * 4),
+], ids=["streams begun and reset", "headers without end", "pings", "settings"])
+def test_floods_of_frames_cost_neither_memory_nor_service(shared, first, flood):
+    shared.client.stop(shared.client.start())
+    before = rss(shared)
+    with socket.create_connection(("127.0.0.1", shared.orchestrator), timeout=20) as line:
+        def read():
+            try:
+                while line.recv(65536):
+                    pass
+            except OSError:
+                pass
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            line.sendall(PREFACE + first)
+            for n in range(10_000):
+                line.sendall(flood(n))
+        except OSError:
+            pass  # it was shown the door
+        shared.client.stop(shared.client.start())
+    assert rss(shared) - before < 100

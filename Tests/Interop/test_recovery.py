@@ -6,6 +6,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import peers_pb2 as pb
 import pytest
 from known import known
 from node import resource, spawn
@@ -296,3 +297,47 @@ def test_an_orderly_stop_ends_with_zero_and_leaves_what_runs(domain):
     domain.client.start()
     assert domain.end() == 0
     assert len(node.running) == 1 and not node.of("StopFunction")
+
+
+def test_stops_and_patches_that_were_acknowledged_before_a_kill_hold_after_it(make_domain):
+    domain = make_domain()
+    nodes = domain.join(*[domain.node() for _ in range(2)])
+    with ThreadPoolExecutor(8) as pool:
+        lids = list(pool.map(lambda _: domain.client.start(), range(120)))
+    stopped, patched = [], []
+
+    def work(lid):
+        try:
+            if lids.index(lid) % 2:
+                domain.client.functions.Stop(here(lid), timeout=5)
+                stopped.append(lid)
+            else:
+                domain.client.functions.Patch(row(lid), timeout=5)
+                patched.append(lid)
+        except grpc.RpcError:
+            pass
+    with ThreadPoolExecutor(6) as pool:
+        futures = [pool.submit(work, lid) for lid in lids]
+        eventually(lambda: len(stopped) > 15 and len(patched) > 15, "some are acknowledged")
+        domain.kill()
+        [future.result() for future in futures]
+    assert len(stopped) + len(patched) < len(lids) or domain.process.poll() is not None
+    domain.start()
+    for node in nodes:
+        node.register()
+    domain.settled_but_doubts()
+    shown = {one["id"] for one in domain.status()["instances"]}
+    assert not set(stopped) & shown
+    assert {lid for lid in lids if lids.index(lid) % 2 == 0} <= shown
+    assert sum(len(node.running) for node in nodes) == len(shown)
+    ids = {call.of for node in nodes for call in node.of("PatchFunction") if set(call.detail) == {"me"}}
+    assert len(ids) >= len(patched)
+
+
+def here(lid):
+    return pb.InstanceIdVariant(domain_managed_instance_id=pb.DomainManagedInstanceId(instance_id=lid))
+
+
+def row(lid):
+    return pb.PatchRequest(function_id=lid, output_mapping={
+        "me": pb.InstanceId(node_id=str(uuid.UUID(int=0)), function_id=lid)})
