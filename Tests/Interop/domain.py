@@ -57,7 +57,11 @@ class Domain:
         self.closing(registry.close)
         self.registration = rpc.NodeRegistrationStub(registry)
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self.close()
+                raise
 
     def closing(self, action):
         self._closing.append(action)
