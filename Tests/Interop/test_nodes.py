@@ -6,7 +6,6 @@ import uuid
 import grpc
 import peers_pb2 as pb
 import pytest
-from known import known
 from node import resource, spawn
 from waiting import QUIET, eventually
 
@@ -59,7 +58,6 @@ def test_a_bad_url_from_a_node_that_is_known_leaves_it_as_it_is(domain):
     assert len(node.of("Reset")) == 1 and len(node.running) >= 1
 
 
-@known("3.1, last row but one: known, other nonce, URL invalid: the node is taken out; here it stays until its lease ends")
 def test_a_node_that_restarts_with_a_bad_url_is_taken_out(domain):
     node, peer = domain.join(domain.node(), domain.node())
     peer.forget()

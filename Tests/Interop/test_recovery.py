@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import peers_pb2 as pb
 import pytest
-from known import known
 from node import resource, spawn
 from waiting import QUIET, eventually
 
@@ -151,7 +150,6 @@ def test_a_restart_resets_nobody_and_keeps_functions_rows_nonce_and_counter(make
     assert started.code.binary == b"x" * 100_000 and started.annotations["init-payload"] == "π"
 
 
-@known("architecture.md: a doubt lasts where the answer of a Start is lost; here all answers came, and were kept")
 def test_a_kill_raises_no_doubts_about_starts_that_were_answered(make_domain):  # W5
     domain = make_domain()
     nodes, lids = deploy(domain)

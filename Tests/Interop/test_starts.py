@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import peers_pb2 as pb
 import pytest
-from known import known
 from node import resource, spawn
 from waiting import QUIET, eventually
 
@@ -271,7 +270,6 @@ def test_one_connection_to_a_node_carries_all_its_calls(domain):  # W8
     assert node.wire.accepted <= 2
 
 
-@known("4.1: a Start that arrives while the only node is joining is refused and does not wait for it")
 def test_a_start_that_follows_an_accepted_registration_is_not_refused(domain):  # 4.1: one thing after the other
     node = domain.node()
     node.delay = 0.3
