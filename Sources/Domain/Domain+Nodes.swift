@@ -90,7 +90,44 @@ extension Domain {
         if known.description.invocationURL != description.invocationURL { record.isMeshed = false }
         enter(record)
         if record.isReset && !record.isMeshed { mesh(record.id) }
+        reconsider(record.id)
         placeUnplaced()
+    }
+
+    /// What runs on a node that is not what it was goes elsewhere, if its requirements are not met here any more and are there
+    /// (domain specification, section 3.1).
+    private mutating func reconsider(_ node: NodeID) {
+        guard !records.cordoned.contains(node) else { return }
+        for id in (running[node] ?? []).sorted() {
+            guard let record = records.instances[id], let physical = record.physical, attempts[id] == nil,
+                let requirements = try? Requirements(record.specification.texts),
+                !isFeasible(node, record.specification, requirements, for: id),
+                hasOther(than: node, record.specification, requirements, shares[id] ?? NUMAShare())
+            else { continue }
+            note(
+                .info, "a node does not meet an instance's requirements any more",
+                ["node": "\(node)", "instance": "\(id)"])
+            running[node]?.remove(id)
+            settling.insert(id)
+            for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
+            change(.placed(id, nil))
+            discard(physical, record.specification.kind, holding: shares[id])
+            place(id)
+        }
+    }
+
+    private mutating func hasOther(
+        than node: NodeID, _ specification: Specification, _ requirements: Requirements, _ share: NUMAShare
+    ) -> Bool {
+        let others = withTables { tables, _ in
+            switch specification {
+            case .function(let function):
+                tables.functionCandidates(runtime: function.functionClass.runtime, requirements).nodes
+            case .resource(let resource):
+                tables.providerCandidates(resource, requirements, excluding: [node]).map(\.node)
+            }
+        }
+        return others.contains { $0 != node && hasRoom($0, for: share) }
     }
 
     private mutating func enter(_ record: NodeRecord) {

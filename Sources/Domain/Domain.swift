@@ -77,6 +77,8 @@ public struct Domain: Sendable {
     var lastChosen: NodeID?
     var nextControllerUpdate: Int
     var isControllerAsked = false
+    /// Why the controller has not taken the last update; nil where it has.
+    var controllerProblem: String?
     var sentCapabilities: DomainCapabilities?
 
     /// A domain that goes on from `records`; its first step is ``begin(at:)``.
@@ -111,7 +113,11 @@ public struct Domain: Sendable {
             if !node.isReset { owe(.reset(node.id)) } else if !node.isMeshed { mesh(node.id) }
         }
         for node in records.departed.sorted() { dissolve(node) }
-        for physical in records.leftovers.keys.sorted() { owe(.stop(physical)) }
+        for physical in records.leftovers.keys.sorted() {
+            owe(.stop(physical))
+            // It may have been told to stop before.
+            chores[.stop(physical)]?.isDoubtful = true
+        }
         for (physical, kind) in strays.sorted(by: { $0.key < $1.key }) { discard(physical, kind) }
         doubtStarts()
         for record in records.instances.values where record.physical == nil {

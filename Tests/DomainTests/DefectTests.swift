@@ -360,6 +360,45 @@ import Testing
         #expect(test.domain.records.instances[id]?.physical == nil)
     }
 
+    @Test("W11: what a changed node cannot run any more goes where it can, and stays where nobody else can")
+    func feasibilityAgain() throws {
+        let test = TestDomain(nodes: 2, providers: 1)
+        let pinned = ["label_match_all": "gpu"]
+        test.join(0, providers: 1) { $0.capabilities.labels.append("gpu") }
+        let function = try #require(try test.start(TestDomain.function(pinned))?.get())
+        let resource = try #require(
+            try test.start(TestDomain.resource(["node_id_match_any": "\(TestDomain.id(0))"]))?.get())
+        test.take(.patch(resource, ["out": function]))
+        func place(_ id: LogicalID) -> NodeID? { test.domain.records.instances[id]?.physical?.node }
+        let former = try #require(test.domain.records.instances[function]?.physical)
+        test.drain()
+        // Neither the label nor the provider: nobody else has the one, and the other is bound to this node.
+        test.join(0)
+        #expect(place(function) == TestDomain.id(0) && place(resource) == TestDomain.id(0))
+        #expect(!test.drain().contains { $0.isStop || $0.isStart || $0.request == .reset })
+        test.join(1, providers: 1) { $0.capabilities.labels.append("gpu") }
+        test.join(0, providers: 1)
+        #expect(place(function) == TestDomain.id(1) && place(resource) == TestDomain.id(0))
+        let heard = test.drain()
+        #expect(heard.contains(.stop(former, .function)) && heard.count(where: \.isStart) == 1)
+        let moved = try #require(test.domain.records.instances[function]?.physical)
+        let origin = try #require(test.domain.records.instances[resource]?.physical)
+        #expect(heard.last(where: \.isPatch) == .patch(0, origin, .resource, ["out": moved]))
+    }
+
+    @Test("a controller that is away is told of once, and again when it is back")
+    func controllerAway() throws {
+        let test = TestDomain(nodes: 1)
+        func warnings() -> Int { test.notes.count { $0.text.contains("the controller") } }
+        for reason in ["refused", "refused", "no route", "no route"] {
+            test.take(.controllerAnswered(0, .failed(reason)))
+        }
+        #expect(warnings() == 2)
+        test.take(.controllerAnswered(0, .accepted))
+        test.take(.controllerAnswered(0, .accepted))
+        #expect(warnings() == 3)
+    }
+
     @Test("W19: a reset stops what was asked for before the update was sent, and nothing that came after it")
     func resetEpoch() throws {
         let test = TestDomain(nodes: 1)
