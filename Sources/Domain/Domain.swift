@@ -45,6 +45,8 @@ public struct Domain: Sendable {
     var strays: [PhysicalID: ComponentKind] = [:]
     /// The nodes to which Starts were sent, or whose answers came, since changes were kept last.
     var unsettled: Set<NodeID> = []
+    /// Those of what is being kept.
+    var handedOver: Set<NodeID> = []
     /// The number of the next instance or claim.
     private(set) var nextNumber: UInt64
     /// What waits for the answer to a call, and at which node.

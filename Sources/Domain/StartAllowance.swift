@@ -10,6 +10,8 @@ struct StartAllowance: Sendable {
     private(set) var underWay = 0
     /// Those of them whose outcome is known.
     private var answered = 0
+    /// What is being kept: how many are recorded, and the outcomes of how many.
+    private var coming = (recorded: 0, answered: 0)
     /// When the last one was sent, by the clock that nobody sets, in milliseconds.
     private var lastSent = 0
 
@@ -32,18 +34,27 @@ struct StartAllowance: Sendable {
     /// The outcome of one is known, and counts when it is kept.
     mutating func answer() { answered += 1 }
 
-    /// What has happened until now is kept.
-    mutating func settle(recorded: Int) {
-        underWay -= answered
+    /// What has happened until now is being kept.
+    mutating func handOver(recorded: Int) {
+        coming = (recorded, coming.answered + answered)
         answered = 0
-        kept = recorded
+    }
+
+    /// What was handed over is kept.
+    mutating func settle() {
+        underWay -= coming.answered
+        kept = coming.recorded
+        coming.answered = 0
     }
 
     /// Whether there is no need of a record for the time being.
     func isIdle(at now: Int) -> Bool { underWay == 0 && now - lastSent >= Self.patience }
 
     /// The record is taken back: from now on nothing is covered.
-    mutating func takeBack() { kept = 0 }
+    mutating func takeBack() {
+        kept = 0
+        coming.recorded = 0
+    }
 }
 
 extension Domain {
@@ -68,10 +79,17 @@ extension Domain {
         change(.doubts(node, (records.doubts[node] ?? 0) + 1))
     }
 
-    /// All changes until now are kept.
-    public mutating func noteKept() {
-        for id in unsettled { live[id]?.starts.settle(recorded: records.allowances[id] ?? 0) }
+    /// All changes until now are about to be kept; ``noteKept()`` follows when they are. Events may be taken meanwhile.
+    public mutating func beginKeeping() {
+        for id in unsettled { live[id]?.starts.handOver(recorded: records.allowances[id] ?? 0) }
+        handedOver.formUnion(unsettled)
         unsettled = []
+    }
+
+    /// What ``beginKeeping()`` was told of is kept.
+    public mutating func noteKept() {
+        for id in handedOver { live[id]?.starts.settle() }
+        handedOver = []
         strays = [:]
     }
 

@@ -1,54 +1,44 @@
 import Dispatch
 import Domain
-import Glibc
 import Logging
 import Service
 import Synchronization
 
 /// The one owner of a domain: orders what happens to it, has each step kept before anything of it is done, carries the calls.
 ///
-/// Events that wait are taken together and kept in one transaction. Where that fails nothing of them is done: who waits for one
-/// of them is refused, and the domain goes on from what is kept, as after a restart.
+/// The domain takes an event at once, on the thread that brings it; what has to be kept is kept by a thread of its own, and all
+/// that has come while it kept something goes into one transaction. Where that fails nothing of it is done: who waits for it is
+/// refused, and the domain goes on from what is kept, as after a restart.
 public final class DomainShell: Sendable {
-    /// What waits to be taken.
-    private struct Job: Sendable {
-        let event: DomainEvent
-        /// Is told once the event has been taken and kept, or why not.
-        let completion: @Sendable (Failure?) -> Void
-    }
 
     /// Takes the answer to a request: a refusal, nil where all is well, or why it was not taken at all.
     public typealias Answer = @Sendable (Result<DomainRefusal?, Failure>) -> Void
     /// Takes the answer to a Start, or why it was not taken at all.
-    private typealias StartAnswer = @Sendable (Result<Result<LogicalID, DomainRefusal>, Failure>) -> Void
+    typealias StartAnswer = @Sendable (Result<Result<LogicalID, DomainRefusal>, Failure>) -> Void
     /// Looks at the domain; nil where there is none any more.
     public typealias Look = @Sendable (DomainSnapshot?) -> Void
 
-    private struct Queue {
-        var jobs: [Job] = []
-        var looks: [Look] = []
+    /// Who waits for an answer.
+    struct Waiters {
         var lastRequest: RequestID = 0
         var starts: [RequestID: StartAnswer] = [:]
         var answers: [RequestID: Answer] = [:]
         var isClosed = false
     }
 
-    private let queue = Mutex(Queue())
-    private let counters = Mutex(DomainCounters())
-    private let signal = DispatchSemaphore(value: 0)
+    let waiters = Mutex(Waiters())
+    let counters = Mutex(DomainCounters())
+    let owned: Mutex<OwnedDomain>
+    let signal = DispatchSemaphore(value: 0)
     private let finished = DispatchSemaphore(value: 0)
-    private let outside: any DomainOutside
-    private let follower: (any DomainFollower)?
-    private let dispatcher: CallDispatcher
-    private let logger: Logger
-    private let owner: Owner
+    let outside: any DomainOutside
+    let follower: (any DomainFollower)?
+    let dispatcher: CallDispatcher
+    let logger: Logger
+    private let keeping: Keeping
 
     /// How many requests may wait.
     private static let requestLimit = 16_384
-    /// How long others are waited for, in microseconds.
-    private static let moment: UInt32 = 200
-    /// How often a domain is told that time has passed.
-    private static let tick = DispatchTimeInterval.milliseconds(500)
 
     /// Prepares to run a domain that goes on from `records`; nothing is done before ``begin()``, and what is asked waits.
     ///
@@ -64,9 +54,10 @@ public final class DomainShell: Sendable {
         self.follower = follower
         self.logger = logger
         var system = SystemRandomNumberGenerator()
-        owner = Owner(
-            domain: Domain(records: records, options: options, random: Xoshiro(from: &system), now: .current),
-            records: records, options: options, keeper: keeper)
+        owned = Mutex(
+            OwnedDomain(
+                Domain(records: records, options: options, random: Xoshiro(from: &system), now: .current)))
+        keeping = Keeping(records: records, options: options, keeper: keeper)
         let answers = AnswerBox()
         dispatcher = CallDispatcher(outside: outside, deadline: callDeadline) { answers.take($0, $1) }
         answers.shell = self
@@ -78,7 +69,7 @@ public final class DomainShell: Sendable {
     public func begin() throws(SystemError) {
         try startThread { [self] in
             preferPromptness()
-            run()
+            keepOn(keeping)
             finished.signal()
         }
     }
@@ -95,11 +86,11 @@ public final class DomainShell: Sendable {
                 case .failure(let failure): continuation.resume(returning: .failure(failure.refusal))
                 }
             }
-            let request = queue.withLock { queue -> RequestID? in
-                guard !queue.isClosed, queue.starts.count < Self.requestLimit else { return nil }
-                queue.lastRequest += 1
-                queue.starts[queue.lastRequest] = answer
-                return queue.lastRequest
+            let request = waiters.withLock { waiters -> RequestID? in
+                guard !waiters.isClosed, waiters.starts.count < Self.requestLimit else { return nil }
+                waiters.lastRequest += 1
+                waiters.starts[waiters.lastRequest] = answer
+                return waiters.lastRequest
             }
             guard let request else { return answer(.failure(.overloaded)) }
             submit(.start(specification, request)) { [self] failure in
@@ -131,19 +122,20 @@ public final class DomainShell: Sendable {
     /// Takes what an operator wants, after what was taken before; `answer` is called when that has come to an end.
     public func intent(_ intent: Intent, answer: @escaping Answer) { ask(.intent, { .intent(intent, $0) }, answer) }
 
-    /// Has the domain looked at between two steps, on its own thread, which waits for `look`: so it had better be quick. What
-    /// it keeps of the records beyond its end costs the domain a copy of them when they next change.
+    /// Has what is kept looked at between two transactions, on the thread that keeps, which waits for `look`: so it had better be
+    /// quick. What it keeps of the records beyond its end costs a copy of them when they next change.
     public func look(_ look: @escaping Look) {
-        let isTaken = queue.withLock { queue in
-            if !queue.isClosed { queue.looks.append(look) }
-            return !queue.isClosed
+        let isTaken = owned.withLock { owned in
+            if !owned.isClosed { owned.looks.append(look) }
+            return !owned.isClosed
         }
         if isTaken { signal.signal() } else { look(nil) }
     }
 
     /// Takes nothing more, keeps what is known and ends the connections; what waits is refused.
     public func stop() {
-        queue.withLock { $0.isClosed = true }
+        waiters.withLock { $0.isClosed = true }
+        owned.withLock { $0.isClosed = true }
         refuseWaiters(.stopping)
         signal.signal()
         finished.wait()
@@ -173,11 +165,11 @@ public final class DomainShell: Sendable {
             count(kind, result)
             told(result)
         }
-        let request = queue.withLock { queue -> RequestID? in
-            guard !queue.isClosed, queue.answers.count < Self.requestLimit else { return nil }
-            queue.lastRequest += 1
-            queue.answers[queue.lastRequest] = answer
-            return queue.lastRequest
+        let request = waiters.withLock { waiters -> RequestID? in
+            guard !waiters.isClosed, waiters.answers.count < Self.requestLimit else { return nil }
+            waiters.lastRequest += 1
+            waiters.answers[waiters.lastRequest] = answer
+            return waiters.lastRequest
         }
         guard let request else { return answer(.failure(.overloaded)) }
         submit(event(request)) { [self] failure in
@@ -186,17 +178,22 @@ public final class DomainShell: Sendable {
         }
     }
 
-    private func answer(_ request: RequestID, _ result: Result<DomainRefusal?, Failure>) {
-        queue.withLock { $0.answers.removeValue(forKey: request) }?(result)
+    func answer(_ request: RequestID, _ result: Result<DomainRefusal?, Failure>) {
+        waiters.withLock { $0.answers.removeValue(forKey: request) }?(result)
     }
 
-    private func submit(_ event: DomainEvent, completion: @escaping @Sendable (Failure?) -> Void) {
-        let isTaken = queue.withLock { queue in
-            guard !queue.isClosed else { return false }
-            queue.jobs.append(Job(event: event, completion: completion))
+    /// Has the domain take an event; `completion` is told once that is kept, or why not.
+    func submit(_ event: DomainEvent, completion: @escaping @Sendable (Failure?) -> Void) {
+        let isTaken = owned.withLock { owned in
+            guard !owned.isClosed else { return false }
+            guard owned.hasBegun else {
+                owned.early.append((event, completion))
+                return true
+            }
+            if take(event, &owned, completion) { signal.signal() }
             return true
         }
-        if isTaken { signal.signal() } else { completion(.stopping) }
+        if !isTaken { completion(.stopping) }
     }
 
     fileprivate func answered(_ call: CallID, _ outcome: CallOutcome) {
@@ -215,183 +212,17 @@ public final class DomainShell: Sendable {
     }
 
     /// Tells all who wait for an answer why there will be none.
-    private func refuseWaiters(_ failure: Failure) {
-        let (starts, answers) = queue.withLock { queue in
-            defer { (queue.starts, queue.answers) = ([:], [:]) }
-            return (Array(queue.starts.values), Array(queue.answers.values))
+    func refuseWaiters(_ failure: Failure) {
+        let (starts, answers) = waiters.withLock { waiters in
+            defer { (waiters.starts, waiters.answers) = ([:], [:]) }
+            return (Array(waiters.starts.values), Array(waiters.answers.values))
         }
         for start in starts { start(.failure(failure)) }
         for answer in answers { answer(.failure(failure)) }
     }
 
-    private func finish(_ request: RequestID, _ result: Result<Result<LogicalID, DomainRefusal>, Failure>) {
-        queue.withLock { $0.starts.removeValue(forKey: request) }?(result)
-    }
-
-    // MARK: - The owner's thread
-
-    /// What only the thread touches.
-    private final class Owner: @unchecked Sendable {
-        var domain: Domain
-        /// All that is kept.
-        var records: DomainRecords
-        let options: DomainOptions
-        let keeper: any DomainKeeper
-        var toldFailure: String?
-        /// A step whose changes could not be kept yet; nothing of it is done before.
-        var unkept: [DomainStep] = []
-
-        init(domain: Domain, records: DomainRecords, options: DomainOptions, keeper: any DomainKeeper) {
-            self.domain = domain
-            self.records = records
-            self.options = options
-            self.keeper = keeper
-        }
-    }
-
-    private func run() {
-        perform([owner.domain.begin(at: .current)], [], isDue: true)
-        var nextTick = DispatchTime.now() + Self.tick
-        while true {
-            _ = signal.wait(timeout: nextTick)
-            // What has come by now is taken before any lease is judged.
-            let now = Moment.current
-            var (jobs, looks, isClosed) = takeWaiting()
-            var steps = jobs.map { take($0.event, at: now) }
-            if isWorthWaiting(steps) && !isClosed {
-                usleep(Self.moment)
-                let more = takeWaiting()
-                steps += more.jobs.map { take($0.event, at: now) }
-                (jobs, looks, isClosed) = (jobs + more.jobs, looks + more.looks, more.isClosed)
-            }
-            let isDue = DispatchTime.now() >= nextTick
-            if isDue {
-                steps.append(take(.tick, at: now))
-                nextTick = .now() + Self.tick
-            }
-            if isClosed { steps.append(owner.domain.end(at: now)) }
-            perform(steps, jobs, isDue: isDue)
-            if isDue || !jobs.isEmpty { owner.keeper.maintain(owner.records, isIdle: jobs.isEmpty) }
-            for look in looks { look(view) }
-            if isClosed {
-                owner.keeper.close(owner.records)
-                return
-            }
-        }
-    }
-
-    private func takeWaiting() -> (jobs: [Job], looks: [Look], isClosed: Bool) {
-        queue.withLock { queue in
-            defer { (queue.jobs, queue.looks) = ([], []) }
-            return (queue.jobs, queue.looks, queue.isClosed)
-        }
-    }
-
-    /// Has the domain take an event, and sends what need not wait until that is kept.
-    private func take(_ event: DomainEvent, at now: Moment) -> DomainStep {
-        let step = owner.domain.handle(event, at: now)
-        for call in step.ahead { dispatcher.send(call) }
-        return step
-    }
-
-    private var view: DomainSnapshot {
-        DomainSnapshot(
-            records: owner.records, counters: counters.withLock { $0 }, failure: owner.keeper.failure)
-    }
-
-    /// Whether others that are on their way had better be kept together with these: where there are few of these, a sync for
-    /// each alone costs all of them more.
-    private func isWorthWaiting(_ steps: [DomainStep]) -> Bool {
-        let toKeep = steps.count { !$0.changes.isEmpty }
-        return toKeep > 0 && toKeep * 2 < queue.withLock { $0.starts.count }
-    }
-
-    /// Has the changes of steps kept, then carries their effects out.
-    ///
-    /// - Parameter isDue: whether what could not be kept before is to be tried again.
-    private func perform(_ taken: [DomainStep], _ jobs: [Job], isDue: Bool) {
-        let isNew = taken.contains { !$0.changes.isEmpty }
-        guard owner.unkept.isEmpty || isNew || isDue else { return postpone(taken, jobs) }
-        let steps = owner.unkept + taken
-        let changes = steps.flatMap(\.changes)
-        if !changes.isEmpty {
-            do { try owner.keeper.keep(changes, before: owner.records) } catch {
-                tellFailure("\(error)")
-                return isNew ? goBack(because: "\(error)", taken, jobs) : postpone(taken, jobs)
-            }
-            counters.withLock { $0.countCommit(isKept: true) }
-            for change in changes { owner.records.apply(change) }
-            owner.toldFailure = nil
-        }
-        owner.unkept = []
-        owner.domain.noteKept()
-        for job in jobs { job.completion(nil) }
-        for step in steps {
-            if !step.changes.isEmpty { follower?.follow(step.changes) }
-            for effect in step.effects { carryOut(effect) }
-        }
-    }
-
-    /// Answers what needs nothing kept; the rest of these steps, which change nothing, waits for what could not be kept.
-    private func postpone(_ steps: [DomainStep], _ jobs: [Job]) {
-        for job in jobs { job.completion(nil) }
-        for step in steps {
-            if step.isDoneAnyway { step.effects.forEach(carryOut) } else { owner.unkept.append(step) }
-        }
-    }
-
-    /// What was to happen could not be kept: nothing of it has happened, and the domain begins anew from what is kept. What
-    /// nodes have started meanwhile is stopped; Starts that they have not answered yet stay in doubt.
-    private func goBack(because reason: String, _ taken: [DomainStep], _ jobs: [Job]) {
-        dispatcher.abandonAll()
-        let lost = (owner.unkept + taken).flatMap(\.changes)
-        owner.domain = owner.domain.restarted(
-            from: owner.records, without: lost, options: owner.options, at: .current)
-        for (place, step) in taken.enumerated() {
-            if step.isDoneAnyway { step.effects.forEach(carryOut) }
-            guard place < jobs.count else { continue }
-            jobs[place].completion(step.isDoneAnyway ? nil : .notKept(reason))
-        }
-        refuseWaiters(.notKept(reason))
-        owner.unkept = [owner.domain.begin(at: .current)]
-    }
-
-    private func tellFailure(_ reason: String) {
-        counters.withLock { $0.countCommit(isKept: false) }
-        guard owner.toldFailure != reason else { return }
-        owner.toldFailure = reason
-        logger.error("the state cannot be stored: nothing is changed until it can", metadata: ["reason": "\(reason)"])
-    }
-
-    private func carryOut(_ effect: DomainEffect) {
-        switch effect {
-        case .call(let call): dispatcher.send(call)
-        case .abandon(let node): dispatcher.abandon(node)
-        case .started(let request, let result): finish(request, .success(result))
-        case .updated(let request, let refusal), .settled(let request, let refusal):
-            answer(request, .success(refusal))
-        case .reported(let update): follower?.follow(update)
-        case .updateController(let number, let update):
-            Task { [self] in
-                let outcome = await outside.update(update)
-                counters.withLock { $0.count(outcome) }
-                submit(.controllerAnswered(number, outcome)) { _ in }
-            }
-        case .note(let note):
-            logger.log(
-                level: note.level == .info ? .info : .warning, "\(note.text)",
-                metadata: note.fields.mapValues { .string($0) })
-        }
-    }
-}
-
-extension DomainStep {
-    /// Whether it can be done although nothing can be kept: it changes nothing, and asks no node for anything.
-    fileprivate var isDoneAnyway: Bool {
-        changes.isEmpty
-            && effects.allSatisfy { effect in
-                if case .call = effect { false } else { true }
-            }
+    func finish(_ request: RequestID, _ result: Result<Result<LogicalID, DomainRefusal>, Failure>) {
+        waiters.withLock { $0.starts.removeValue(forKey: request) }?(result)
     }
 }
 

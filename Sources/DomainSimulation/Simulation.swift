@@ -212,6 +212,7 @@ public struct Simulation {
         let result = step(&domain, now)
         for call in result.ahead { carryOut(.call(call)) }
         for change in result.changes { kept.apply(change) }
+        domain.beginKeeping()
         domain.noteKept()
         for effect in result.effects { carryOut(effect) }
     }

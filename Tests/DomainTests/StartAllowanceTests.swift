@@ -32,9 +32,11 @@ struct StartAllowanceTests {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)
         try Self.join(&domain)
+        domain.beginKeeping()
         domain.noteKept()
         let first = domain.handle(.start(TestDomain.function(), 2), at: Self.now)
         let call = try #require(Self.calls(first.effects).first)
+        domain.beginKeeping()
         domain.noteKept()
         let physical = PhysicalID(node: TestDomain.id(0), component: ComponentID(high: 1, low: 1))
         // The process may end before this is kept: then what was started runs unknown, and only one is allowed for.
@@ -88,6 +90,7 @@ struct StartAllowanceTests {
         _ = domain.begin(at: Self.now)
         try Self.join(&domain)
         let start = domain.handle(.start(TestDomain.function(), 2), at: Self.now)
+        domain.beginKeeping()
         domain.noteKept()
         let records = domain.records
         let physical = PhysicalID(node: TestDomain.id(0), component: ComponentID(high: 1, low: 1))

@@ -140,6 +140,7 @@ final class TestDomain {
     private func perform(_ step: DomainStep) {
         for change in step.changes { kept.apply(change) }
         precondition(kept == domain.records, "what is kept is not what is believed")
+        domain.beginKeeping()
         domain.noteKept()
         aheads += step.ahead.count
         let isOuter = queue.isEmpty
