@@ -67,12 +67,13 @@ extension Simulation {
         let records = kept
         if domain.records != records { violations.append("what is kept is not what is believed") }
         func complain(_ text: String) { violations.append(text) }
+        let owners = records.owners
         for id in wanted.sorted() {
             guard let record = records.instances[id] else {
                 complain("\(id) was started and is unknown")
                 continue
             }
-            let feasible = order.filter { isFeasible($0, record.specification) }
+            let feasible = feasible(for: record.specification, owners)
             guard let physical = record.physical else {
                 if !feasible.isEmpty { complain("\(id) runs nowhere, although \(feasible[0]) could take it") }
                 continue
@@ -112,22 +113,26 @@ extension Simulation {
         if !records.departed.isEmpty { complain("departed nodes are known still") }
     }
 
-    private func isFeasible(_ id: NodeID, _ specification: Specification) -> Bool {
-        guard let node = nodes[id], let requirements = try? Requirements(specification.requirementTexts) else {
-            return false
-        }
-        let capabilities = node.description.capabilities
-        switch specification {
-        case .function(let function):
-            guard capabilities.runtimes.contains(function.functionClass.runtime) else { return false }
-        case .resource(let resource):
-            // A name belongs to one node at a time.
-            let owned = node.description.providers.filter {
-                $0.classType == resource.classType && kept.owner(of: $0.id) == id
+    /// The nodes that can take this.
+    private func feasible(for specification: Specification, _ owners: [String: NodeID]) -> [NodeID] {
+        guard let requirements = try? Requirements(specification.requirementTexts) else { return [] }
+        return nodes.places.compactMap { place -> NodeID? in
+            let (id, description) = (nodes[place].id, nodes[place].description)
+            switch specification {
+            case .function(let function):
+                guard description.capabilities.runtimes.contains(function.functionClass.runtime) else { return nil }
+            case .resource(let resource):
+                // A name belongs to one node at a time.
+                guard
+                    description.providers.contains(where: {
+                        $0.classType == resource.classType && owners[$0.id] == id
+                    })
+                else { return nil }
             }
-            guard !owned.isEmpty else { return false }
+            let isMet = requirements.areMet(
+                by: id, description.capabilities, providers: Set(description.providers.map(\.id)))
+            return isMet ? id : nil
         }
-        return requirements.areMet(by: id, capabilities, providers: Set(node.description.providers.map(\.id)))
     }
 }
 
@@ -141,8 +146,14 @@ extension Specification {
 }
 
 extension DomainRecords {
-    /// Whose claim on a provider's name is the oldest.
-    fileprivate func owner(of provider: String) -> NodeID? {
-        nodes.values.compactMap { node in node.claims[provider].map { (node.id, $0) } }.min { $0.1 < $1.1 }?.0
+    /// Whose claim on each provider's name is the oldest.
+    fileprivate var owners: [String: NodeID] {
+        var first: [String: (node: NodeID, number: UInt64)] = [:]
+        for node in nodes.values {
+            for (name, number) in node.claims where first[name].map({ number < $0.number }) ?? true {
+                first[name] = (node.id, number)
+            }
+        }
+        return first.mapValues(\.node)
     }
 }
