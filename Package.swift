@@ -148,7 +148,7 @@ let package = Package(
         program("berth-domain-demo", ["Domain", "DomainPeers", "DomainWire"]),
 
         // Whole domains over simulated time (make simulate).
-        module("DomainSimulation", ["Domain"]),
+        module("DomainSimulation", ["Domain", "DomainMirror"]),
         program("berth-simulate", ["DomainSimulation", arguments]),
 
         // Test support.

@@ -21,11 +21,11 @@ extension Simulation {
         case 16..<18:
             guard let id = known.randomElement(using: &random) else { return start() }
             let targets = (0..<2).compactMap { _ in order.randomElement(using: &random) }
-            take { $0.handle(.intent(.migrate(id, to: targets), 0), at: $1) }
+            ask("intent:migrate:\(id)", targets.map(\.description).joined(separator: ","))
         case 18:
             guard let node = order.randomElement(using: &random) else { return }
             let isCordoned = Bool.random(using: &random)
-            take { $0.handle(.intent(.cordon(node, isCordoned), 0), at: $1) }
+            ask("intent:cordon:\(node)", isCordoned ? "yes" : "no")
         default: wantsReset = isLucky(20)
         }
     }

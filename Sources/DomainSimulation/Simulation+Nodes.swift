@@ -20,7 +20,7 @@ extension Simulation {
         let deadline = (Self.wall(time) + nodes[place].skew) / 1000 + 4
         let update = NodeUpdate(
             node: nodes[place].id, description: nodes[place].description, refreshDeadline: UInt64(deadline),
-            nonce: nonce)
+            nonce: nonce, health: health(), samples: samples(of: place))
         lastRequest += 1
         let request = lastRequest
         take { $0.handle(.update(update, problem: nil, request), at: $1) }

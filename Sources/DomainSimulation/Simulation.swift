@@ -1,8 +1,10 @@
 import Domain
+import DomainMirror
 
 /// One history of a whole domain: nodes that come, go, restart and answer late or never, a controller that starts, stops,
-/// patches and resets, an operator who moves and cordons, a domain that is killed at any moment, clocks that differ. Then all
-/// heals, and what must be true is checked. The same seed gives the same history.
+/// patches and resets, an operator who moves and cordons, a Redis that shows the domain and is cut off, filled, flushed and set
+/// back, a domain that is killed at any moment, clocks that differ. Then all heals, and what must be true is checked. The same
+/// seed gives the same history.
 public struct Simulation {
     /// How large and how wild a history is.
     public struct Shape: Sendable {
@@ -47,6 +49,9 @@ public struct Simulation {
         case nodeFault
         case revive(Int)
         case crash
+        case proxy(run: Int)
+        case redisFault
+        case redisRecovery(wasRestarted: Bool)
     }
 
     let shape: Shape
@@ -66,6 +71,18 @@ public struct Simulation {
     /// Which run of the domain's process this is.
     var run = 0
     var lastRequest: RequestID = 0
+
+    // MARK: Redis
+
+    /// What the domain's process shows there.
+    var proxy: MirrorProxy
+    /// What the proxy has still to be told.
+    var inbox: [MirrorProxy.News] = []
+    var redis: SimulatedRedis
+    let schema: Mirror.Schema
+    /// How old figures may be, in milliseconds; 0 for as old as they like.
+    let retention: Int
+    var intents = IntentBook()
 
     // MARK: The controller
 
@@ -100,6 +117,10 @@ public struct Simulation {
         if random.next() % 2 == 0 { options.strategy = .roundRobin }
         if random.next() % 4 == 0 { options.makesBeforeBreaking = true }
         chosen = options
+        schema = Mirror.Schema.allCases.randomElement(using: &random) ?? .both
+        retention = [0, 5_000, 60_000].randomElement(using: &random) ?? 0
+        proxy = MirrorProxy(domainID: options.domainID, schema: schema, retention: retention, from: kept)
+        redis = SimulatedRedis(loss: shape.loss / 4, random: Xoshiro(seed: seed &+ 2))
         domain = Domain(
             options: options, random: Xoshiro(seed: seed &+ 1), now: Moment(monotonic: time, wall: Self.wall(time)))
         for (number, id) in order.enumerated() {
@@ -122,20 +143,24 @@ public struct Simulation {
     public mutating func live() {
         take { $0.begin(at: $1) }
         agenda.add(.tick(run: run), at: time + 500)
+        agenda.add(.proxy(run: run), at: time)
         for place in nodes.places { expect(place, within: 3000) }
         let wild = shape.seconds * 1000
         for _ in 0..<shape.requests { agenda.add(.act, at: time + chance(wild)) }
         for _ in 0..<shape.crashes { agenda.add(.crash, at: time + chance(wild)) }
         for _ in 0..<max(2, shape.nodes / 3) { agenda.add(.nodeFault, at: time + chance(wild)) }
+        for _ in 0..<max(2, shape.seconds / 6) { agenda.add(.redisFault, at: time + chance(wild)) }
         advance(to: time + wild)
         heal()
         // Long enough for the longest back-off, and for each node to tell and be told of all others, one after the other.
         advance(to: time + 150_000 + shape.nodes * 200)
         check()
+        checkRedis()
         // Whatever is in doubt ends at its node's next reset.
         for place in nodes.places { restart(place, within: 3000) }
         advance(to: time + 60_000 + shape.nodes * 200)
         check()
+        checkRedis()
         for (node, doubts) in kept.doubts { violations.append("\(node) was reset and is in doubt still: \(doubts)") }
     }
 
@@ -153,7 +178,7 @@ public struct Simulation {
             nodes[place].partitionedUntil = 0
             if !nodes[place].isAlive { restart(place, within: 1000) }
         }
-        for node in kept.cordoned.sorted() { take { $0.handle(.intent(.cordon(node, false), 0), at: $1) } }
+        healRedis()
     }
 
     private mutating func perform(_ item: Item) {
@@ -171,6 +196,9 @@ public struct Simulation {
         case .nodeFault: if !isHealed { disturb() }
         case .revive(let place): if !nodes[place].isAlive { restart(place, within: 1000) }
         case .crash: if !isHealed { crash() }
+        case .proxy(let run): if run == self.run { workProxy() }
+        case .redisFault: if !isHealed { disturbRedis() }
+        case .redisRecovery(let wasRestarted): if !isHealed { redis.recover(wasRestarted: wasRestarted) }
         }
     }
 
@@ -184,6 +212,7 @@ public struct Simulation {
     mutating func take(_ step: (inout Domain, Moment) -> DomainStep) {
         let result = step(&domain, now)
         for change in result.changes { kept.apply(change) }
+        if !result.changes.isEmpty { inbox.append(.changes(result.changes)) }
         for effect in result.effects { carryOut(effect) }
     }
 
@@ -198,7 +227,11 @@ public struct Simulation {
         case .started(let request, let result):
             guard pending.remove(request) != nil, case .success(let id) = result else { return }
             wanted.insert(id)
-        case .updated, .reported, .settled, .note: break
+        case .reported(let update): if isLucky(reportShare) { inbox.append(.report(update, at: Self.wall(time))) }
+        case .settled(let request, let refusal):
+            guard let name = intents.settle(request) else { return }
+            inbox.append(.outcome(name, declined: refusal?.summary))
+        case .updated, .note: break
         case .updateController(let number, let update):
             if nonces.insert(update.nonce).inserted, nonces.count > 1 { violations.append("the nonce has changed") }
             if let last = counters.last, update.counter < last { violations.append("the counter fell") }
@@ -228,6 +261,7 @@ public struct Simulation {
             for change in domain.handle(.answered(last.call, last.outcome), at: now).changes { kept.apply(change) }
         }
         domain = Domain(records: kept, options: chosen, random: Xoshiro(seed: random.next()), now: now)
+        beginProxy()
         take { $0.begin(at: $1) }
         agenda.add(.tick(run: run), at: time + 500)
     }
