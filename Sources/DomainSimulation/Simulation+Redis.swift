@@ -5,8 +5,8 @@ import DomainMirror
 extension Simulation {
     // MARK: - The domain's proxy
 
-    /// How many reports of nodes are shown, in percent: as with a Redis that does not keep pace, not all of a large domain.
-    var reportShare: Int { max(2, min(100, 3_000 / shape.nodes)) }
+    /// How many reports of nodes are shown, in percent; not all, as with a Redis that does not keep pace.
+    var reportShare: Int { max(2, min(30, 3_000 / max(1, shape.nodes))) }
 
     /// The domain's process has begun anew: what its proxy had in mind is lost.
     mutating func beginProxy() {
