@@ -20,6 +20,10 @@ extension Simulation {
     /// The proxy shows what has happened meanwhile, and hands intents on.
     mutating func workProxy() {
         showNews()
+        for name in proxy.unfinished.sorted() {
+            guard case .string(let text)? = redis.model.values[IntentKey.result(of: name)] else { continue }
+            if text.contains("it was lost") { violations.append("\(name) was told to be lost, and is under way") }
+        }
         agenda.add(.proxy(run: run), at: time + min(proxy.patience(at: now), 1 + chance(200)))
     }
 
@@ -105,19 +109,37 @@ extension Simulation {
         }
     }
 
-    /// Redis is there and stays, and the operator wants all nodes used.
+    /// Redis is there and stays.
     mutating func healRedis() {
         redis.recover(wasRestarted: isLucky(30))
         redis.loss = 0
+    }
+
+    /// The operator wants all nodes used.
+    mutating func uncordon() {
         for id in order { put("intent:cordon:\(id)", "no") }
     }
 
     // MARK: - What must be true
 
-    /// Checks that Redis shows what is kept and nothing else of the domain's, that others' keys are as they were, and that each
-    /// intent has come to its end.
+    /// Checks that Redis shows what is kept and nothing else of the domain's, and that others' keys are as they were, unless the
+    /// database is left to another domain at present.
+    mutating func checkMirror() {
+        // What intents come to is news again.
+        repeat { showNews() } while !inbox.isEmpty
+        guard redis.isOpen else { return }
+        let found = redis.model.values
+        for (key, value) in redis.strangers where found[key] != value {
+            violations.append("\(key) was another's, and is now \(found[key].map { "\($0)" } ?? "gone")")
+        }
+        checkShown(found)
+        checkSeries(found)
+    }
+
+    /// Checks the mirror, and that each intent has come to its end.
     mutating func checkRedis() {
-        showNews()
+        checkMirror()
+        if !redis.isOpen { violations.append("the domain has no connection to Redis") }
         violations += intents.violations
         for name in intents.open.values.sorted() { violations.append("\(name) does not come to an end") }
         for name in proxy.unfinished.sorted() where !intents.open.values.contains(name) {
@@ -132,12 +154,8 @@ extension Simulation {
         for id in order where found["\(IntentKey.resultPrefix)cordon:\(id)"] == nil {
             violations.append("intent:cordon:\(id) has no outcome")
         }
+        checkAges(found)
         if let list = found[IntentKey.list] { violations.append("intents are left: \(list)") }
-        for (key, value) in redis.strangers where found[key] != value {
-            violations.append("\(key) was another's, and is now \(found[key].map { "\($0)" } ?? "gone")")
-        }
-        checkShown(found)
-        checkSeries(found)
     }
 
     private mutating func checkShown(_ found: [String: ModelRedis.Value]) {
@@ -165,18 +183,21 @@ extension Simulation {
     }
 
     private mutating func checkSeries(_ found: [String: ModelRedis.Value]) {
-        let prefix = "node:health:"
-        for (key, value) in found.sorted(by: { $0.key < $1.key }) where key.hasPrefix(prefix) {
-            guard let id = NodeID(String(key.dropFirst(prefix.count))), kept.nodes[id] != nil else {
-                violations.append("\(key) is of no node that is there")
-                continue
-            }
-            // They are looked at once in that time.
-            let oldest = Double(Self.wall(time) - 2 * retention - 1_000) / 1000
-            guard case .sorted(let members) = value, retention > 0 else { continue }
-            if members.values.contains(where: { $0 < oldest }) {
-                violations.append("\(key) has figures that are too old")
-            }
+        for key in found.keys.sorted() where key.hasPrefix(Self.healthPrefix) {
+            let id = NodeID(String(key.dropFirst(Self.healthPrefix.count)))
+            if id.flatMap({ kept.nodes[$0] }) == nil { violations.append("\(key) is of no node that is there") }
         }
     }
+
+    /// Once Redis has been there for long nothing is older than it may be; ages are looked at once in that time.
+    private mutating func checkAges(_ found: [String: ModelRedis.Value]) {
+        guard retention > 0 else { return }
+        let oldest = Double(Self.wall(time) - 2 * retention - 1_000) / 1000
+        for (key, value) in found.sorted(by: { $0.key < $1.key }) where key.hasPrefix(Self.healthPrefix) {
+            guard case .sorted(let members) = value, members.values.contains(where: { $0 < oldest }) else { continue }
+            violations.append("\(key) has figures that are too old")
+        }
+    }
+
+    private static var healthPrefix: String { "node:health:" }
 }

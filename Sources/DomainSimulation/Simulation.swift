@@ -151,6 +151,10 @@ public struct Simulation {
         for _ in 0..<max(2, shape.nodes / 3) { agenda.add(.nodeFault, at: time + chance(wild)) }
         for _ in 0..<max(2, shape.seconds / 6) { agenda.add(.redisFault, at: time + chance(wild)) }
         advance(to: time + wild)
+        // Redis first, while nodes are gone that come back only later.
+        healRedis()
+        advance(to: time + 6_000)
+        checkMirror()
         heal()
         // Long enough for the longest back-off, and for each node to tell and be told of all others, one after the other.
         advance(to: time + 150_000 + shape.nodes * 200)
@@ -178,7 +182,7 @@ public struct Simulation {
             nodes[place].partitionedUntil = 0
             if !nodes[place].isAlive { restart(place, within: 1000) }
         }
-        healRedis()
+        uncordon()
     }
 
     private mutating func perform(_ item: Item) {
