@@ -189,7 +189,10 @@ let package = Package(
         tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
         tests(
             "DomainProxyTests",
-            ["Domain", "DomainMirror", "DomainProxy", "DomainShell", "Redis", "TestSupport", logging]),
+            [
+                "Domain", "DomainMirror", "DomainProxy", "DomainShell", "DomainSimulation", "Redis", "TestSupport",
+                logging,
+            ]),
         tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service"]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("DomainStatusTests", ["Domain", "DomainShell", "DomainStatus", "TestSupport", "WireJSON"]),
