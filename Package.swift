@@ -193,7 +193,7 @@ let package = Package(
                 "Domain", "DomainMirror", "DomainProxy", "DomainShell", "DomainSimulation", "Redis", "TestSupport",
                 logging,
             ]),
-        tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service"]),
+        tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service", "TestSupport", logging]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("DomainStatusTests", ["Domain", "DomainShell", "DomainStatus", "TestSupport", "WireJSON"]),
         tests("DomainHTTPTests", ["Domain", "DomainHTTP", "DomainShell", "DomainStatus", "TestSupport", logging]),

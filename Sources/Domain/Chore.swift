@@ -25,6 +25,15 @@ extension Chore: Comparable {
         }
     }
 
+    /// The only node at which it can be done; nil where that depends.
+    var node: NodeID? {
+        switch self {
+        case .reset(let id), .peer(let id, of: _): id
+        case .stop(let physical): physical.node
+        case .patch, .place: nil
+        }
+    }
+
     private var rank: Int {
         switch self {
         case .reset: 0
@@ -48,6 +57,33 @@ struct ChoreState: Sendable {
     var isDoubtful = false
     /// The node whose coming or going made it necessary, where that is counted.
     var cause: NodeID?
+}
+
+/// The chores that are owed, to be found also by the node that has to do them.
+struct Chores: Sendable {
+    private var states: [Chore: ChoreState] = [:]
+    private var byNode: [NodeID: Set<Chore>] = [:]
+
+    /// How far a chore has come; nil where it is not owed.
+    subscript(chore: Chore) -> ChoreState? {
+        get { states[chore] }
+        set {
+            let former = states[chore]
+            states[chore] = newValue
+            guard let node = chore.node, (former == nil) != (newValue == nil) else { return }
+            if newValue != nil {
+                byNode[node, default: []].insert(chore)
+            } else {
+                byNode[node]?.remove(chore)
+                if byNode[node]?.isEmpty == true { byNode[node] = nil }
+            }
+        }
+    }
+
+    var isEmpty: Bool { states.isEmpty }
+
+    /// Those that only this node can do, in their order.
+    func of(_ node: NodeID) -> [Chore] { (byNode[node] ?? []).sorted() }
 }
 
 extension Domain {
@@ -88,8 +124,9 @@ extension Domain {
     }
 
     mutating func callFor(_ chore: Chore, _ node: NodeRecord, _ request: NodeCall.Request) {
-        let id = call(node, request, for: .chore(chore))
-        chores[chore]?.call = id
+        let call = makeCall(node, request, for: .chore(chore))
+        chores[chore]?.call = call.id
+        effect(.call(call))
     }
 
     /// Takes the end of a chore's call.
@@ -140,7 +177,8 @@ extension Domain {
     /// Ends a chore, done or not.
     mutating func drop(_ chore: Chore) {
         waiting[chore] = nil
-        guard let state = chores.removeValue(forKey: chore) else { return }
+        guard let state = chores[chore] else { return }
+        chores[chore] = nil
         if let call = state.call, let (node, _) = calls.removeValue(forKey: call) { callsOfNode[node]?.remove(call) }
         if case .stop(let physical) = chore { leave(physical) }
         if let cause = state.cause { settleMesh(cause) }

@@ -12,7 +12,7 @@ extension Domain {
         }
         effect(
             .updateController(
-                records.sequence,
+                nextNumber,
                 DomainUpdate(
                     domainID: options.domainID, orchestratorURL: options.orchestratorURL, capabilities: capabilities,
                     refreshDeadline: UInt64(max(0, now.wall / 1000 + 2 * interval)), counter: records.counter,
@@ -22,11 +22,15 @@ extension Domain {
     /// Takes the controller's answer; a Reset concerns what was asked for before the update was sent, and nothing later.
     mutating func takeController(_ outcome: DomainUpdateOutcome, _ number: UInt64) {
         isControllerAsked = false
+        let told = controllerProblem
+        controllerProblem = outcome.problem
         switch outcome {
-        case .accepted: break
-        case .refused(let refusal):
-            note(.warning, "the controller refuses the domain", ["why": CallOutcome.refused(refusal).problem ?? ""])
-        case .failed(let reason): note(.warning, "the controller does not answer", ["why": reason])
+        case .accepted: if told != nil { note(.info, "the controller takes updates again") }
+        // Told once, and again where the reason changes.
+        case .refused, .failed:
+            if let problem = outcome.problem, problem != told {
+                note(.warning, "the controller does not take the domain's updates", ["why": problem])
+            }
         case .reset: reset(before: number)
         }
     }

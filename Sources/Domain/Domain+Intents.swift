@@ -50,7 +50,7 @@ extension Domain {
         for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
         change(.placed(id, nil))
         moves[physical] = move
-        discard(physical, record.specification.kind)
+        discard(physical, record.specification.kind, holding: shares[id])
     }
 
     /// Functions go to the first node in the given order that can take them, resources to the first or nowhere.

@@ -52,6 +52,7 @@ extension Domain {
         supplies[node] = supply
         guard supply.shares.contains(where: { share.fits(in: $0) }) else { return false }
         for (id, held) in holdings(of: node) where id != own { _ = supply.give(held) }
+        for (_, held) in (leaving[node] ?? [:]).sorted(by: { $0.key < $1.key }) { _ = supply.give(held) }
         return supply.give(share)
     }
 

@@ -7,7 +7,13 @@ extension Domain {
     /// Takes what a node says (domain specification, section 3.1).
     mutating func take(_ update: NodeUpdate, problem: DomainRefusal?, _ request: RequestID) {
         let id = update.node
-        if let problem { return effect(.updated(request, problem)) }
+        if let problem {
+            // The run of the node that was known has ended, and the next one cannot be taken.
+            if let known = records.nodes[id], known.nonce != update.nonce, !isFormer(update.nonce, of: id) {
+                remove([id])
+            }
+            return effect(.updated(request, problem))
+        }
         var update = update
         // Readers of the mirror cannot read what is no number, and what differs from itself would change at each refresh.
         if !update.description.capabilities.cpuFrequency.isFinite { update.description.capabilities.cpuFrequency = 0 }
@@ -25,19 +31,26 @@ extension Domain {
             if known.description != update.description { describe(known, anew: update.description) }
             return accept(update, request)
         }
-        var former = (live[id]?.formerNonces ?? []).filter { now.monotonic - $0.at < Self.theftMemory }
-        guard !former.contains(where: { $0.nonce == update.nonce }) else {
+        guard !isFormer(update.nonce, of: id) else {
             note(.warning, "two processes say that they are the same node", ["node": "\(id)"])
             return effect(
                 .updated(
                     request,
                     DomainRefusal("node id in use", detail: "another process has registered as \(id) meanwhile")))
         }
-        former.append((known.nonce, now.monotonic))
+        let former = formerNonces(of: id) + [(known.nonce, now.monotonic)]
         note(.info, "a node has restarted", ["node": "\(id)"])
-        remove(id)
+        remove([id])
         add(update, formerNonces: Array(former.suffix(Self.formerNonces)))
         accept(update, request)
+    }
+
+    private func formerNonces(of id: NodeID) -> [(nonce: UInt64, at: Int)] {
+        (live[id]?.formerNonces ?? []).filter { now.monotonic - $0.at < Self.theftMemory }
+    }
+
+    private func isFormer(_ nonce: UInt64, of id: NodeID) -> Bool {
+        formerNonces(of: id).contains { $0.nonce == nonce }
     }
 
     private mutating func accept(_ update: NodeUpdate, _ request: RequestID) {
@@ -77,7 +90,44 @@ extension Domain {
         if known.description.invocationURL != description.invocationURL { record.isMeshed = false }
         enter(record)
         if record.isReset && !record.isMeshed { mesh(record.id) }
+        reconsider(record.id)
         placeUnplaced()
+    }
+
+    /// What runs on a node that is not what it was goes elsewhere, if its requirements are not met here any more and are there
+    /// (domain specification, section 3.1).
+    private mutating func reconsider(_ node: NodeID) {
+        guard !records.cordoned.contains(node) else { return }
+        for id in (running[node] ?? []).sorted() {
+            guard let record = records.instances[id], let physical = record.physical, attempts[id] == nil,
+                let requirements = try? Requirements(record.specification.texts),
+                !isFeasible(node, record.specification, requirements, for: id),
+                hasOther(than: node, record.specification, requirements, shares[id] ?? NUMAShare())
+            else { continue }
+            note(
+                .info, "a node does not meet an instance's requirements any more",
+                ["node": "\(node)", "instance": "\(id)"])
+            running[node]?.remove(id)
+            settling.insert(id)
+            for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
+            change(.placed(id, nil))
+            discard(physical, record.specification.kind, holding: shares[id])
+            place(id)
+        }
+    }
+
+    private mutating func hasOther(
+        than node: NodeID, _ specification: Specification, _ requirements: Requirements, _ share: NUMAShare
+    ) -> Bool {
+        let others = withTables { tables, _ in
+            switch specification {
+            case .function(let function):
+                tables.functionCandidates(runtime: function.functionClass.runtime, requirements).nodes
+            case .resource(let resource):
+                tables.providerCandidates(resource, requirements, excluding: [node]).map(\.node)
+            }
+        }
+        return others.contains { $0 != node && hasRoom($0, for: share) }
     }
 
     private mutating func enter(_ record: NodeRecord) {
@@ -90,7 +140,7 @@ extension Domain {
     private mutating func claim(_ providers: [ResourceProvider], keeping former: [String: UInt64]) -> [String: UInt64] {
         var result: [String: UInt64] = [:]
         for provider in providers where result[provider.id] == nil {
-            result[provider.id] = former[provider.id] ?? nextNumber()
+            result[provider.id] = former[provider.id] ?? takeNumber()
         }
         return result
     }
@@ -109,7 +159,7 @@ extension Domain {
         guard var record = records.nodes[id], !record.isReset else { return }
         record.isReset = true
         change(.node(record))
-        if isConfirmed, records.doubts[id] != nil { change(.doubtsCleared(id)) }
+        if isConfirmed, records.doubts[id] != nil { change(.doubts(id, 0)) }
         forgetTables()
         mesh(id)
         placeUnplaced()
@@ -128,35 +178,43 @@ extension Domain {
         if meshOpen[id] == nil, records.departed.contains(id) { change(.departed(id, false)) }
     }
 
-    /// Takes a node out of the domain; what ran on it is started elsewhere.
-    mutating func remove(_ id: NodeID) {
-        guard let record = records.nodes[id] else { return }
-        for (name, number) in record.claims { unclaim(name, number) }
-        let lost = (running.removeValue(forKey: id) ?? []).sorted()
-        let open = (callsOfNode.removeValue(forKey: id) ?? []).sorted()
-        live[id] = nil
-        change(.nodeRemoved(id))
-        effect(.abandon(id))
+    /// Takes nodes out of the domain; what ran on them is started elsewhere. All of them leave before anybody is told or given
+    /// anything: many may be lost at once.
+    mutating func remove(_ ids: [NodeID]) {
+        let leaving = ids.compactMap { records.nodes[$0] }
+        guard !leaving.isEmpty else { return }
+        let starts = leaving.flatMap { record in startsUnderWay(at: record.id).map { (id: $0, node: record.id) } }
+        let lost = leaving.flatMap { (running[$0.id] ?? []).sorted() }
+        for record in leaving { takeOut(record) }
         forgetTables()
-
-        var starts: [LogicalID] = []
-        for call in open {
-            switch calls.removeValue(forKey: call)?.purpose {
-            case .start(let instance, _): starts.append(instance)
-            case .chore, nil: break
-            }
-        }
-        for chore in chores.keys.filter({ $0.isAt(id) }).sorted() { drop(chore) }
-        if record.isReset { change(.departed(id, true)) }
+        for record in leaving { for chore in chores.of(record.id) { drop(chore) } }
         for instance in lost {
             change(.placed(instance, nil))
             settling.insert(instance)
             for origin in [instance] + (origins[instance] ?? []) { noteDue(origin) }
         }
-        if record.isReset { dissolve(id) }
-        for instance in starts { failStart(of: instance, at: id, .unreachable("the node has left"), isDoubtful: false) }
+        for record in leaving where record.isReset { dissolve(record.id) }
+        for start in starts { failStart(of: start.id, at: start.node, .unreachable("the node has left")) }
         for instance in lost { place(instance) }
         placeUnplaced()
+    }
+
+    private func startsUnderWay(at node: NodeID) -> [LogicalID] {
+        (callsOfNode[node] ?? []).sorted().compactMap { call in
+            if case .start(let id, _) = calls[call]?.purpose { id } else { nil }
+        }
+    }
+
+    /// Forgets a node and all that was asked of it.
+    private mutating func takeOut(_ record: NodeRecord) {
+        let id = record.id
+        for (name, number) in record.claims { unclaim(name, number) }
+        running[id] = nil
+        live[id] = nil
+        change(.nodeRemoved(id))
+        effect(.abandon(id))
+        for call in callsOfNode.removeValue(forKey: id) ?? [] { calls[call] = nil }
+        if record.isReset { change(.departed(id, true)) }
     }
 
     // MARK: - Tables
@@ -169,7 +227,7 @@ extension Domain {
 
     /// Makes the tables where they are not known, and keeps what `body` changes in them.
     mutating func withTables<Result>(_ body: (inout PlacementTables, inout Xoshiro) -> Result) -> Result {
-        var tables = knownTables ?? makeTables()
+        var tables = knownTables ?? makeTables(of: records.nodes.values.filter(\.isReset))
         knownTables = nil
         defer { knownTables = tables }
         return body(&tables, &random)
@@ -178,9 +236,8 @@ extension Domain {
     /// Who owns each provider's name.
     private var owners: [String: NodeID] { claims.compactMapValues { $0.min { $0.key < $1.key }?.value } }
 
-    private func makeTables() -> PlacementTables {
+    func makeTables(of ready: [NodeRecord]) -> PlacementTables {
         let owners = owners
-        let ready = records.nodes.values.filter(\.isReset)
         let nodes = ready.filter { !records.cordoned.contains($0.id) }.map { record in
             PlacementTables.Node(
                 id: record.id, capabilities: record.description.capabilities,
@@ -207,17 +264,5 @@ extension Domain {
             }
         }
         return sum
-    }
-}
-
-extension Chore {
-    /// Whether it can only be done at this node.
-    func isAt(_ node: NodeID) -> Bool {
-        switch self {
-        case .reset(let id): id == node
-        case .peer(let id, of: _): id == node
-        case .stop(let physical): physical.node == node
-        case .patch, .place: false
-        }
     }
 }

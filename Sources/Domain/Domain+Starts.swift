@@ -38,7 +38,7 @@ extension Domain {
         let id = LogicalID(random: &random)
         if !share.isEmpty { shares[id] = share }
         attempts[id] = StartAttempt(
-            specification: specification, requirements: requirements, created: nextNumber(), request: request)
+            specification: specification, requirements: requirements, created: takeNumber(), request: request)
         tryNext(id)
     }
 
@@ -56,6 +56,9 @@ extension Domain {
 
     /// Tries those for which no node was found before, if the nodes have changed since.
     mutating func placeUnplaced() {
+        let waiting = parked.sorted()
+        parked = []
+        for id in waiting { tryNext(id) }
         guard !unplaced.isEmpty else { return }
         for (id, seen) in unplaced.sorted(by: { $0.key < $1.key }) where seen != generation { place(id) }
     }
@@ -65,12 +68,31 @@ extension Domain {
     /// Asks the next node, or gives up.
     mutating func tryNext(_ id: LogicalID) {
         guard var attempt = attempts[id] else { return }
-        guard let node = choose(id, &attempt).flatMap({ records.nodes[$0] }) else { return giveUp(id, attempt) }
-        // Recorded before it is sent: whatever becomes of the answer, it may run from now on.
-        changeDoubt(node.id, id, by: 1)
-        attempt.call = call(node, .start(attempt.specification), for: .start(id, attempt.specification.kind))
-        live[node.id]?.startedSinceReport += 1
+        guard let node = choose(id, &attempt).flatMap({ records.nodes[$0] }) else {
+            guard attempt.request != nil, canWait(attempt) else { return giveUp(id, attempt) }
+            parked.insert(id)
+            return attempts[id] = attempt
+        }
+        attempt.call = send(attempt.specification, for: id, to: node)
         attempts[id] = attempt
+    }
+
+    /// Whether a node that is just joining could take it: the reference finishes with a node that registers before it takes the
+    /// next request. One that has not answered its reset in time is not waited for.
+    private func canWait(_ attempt: StartAttempt) -> Bool {
+        let joining = records.nodes.values.filter {
+            !$0.isReset && !attempt.tried.contains($0.id) && chores[.reset($0.id)]?.failures == 0
+        }
+        guard !joining.isEmpty else { return false }
+        let tables = makeTables(of: joining)
+        return switch attempt.specification {
+        case .function(let function):
+            joining.contains {
+                tables.isFeasible($0.id, runtime: function.functionClass.runtime, attempt.requirements)
+            }
+        case .resource(let resource):
+            !tables.providerCandidates(resource, attempt.requirements, excluding: []).isEmpty
+        }
     }
 
     private mutating func choose(_ id: LogicalID, _ attempt: inout StartAttempt) -> NodeID? {
@@ -129,24 +151,22 @@ extension Domain {
     mutating func takeStart(
         _ outcome: CallOutcome, of id: LogicalID, _ kind: ComponentKind, at node: NodeID, call: CallID
     ) {
+        noteAnswer(of: node, isDoubtful: outcome.isDoubtful)
         guard let attempt = attempts[id], attempt.call == call else {
             // Stopped or reset while it was on its way.
-            changeDoubt(node, id, by: outcome.isDoubtful ? 0 : -1)
             if case .started(let physical) = outcome {
                 discard(PhysicalID(node: node, component: physical.component), kind)
             }
             return
         }
         guard case .started(let physical) = outcome else {
-            return failStart(of: id, at: node, outcome, isDoubtful: outcome.isDoubtful)
+            return failStart(of: id, at: node, outcome)
         }
         guard physical.node == node else {
             discard(PhysicalID(node: node, component: physical.component), kind)
             return failStart(
-                of: id, at: node, .failed("the node answered with the id of another node, \(physical.node)"),
-                isDoubtful: false)
+                of: id, at: node, .failed("the node answered with the id of another node, \(physical.node)"))
         }
-        changeDoubt(node, id, by: -1)
         attempts[id] = nil
         drop(.place(id))
         let former = records.instances[id]?.physical
@@ -163,12 +183,11 @@ extension Domain {
         running[node, default: []].insert(id)
         if let move = attempt.move { finish(move, at: node) }
         arrive(id)
-        if let former { discard(former, kind) }
+        if let former { discard(former, kind, holding: shares[id]) }
     }
 
     /// A node has failed a Start: the next one is tried, or nobody.
-    mutating func failStart(of id: LogicalID, at node: NodeID, _ outcome: CallOutcome, isDoubtful: Bool) {
-        if !isDoubtful { changeDoubt(node, id, by: -1) }
+    mutating func failStart(of id: LogicalID, at node: NodeID, _ outcome: CallOutcome) {
         guard var attempt = attempts[id] else { return }
         note(
             .warning, "a node has failed a start",
@@ -203,16 +222,12 @@ extension Domain {
         waiting[.place(id)] = now.monotonic + Self.backOff(failures)
     }
 
-    /// Counts what may run unknown.
-    mutating func changeDoubt(_ node: NodeID, _ id: LogicalID, by difference: Int) {
-        guard difference != 0, records.nodes[node] != nil else { return }
-        let count = max(0, (records.doubts[node]?[id] ?? 0) + difference)
-        change(.doubt(node, id, count))
-    }
-
     /// Has something stopped that should not run.
-    mutating func discard(_ physical: PhysicalID, _ kind: ComponentKind) {
+    ///
+    /// - Parameter share: what it holds of a NUMA node until it has stopped.
+    mutating func discard(_ physical: PhysicalID, _ kind: ComponentKind, holding share: NUMAShare? = nil) {
         guard records.nodes[physical.node] != nil else { return }
+        if let share { leaving[physical.node, default: [:]][physical] = share }
         change(.leftover(physical, kind, true))
         owe(.stop(physical))
     }

@@ -14,11 +14,11 @@ extension Domain {
             moves[move.key] = nil
             refuse(move.value, "the instance was stopped")
         }
-        let row = records.rows[id] ?? [:]
+        let (row, share) = (records.rows[id] ?? [:], shares[id])
         change(.instanceRemoved(id))
         if let physical = record.physical {
             running[physical.node]?.remove(id)
-            discard(physical, record.specification.kind)
+            discard(physical, record.specification.kind, holding: share)
         }
         for target in Set(row.values) { unlink(id, from: target) }
         for origin in (origins.removeValue(forKey: id) ?? []).sorted() where origin != id {

@@ -36,14 +36,22 @@ public struct Domain: Sendable {
         /// How many of its CPUs were busy by its last report, and how many functions were sent there since.
         var load = 0.0
         var startedSinceReport = 0
+        /// Its Starts that are under way.
+        var starts = StartAllowance()
     }
 
     var live: [NodeID: LiveNode] = [:]
+    /// What runs although it could not be kept that it does.
+    var strays: [PhysicalID: ComponentKind] = [:]
+    /// The nodes to which Starts were sent, or whose answers came, since changes were kept last.
+    var unsettled: Set<NodeID> = []
+    /// The number of the next instance or claim.
+    private(set) var nextNumber: UInt64
     /// What waits for the answer to a call, and at which node.
     var calls: [CallID: (node: NodeID, purpose: CallPurpose)] = [:]
     var callsOfNode: [NodeID: Set<CallID>] = [:]
     var lastCall: CallID = 0
-    var chores: [Chore: ChoreState] = [:]
+    var chores = Chores()
     /// Those chores that wait for their time.
     var waiting: [Chore: Int] = [:]
     /// How many chores a node's coming or going still needs.
@@ -53,18 +61,24 @@ public struct Domain: Sendable {
     /// Instances that lost their place, and whose new place, or that there is none, is not known yet: nobody is told of their
     /// whereabouts until it is.
     var settling: Set<LogicalID> = []
+    /// Starts of the controller that wait for a node which is just joining.
+    var parked: Set<LogicalID> = []
     /// Instances without a place, and the generation in which none was found.
     var unplaced: [LogicalID: Int] = [:]
     /// Moves that wait for the old place to be left.
     var moves: [PhysicalID: Move] = [:]
     /// What the functions hold that asked for a share of a NUMA node; only under the strategy LoadAware.
     var shares: [LogicalID: NUMAShare] = [:]
+    /// The same of what is being stopped.
+    var leaving: [NodeID: [PhysicalID: NUMAShare]] = [:]
     /// What nodes have set apart for such functions, as far as it was looked up since a node has changed.
     var supplies: [NodeID: NodeSupply] = [:]
     /// The node that the strategy RoundRobin chose last.
     var lastChosen: NodeID?
     var nextControllerUpdate: Int
     var isControllerAsked = false
+    /// Why the controller has not taken the last update; nil where it has.
+    var controllerProblem: String?
     var sentCapabilities: DomainCapabilities?
 
     /// A domain that goes on from `records`; its first step is ``begin(at:)``.
@@ -73,6 +87,7 @@ public struct Domain: Sendable {
         self.options = options
         self.random = random
         self.now = now
+        nextNumber = records.sequence
         nextControllerUpdate = now.monotonic
         for record in records.instances.values {
             if let physical = record.physical { running[physical.node, default: []].insert(record.id) }
@@ -93,11 +108,18 @@ public struct Domain: Sendable {
         if records.nonce == 0 {
             change(.identity(nonce: random.next() | 1, counter: records.counter, sequence: records.sequence))
         }
+        if records.domainID != options.domainID { change(.domain(options.domainID)) }
         for node in records.nodes.values.sorted(by: { $0.id < $1.id }) {
             if !node.isReset { owe(.reset(node.id)) } else if !node.isMeshed { mesh(node.id) }
         }
         for node in records.departed.sorted() { dissolve(node) }
-        for physical in records.leftovers.keys.sorted() { owe(.stop(physical)) }
+        for physical in records.leftovers.keys.sorted() {
+            owe(.stop(physical))
+            // It may have been told to stop before.
+            chores[.stop(physical)]?.isDoubtful = true
+        }
+        for (physical, kind) in strays.sorted(by: { $0.key < $1.key }) { discard(physical, kind) }
+        doubtStarts()
         for record in records.instances.values where record.physical == nil {
             settling.insert(record.id)
             unplaced[record.id] = -1
@@ -127,17 +149,17 @@ public struct Domain: Sendable {
     }
 
     private mutating func tick() {
-        for id in live.filter({ $0.value.leaseEnd < now.monotonic }).keys.sorted() {
-            note(.info, "a node's lease has ended", ["node": "\(id)"])
-            remove(id)
-        }
+        let expired = live.filter { $0.value.leaseEnd < now.monotonic }.keys.sorted()
+        for id in expired { note(.info, "a node's lease has ended", ["node": "\(id)"]) }
+        remove(expired)
         let due = waiting.filter { $0.value <= now.monotonic }.keys.sorted()
         for chore in due where chores[chore] != nil { perform(chore) }
         placeUnplaced()
+        takeBackAllowances()
         updateController()
     }
 
-    private mutating func finishStep() -> DomainStep {
+    mutating func finishStep() -> DomainStep {
         defer { step = DomainStep() }
         return step
     }
@@ -154,6 +176,9 @@ public struct Domain: Sendable {
         case .placed(let id, nil):
             // Who found no room before may find it now.
             if shares[id] != nil { generation += 1 }
+        case .leftover(let physical, _, false):
+            if leaving[physical.node]?.removeValue(forKey: physical) != nil { generation += 1 }
+        case .nodeRemoved(let id): leaving[id] = nil
         default: break
         }
     }
@@ -164,21 +189,25 @@ public struct Domain: Sendable {
         effect(.note(DomainNote(level, text, fields)))
     }
 
-    /// The number of the next instance or claim.
-    mutating func nextNumber() -> UInt64 {
-        let number = records.sequence
-        change(.identity(nonce: records.nonce, counter: records.counter, sequence: number + 1))
+    /// The number of the next instance or claim. Many are recorded at a time, so that not each one has to be kept.
+    mutating func takeNumber() -> UInt64 {
+        let number = nextNumber
+        nextNumber += 1
+        if nextNumber > records.sequence {
+            change(
+                .identity(nonce: records.nonce, counter: records.counter, sequence: number + Self.numbersRecorded))
+        }
         return number
     }
 
-    /// Asks a node for something.
-    @discardableResult
-    mutating func call(_ node: NodeRecord, _ request: NodeCall.Request, for purpose: CallPurpose) -> CallID {
+    private static let numbersRecorded: UInt64 = 256
+
+    /// A call to a node, whose answer is waited for from now on.
+    mutating func makeCall(_ node: NodeRecord, _ request: NodeCall.Request, for purpose: CallPurpose) -> NodeCall {
         lastCall += 1
         calls[lastCall] = (node.id, purpose)
         callsOfNode[node.id, default: []].insert(lastCall)
-        effect(.call(NodeCall(id: lastCall, node: node.id, agentURL: node.description.agentURL, request: request)))
-        return lastCall
+        return NodeCall(id: lastCall, node: node.id, agentURL: node.description.agentURL, request: request)
     }
 
     private mutating func take(_ outcome: CallOutcome, of id: CallID) {
@@ -201,12 +230,32 @@ enum CallPurpose: Hashable, Sendable {
 extension Domain {
     /// A domain that goes on from `records` in place of this one, whose calls are forgotten; leases go on. Its first step is
     /// ``begin(at:)``.
-    public func restarted(from records: DomainRecords, options: DomainOptions, at now: Moment) -> Domain {
+    ///
+    /// - Parameter lost: the changes that could not be kept. What has been started by them is stopped.
+    public func restarted(
+        from records: DomainRecords, without lost: [DomainChange], options: DomainOptions, at now: Moment
+    ) -> Domain {
         var domain = Domain(records: records, options: options, random: random, now: now)
+        domain.strays = strays
+        var kinds = records.instances.mapValues(\.specification.kind)
+        for change in lost {
+            switch change {
+            case .instance(let record):
+                kinds[record.id] = record.specification.kind
+                if let physical = record.physical { domain.strays[physical] = kinds[record.id] }
+            case .placed(let id, let physical?): domain.strays[physical] = kinds[id]
+            default: break
+            }
+        }
         domain.lastCall = lastCall
-        domain.nextControllerUpdate = nextControllerUpdate
+        // Not in the first step, which has to be kept before anything of it is done: the next tick says it.
+        domain.nextControllerUpdate = max(nextControllerUpdate, now.monotonic + 1)
         domain.sentCapabilities = sentCapabilities
-        for (id, node) in live where records.nodes[id] != nil { domain.live[id] = node }
+        domain.nextNumber = max(nextNumber, domain.nextNumber)
+        for (id, var node) in live where records.nodes[id] != nil {
+            node.starts = StartAllowance()
+            domain.live[id] = node
+        }
         return domain
     }
 }

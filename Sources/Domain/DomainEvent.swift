@@ -40,7 +40,7 @@ public enum Intent: Hashable, Sendable {
     case cordon(NodeID, Bool)
 }
 
-/// What a domain wants done. None of it may be done before the changes of the same step are durable.
+/// What a domain wants done. None of it may be done before the changes of the same step, and of all before it, are durable.
 public enum DomainEffect: Hashable, Sendable {
     /// A node's agent is to be called; calls of one node in this order.
     case call(NodeCall)
@@ -86,6 +86,8 @@ public struct DomainNote: Hashable, Sendable {
 
 /// What a step of a domain came to.
 public struct DomainStep: Hashable, Sendable {
+    /// Starts that may be sent before anything is kept: that so many may be under way is kept already.
+    public var ahead: [NodeCall] = []
     /// What is to be kept first.
     public var changes: [DomainChange] = []
     /// What is to be done then, in order.

@@ -49,8 +49,10 @@ public struct InstanceRecord: Hashable, Sendable {
 
 /// One change of what a domain keeps. Changes carry whole values: to apply one again changes nothing.
 public enum DomainChange: Hashable, Sendable {
-    /// The nonce and the counter of the updates to the controller, and the number of the next instance or claim.
+    /// The nonce and the counter of the updates to the controller, and which numbers instances and claims may have.
     case identity(nonce: UInt64, counter: UInt64, sequence: UInt64)
+    /// Whose state this is: the domain's name.
+    case domain(String)
     /// A node joined or changed.
     case node(NodeRecord)
     /// A node left, and with it what ran on it without being wanted or known.
@@ -71,19 +73,21 @@ public enum DomainChange: Hashable, Sendable {
     case leftover(PhysicalID, ComponentKind, Bool)
     /// Whether the node of an instance has still to be told where its outputs lead.
     case patchDue(LogicalID, Bool)
-    /// How many times a node was asked to start an instance without anybody knowing whether it did; 0 for never.
-    case doubt(NodeID, LogicalID, Int)
-    /// A node runs nothing that is not known.
-    case doubtsCleared(NodeID)
+    /// How many Starts may be under way to a node.
+    case allowance(NodeID, Int)
+    /// How many Starts a node may have carried out without anybody knowing.
+    case doubts(NodeID, Int)
 }
 
 /// All that a domain keeps: what survives a restart.
 public struct DomainRecords: Hashable, Sendable {
+    /// The domain's name; empty where nothing was kept yet.
+    public internal(set) var domainID = ""
     /// Drawn once, when the state begins.
     public internal(set) var nonce: UInt64 = 0
     /// Rises with each change of the domain's capabilities.
     public internal(set) var counter: UInt64 = 0
-    /// The number of the next instance or claim.
+    /// Instances and claims have numbers below this.
     public internal(set) var sequence: UInt64 = 0
     /// The nodes.
     public internal(set) var nodes: [NodeID: NodeRecord] = [:]
@@ -99,9 +103,10 @@ public struct DomainRecords: Hashable, Sendable {
     public internal(set) var leftovers: [PhysicalID: ComponentKind] = [:]
     /// Instances whose node has still to be told where their outputs lead.
     public internal(set) var patchesDue: Set<LogicalID> = []
-    /// What may run without anybody knowing its physical id, until its node is next reset: how many of each instance. A Start
-    /// that is on its way counts until its answer is here.
-    public internal(set) var doubts: [NodeID: [LogicalID: Int]] = [:]
+    /// How many Starts may be under way to each node: what a restart finds here may run without anybody knowing.
+    public internal(set) var allowances: [NodeID: Int] = [:]
+    /// How many instances may run without anybody knowing their physical ids, until their node is next reset.
+    public internal(set) var doubts: [NodeID: Int] = [:]
 
     /// Nothing.
     public init() {}
@@ -111,9 +116,11 @@ public struct DomainRecords: Hashable, Sendable {
         switch change {
         case .identity(let nonce, let counter, let sequence):
             (self.nonce, self.counter, self.sequence) = (nonce, counter, sequence)
+        case .domain(let name): domainID = name
         case .node(let record): nodes[record.id] = record
         case .nodeRemoved(let id):
             nodes[id] = nil
+            allowances[id] = nil
             doubts[id] = nil
             for physical in leftovers.keys where physical.node == id { leftovers[physical] = nil }
         case .cordon(let id, let isCordoned):
@@ -130,16 +137,15 @@ public struct DomainRecords: Hashable, Sendable {
         case .leftover(let physical, let kind, let isThere): leftovers[physical] = isThere ? kind : nil
         case .patchDue(let id, let isDue):
             if isDue { patchesDue.insert(id) } else { patchesDue.remove(id) }
-        case .doubt(let node, let id, let count):
-            doubts[node, default: [:]][id] = count == 0 ? nil : count
-            if doubts[node]?.isEmpty == true { doubts[node] = nil }
-        case .doubtsCleared(let node): doubts[node] = nil
+        case .allowance(let node, let count): allowances[node] = count == 0 ? nil : count
+        case .doubts(let node, let count): doubts[node] = count == 0 ? nil : count
         }
     }
 
     /// The changes that make these records out of nothing, in an order of their own: equal records give equal changes.
     public var snapshot: [DomainChange] {
         var changes = [DomainChange.identity(nonce: nonce, counter: counter, sequence: sequence)]
+        if !domainID.isEmpty { changes.append(.domain(domainID)) }
         changes += nodes.values.sorted { $0.id < $1.id }.map { .node($0) }
         changes += cordoned.sorted().map { .cordon($0, true) }
         changes += departed.sorted().map { .departed($0, true) }
@@ -147,9 +153,8 @@ public struct DomainRecords: Hashable, Sendable {
         changes += rows.sorted { $0.key < $1.key }.map { .row($0.key, $0.value) }
         changes += leftovers.sorted { $0.key < $1.key }.map { .leftover($0.key, $0.value, true) }
         changes += patchesDue.sorted().map { .patchDue($0, true) }
-        for (node, doubts) in doubts.sorted(by: { $0.key < $1.key }) {
-            changes += doubts.sorted { $0.key < $1.key }.map { .doubt(node, $0.key, $0.value) }
-        }
+        changes += allowances.sorted { $0.key < $1.key }.map { .allowance($0.key, $0.value) }
+        changes += doubts.sorted { $0.key < $1.key }.map { .doubts($0.key, $0.value) }
         return changes
     }
 }

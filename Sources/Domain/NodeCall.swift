@@ -50,7 +50,7 @@ public enum CallOutcome: Hashable, Sendable {
     var problem: String? {
         switch self {
         case .done, .started: nil
-        case .refused(let refusal): refusal.detail.map { "\(refusal.summary): \($0)" } ?? refusal.summary
+        case .refused(let refusal): refusal.sentence
         case .failed(let reason), .unreachable(let reason), .unknown(let reason): reason
         }
     }

@@ -177,4 +177,13 @@ public enum DomainUpdateOutcome: Hashable, Sendable {
     case refused(DomainRefusal)
     /// It cannot be reached, or gave no answer in time.
     case failed(String)
+
+    /// Why it has not taken the update; nil where it has.
+    var problem: String? {
+        switch self {
+        case .accepted, .reset: nil
+        case .refused(let refusal): refusal.sentence
+        case .failed(let reason): reason
+        }
+    }
 }

@@ -138,6 +138,9 @@ public struct DomainRefusal: Error, Hashable, Sendable {
     /// Why.
     public var detail: String?
 
+    /// Both together.
+    var sentence: String { detail.map { "\(summary): \($0)" } ?? summary }
+
     /// A refusal.
     public init(_ summary: String, detail: String? = nil) {
         self.summary = summary

@@ -82,7 +82,7 @@ public struct Dataset: Sendable {
             case .instanceRemoved(let id):
                 workflows[id] = nil
                 places[id] = nil
-            case .identity, .cordon, .departed, .row, .leftover, .patchDue, .doubt, .doubtsCleared: break
+            case .identity, .domain, .cordon, .departed, .row, .leftover, .patchDue, .allowance, .doubts: break
             }
         }
         return rows

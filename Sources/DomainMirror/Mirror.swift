@@ -97,7 +97,7 @@ public struct Mirror: Sendable {
                 instances.insert(id)
                 if records.rows[id] != nil { rows.insert(id) }
             case .row(let origin, _): rows.insert(origin)
-            case .identity, .departed, .leftover, .patchDue, .doubt, .doubtsCleared: break
+            case .identity, .domain, .departed, .leftover, .patchDue, .allowance, .doubts: break
             }
             records.apply(change)
         }

@@ -92,7 +92,7 @@ struct AgentResources: EdgelessApi_ResourceConfiguration.SimpleServiceProtocol {
     func start(
         request: EdgelessApi_ResourceInstanceSpecification, context: ServerContext
     ) async throws -> EdgelessApi_StartComponentResponse {
-        try await agent.start(.resource(ResourceSpecification(wire: request)))
+        try await agent.start(.resource(try ResourceSpecification(wire: request)))
     }
 
     func stop(request: EdgelessApi_InstanceIdVariant, context: ServerContext) async throws -> Google_Protobuf_Empty {

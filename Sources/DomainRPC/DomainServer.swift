@@ -16,6 +16,8 @@ public final class DomainServer: Sendable {
         /// Whether a node may only register with a certificate that has its id among its names. Counts where clients must
         /// have certificates at all.
         public var bindsNodesToCertificates = true
+        /// The names, as DNS name or URI, of certificates that may start, stop and patch; empty for whoever may connect.
+        public var controllerNames: Set<String> = []
         /// The most bytes of a message: code travels in them.
         public var messageLimit = 256 << 20
         /// The most bytes of all requests at once. What is beyond is answered with RESOURCE_EXHAUSTED.
@@ -63,9 +65,11 @@ public final class DomainServer: Sendable {
         nodeRegisterPort = nodeRegister.port
         budget = MemoryBudget(limit: settings.memoryLimit)
 
-        let methods = ServedMethods(service: service, logger: logger)
+        let methods = ServedMethods(
+            service: service, logger: logger,
+            callers: settings.controllerNames.isEmpty ? nil : settings.controllerNames)
         let registration = RegistrationService(
-            methods: methods,
+            methods: ServedMethods(service: service, logger: logger),
             bindsNodes: settings.bindsNodesToCertificates && settings.tls?.clientAuthority != nil)
         servers = [
             RunningServer(

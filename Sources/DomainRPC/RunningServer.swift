@@ -7,6 +7,7 @@ import Synchronization
 package final class RunningServer: Sendable {
     /// Where it listens.
     private let url: String
+    private let transport: HTTP2ServerTransport.Posix
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let task: Task<Void, any Error>
     private let isStopping = Atomic(false)
@@ -75,10 +76,9 @@ package final class RunningServer: Sendable {
             config.connection.maxIdleTime = .seconds(600)
             configure(&config)
         }
-        let server = GRPCServer(
-            transport: HTTP2ServerTransport.Posix(
-                listeningSocketDescriptor: Int(listener.take()), transportSecurity: security, config: config),
-            services: services)
+        transport = HTTP2ServerTransport.Posix(
+            listeningSocketDescriptor: Int(listener.take()), transportSecurity: security, config: config)
+        let server = GRPCServer(transport: transport, services: services)
         self.server = server
         task = Task(executorPreference: LoopExecutor.shared) { try await server.serve() }
     }
@@ -98,11 +98,13 @@ package final class RunningServer: Sendable {
     /// Lets what is being served end, for some time.
     package func stop(within grace: Duration) async {
         isStopping.store(true, ordering: .relaxed)
-        server.beginGracefulShutdown()
         let timer = Task { [task] in
             try await Task.sleep(for: grace)
             task.cancel()
         }
+        // What is said to a transport that does not listen yet is lost on it.
+        _ = try? await transport.listeningAddress
+        server.beginGracefulShutdown()
         _ = await task.result
         timer.cancel()
     }

@@ -8,12 +8,20 @@ import SwiftProtobuf
 struct ServedMethods: Sendable {
     let service: any DomainService
     let logger: Logger
+    /// The names of certificates that callers must have one of; nil for anybody.
+    var callers: Set<String>?
 
     func serve<Answer>(
         _ context: ServerContext, _ body: () async throws -> Answer
     ) async throws -> Answer {
         do {
-            return try await PeerIdentity.$current.withValue(PeerIdentity(context)) { try await body() }
+            let peer = PeerIdentity(context)
+            if let callers, callers.isDisjoint(with: peer.names ?? []) {
+                throw RPCError(
+                    code: .permissionDenied,
+                    message: "the certificate has none of the names in general.controller_names")
+            }
+            return try await PeerIdentity.$current.withValue(peer) { try await body() }
         } catch let error as RPCError {
             throw error
         } catch let error as WireError {
@@ -55,15 +63,25 @@ struct FunctionService: EdgelessApi_FunctionInstance.SimpleServiceProtocol {
         request: EdgelessApi_SpawnFunctionRequest, context: ServerContext
     ) async throws -> EdgelessApi_StartComponentResponse {
         try await methods.serve(context) {
-            let function: FunctionSpecification
-            do throws(WireError) {
-                function = try FunctionSpecification(wire: request, binaries: binaries)
-            } catch {
+            switch await read(request) {
+            case .success(let function):
+                return EdgelessApi_StartComponentResponse(try await methods.service.start(.function(function)))
+            case .failure(let error):
                 let refusal = DomainRefusal("Invalid function instance creation request", detail: error.reason)
                 return EdgelessApi_StartComponentResponse(Result<LogicalID, DomainRefusal>.failure(refusal))
             }
-            return EdgelessApi_StartComponentResponse(try await methods.service.start(.function(function)))
         }
+    }
+
+    /// Code from this size on is read apart from the network's threads, whose other connections would wait while it is hashed.
+    private static let largeCode = 1 << 20
+
+    private func read(_ request: EdgelessApi_SpawnFunctionRequest) async -> Result<FunctionSpecification, WireError> {
+        @Sendable func read() -> Result<FunctionSpecification, WireError> {
+            Result { () throws(WireError) in try FunctionSpecification(wire: request, binaries: binaries) }
+        }
+        guard request.code.binary.count >= Self.largeCode else { return read() }
+        return await withTaskExecutorPreference(globalConcurrentExecutor) { read() }
     }
 
     func stop(request: EdgelessApi_InstanceIdVariant, context: ServerContext) async throws -> Google_Protobuf_Empty {
@@ -85,7 +103,9 @@ struct ResourceService: EdgelessApi_ResourceConfiguration.SimpleServiceProtocol 
         try await methods.serve(context) {
             let answer: Result<LogicalID, DomainRefusal>
             do {
-                answer = try await methods.service.start(.resource(ResourceSpecification(wire: request)))
+                answer = try await methods.service.start(.resource(try ResourceSpecification(wire: request)))
+            } catch let error as WireError {
+                answer = .failure(DomainRefusal("Invalid resource specification", detail: error.reason))
             } catch {
                 methods.logger.error("a resource could not be started", metadata: ["error": "\(error)"])
                 answer = .failure(DomainRefusal("Resource creation rejected"))

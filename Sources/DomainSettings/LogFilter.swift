@@ -8,8 +8,9 @@ public enum LogFilter {
         var level: Logger.Level?
         for part in (filter ?? "").split(separator: ",") {
             let sides = part.split(separator: "=", maxSplits: 1)
-            let isOurs = sides.count == 1 || sides[0].hasPrefix("edgeless_orc") || sides[0].hasPrefix("berth")
-            guard isOurs, let name = sides.last, let named = named(String(name)) else { continue }
+            guard let target = sides.first, let name = sides.last else { continue }
+            let isOurs = sides.count == 1 || target.hasPrefix("edgeless_orc") || target.hasPrefix("berth")
+            guard isOurs, let named = named(String(name)) else { continue }
             level = min(level ?? named, named)
         }
         return level ?? .notice

@@ -34,6 +34,8 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
     public var messageLimit = 256 << 20
     /// Where status and metrics are shown over HTTP; empty for nowhere.
     public var statusURL = ""
+    /// The names of the certificates that may call the orchestrator's address; empty for all who may connect.
+    public var controllerNames: [String] = []
     /// The hosts that an agent's URL may name; empty for all.
     public var agentHosts: [String] = []
     /// Where the mirror of the domain goes.
@@ -62,6 +64,7 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
         do { table = try TOMLTable(string: toml) } catch { throw ConfigurationError("\(file): not TOML: \(error)") }
         var reader = SectionReader(table)
         do throws(ConfigurationError) {
+            try reader.needTables(["general", "baseline", "proxy", "proxy.dataset_settings"])
             try readGeneral(&reader)
             try readBaseline(&reader)
             try readProxy(&reader)
@@ -73,6 +76,7 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
         try reader.text("general.domain_register_url", &domainRegisterURL)
         try reader.text("general.domain_id", &options.domainID)
         guard !options.domainID.isEmpty else { throw ConfigurationError("general.domain_id is empty") }
+        guard !options.domainID.utf8.contains(0) else { throw ConfigurationError("general.domain_id has a NUL") }
         try reader.number("general.subscription_refresh_interval_sec", &options.refreshInterval, 1...86_400)
         try reader.text("general.orchestrator_url", &orchestratorURL)
         try reader.text("general.orchestrator_url_announced", &announcedURL)
@@ -92,6 +96,7 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
         try reader.number("general.call_deadline_seconds", &callDeadline, 1...3_600)
         try reader.number("general.message_limit_bytes", &messageLimit, 65_536...(1 << 31))
         try reader.number("general.node_limit", &options.nodeLimit, 1...1_000_000)
+        try reader.texts("general.controller_names", &controllerNames)
         try reader.texts("general.agent_hosts", &agentHosts)
         for host in agentHosts where !AgentHosts.isHost(host) {
             throw ConfigurationError(

@@ -20,6 +20,13 @@ struct SectionReader {
         }
     }
 
+    /// Refuses a section's name that has something else than a table.
+    func needTables(_ names: [String]) throws(ConfigurationError) {
+        for name in names where values[name] != nil {
+            throw ConfigurationError("\(name) is a section, which begins with [\(name)], and no key")
+        }
+    }
+
     /// The keys that nobody has asked for, sorted.
     var unknown: [String] { values.keys.filter { !asked.contains($0) }.sorted() }
 

@@ -22,6 +22,20 @@ final class CallDispatcher: Sendable {
         var agent: (url: String, caller: any NodeCaller)?
         /// Which life of the lane this is: calls of an earlier one do not count.
         var life = 0
+
+        /// Takes the next call out, if it is its turn.
+        ///
+        /// - Parameter mayGoOn: whether there is room for one more; where not, there is no call in what is returned.
+        mutating func next(_ limit: Int, mayGoOn: Bool) -> (NodeCall?, life: Int)? {
+            guard let call = waiting.first, !isExclusive else { return nil }
+            let isAlone = if case .start = call.request { false } else { true }
+            guard isAlone ? running == 0 : running < limit else { return nil }
+            guard mayGoOn else { return (nil, life) }
+            waiting.removeFirst()
+            running += 1
+            isExclusive = isAlone
+            return (call, life)
+        }
     }
 
     private struct State {
@@ -102,19 +116,15 @@ final class CallDispatcher: Sendable {
     }
 
     private func next(_ node: NodeID, _ state: inout State) -> (NodeCall, life: Int)? {
-        guard var lane = state.lanes[node], let call = lane.waiting.first, !lane.isExclusive else { return nil }
-        let isExclusive = if case .start = call.request { false } else { true }
-        guard isExclusive ? lane.running == 0 : lane.running < limits.perNode else { return nil }
-        guard state.inAll < limits.inAll else {
+        let mayGoOn = state.inAll < limits.inAll
+        // In place: a copy of the lane would be one of all that waits in it.
+        guard let (call, life) = state.lanes[node]?.next(limits.perNode, mayGoOn: mayGoOn) else { return nil }
+        guard let call else {
             state.held.insert(node)
             return nil
         }
-        lane.waiting.removeFirst()
-        lane.running += 1
-        lane.isExclusive = isExclusive
-        state.lanes[node] = lane
         state.inAll += 1
-        return (call, lane.life)
+        return (call, life)
     }
 
     private func carry(_ call: NodeCall, _ life: Int) async -> CallOutcome {

@@ -250,24 +250,27 @@ public final class DomainShell: Sendable {
     }
 
     private func run() {
-        perform([owner.domain.begin(at: .current)], [])
+        perform([owner.domain.begin(at: .current)], [], isDue: true)
         var nextTick = DispatchTime.now() + Self.tick
         while true {
             _ = signal.wait(timeout: nextTick)
-            gather()
             // What has come by now is taken before any lease is judged.
             let now = Moment.current
-            let (jobs, looks, isClosed) = queue.withLock { queue in
-                defer { (queue.jobs, queue.looks) = ([], []) }
-                return (queue.jobs, queue.looks, queue.isClosed)
+            var (jobs, looks, isClosed) = takeWaiting()
+            var steps = jobs.map { take($0.event, at: now) }
+            if isWorthWaiting(steps) && !isClosed {
+                usleep(Self.moment)
+                let more = takeWaiting()
+                steps += more.jobs.map { take($0.event, at: now) }
+                (jobs, looks, isClosed) = (jobs + more.jobs, looks + more.looks, more.isClosed)
             }
-            var steps = jobs.map { owner.domain.handle($0.event, at: now) }
             let isDue = DispatchTime.now() >= nextTick
             if isDue {
-                steps.append(owner.domain.handle(.tick, at: now))
+                steps.append(take(.tick, at: now))
                 nextTick = .now() + Self.tick
             }
-            perform(steps, jobs)
+            if isClosed { steps.append(owner.domain.end(at: now)) }
+            perform(steps, jobs, isDue: isDue)
             if isDue || !jobs.isEmpty { owner.keeper.maintain(owner.records, isIdle: jobs.isEmpty) }
             for look in looks { look(view) }
             if isClosed {
@@ -277,30 +280,51 @@ public final class DomainShell: Sendable {
         }
     }
 
+    private func takeWaiting() -> (jobs: [Job], looks: [Look], isClosed: Bool) {
+        queue.withLock { queue in
+            defer { (queue.jobs, queue.looks) = ([], []) }
+            return (queue.jobs, queue.looks, queue.isClosed)
+        }
+    }
+
+    /// Has the domain take an event, and sends what need not wait until that is kept.
+    private func take(_ event: DomainEvent, at now: Moment) -> DomainStep {
+        let step = owner.domain.handle(event, at: now)
+        for call in step.ahead { dispatcher.send(call) }
+        return step
+    }
+
     private var view: DomainSnapshot {
         DomainSnapshot(
             records: owner.records, counters: counters.withLock { $0 }, failure: owner.keeper.failure)
     }
 
-    /// Waits a moment for others that are on their way where few of them are here: a sync for each alone costs all of them more.
-    private func gather() {
-        let areFew = queue.withLock { !$0.jobs.isEmpty && !$0.isClosed && $0.jobs.count * 2 < $0.starts.count }
-        if areFew { usleep(Self.moment) }
+    /// Whether others that are on their way had better be kept together with these: where there are few of these, a sync for
+    /// each alone costs all of them more.
+    private func isWorthWaiting(_ steps: [DomainStep]) -> Bool {
+        let toKeep = steps.count { !$0.changes.isEmpty }
+        return toKeep > 0 && toKeep * 2 < queue.withLock { $0.starts.count }
     }
 
     /// Has the changes of steps kept, then carries their effects out.
-    private func perform(_ taken: [DomainStep], _ jobs: [Job]) {
+    ///
+    /// - Parameter isDue: whether what could not be kept before is to be tried again.
+    private func perform(_ taken: [DomainStep], _ jobs: [Job], isDue: Bool) {
+        let isNew = taken.contains { !$0.changes.isEmpty }
+        guard owner.unkept.isEmpty || isNew || isDue else { return postpone(taken, jobs) }
         let steps = owner.unkept + taken
-        owner.unkept = []
         let changes = steps.flatMap(\.changes)
         if !changes.isEmpty {
             do { try owner.keeper.keep(changes, before: owner.records) } catch {
-                return goBack(because: "\(error)", jobs)
+                tellFailure("\(error)")
+                return isNew ? goBack(because: "\(error)", taken, jobs) : postpone(taken, jobs)
             }
             counters.withLock { $0.countCommit(isKept: true) }
             for change in changes { owner.records.apply(change) }
             owner.toldFailure = nil
         }
+        owner.unkept = []
+        owner.domain.noteKept()
         for job in jobs { job.completion(nil) }
         for step in steps {
             if !step.changes.isEmpty { follower?.follow(step.changes) }
@@ -308,20 +332,35 @@ public final class DomainShell: Sendable {
         }
     }
 
-    /// What was to happen could not be kept: nothing of it has happened, and the domain begins anew from what is kept. Starts
-    /// whose answers are lost by this stay in doubt, as they are recorded.
-    private func goBack(because reason: String, _ jobs: [Job]) {
-        counters.withLock { $0.countCommit(isKept: false) }
-        if owner.toldFailure != reason {
-            owner.toldFailure = reason
-            logger.error(
-                "the state cannot be stored: nothing is changed until it can", metadata: ["reason": "\(reason)"])
+    /// Answers what needs nothing kept; the rest of these steps, which change nothing, waits for what could not be kept.
+    private func postpone(_ steps: [DomainStep], _ jobs: [Job]) {
+        for job in jobs { job.completion(nil) }
+        for step in steps {
+            if step.isDoneAnyway { step.effects.forEach(carryOut) } else { owner.unkept.append(step) }
         }
+    }
+
+    /// What was to happen could not be kept: nothing of it has happened, and the domain begins anew from what is kept. What
+    /// nodes have started meanwhile is stopped; Starts that they have not answered yet stay in doubt.
+    private func goBack(because reason: String, _ taken: [DomainStep], _ jobs: [Job]) {
         dispatcher.abandonAll()
-        owner.domain = owner.domain.restarted(from: owner.records, options: owner.options, at: .current)
-        for job in jobs { job.completion(.notKept(reason)) }
+        let lost = (owner.unkept + taken).flatMap(\.changes)
+        owner.domain = owner.domain.restarted(
+            from: owner.records, without: lost, options: owner.options, at: .current)
+        for (place, step) in taken.enumerated() {
+            if step.isDoneAnyway { step.effects.forEach(carryOut) }
+            guard place < jobs.count else { continue }
+            jobs[place].completion(step.isDoneAnyway ? nil : .notKept(reason))
+        }
         refuseWaiters(.notKept(reason))
         owner.unkept = [owner.domain.begin(at: .current)]
+    }
+
+    private func tellFailure(_ reason: String) {
+        counters.withLock { $0.countCommit(isKept: false) }
+        guard owner.toldFailure != reason else { return }
+        owner.toldFailure = reason
+        logger.error("the state cannot be stored: nothing is changed until it can", metadata: ["reason": "\(reason)"])
     }
 
     private func carryOut(_ effect: DomainEffect) {
@@ -343,6 +382,16 @@ public final class DomainShell: Sendable {
                 level: note.level == .info ? .info : .warning, "\(note.text)",
                 metadata: note.fields.mapValues { .string($0) })
         }
+    }
+}
+
+extension DomainStep {
+    /// Whether it can be done although nothing can be kept: it changes nothing, and asks no node for anything.
+    fileprivate var isDoneAnyway: Bool {
+        changes.isEmpty
+            && effects.allSatisfy { effect in
+                if case .call = effect { false } else { true }
+            }
     }
 }
 

@@ -96,7 +96,7 @@ extension Simulation {
         for id in order {
             guard let node = nodes[id] else { continue }
             let unknown = Set(node.running.keys).subtracting(known[id] ?? [])
-            let doubts = (records.doubts[id] ?? [:]).values.reduce(0, +)
+            let doubts = records.doubts[id] ?? 0
             if unknown.count > doubts { complain("\(id) runs \(unknown.count) that nobody knows, \(doubts) in doubt") }
             guard records.nodes[id]?.isReset == true else {
                 complain("\(id) is not in the domain")

@@ -215,8 +215,10 @@ public struct Simulation {
     /// Lets the domain take a step: its changes are kept, then its effects carried out.
     mutating func take(_ step: (inout Domain, Moment) -> DomainStep) {
         let result = step(&domain, now)
+        for call in result.ahead { carryOut(.call(call)) }
         for change in result.changes { kept.apply(change) }
         if !result.changes.isEmpty { inbox.append(.changes(result.changes)) }
+        domain.noteKept()
         for effect in result.effects { carryOut(effect) }
     }
 

@@ -56,7 +56,7 @@ public struct DomainFigures: Sendable {
         }
         leftovers = records.leftovers.count
         patchesDue = records.patchesDue.count
-        doubts = records.doubts.values.reduce(0) { $0 + $1.values.reduce(0, +) }
+        doubts = records.doubts.values.reduce(0, +)
         rows = records.rows.count
         departed = records.departed.count
         counters = view.counters

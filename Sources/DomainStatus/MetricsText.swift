@@ -53,7 +53,7 @@ public enum MetricsText {
                 figures.patchesDue
             ),
             (
-                "doubts", "Starts of which nobody knows whether a node carried them out, those under way among them.",
+                "doubts", "Starts of which nobody knows, at most, whether a node carried them out.",
                 figures.doubts
             ),
             ("departed_nodes", "Nodes that have left and that others may still know as peers.", figures.departed),

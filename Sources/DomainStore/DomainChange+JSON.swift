@@ -16,6 +16,7 @@ extension DomainChange {
                     writer.number("counter", counter)
                     writer.number("sequence", sequence)
                 }
+            case .domain(let name): writer.member("domain", name)
             case .node(let record):
                 writer.name("node")
                 record.write(to: &writer)
@@ -36,14 +37,20 @@ extension DomainChange {
                 writer.member(isThere ? "leftover" : "leftover_gone", kind.rawValue)
                 physical.write(to: &writer)
             case .patchDue(let id, let isDue): writer.member(isDue ? "patch_due" : "patched", "\(id)")
-            case .doubt(let node, let id, let count):
-                writer.member("doubt", "\(id)")
-                writer.member("node", "\(node)")
+            case .allowance(let node, let count):
+                writer.member("starts_allowed", "\(node)")
                 writer.member("count", count)
-            case .doubtsCleared(let node): writer.member("doubts_cleared", "\(node)")
+            case .doubts(let node, let count):
+                writer.member("doubts", "\(node)")
+                writer.member("count", count)
             }
         }
     }
+
+    /// The most Starts that are taken for possible: sums of them stay numbers.
+    private static let most = 1 << 40
+    /// Beyond this nothing can be counted on.
+    private static let numberLimit: UInt64 = 1 << 62
 
     /// Reads a change.
     ///
@@ -52,9 +59,14 @@ extension DomainChange {
         guard let first = json.members?.first else { throw DomainRecordError("a change is an object with a member") }
         switch first.name {
         case "identity":
-            self = .identity(
-                nonce: try first.value.word("nonce"), counter: try first.value.word("counter"),
-                sequence: try first.value.word("sequence"))
+            let (counter, sequence) = (try first.value.word("counter"), try first.value.word("sequence"))
+            guard max(counter, sequence) < Self.numberLimit else {
+                throw DomainRecordError("a counter or sequence that nothing can have counted")
+            }
+            self = .identity(nonce: try first.value.word("nonce"), counter: counter, sequence: sequence)
+        case "domain":
+            guard let name = first.value.string else { throw DomainRecordError("a domain without a name") }
+            self = .domain(name)
         case "node": self = .node(try NodeRecord(json: first.value))
         case "node_removed": self = .nodeRemoved(try first.value.identifier())
         case "cordoned", "uncordoned": self = .cordon(try first.value.identifier(), first.name == "cordoned")
@@ -74,12 +86,13 @@ extension DomainChange {
             else { throw DomainRecordError("a leftover without kind, node or component") }
             self = .leftover(physical, kind, first.name == "leftover")
         case "patch_due", "patched": self = .patchDue(try first.value.identifier(), first.name == "patch_due")
-        case "doubt":
+        case "starts_allowed", "doubts":
             guard let count = json["count"]?.integer, count >= 0 else {
-                throw DomainRecordError("a doubt without count")
+                throw DomainRecordError("\(first.name) without a count")
             }
-            self = .doubt(try json["node"].identifier(), try first.value.identifier(), count)
-        case "doubts_cleared": self = .doubtsCleared(try first.value.identifier())
+            let node: NodeID = try first.value.identifier()
+            self =
+                first.name == "doubts" ? .doubts(node, min(count, Self.most)) : .allowance(node, min(count, Self.most))
         default: throw DomainRecordError("\(first.name) is no kind of change")
         }
     }

@@ -2,7 +2,7 @@ import Domain
 import Storage
 import WireJSON
 
-/// Keeps what a domain must not forget in a state folder: each step's changes are a record of a journal, all of it a snapshot
+/// Keeps what a domain must not forget in a state folder: each step's changes are records of a journal, all of it a snapshot
 /// now and then, the code of functions in files of its own.
 ///
 /// Used by one thread, which holds the folder's `StoreLock`.
@@ -124,7 +124,7 @@ public final class DomainStore {
             kept.insert(binary.digest)
         }
         if journal.failed != nil { try rebuild(before) }
-        try journal.append([Self.record(of: changes)])
+        try journal.append(Self.records(of: changes))
     }
 
     /// Does what can wait: heals the store after a failure, writes the domain anew after many records, empties SQLite's log.
@@ -134,7 +134,11 @@ public final class DomainStore {
                 guard isIdle else { return }
                 try rebuild(records)
             }
-            let limit = isIdle ? Self.recordsWhenIdle : max(Self.recordsWhenBusy, 2 * records.instances.count)
+            // A large domain costs more to write anew, and is so the less often.
+            let limit =
+                isIdle
+                ? max(Self.recordsWhenIdle, records.instances.count / 2)
+                : max(Self.recordsWhenBusy, 2 * records.instances.count)
             if journal.recordsSinceSnapshot >= limit {
                 try journal.compact(snapshot: Self.record(of: records.snapshot))
                 kept = Set(records.instances.values.compactMap(\.specification.binary?.digest))
@@ -164,11 +168,21 @@ public final class DomainStore {
         report("the store was made anew from memory after a failure: \(journal.files.database)")
     }
 
-    private static func record(of changes: [DomainChange]) -> [UInt8] {
+    private static func record(of changes: some Collection<DomainChange>) -> [UInt8] {
         var writer = JSONWriter(capacity: 256 * changes.count)
         writer.array { array in for change in changes { change.write(to: &array) } }
         return writer.bytes
     }
+
+    /// Several records where there are many changes, so that none grows beyond what the journal takes: a change alone is within
+    /// its limit, as requests have one for their text.
+    private static func records(of changes: [DomainChange]) -> [[UInt8]] {
+        stride(from: 0, to: changes.count, by: changesPerRecord).map {
+            record(of: changes[$0..<min($0 + changesPerRecord, changes.count)])
+        }
+    }
+
+    private static let changesPerRecord = 32
 }
 
 extension Specification {

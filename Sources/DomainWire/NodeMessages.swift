@@ -4,7 +4,7 @@ extension NodeUpdate {
     /// Reads what a node says of itself (domain specification, section 1.3, rule 6). The URLs are not looked at here: a bad one
     /// is answered in another way than a malformed message.
     ///
-    /// - Throws: ``WireError`` where the node id is no UUID or a provider has no name or no class.
+    /// - Throws: ``WireError`` where the node id is no UUID, a provider has no name or no class, or there is too much text.
     package init(wire: EdgelessApi_UpdateNodeRequest) throws(WireError) {
         let node = try NodeID(wire: wire.nodeID, "node_id")
         var providers: [ResourceProvider] = []
@@ -18,6 +18,12 @@ extension NodeUpdate {
             providers.append(
                 ResourceProvider(id: provider.providerID, classType: provider.classType, outputs: provider.outputs))
         }
+        let capabilities = wire.capabilities
+        try TextLimit.check(
+            "resource_providers and capabilities",
+            [wire.agentURL, wire.invocationURL, capabilities.modelNameCpu, capabilities.modelNameGpu],
+            capabilities.labels, capabilities.runtimes,
+            providers.flatMap { [$0.id, $0.classType] + $0.outputs })
         self.init(
             node: node,
             description: NodeDescription(

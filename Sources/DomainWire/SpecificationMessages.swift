@@ -4,7 +4,7 @@ import FoundationEssentials
 extension FunctionSpecification {
     /// Reads a request to start a function (domain specification, section 1.3, rule 2).
     ///
-    /// - Throws: ``WireError`` where a part that is needed is missing or is no UUID.
+    /// - Throws: ``WireError`` where a part that is needed is missing or is no UUID, or where there is too much text.
     package init(
         wire: EdgelessApi_SpawnFunctionRequest, binaries: BinaryInterner
     ) throws(WireError) {
@@ -12,6 +12,11 @@ extension FunctionSpecification {
         guard wire.hasStateSpecification else {
             throw WireError("state_specification is missing: which state the function has")
         }
+        try TextLimit.check(
+            "code and annotations",
+            [wire.code.id, wire.code.functionType, wire.code.version, wire.code.code, wire.workflowID],
+            wire.code.outputs,
+            wire.annotations.texts)
         let stateID = try StateID(wire: wire.stateSpecification.stateID, "state_id")
         self.init(
             functionClass: FunctionClass(wire: wire.code, binaries: binaries), annotations: wire.annotations,
@@ -63,8 +68,12 @@ extension EdgelessApi_SpawnFunctionRequest {
 }
 
 extension ResourceSpecification {
-    /// Reads a request to start a resource. There is none that cannot be understood.
-    package init(wire: EdgelessApi_ResourceInstanceSpecification) {
+    /// Reads a request to start a resource.
+    ///
+    /// - Throws: ``WireError`` where there is too much text.
+    package init(wire: EdgelessApi_ResourceInstanceSpecification) throws(WireError) {
+        try TextLimit.check(
+            "configuration", [wire.resourceClassType, wire.workflowID], wire.configuration.texts)
         self.init(
             classType: wire.resourceClassType, configuration: wire.configuration, workflowID: wire.workflowID)
     }

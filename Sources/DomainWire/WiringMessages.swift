@@ -23,9 +23,10 @@ extension EdgelessApi_PatchRequest {
     /// Reads what the controller says (domain specification, section 1.3, rule 4): an entry of which either id is malformed is
     /// dropped; the node ids mean nothing.
     ///
-    /// - Throws: ``WireError`` where the origin is no UUID.
+    /// - Throws: ``WireError`` where the origin is no UUID, or where there is too much text.
     package func domainPatch() throws(WireError) -> (origin: LogicalID, mapping: [String: LogicalID]) {
         let origin = try LogicalID(wire: functionID, "function_id")
+        try TextLimit.check("output_mapping", Array(outputMapping.keys))
         return (
             origin,
             outputMapping.compactMapValues { target in

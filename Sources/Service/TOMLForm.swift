@@ -2,7 +2,7 @@
 public enum TOMLForm: Sendable {
     /// Keys only.
     case keys
-    /// Keys in tables, whose names may be dotted.
+    /// Keys in tables, whose names may be dotted; inline tables of plain values, on one line.
     case tables
 
     /// Refuses what no configuration of ours has before the TOML library sees it: some malformed tables end the library's
@@ -10,64 +10,92 @@ public enum TOMLForm: Sendable {
     ///
     /// - Parameter file: how to call the file in messages.
     public func check(_ toml: String, file: String) throws(ConfigurationError) {
-        var depth = 0
-        var line = 1
-        var quote: UInt8?
-        var isStatementStart = true
-        var isEscaped = false
-        var isComment = false
-        func refuse(_ what: String) -> ConfigurationError { ConfigurationError("\(file): line \(line): \(what)") }
-
-        for byte in toml.utf8 {
-            if byte == 0 { throw refuse("a NUL character") }
-            if byte == UInt8(ascii: "\n") {
-                // A text ends with its line: what the library says of one that does not is good enough.
-                (quote, isComment, isEscaped) = (nil, false, false)
-                isStatementStart = depth == 0
-                line += 1
-                continue
-            }
-            if isComment { continue }
-            if let open = quote {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\"), open == UInt8(ascii: "\"") {
-                    isEscaped = true
-                } else if byte == open {
-                    quote = nil
-                }
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"): continue
-            case UInt8(ascii: "#"): isComment = true
-            case UInt8(ascii: "\""), UInt8(ascii: "'"): quote = byte
-            case UInt8(ascii: "{"), UInt8(ascii: "}"): throw refuse("there are no keys that take a table")
-            case UInt8(ascii: "[") where isStatementStart:
-                guard isPlainHeader(toml, line: line) else {
-                    switch self {
-                    case .keys: throw refuse("there are no tables, only keys")
-                    case .tables: throw refuse("a table begins with its name in brackets, such as [general]")
-                    }
-                }
-                depth += 1
-            case UInt8(ascii: "["): depth += 1
-            case UInt8(ascii: "]"): depth = max(depth - 1, 0)
-            default: break
-            }
-            isStatementStart = false
+        // By bytes: for `Character` the two that end a line on other systems are one, and not a newline.
+        var scan = Scan(form: self)
+        // By bytes: for `Character` the two that end a line on other systems are one, and no newline.
+        for (number, line) in toml.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .enumerated()
+        {
+            guard let problem = line.contains(0) ? "a NUL character" : scan.take(Array(line)) else { continue }
+            throw ConfigurationError("\(file): line \(number + 1): \(problem)")
         }
     }
 
-    /// Whether a line is `[name]`, which the library can read; where there are only keys it is an unknown key then.
-    private func isPlainHeader(_ toml: String, line: Int) -> Bool {
-        let lines = toml.split(separator: "\n", omittingEmptySubsequences: false)
-        guard line <= lines.count else { return false }
-        let header = lines[line - 1]
-        switch self {
-        case .keys: return header.wholeMatch(of: #/[ \t]*\[[A-Za-z0-9_\-]+\][ \t\r]*(#.*)?/#) != nil
-        case .tables:
-            return header.wholeMatch(of: #/[ \t]*\[[A-Za-z0-9_\-]+(\.[A-Za-z0-9_\-]+)*\][ \t\r]*(#.*)?/#) != nil
+    /// Goes through a text line by line.
+    private struct Scan {
+        let form: TOMLForm
+        /// How many lists are open.
+        private var depth = 0
+
+        init(form: TOMLForm) { self.form = form }
+
+        /// What is wrong with the next line; nil where nothing is.
+        mutating func take(_ line: [UInt8]) -> String? {
+            var place = 0
+            var isStart = depth == 0
+            while place < line.count {
+                let byte = line[place]
+                place += 1
+                switch byte {
+                case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"): continue
+                case UInt8(ascii: "#"): return nil
+                // A text ends with its line: what the library says of one that does not is good enough.
+                case UInt8(ascii: "\""), UInt8(ascii: "'"): place = Self.end(ofText: byte, in: line, from: place)
+                case UInt8(ascii: "["):
+                    if isStart {
+                        guard form.isHeader(String(decoding: line, as: UTF8.self)) else { return form.headerNeeded }
+                        return nil
+                    }
+                    depth += 1
+                case UInt8(ascii: "]"): depth = max(depth - 1, 0)
+                case UInt8(ascii: "{"), UInt8(ascii: "}"):
+                    guard form == .tables else { return "there are no keys that take a table" }
+                    let rest = String(decoding: line[(place - 1)...], as: UTF8.self)
+                    guard depth == 0, let match = rest.prefixMatch(of: TOMLForm.inlineTable) else {
+                        return "a table in braces has keys with texts, numbers, true or false, all on one line"
+                    }
+                    place += match.output.utf8.count - 1
+                default: break
+                }
+                isStart = false
+            }
+            return nil
         }
+
+        private static func end(ofText quote: UInt8, in line: [UInt8], from start: Int) -> Int {
+            var place = start
+            while place < line.count, line[place] != quote {
+                place += line[place] == UInt8(ascii: "\\") && quote == UInt8(ascii: "\"") ? 2 : 1
+            }
+            return min(place + 1, line.count)
+        }
+    }
+
+    /// Whether a line is the header of a table, which the library can read; where there are only keys it is an unknown key then.
+    private func isHeader(_ line: String) -> Bool {
+        switch self {
+        case .keys: line.wholeMatch(of: #/[ \t]*\[[A-Za-z0-9_\-]+\][ \t\r]*(?:#.*)?/#) != nil
+        case .tables: line.wholeMatch(of: Self.header) != nil || line.wholeMatch(of: Self.arrayHeader) != nil
+        }
+    }
+
+    private var headerNeeded: String {
+        switch self {
+        case .keys: "there are no tables, only keys"
+        case .tables: "a table begins with its name in brackets, such as [general]"
+        }
+    }
+
+    // Computed, as a regex cannot be shared between threads.
+    private static var header: Regex<Substring> {
+        #/[ \t]*\[[ \t]*(?:[A-Za-z0-9_\-]+|"[^"\\\p{Cc}]+"|'[^'\p{Cc}]+')(?:[ \t]*\.[ \t]*(?:[A-Za-z0-9_\-]+|"[^"\\\p{Cc}]+"|'[^'\p{Cc}]+'))*[ \t]*\][ \t\r]*(?:#.*)?/#
+    }
+
+    private static var arrayHeader: Regex<Substring> {
+        #/[ \t]*\[\[[ \t]*[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]+)*[ \t]*\]\][ \t\r]*(?:#.*)?/#
+    }
+
+    private static var inlineTable: Regex<Substring> {
+        #/\{[ \t]*(?:[A-Za-z0-9_.\-]+[ \t]*=[ \t]*(?:"[^"\\\p{Cc}]*"|'[^'\p{Cc}]*'|[A-Za-z0-9_+.:\-]+)(?:[ \t]*,[ \t]*[A-Za-z0-9_.\-]+[ \t]*=[ \t]*(?:"[^"\\\p{Cc}]*"|'[^'\p{Cc}]*'|[A-Za-z0-9_+.:\-]+))*)?[ \t]*\}/#
     }
 }

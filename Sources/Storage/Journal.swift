@@ -20,8 +20,8 @@ public final class Journal {
     /// Records appended since the last snapshot (since the start, where there is none).
     public private(set) var recordsSinceSnapshot: Int
 
-    /// The largest payload of a record, in bytes (64 MiB).
-    public static let payloadLimit = 64 << 20
+    /// The largest payload of a record, in bytes (1 GiB).
+    public static let payloadLimit = 1 << 30
     /// How long the write-ahead log may grow, in bytes, before `append` empties it first.
     static let logLimit = 4 << 20
     /// From which length on `maintain` empties it.

@@ -71,12 +71,9 @@ struct MadeRecords {
         let node = node(number % nodeCount + 1)
         let physical = PhysicalID(node: node, component: ComponentID(high: 0xC0DE, low: UInt64(number)))
         return [
-            .identity(nonce: 1, counter: 1, sequence: 1 << 32 + UInt64(number)), .doubt(node, id, 1),
-            .doubt(node, id, 0),
             .instance(
                 InstanceRecord(
-                    id: id, specification: .function(specification), created: UInt64(number), physical: physical)
-            ),
+                    id: id, specification: .function(specification), created: UInt64(number), physical: physical))
         ]
     }
 

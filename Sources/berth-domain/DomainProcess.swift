@@ -28,6 +28,13 @@ struct DomainProcess {
             orchestratorURL: try url(configuration.orchestratorURL, "general.orchestrator_url"),
             nodeRegisterURL: try url(configuration.nodeRegisterURL, "general.node_register_url"))
         settings.tls = tls.server
+        settings.controllerNames = Set(configuration.controllerNames)
+        guard settings.controllerNames.isEmpty || tls.server?.clientAuthority != nil else {
+            printError(
+                "\(configFile): general.controller_names: without server_ca_path in tls_config.toml nobody has to show a "
+                    + "certificate")
+            throw Status.configuration
+        }
         settings.messageLimit = configuration.messageLimit
         var options = configuration.options
         options.orchestratorURL = try announced(configuration, settings.orchestratorURL, log)
@@ -38,9 +45,15 @@ struct DomainProcess {
         signal(SIGPIPE, SIG_IGN)
         // Signals are taken from here on, so that none that comes early is lost.
         let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint])
-        let folder = stateDirectory ?? "/var/lib/berth/domain/\(options.domainID)"
+        let folder = try stateFolder(of: options.domainID)
         let lock = try takeLock(folder)
         let (store, records) = try openStore(folder, log)
+        guard records.domainID.isEmpty || records.domainID == options.domainID else {
+            printError(
+                "\(folder) has the state of the domain \(records.domainID.debugDescription), and general.domain_id in "
+                    + "\(configFile) is \(options.domainID.debugDescription): give --state-dir another folder")
+            throw Status.configuration
+        }
         let outside = try Outside(
             controller: try url(configuration.domainRegisterURL, "general.domain_register_url"), tls: tls.client,
             messageLimit: configuration.messageLimit)
@@ -146,6 +159,17 @@ struct DomainProcess {
             printError("\(configFile): proxy.redis_url: \(error)")
             throw Status.configuration
         }
+    }
+
+    private func stateFolder(of domainID: String) throws -> String {
+        if let stateDirectory { return stateDirectory }
+        guard !domainID.contains("/"), domainID != ".", domainID != ".." else {
+            printError(
+                "\(configFile): general.domain_id: \(domainID.debugDescription) is no name of a folder; give --state-dir"
+            )
+            throw Status.configuration
+        }
+        return "/var/lib/berth/domain/\(domainID)"
     }
 
     private func takeLock(_ folder: String) throws -> StoreLock {

@@ -67,6 +67,37 @@ import Testing
         await controller.stop()
     }
 
+    @Test("the state of another domain is not served: a folder that was copied or named by mistake ends it with 78")
+    func foreignState() async throws {
+        let site = try DomainSite()
+        let first = try await site.serve()
+        first.signal(SIGTERM)
+        #expect(try await first.end() == 0)
+        let other = try DomainSite(domainID: "domain-other")
+        let second = try Program(
+            [other.binary, "-c", other.config, "--state-dir", "\(site.folder.path)/state"],
+            output: "\(other.folder.path)/log")
+        #expect(try await second.end() == 78)
+        #expect(second.text.contains("\"domain-test\"") && second.text.contains("\"domain-other\""), "\(second.text)")
+        #expect(try await Self.endOfService(site) == 0)
+    }
+
+    @Test("controllers are named by their certificates: without mutual TLS that ends it with 78")
+    func namesWithoutCertificates() async throws {
+        let site = try DomainSite()
+        try site.write("controller_names = [\"controller\"]")
+        let process = try site.spawn()
+        #expect(try await process.end() == 78)
+        #expect(process.text.contains("server_ca_path"), "\(process.text)")
+    }
+
+    /// Starts a domain once more and ends it orderly.
+    private static func endOfService(_ site: DomainSite) async throws -> Int32? {
+        let program = try await site.serve()
+        program.signal(SIGTERM)
+        return try await program.end()
+    }
+
     @Test("two processes never use one state folder")
     func lock() async throws {
         let site = try DomainSite()

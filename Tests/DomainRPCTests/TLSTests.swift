@@ -93,6 +93,29 @@ import Testing
         }
     }
 
+    @Test(
+        "where controllers are named, a node's certificate starts, stops and patches nothing, and still registers the node"
+    )
+    func controllerNames() async throws {
+        var settings = settings(mutual: true)
+        settings.controllerNames = ["controller"]
+        try await Serving.serving(settings, tls: client("node")) { (serving) async throws in
+            #expect(await call(serving)?.contains("status 7 (") == true)
+            let function = Specification.function(Sample.function)
+            #expect(
+                await failure { _ = try await serving.orchestrator.start(function) }?.contains("status 7 (") == true)
+            let id = LogicalID(high: 1, low: 1)
+            #expect(
+                await failure { try await serving.orchestrator.stop(id, kind: .function) }?.contains("status 7 (")
+                    == true)
+            #expect(try await serving.update(EdgelessApi_UpdateNodeRequest(Sample.update())) == nil)
+            #expect(serving.stub.asked == ["update \(Sample.node)"])
+        }
+        try await Serving.serving(settings, tls: client("controller")) { (serving) async throws in
+            #expect(await call(serving) == nil)
+        }
+    }
+
     @Test("plaintext reaches nothing where TLS is spoken, and does not end the server")
     func plaintext() async throws {
         try await Serving.serving(settings(), tls: client()) { (serving) async throws in

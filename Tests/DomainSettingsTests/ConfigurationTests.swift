@@ -1,7 +1,9 @@
 import Domain
 import DomainMirror
 import DomainSettings
+import Logging
 import Service
+import TestSupport
 import Testing
 
 /// Section 2.1 of the domain specification.
@@ -75,6 +77,45 @@ import Testing
     }
 
     @Test(
+        "what the reference reads is read: line ends of other systems, blanks and quotes in headers, tables in braces",
+        arguments: [
+            "[general]\r\ndomain_id = \"d\"\r\n[proxy]\r\nproxy_type = \"Redis\"\r\n[proxy.dataset_settings]\r\ndataset_path = \"/x\"\r\n",
+            "[ general ]\ndomain_id = \"d\"\n['proxy']\nproxy_type = \"Redis\"\n[ \"proxy\" . dataset_settings ]\ndataset_path = \"/x\"",
+            "general = {domain_id = \"d\"}\n[proxy]\nproxy_type = \"Redis\" # {\ndataset_settings = { dataset_path = \"/x\", append = true } # x",
+            "general.domain_id = 'd'\nproxy = {proxy_type = 'Redis', dataset_settings.dataset_path = '/x'}",
+            "[general]\ndomain_id = \"d\"\n[[ extra ]]\na = {}\n[proxy]\nproxy_type = \"Redis\"\n[proxy.dataset_settings]\ndataset_path = \"/x\"",
+        ])
+    func forms(_ text: String) throws {
+        let configuration = try read(text)
+        #expect(configuration.options.domainID == "d" && configuration.proxyType == .redis)
+        #expect(configuration.dataset?.path == "/x")
+    }
+
+    @Test(
+        "random files built from TOML's own signs are read or refused, and end nothing",
+        arguments: 0..<50 as Range<UInt64>)
+    func random(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let signs = [
+            "[", "]", "{", "}", "\"", "'", "=", ".", ",", "#", "\n", "\r\n", " ", "a", "general", "proxy", "1", "-",
+            "\\",
+            "true", "[a]", "[[a]]", "{a = 1}", "a = ", "{a.b = 'c'}",
+        ]
+        for _ in 0..<200 {
+            let text = (0..<Int.random(in: 0...12, using: &random)).map { _ in
+                signs[Int.random(in: 0..<signs.count, using: &random)]
+            }.joined()
+            _ = try? read(text)
+        }
+    }
+
+    @Test("W3: no filter of the log ends the program", arguments: ["", "=", "info,=", "=,==", ",", "edgeless_orc="])
+    func filters(_ text: String) {
+        let level = LogFilter.level(of: text)
+        #expect(level == (text.hasPrefix("info") ? .info : .notice))
+    }
+
+    @Test(
         "W3: a value that cannot be used is an error that names the key",
         arguments: [
             ("[general]\nsubscription_refresh_interval_sec = 0", "subscription_refresh_interval_sec"),
@@ -88,7 +129,8 @@ import Testing
             ("[general]\nlease_min_seconds = 9\nlease_max_seconds = 8", "lease_min_seconds"), ("[[[", "line 1"),
             ("[general]\nstatus_url = 7010", "general.status_url takes"),
             ("[general]\nstatus_url = \"https://h:1\"", "proxy with TLS"),
-            ("[general", "line 1"), ("x = ", "orchestrator.toml"),
+            ("[general", "line 1"), ("x = ", "orchestrator.toml"), ("proxy = 5", "proxy is a section"),
+            ("x = {", "line 1"), ("x = {a = {b = 1}}", "line 1"), ("x = [{a = 1}]", "line 1"), ("[[a]", "line 1"),
         ])
     func errors(_ text: String, _ key: String) {
         let error = #expect(throws: ConfigurationError.self) { try read(text) }

@@ -112,6 +112,32 @@ import Testing
         }
     }
 
+    @Test("what a node has started meanwhile and cannot be stored is stopped when it can")
+    func strays() async throws {
+        try await running(nodes: 1) { shell, keeper, outside in
+            // From the second start on they are sent before anything is stored.
+            for _ in 0..<2 { _ = try await shell.start(Self.function()).get() }
+            keeper.isFull = true
+            guard case .failure(let refusal) = try await shell.start(Self.function()) else {
+                Issue.record("started")
+                return
+            }
+            #expect(refusal.summary == "not stored")
+            func starts() -> Int { outside.heard.count { if case .start = $0.request { true } else { false } } }
+            #expect(starts() == 3)
+            // While nothing can be stored nobody is asked any more.
+            _ = try await shell.start(Self.function())
+            #expect(starts() == 3)
+            keeper.isFull = false
+            #expect(
+                try await eventually {
+                    outside.heard.contains { if case .stop = $0.request { true } else { false } }
+                })
+            #expect(keeper.records.instances.count == 2)
+            #expect(try await eventually { keeper.records.leftovers.isEmpty })
+        }
+    }
+
     @Test("what cannot be stored is refused and has not happened; when it can be stored again all goes on")
     func fullDisk() async throws {
         try await running(nodes: 2) { shell, keeper, outside in

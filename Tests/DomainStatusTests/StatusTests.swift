@@ -61,7 +61,7 @@ import WireJSON
         .patchDue(LogicalID(high: 1, low: 1), true),
         .leftover(
             PhysicalID(node: NodeID(high: 0, low: 1), component: ComponentID(high: 2, low: 9)), .function, true),
-        .doubt(NodeID(high: 0, low: 1), LogicalID(high: 1, low: 2), 2),
+        .doubts(NodeID(high: 0, low: 1), 2),
     ]
 
     private static func report(

@@ -66,6 +66,23 @@ import Testing
         }
     }
 
+    @Test("many changes that are kept together are read back together, also where they are larger than a record")
+    func manyChanges() throws {
+        let folder = try TemporaryFolder()
+        let rows = (0..<100).map { number in
+            DomainChange.row(
+                LogicalID(high: 1, low: UInt64(number)),
+                [String(repeating: "c", count: 10_000): LogicalID(high: 2, low: 2)])
+        }
+        var records = DomainRecords()
+        for change in rows { records.apply(change) }
+        do {
+            let (store, empty) = try Self.open(folder.path)
+            try store.keep(rows, before: empty)
+        }
+        #expect(try Self.open(folder.path).1 == records)
+    }
+
     @Test("the code of functions is stored once by content, read back, and removed when nothing names it")
     func binaries() throws {
         let folder = try TemporaryFolder()
@@ -188,9 +205,10 @@ import Testing
             .instance(
                 InstanceRecord(
                     id: id, specification: .resource(ResourceSpecification(classType: "c")), created: 9, physical: nil)),
-            .doubt(node, id, 1), .placed(id, physical), .row(id, ["out": id]), .patchDue(id, true),
-            .leftover(physical, .function, true), .identity(nonce: 1, counter: 2, sequence: 3), .departed(node, true),
-            .doubtsCleared(node), .instanceRemoved(id), .nodeRemoved(node),
+            .allowance(node, 2), .doubts(node, 1), .placed(id, physical), .row(id, ["out": id]), .patchDue(id, true),
+            .leftover(physical, .function, true), .identity(nonce: 1, counter: 2, sequence: 3), .domain("d \"1\""),
+            .departed(node, true),
+            .doubts(node, 0), .allowance(node, 0), .instanceRemoved(id), .nodeRemoved(node),
         ]
     }
 

@@ -246,7 +246,7 @@ import Testing
                 let id = try answer.get()
                 #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(2))
                 // Nobody knows whether the second one has started it.
-                #expect(test.domain.records.doubts == [TestDomain.id(1): [id: 1]])
+                #expect(test.domain.records.doubts == [TestDomain.id(1): 1])
                 test.join(1, nonce: 2)
                 #expect(test.domain.records.doubts.isEmpty)
             } else {
@@ -275,6 +275,128 @@ import Testing
         #expect(capabilities.nodes == 1 && capabilities.cpus == 0 && capabilities.runtimes.isEmpty)
         #expect(test.intent(.cordon(TestDomain.id(0), false)) == .some(nil))
         #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(0))
+    }
+
+    @Test(
+        "W23: many nodes that are lost at once cost what the rest is to be told, and nothing is given to one that leaves too"
+    )
+    func massDeparture() throws {
+        let test = TestDomain(nodes: 12)
+        let ids = try (0..<40).map { _ in try #require(try test.start(TestDomain.function())?.get()) }
+        for node in 0..<12 { test.join(node, seconds: node < 10 ? 2 : 3600) }
+        test.drain()
+        test.pass(seconds: 3)
+        let heard = test.drain()
+        // The two that stay are told of each of the ten; what ran on those is started once, on these two.
+        #expect(heard.allSatisfy { $0.node >= 10 })
+        #expect(heard.count { if case .removePeer = $0.request { true } else { false } } == 20)
+        let places = ids.map { test.domain.records.instances[$0]?.physical?.node }
+        #expect(places.allSatisfy { $0 == TestDomain.id(10) || $0 == TestDomain.id(11) })
+    }
+
+    @Test(
+        "a start that follows a registration waits for the node that joins, one that cannot take it is not waited for")
+    func joiningNode() throws {
+        let test = TestDomain(nodes: 0)
+        test.isHeld = { _, call in call.request == .reset }
+        test.join(0)
+        let request = test.begin(TestDomain.function())
+        #expect(test.starts[request] == nil)
+        #expect(throws: DomainRefusal.self) { try test.start(TestDomain.function(runtime: "CONTAINER"))?.get() }
+        #expect(throws: DomainRefusal.self) { try test.start(TestDomain.resource())?.get() }
+        test.release(try #require(test.heldCalls.first))
+        let id = try #require(try test.starts[request]?.get())
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(0))
+    }
+
+    @Test(
+        "a start waits for a joining node until that has not answered its reset, or is gone", arguments: [true, false])
+    func joiningNodeFails(isGone: Bool) throws {
+        let test = TestDomain(nodes: 0)
+        test.isHeld = { _, call in call.request == .reset }
+        test.join(0, seconds: isGone ? 2 : 3600)
+        let request = test.begin(TestDomain.function())
+        #expect(test.starts[request] == nil)
+        if !isGone { test.release(try #require(test.heldCalls.first), .unknown("deadline")) }
+        test.pass(seconds: isGone ? 3 : 1)
+        let answer = try #require(test.starts[request])
+        guard case .failure(let refusal) = answer else {
+            Issue.record("started")
+            return
+        }
+        #expect(refusal.detail == "no valid node found")
+    }
+
+    @Test("a controller that resets the domain gets a refusal for a start that waits for a node")
+    func resetWhileParked() throws {
+        let test = TestDomain(nodes: 0)
+        test.isHeld = { _, call in call.request == .reset }
+        test.join(0)
+        let request = test.begin(TestDomain.function())
+        test.pass(seconds: 3)
+        test.take(.controllerAnswered(try #require(test.controllerUpdates.last?.number), .reset))
+        #expect(test.starts[request].map { (try? $0.get()) == nil } == true)
+        test.release(try #require(test.heldCalls.first))
+        #expect(test.domain.records.instances.isEmpty && !test.drain().contains(where: \.isStart))
+    }
+
+    @Test("3.1: a node that comes back with another nonce and URLs that cannot be used has left, and is told why")
+    func restartWithBadURL() throws {
+        let test = TestDomain(nodes: 2)
+        let id = try #require(try test.start(TestDomain.function(["label_match_all": "unstable"]))?.get())
+        let problem = DomainRefusal("invalid node configuration", detail: "agent_url: no host")
+        func refresh(nonce: UInt64) {
+            test.take(
+                .update(
+                    NodeUpdate(
+                        node: TestDomain.id(1), description: TestDomain.description(1), refreshDeadline: .max,
+                        nonce: nonce),
+                    problem: problem, 77))
+        }
+        refresh(nonce: 1)
+        #expect(test.updates[77] == problem && test.domain.records.nodes.count == 2)
+        refresh(nonce: 2)
+        #expect(test.updates[77] == problem && test.domain.records.nodes.count == 1)
+        #expect(test.domain.records.instances[id]?.physical == nil)
+    }
+
+    @Test("W11: what a changed node cannot run any more goes where it can, and stays where nobody else can")
+    func feasibilityAgain() throws {
+        let test = TestDomain(nodes: 2, providers: 1)
+        let pinned = ["label_match_all": "gpu"]
+        test.join(0, providers: 1) { $0.capabilities.labels.append("gpu") }
+        let function = try #require(try test.start(TestDomain.function(pinned))?.get())
+        let resource = try #require(
+            try test.start(TestDomain.resource(["node_id_match_any": "\(TestDomain.id(0))"]))?.get())
+        test.take(.patch(resource, ["out": function]))
+        func place(_ id: LogicalID) -> NodeID? { test.domain.records.instances[id]?.physical?.node }
+        let former = try #require(test.domain.records.instances[function]?.physical)
+        test.drain()
+        // Neither the label nor the provider: nobody else has the one, and the other is bound to this node.
+        test.join(0)
+        #expect(place(function) == TestDomain.id(0) && place(resource) == TestDomain.id(0))
+        #expect(!test.drain().contains { $0.isStop || $0.isStart || $0.request == .reset })
+        test.join(1, providers: 1) { $0.capabilities.labels.append("gpu") }
+        test.join(0, providers: 1)
+        #expect(place(function) == TestDomain.id(1) && place(resource) == TestDomain.id(0))
+        let heard = test.drain()
+        #expect(heard.contains(.stop(former, .function)) && heard.count(where: \.isStart) == 1)
+        let moved = try #require(test.domain.records.instances[function]?.physical)
+        let origin = try #require(test.domain.records.instances[resource]?.physical)
+        #expect(heard.last(where: \.isPatch) == .patch(0, origin, .resource, ["out": moved]))
+    }
+
+    @Test("a controller that is away is told of once, and again when it is back")
+    func controllerAway() throws {
+        let test = TestDomain(nodes: 1)
+        func warnings() -> Int { test.notes.count { $0.text.contains("the controller") } }
+        for reason in ["refused", "refused", "no route", "no route"] {
+            test.take(.controllerAnswered(0, .failed(reason)))
+        }
+        #expect(warnings() == 2)
+        test.take(.controllerAnswered(0, .accepted))
+        test.take(.controllerAnswered(0, .accepted))
+        #expect(warnings() == 3)
     }
 
     @Test("W19: a reset stops what was asked for before the update was sent, and nothing that came after it")

@@ -68,6 +68,18 @@ import Testing
         #expect(try place(test, ["isolated_cpus": "2"]) == 1)
     }
 
+    @Test("what a function holds is free only when its node has confirmed that it has stopped")
+    func leaving() throws {
+        let test = test(nodes: 1)
+        report(test, 0, load: 0, labels: ["berth-numa-0-cpus=4"])
+        let first = try #require(try test.start(TestDomain.function(["isolated_cpus": "4"]))?.get())
+        test.isHeld = { _, call in if case .stop = call.request { true } else { false } }
+        test.take(.stop(first))
+        #expect(try place(test, ["isolated_cpus": "1"]) == nil)
+        test.release(try #require(test.heldCalls.first))
+        #expect(try place(test, ["isolated_cpus": "4"]) == 0)
+    }
+
     @Test("what a lost node ran waits for room and gets it as soon as somebody leaves")
     func waiting() throws {
         let test = test(nodes: 2)

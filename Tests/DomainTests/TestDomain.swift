@@ -16,6 +16,8 @@ final class TestDomain {
     private(set) var settled: [RequestID: DomainRefusal?] = [:]
     private(set) var controllerUpdates: [(number: UInt64, update: DomainUpdate)] = []
     private(set) var notes: [DomainNote] = []
+    /// How many Starts were sent before anything was kept.
+    private(set) var aheads = 0
     /// What the changes alone make: what a restart would find.
     private(set) var kept: DomainRecords
     var now = Moment(monotonic: 1_000_000, wall: 1_700_000_000_000)
@@ -119,6 +121,9 @@ final class TestDomain {
         }
     }
 
+    /// The domain's process ends orderly.
+    func end() { perform(domain.end(at: now)) }
+
     /// Forgets what was heard.
     @discardableResult
     func drain() -> [Heard] {
@@ -135,8 +140,10 @@ final class TestDomain {
     private func perform(_ step: DomainStep) {
         for change in step.changes { kept.apply(change) }
         precondition(kept == domain.records, "what is kept is not what is believed")
+        domain.noteKept()
+        aheads += step.ahead.count
         let isOuter = queue.isEmpty
-        queue += step.effects
+        queue += step.ahead.map { .call($0) } + step.effects
         guard isOuter else { return }
         while !queue.isEmpty {
             perform(queue[0])

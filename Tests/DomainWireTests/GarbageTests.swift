@@ -11,7 +11,7 @@ import Testing
             _ = try? FunctionSpecification(wire: message, binaries: BinaryInterner())
         }
         if let message = try? EdgelessApi_ResourceInstanceSpecification(serializedBytes: bytes) {
-            _ = ResourceSpecification(wire: message)
+            _ = try? ResourceSpecification(wire: message)
         }
         if let message = try? EdgelessApi_InstanceIdVariant(serializedBytes: bytes) {
             _ = try? LogicalID(wire: message)

@@ -43,6 +43,47 @@ import Testing
         #expect(reason { $0.stateSpecification.stateID = "x\n" }?.hasPrefix(#"state_id: "x\n" is no UUID"#) == true)
     }
 
+    @Test("more text than a domain keeps of one request is refused, and the error says of what; code may be larger")
+    func textLimit() throws {
+        let large = String(repeating: "x", count: 4 << 20)
+        func reason(_ body: () throws(WireError) -> Void) -> String? {
+            do throws(WireError) {
+                try body()
+                return nil
+            } catch { return error.reason }
+        }
+        var function = EdgelessApi_SpawnFunctionRequest()
+        function.code.binary = Data(count: 5 << 20)
+        function.stateSpecification.stateID = id
+        let binaries = BinaryInterner()
+        #expect(
+            reason { () throws(WireError) in _ = try FunctionSpecification(wire: function, binaries: binaries) } == nil)
+        for change in [
+            { $0.annotations["init-payload"] = large }, { $0.code.code = large }, { $0.code.outputs = [large] },
+            { $0.annotations = Dictionary(uniqueKeysWithValues: (0..<100_000).map { ("\($0)", "") }) },
+        ] as [(inout EdgelessApi_SpawnFunctionRequest) -> Void] {
+            var message = function
+            change(&message)
+            let text = reason { () throws(WireError) in _ = try FunctionSpecification(wire: message, binaries: binaries)
+            }
+            #expect(text?.hasPrefix("code and annotations: ") == true && text?.hasSuffix("at most") == true)
+        }
+        var resource = EdgelessApi_ResourceInstanceSpecification()
+        resource.configuration = [large: ""]
+        #expect(
+            reason { () throws(WireError) in _ = try ResourceSpecification(wire: resource) }?.hasPrefix(
+                "configuration: ")
+                == true)
+        var patch = EdgelessApi_PatchRequest()
+        patch.functionID = id
+        patch.outputMapping = [large: EdgelessApi_InstanceId()]
+        #expect(reason { () throws(WireError) in _ = try patch.domainPatch() }?.hasPrefix("output_mapping: ") == true)
+        var update = EdgelessApi_UpdateNodeRequest()
+        update.nodeID = id
+        update.capabilities.labels = [large]
+        #expect(reason { () throws(WireError) in _ = try NodeUpdate(wire: update) }?.contains("capabilities: ") == true)
+    }
+
     @Test("rule 2: a policy that is not known is none, empty code is no code")
     func functionDefaults() throws {
         var message = EdgelessApi_SpawnFunctionRequest()

@@ -29,7 +29,7 @@ func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Messag
         var values = RandomValues(seed: seed)
         let resource = values.resource()
         let message = try reread(EdgelessApi_ResourceInstanceSpecification(resource))
-        #expect(ResourceSpecification(wire: message) == resource, "seed \(seed)")
+        #expect(try ResourceSpecification(wire: message) == resource, "seed \(seed)")
     }
 
     @Test("A2: an answer to a start is read again, whichever it is", arguments: seeds)

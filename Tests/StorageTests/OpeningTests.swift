@@ -90,7 +90,8 @@ import Testing
         let folder = try ScratchFolder()
         let (journal, _) = try Journal.open(folder.files)
         let error = #expect(throws: StorageError.self) {
-            try journal.append([[UInt8](repeating: 1, count: Journal.payloadLimit + 1)])
+            // Its pages are never touched.
+            try journal.append([[UInt8](unsafeUninitializedCapacity: Journal.payloadLimit + 1) { $1 = $0.count }])
         }
         #expect(error?.reason == .tooLarge(limit: Journal.payloadLimit))
         try journal.append([payload(1)])

@@ -1,0 +1,118 @@
+import Testing
+
+@testable import Domain
+
+@Suite("Starts under way")
+struct StartAllowanceTests {
+    private static func isStart(_ number: Int, _ call: NodeCall) -> Bool {
+        if case .start = call.request { true } else { false }
+    }
+
+    @Test("that a start may be under way is kept before it is sent; the next one to that node needs nothing kept first")
+    func ahead() throws {
+        let test = TestDomain(nodes: 1)
+        #expect(test.domain.records.allowances.isEmpty)
+        _ = try #require(try test.start(TestDomain.function())?.get())
+        #expect(test.aheads == 0 && test.domain.records.allowances == [TestDomain.id(0): 1])
+        for _ in 0..<10 { _ = try #require(try test.start(TestDomain.function())?.get()) }
+        #expect(test.aheads == 10 && test.domain.records.allowances == [TestDomain.id(0): 1])
+    }
+
+    @Test("more starts at once than were ever kept wait until it is kept that there may be so many")
+    func growth() {
+        let test = TestDomain(nodes: 1)
+        test.isHeld = Self.isStart
+        for _ in 0..<5 { _ = test.begin(TestDomain.function()) }
+        // One, two, four and eight may be under way; the fourth start finds the third one's record.
+        #expect(test.domain.records.allowances == [TestDomain.id(0): 8] && test.aheads == 1)
+    }
+
+    @Test("a start is not sent ahead in place of one whose outcome is not kept yet")
+    func slotsAreHeld() throws {
+        var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
+        _ = domain.begin(at: Self.now)
+        try Self.join(&domain)
+        domain.noteKept()
+        let first = domain.handle(.start(TestDomain.function(), 2), at: Self.now)
+        let call = try #require(Self.calls(first.effects).first)
+        domain.noteKept()
+        let physical = PhysicalID(node: TestDomain.id(0), component: ComponentID(high: 1, low: 1))
+        // The process may end before this is kept: then what was started runs unknown, and only one is allowed for.
+        _ = domain.handle(.answered(call.id, .started(physical)), at: Self.now)
+        let second = domain.handle(.start(TestDomain.function(), 3), at: Self.now)
+        #expect(second.ahead.isEmpty && second.changes.contains(.allowance(TestDomain.id(0), 2)))
+    }
+
+    @Test("what was under way when the process ended is in doubt until its node is next reset")
+    func crash() throws {
+        let test = TestDomain(nodes: 2)
+        test.isHeld = Self.isStart
+        let pinned = ["node_id_match_any": "\(TestDomain.id(1))"]
+        for _ in 0..<2 { _ = test.begin(TestDomain.function(pinned)) }
+        let again = TestDomain(nodes: 0, records: test.kept)
+        #expect(again.domain.records.doubts == [TestDomain.id(1): 2] && again.domain.records.allowances.isEmpty)
+        again.join(0)
+        again.join(1)
+        #expect(again.domain.records.doubts == [TestDomain.id(1): 2])
+        again.join(1, nonce: 2)
+        #expect(again.domain.records.doubts.isEmpty)
+    }
+
+    @Test("an orderly end leaves in doubt what is under way, and nothing that was answered")
+    func orderlyEnd() throws {
+        let test = TestDomain(nodes: 2)
+        let pinned = ["node_id_match_any": "\(TestDomain.id(1))"]
+        for _ in 0..<3 { _ = try #require(try test.start(TestDomain.function())?.get()) }
+        test.isHeld = Self.isStart
+        _ = test.begin(TestDomain.function(pinned))
+        test.end()
+        #expect(TestDomain(nodes: 0, records: test.kept).domain.records.doubts == [TestDomain.id(1): 1])
+    }
+
+    @Test("a node to which nothing was sent for a while counts for nothing when the process is killed")
+    func idle() throws {
+        let test = TestDomain(nodes: 1)
+        _ = try #require(try test.start(TestDomain.function())?.get())
+        test.take(.tick)
+        #expect(test.domain.records.allowances == [TestDomain.id(0): 1])
+        test.pass(seconds: 1)
+        #expect(test.domain.records.allowances.isEmpty)
+        let before = test.aheads
+        _ = try #require(try test.start(TestDomain.function())?.get())
+        #expect(test.aheads == before)
+    }
+
+    @Test("what was started by a step that could not be kept is stopped, once the state can be kept again")
+    func strays() throws {
+        var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
+        _ = domain.begin(at: Self.now)
+        try Self.join(&domain)
+        let start = domain.handle(.start(TestDomain.function(), 2), at: Self.now)
+        domain.noteKept()
+        let records = domain.records
+        let physical = PhysicalID(node: TestDomain.id(0), component: ComponentID(high: 1, low: 1))
+        let call = try #require(Self.calls(start.effects).first)
+        let lost = domain.handle(.answered(call.id, .started(physical)), at: Self.now).changes
+        for _ in 0..<2 {
+            domain = domain.restarted(from: records, without: lost, options: DomainOptions(), at: Self.now)
+            let step = domain.begin(at: Self.now)
+            #expect(step.changes.contains(.leftover(physical, .function, true)))
+            #expect(Self.calls(step.effects).contains { $0.request == .stop(physical.component, .function) })
+        }
+    }
+
+    private static let now = Moment(monotonic: 1_000_000, wall: 1_700_000_000_000)
+
+    private static func calls(_ effects: [DomainEffect]) -> [NodeCall] {
+        effects.compactMap { if case .call(let call) = $0 { call } else { nil } }
+    }
+
+    /// Node 0 registers, and is reset.
+    private static func join(_ domain: inout Domain) throws {
+        let update = NodeUpdate(
+            node: TestDomain.id(0), description: TestDomain.description(0), refreshDeadline: 1_800_000_000, nonce: 1)
+        let step = domain.handle(.update(update, problem: nil, 1), at: now)
+        let reset = try #require(calls(step.effects).first)
+        _ = domain.handle(.answered(reset.id, .done), at: now)
+    }
+}

@@ -1,0 +1,288 @@
+"""Nodes that come, change, go: sections 1.3 (rules 6, 8), 1.4, 1.5, 3.1, 3.2; X1, X2, X7; W1, W11, W20, W26."""
+import math
+import time
+import uuid
+
+import grpc
+import peers_pb2 as pb
+import pytest
+from node import resource, spawn
+from waiting import QUIET, eventually
+
+GOOD = "http://127.0.0.1:7005"
+
+
+def code(call, *arguments, **named):
+    with pytest.raises(grpc.RpcError) as refusal:
+        call(*arguments, **named)
+    return refusal.value.code()
+
+
+@pytest.mark.parametrize("changes", [
+    {"node_id": ""}, {"node_id": "nonsense"}, {"node_id": str(uuid.uuid4())[:-1]},
+    {"resource_providers": [pb.ResourceProviderSpecification(provider_id="", class_type="c")]},
+    {"resource_providers": [pb.ResourceProviderSpecification(provider_id="p", class_type="")]},
+], ids=["no id", "nonsense", "short", "provider without id", "provider without class"])
+def test_a_malformed_registration_is_an_invalid_argument(shared, changes):  # X2
+    assert code(shared.node().register, **changes) == grpc.StatusCode.INVALID_ARGUMENT
+
+
+BAD_URLS = ["http://:7006", "", "nonsense", "127.0.0.1:7005", "http://127.0.0.1", "http://127.0.0.1:", "http://h:65536",
+            "http://h:99999999999999999999", "http://h:-1", "http://h:x", "ftp://h:21", "HTTP://h:80", "://h:80", "http//h:80"]
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+@pytest.mark.parametrize("which", ["agent_url", "invocation_url"])
+def test_a_bad_url_is_answered_with_ok_and_an_error_and_changes_nothing(shared, which, url):  # X1
+    node = shared.node()
+    before = shared.controller.latest()
+    error = node.register(**{which: url}).response_error
+    assert error.summary == "invalid node configuration"
+    assert error.detail
+    assert node.names() == []
+    assert node.id not in [one["id"] for one in shared.status()["nodes"]]
+    assert before is None or shared.controller.latest().counter == before.counter
+
+
+@pytest.mark.parametrize("url", ["http://10.1.2.3:7006/", "https://node.example:0", "http://[::1]:7006", "http://h:65535",
+                                 "coap://10.0.0.1:5683"])
+def test_good_urls_are_accepted(domain, url):
+    assert not domain.node().register(invocation_url=url).HasField("response_error")
+
+
+def test_a_bad_url_from_a_node_that_is_known_leaves_it_as_it_is(domain):
+    node = domain.node().join()
+    domain.client.start()
+    assert node.register(agent_url="http://:1").response_error.summary == "invalid node configuration"
+    domain.client.stop(domain.client.start())
+    assert len(node.of("Reset")) == 1 and len(node.running) >= 1
+
+
+def test_a_node_that_restarts_with_a_bad_url_is_taken_out(domain):
+    node, peer = domain.join(domain.node(), domain.node())
+    peer.forget()
+    node.nonce += 1
+    assert node.register(agent_url="http://:1").response_error.summary == "invalid node configuration"
+    time.sleep(2 * QUIET)
+    assert [call.of for call in peer.of("Del")] == [node.id]
+
+
+def test_a_registration_without_capabilities_health_and_samples_is_accepted(domain):
+    node = domain.node()
+    request = pb.UpdateNodeRequest(node_id=node.id.upper(), agent_url=node.agent_url, invocation_url=node.invocation_url,
+                                   refresh_deadline=int(time.time()) + 60, nonce=0)
+    assert not domain.registration.UpdateNode(request, timeout=20, wait_for_ready=True).HasField("response_error")
+    node.wait("Reset")
+    assert node.wait("Add")[0].of == node.id
+    told = domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "one node")
+    assert not told.capabilities.runtimes and not told.capabilities.num_cpus
+
+
+def test_a_node_that_joins_is_reset_first_and_then_everybody_hears_of_everybody(domain):  # 1.5, X7
+    first = domain.node()
+    first.join()
+    assert [call.what for call in first.calls[:2]] == ["Reset", "Add"]
+    assert first.wait("Add")[0][1:] == (first.id, first.invocation_url)
+    counter = domain.controller.latest().counter if domain.controller.latest() else -1
+    second = domain.node().join()
+    assert second.names()[0] == "Reset"
+    second.wait("Add", 2)
+    first.wait("Add", 2)
+    assert {call[1:] for call in second.of("Add")} == {(n.id, n.invocation_url) for n in (first, second)}
+    assert first.of("Add")[1][1:] == (second.id, second.invocation_url)
+    assert len(first.of("Reset")) == 1
+    domain.controller.told(lambda update: update.capabilities.num_nodes == 2 and update.counter > counter, "two nodes")
+
+
+def test_a_node_that_leaves_is_told_nothing_and_its_peers_are(domain):
+    gone, stays = domain.join(domain.node(), domain.node())
+    gone.forget()
+    stays.forget()
+    gone.leave()
+    departed = stays.wait("Del")[0]
+    assert (departed.of, departed.detail) == (gone.id, None)
+    domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "one node less")
+    assert gone.names() == []
+    assert stays.names() == ["Del"]
+
+
+def test_a_refresh_with_the_same_nonce_calls_nobody(domain):
+    node = domain.node(providers=[("p", "rc-1")]).join()
+    domain.settled()
+    counter = domain.controller.next(2).counter
+    node.forget()
+    for _ in range(10):
+        node.register()
+    assert domain.controller.next(2).counter == counter  # W27
+    assert node.names() == []
+
+
+def test_a_node_that_restarts_is_reset_once_and_its_functions_start_anew(domain):  # W1
+    node = domain.node().join()
+    domain.client.start()
+    node.forget()
+    node.nonce += 1
+    node.running.clear()
+    node.keep(period=0.2)
+    node.wait("StartFunction")
+    time.sleep(QUIET)
+    assert len(node.of("Reset")) == 1
+    assert len(node.of("StartFunction")) == 1
+    assert node.names().index("Reset") < node.names().index("StartFunction")
+
+
+def test_the_peers_of_a_node_that_restarts_hear_that_it_went_and_came(domain):
+    one, two = domain.join(domain.node(), domain.node())
+    two.forget()
+    one.nonce += 1
+    one.register()
+    two.wait("Add")
+    assert [(call.what, call.of) for call in two.calls] == [("Del", one.id), ("Add", one.id)]
+
+
+def test_two_processes_with_one_id_do_not_thrash(domain):  # W1
+    node = domain.node().join()
+    thief = domain.node(node_id=node.id, nonce=node.nonce + 1)
+    domain.client.start()
+    answers = []
+    for _ in range(10):
+        answers.append(thief.register())
+        answers.append(node.register())
+    assert any(answer.HasField("response_error") for answer in answers)
+    domain.settled()
+    assert len(node.of("Reset")) + len(thief.of("Reset")) <= 3
+    domain.client.start()
+
+
+def test_changes_count_at_once_and_without_a_reset(domain):  # W11
+    node = domain.node(providers=[("p", "rc-1")]).join()
+    domain.client.start()
+    node.forget()
+    node.capabilities.labels.append("new")
+    node.capabilities.runtimes.append("CONTAINER")
+    node.providers.append(pb.ResourceProviderSpecification(provider_id="q", class_type="rc-2"))
+    node.register()
+    domain.client.start(spawn(function_type="CONTAINER", annotations={"label_match_all": "new"}))
+    domain.client.start(resource("rc-2"))
+    told = domain.controller.told(lambda update: "rc-2" in update.capabilities.resource_classes, "the new class")
+    assert set(told.capabilities.resource_providers) == {"p", "q"} and "new" in told.capabilities.labels
+    del node.providers[0]
+    node.register()
+    domain.controller.told(lambda update: list(update.capabilities.resource_providers) == ["q"], "the provider is gone")
+    assert "Reset" not in node.names() and "StopFunction" not in node.names()
+
+
+def test_a_node_whose_agent_moves_is_called_at_its_new_address(domain):  # W11
+    node = domain.node().join()
+    lid = domain.client.start()
+    moved = domain.node(node_id=node.id, nonce=node.nonce)
+    moved.register()
+    domain.client.stop(lid)
+    moved.wait("StopFunction")
+    assert "Reset" not in moved.names() and not node.of("StopFunction")
+
+
+def test_peers_hear_of_a_new_invocation_url(domain):  # W11
+    node, peer = domain.join(domain.node(), domain.node())
+    peer.forget()
+    node.invocation_url = "http://127.0.0.1:9"
+    node.register()
+    eventually(lambda: (node.id, "http://127.0.0.1:9") in [call[1:] for call in peer.of("Add")], "the new address")
+
+
+def test_a_provider_that_two_nodes_claim_is_the_first_ones_and_the_others_after_it(domain):  # W11, 3.2
+    first = domain.node(providers=[("same", "file-log")]).join()
+    second = domain.node(providers=[("same", "redis")]).join()
+    told = domain.controller.told(lambda update: update.capabilities.num_nodes == 2, "two nodes")
+    assert list(told.capabilities.resource_classes) == ["file-log"]
+    assert domain.client.refused(resource("redis")).summary == "class type not found"
+    first.leave()
+    domain.controller.told(lambda update: list(update.capabilities.resource_classes) == ["redis"], "the second's claim")
+    domain.client.start(resource("redis"))
+    assert len(second.running) == 1
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600], ids=["an hour behind", "an hour ahead"])
+def test_a_node_with_a_wrong_clock_that_refreshes_stays(make_domain, skew):  # W20
+    domain = make_domain()
+    node = domain.node().join()
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        node.register(lease=2 + skew)
+        time.sleep(0.2)
+    assert len(node.of("Reset")) == 1
+    assert node.id in [one["id"] for one in domain.status()["nodes"]]
+
+
+def test_a_deadline_at_the_end_of_time_is_bounded(make_domain):  # W20, W3
+    domain = make_domain(settings={"general.lease_max_seconds": 2})
+    node, stays = domain.node(), domain.node()
+    node.register(deadline=2 ** 64 - 1)
+    node.wait("Reset")
+    stays.keep()
+    domain.controller.told(lambda update: update.capabilities.num_nodes == 2, "both nodes")
+    domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "the silent one is gone after its lease")
+
+
+@pytest.mark.parametrize("deadline", [0, 1, 2 ** 63, 2 ** 63 - 1, 2 ** 64 - 1])
+def test_no_deadline_is_a_trap(domain, deadline):
+    node = domain.node()
+    node.register(deadline=deadline)
+    node.register(deadline=deadline, nonce=2 ** 64 - 1)
+    assert domain.alive()
+
+
+def test_a_node_that_falls_silent_is_taken_out_after_its_lease(domain):
+    node = domain.node()
+    node.join(lease=2)
+    domain.controller.told(lambda update: update.capabilities.num_nodes == 0 and update.counter > 1, "it is gone")
+
+
+def test_a_node_whose_reset_fails_is_given_nothing_until_it_succeeds(domain):
+    node = domain.node()
+    node.failing.add("Reset")
+    assert not node.register().HasField("response_error")
+    node.wait("Reset", 2)
+    assert "StartFunction" not in node.names()
+    node.failing.clear()
+    domain.ready(node)
+    domain.client.start()
+
+
+def test_a_node_that_leaves_while_it_is_asked_does_not_hold_up_the_answer(domain):
+    gone, other = domain.join(domain.node(labels=["gone"]), domain.node())
+    gone.hanging.add("StartFunction")
+    future = domain.client.functions.Start.future(spawn(annotations={"label_match_all": "gone"}), timeout=30)
+    gone.wait("StartFunction")
+    gone.leave()
+    assert future.result().HasField("response_error")
+    other.wait("Del")
+
+
+@pytest.mark.parametrize("frequency", [math.nan, math.inf, -math.inf, -1.0, 3.4e38])
+def test_no_frequency_keeps_a_node_out_or_ends_the_domain(domain, frequency):  # W3, W10
+    odd, sound = domain.join(domain.node(frequency=frequency, labels=["odd"]), domain.node(frequency=1.0))
+    domain.client.start(spawn(annotations={"label_match_all": "odd"}))
+    for _ in range(10):
+        domain.client.start()
+    assert odd.running and len(odd.running) + len(sound.running) == 11
+
+
+def test_a_url_outside_the_allowed_hosts_is_refused(make_domain):  # W21
+    domain = make_domain(settings={"general.agent_hosts": ["10.1.0.0/16", "127.0.0.1"]})
+    assert not domain.node().register().HasField("response_error")
+    for url in ("http://10.2.0.1:80", "http://169.254.169.254:80", "http://localhost:80", "http://127.0.0.1.example:80",
+                "http://127.0.0.2:80", "http://user@127.0.0.1:80", "http://127.0.0.1@10.2.0.1:80"):
+        assert domain.node().register(agent_url=url).response_error.summary == "invalid node configuration", url
+    assert not domain.node().register(agent_url="http://10.1.255.1:80").HasField("response_error")
+
+
+def test_more_nodes_than_the_limit_are_refused_and_the_others_work(make_domain):
+    domain = make_domain(settings={"general.node_limit": 2})
+    nodes = domain.join(domain.node(), domain.node())
+    try:
+        assert domain.node().register().HasField("response_error")
+    except grpc.RpcError as refusal:
+        assert refusal.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not nodes[0].register().HasField("response_error")
+    domain.client.start()

@@ -1,0 +1,341 @@
+"""Nodes that fail, and the domain itself: sections 3.1, 3.2, 4.10; O4; W1, W4, W5, W17."""
+import os
+import signal
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import peers_pb2 as pb
+import pytest
+from node import resource, spawn
+from waiting import QUIET, eventually
+
+
+def test_a_lost_resource_starts_elsewhere_and_its_origin_is_patched_once(domain):  # O4
+    nodes = domain.join(*[domain.node(labels=["stable" if i == 0 else "unstable"], providers=[(f"p{i}", "rc-1")])
+                          for i in range(10)])
+    f = domain.client.start(spawn(annotations={"label_match_all": "stable"}))
+    while not any(node.of("StartResource") for node in nodes[1:]):
+        r = domain.client.start(resource())
+    lost = [node for node in nodes[1:] if node.of("StartResource")][0]
+    domain.client.patch(f, {"out": r})
+    nodes[0].wait("PatchFunction")
+    domain.settled()
+    for node in nodes:
+        node.forget()
+    lost.leave()
+    survivors = [node for node in nodes if node is not lost]
+    nodes[0].wait("PatchFunction")
+    domain.settled()
+    time.sleep(QUIET)
+    new = [(node.id, call.of) for node in survivors for call in node.of("StartResource")]
+    assert len(new) == 1
+    assert [call.detail for call in nodes[0].of("PatchFunction")] == [{"out": new[0]}]
+    assert all([call.of for call in node.of("Del")] == [lost.id] for node in survivors)
+    assert sum(len(node.calls) for node in survivors) == 9 + 1 + 1
+    assert lost.names() == []
+
+
+def test_a_dead_node_and_its_return_as_in_the_worked_example(domain):  # 4.10
+    a, b, c = domain.join(domain.node(labels=["a", "ac"]), domain.node(labels=["b"], providers=[("p", "rc-1")]),
+                          domain.node(labels=["ac"]))
+    f1 = domain.client.start(spawn(annotations={"label_match_all": "a"}))
+    b_only = spawn()
+    while not b.of("StartFunction"):
+        f2 = domain.client.start(b_only)
+        if not b.of("StartFunction"):
+            domain.client.stop(f2)
+    r = domain.client.start(resource())
+    domain.client.patch(f1, {"x": f2, "y": r})
+    a.wait("PatchFunction")
+    domain.settled()
+    for node in (a, b, c):
+        node.forget()
+    b.running.clear()
+    b.leave()
+    moved = eventually(lambda: [(n.id, one.of) for n in (a, c) for one in n.of("StartFunction")], "f2 starts again")[0]
+    eventually(lambda: a.of("PatchFunction") and a.of("PatchFunction")[-1].detail == {"x": moved}, "y is left out")
+    b.nonce += 1
+    b.register()
+    again = b.wait("StartResource")[0]
+    eventually(lambda: a.of("PatchFunction")[-1].detail == {"x": moved, "y": (b.id, again.of)}, "both channels")
+    assert b.names()[0] == "Reset"
+    time.sleep(QUIET)
+    assert not b.of("StartFunction"), "nothing goes back by itself"
+
+
+def test_a_function_that_no_node_can_take_waits_without_being_tried_each_second(domain):  # W17
+    one, two = domain.join(domain.node(labels=["one"]), domain.node(labels=["two"]))
+    lid = domain.client.start(spawn(annotations={"label_match_all": "one"}))
+    two.forget()
+    one.leave()
+    two.wait("Del")
+    time.sleep(QUIET)
+    assert two.names() == ["Del"]
+    assert [(i["id"], i["node"]) for i in domain.status()["instances"]] == [(lid, None)]
+    two.capabilities.labels.append("one")
+    two.register()
+    two.wait("StartFunction")
+
+
+def test_a_waiting_function_can_be_stopped(domain):
+    node = domain.node().join()
+    lid = domain.client.start()
+    node.leave()
+    eventually(lambda: domain.status()["nodes"] == [], "the node is gone")
+    domain.client.stop(lid)
+    node.forget()
+    node.nonce += 1
+    node.join()
+    time.sleep(QUIET)
+    assert not node.of("StartFunction")
+
+
+def test_a_node_that_refuses_what_it_lost_is_not_asked_each_second(domain):  # W17
+    one, two = domain.join(domain.node(labels=["one"]), domain.node(labels=["two"]))
+    domain.client.start(spawn(annotations={"node_id_match_any": one.id}))
+    one.forget()
+    one.refusals = 2
+    one.nonce += 1
+    one.register()
+    seen = one.wait("StartFunction", 3)
+    assert len(seen) == 3
+    eventually(lambda: len(one.running) == 1 + 0 or one.running, "it runs again")
+
+
+def deploy(domain):
+    """Two nodes, a function on each, a resource; rows between them."""
+    nodes = domain.join(domain.node(labels=["one"]), domain.node(labels=["two"], providers=[("p", "rc-1")]))
+    lids = [domain.client.start(spawn(annotations={"label_match_all": "one", "init-payload": "π"}, binary=b"x" * 100_000)),
+            domain.client.start(spawn(annotations={"label_match_all": "two"})), domain.client.start(resource())]
+    domain.client.patch(lids[0], {"a": lids[1], "b": lids[2]})
+    nodes[0].wait("PatchFunction")
+    domain.settled()
+    return nodes, lids
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "stop"])
+def test_a_restart_resets_nobody_and_keeps_functions_rows_nonce_and_counter(make_domain, how):  # W5
+    domain = make_domain()
+    nodes, lids = deploy(domain)
+    before = domain.controller.told(lambda update: update.capabilities.num_nodes == 2, "both nodes")
+    status = domain.end(how)
+    assert status == (-9 if how == signal.SIGKILL else 0)
+    running = [dict(node.running) for node in nodes]
+    for node in nodes:
+        node.forget()
+    domain.start()
+    for node in nodes:
+        node.register()
+    after = domain.controller.next(2)
+    assert after.nonce == before.nonce
+    assert after.counter >= before.counter
+    domain.controller.told(lambda update: update.capabilities.num_cpus == 2, "both nodes count")
+    domain.settled_but_doubts()
+    assert not any(set(node.names()) & {"Reset", "StartFunction", "StopFunction", "StartResource", "StopResource"}
+                   for node in nodes)
+    assert [dict(node.running) for node in nodes] == running
+    # The controller, which knows the nonce, asked for no reset. All still works:
+    domain.client.stop(lids[1])
+    eventually(lambda: nodes[0].of("PatchFunction") and set(nodes[0].of("PatchFunction")[-1].detail) == {"b"},
+               "the row is known after the restart")
+    assert len(nodes[1].running) == 1
+    # A function that is lost now starts with the request of before, binary included.
+    nodes[0].nonce += 1
+    nodes[0].running.clear()
+    nodes[0].forget()
+    nodes[0].register()
+    started = nodes[0].wait("StartFunction")[0].detail
+    assert started.code.binary == b"x" * 100_000 and started.annotations["init-payload"] == "π"
+
+
+def test_a_kill_raises_no_doubts_about_starts_that_were_answered(make_domain):  # W5
+    domain = make_domain()
+    nodes, lids = deploy(domain)
+    time.sleep(QUIET)
+    assert domain.settled_but_doubts() == 0
+    domain.kill()
+    domain.start()
+    for node in nodes:
+        node.register()
+    assert {one["id"] for one in domain.status()["instances"]} == set(lids)
+    assert domain.settled_but_doubts() == 0
+
+
+def test_a_node_that_restarted_while_the_domain_was_away_is_reset_once_and_refilled(make_domain):
+    domain = make_domain()
+    nodes, _ = deploy(domain)
+    domain.kill()
+    nodes[1].nonce += 1
+    nodes[1].running.clear()
+    for node in nodes:
+        node.forget()
+    domain.start()
+    for node in nodes:
+        node.register()
+    eventually(lambda: len(nodes[1].running) == 2, "function and resource run again")
+    eventually(lambda: nodes[0].of("PatchFunction"), "the origin is patched")
+    new = {call.what: call.of for call in nodes[1].of("StartFunction", "StartResource")}
+    eventually(lambda: nodes[0].of("PatchFunction")[-1].detail
+               == {"a": (nodes[1].id, new["StartFunction"]), "b": (nodes[1].id, new["StartResource"])}, "to the new ones")
+    assert [len(node.of("Reset")) for node in nodes] == [0, 1]
+    assert not nodes[0].of("StartFunction")
+
+
+def test_a_node_that_does_not_come_back_after_a_restart_is_given_up_after_the_grace(make_domain):
+    domain = make_domain(settings={"general.recovery_grace_seconds": 2})
+    nodes = domain.join(domain.node(), domain.node())
+    for _ in range(6):
+        domain.client.start()
+    lost, stays = nodes if nodes[0].running else nodes[::-1]
+    domain.kill()
+    domain.start()
+    stays.keep()
+    eventually(lambda: len(stays.running) == 6, "all run where there is a node")
+
+
+def test_a_stop_that_was_acknowledged_before_a_kill_is_carried_out_after_it(make_domain):  # W9, W5
+    domain = make_domain()
+    node = domain.node(wired=True).join()
+    lid = domain.client.start()
+    node.wire.refusing = True
+    node.wire.cut()
+    domain.client.stop(lid)
+    domain.kill()
+    node.wire.refusing = False
+    domain.start()
+    node.register()
+    eventually(lambda: not node.running, "it is stopped after the restart")
+    assert not node.of("Reset")[1:]
+
+
+def test_whatever_was_acknowledged_before_a_kill_is_there_after_it(make_domain):
+    domain = make_domain()
+    nodes = domain.join(*[domain.node() for _ in range(3)])
+    acknowledged, stop = [], []
+
+    def pump(_):
+        while not stop:
+            try:
+                acknowledged.append(domain.client.functions.Start(spawn(), timeout=5)
+                                    .instance_id.domain_managed_instance_id.instance_id)
+            except grpc.RpcError:
+                return
+    with ThreadPoolExecutor(6) as pool:
+        futures = [pool.submit(pump, n) for n in range(6)]
+        eventually(lambda: len(acknowledged) > 40, "some starts")
+        domain.kill()
+        stop.append(True)
+        [future.result() for future in futures]
+    domain.start()
+    for node in nodes:
+        node.register()
+    known = {one["id"] for one in domain.status()["instances"]}
+    assert set(filter(None, acknowledged)) <= known
+    for lid in known:
+        domain.client.stop(lid)
+    doubts = domain.settled_but_doubts()
+    eventually(lambda: sum(len(node.running) for node in nodes) <= doubts,
+               "nothing runs but starts that were under way when it was killed")
+
+
+def test_five_kills_in_a_row_lose_nothing(make_domain):
+    domain = make_domain()
+    nodes, lids = deploy(domain)
+    nonce = domain.controller.next().nonce
+    for _ in range(5):
+        domain.kill()
+        domain.start()
+        lids.append(domain.client.start(spawn()) if _try(nodes) else None)
+    for node in nodes:
+        node.register()
+    assert domain.controller.next().nonce == nonce
+    assert {one["id"] for one in domain.status()["instances"]} == set(filter(None, lids))
+    assert all(len(node.of("Reset")) == 1 for node in nodes)
+
+
+def _try(nodes):
+    for node in nodes:
+        node.register()
+    return True
+
+
+def test_a_second_process_on_the_same_state_is_refused(make_domain):
+    domain = make_domain()
+    other = make_domain(start=False)
+    other.state = domain.state
+    other.launch()
+    assert other.process.wait(timeout=30) == 75
+    assert domain.alive()
+
+
+def test_state_that_was_damaged_is_not_served(make_domain):
+    domain = make_domain()
+    deploy(domain)
+    domain.end()
+    files = [os.path.join(domain.state, name) for name in os.listdir(domain.state) if name.startswith("domain")]
+    largest = max(files, key=os.path.getsize)
+    size = os.path.getsize(largest)
+    with open(largest, "r+b") as file:
+        for position in range(0, size, 512):
+            file.seek(position + 100)
+            file.write(b"\xff\x00\xff\x00")
+    domain.launch()
+    assert domain.process.wait(timeout=30) == 65
+    assert os.path.basename(largest) in domain.log()
+
+
+def test_state_belongs_to_its_owner_alone(domain):
+    assert os.stat(domain.state).st_mode & 0o777 == 0o700
+
+
+def test_an_orderly_stop_ends_with_zero_and_leaves_what_runs(domain):
+    node = domain.node().join()
+    domain.client.start()
+    assert domain.end() == 0
+    assert len(node.running) == 1 and not node.of("StopFunction")
+
+
+def test_stops_and_patches_that_were_acknowledged_before_a_kill_hold_after_it(make_domain):
+    domain = make_domain()
+    nodes = domain.join(*[domain.node() for _ in range(2)])
+    with ThreadPoolExecutor(8) as pool:
+        lids = list(pool.map(lambda _: domain.client.start(), range(120)))
+    stopped, patched = [], []
+
+    def work(lid):
+        try:
+            if lids.index(lid) % 2:
+                domain.client.functions.Stop(here(lid), timeout=5)
+                stopped.append(lid)
+            else:
+                domain.client.functions.Patch(row(lid), timeout=5)
+                patched.append(lid)
+        except grpc.RpcError:
+            pass
+    with ThreadPoolExecutor(6) as pool:
+        futures = [pool.submit(work, lid) for lid in lids]
+        eventually(lambda: len(stopped) > 15 and len(patched) > 15, "some are acknowledged")
+        domain.kill()
+        [future.result() for future in futures]
+    assert len(stopped) + len(patched) < len(lids) or domain.process.poll() is not None
+    domain.start()
+    for node in nodes:
+        node.register()
+    domain.settled_but_doubts()
+    shown = {one["id"] for one in domain.status()["instances"]}
+    assert not set(stopped) & shown
+    assert {lid for lid in lids if lids.index(lid) % 2 == 0} <= shown
+    assert sum(len(node.running) for node in nodes) == len(shown)
+    ids = {call.of for node in nodes for call in node.of("PatchFunction") if set(call.detail) == {"me"}}
+    assert len(ids) >= len(patched)
+
+
+def here(lid):
+    return pb.InstanceIdVariant(domain_managed_instance_id=pb.DomainManagedInstanceId(instance_id=lid))
+
+
+def row(lid):
+    return pb.PatchRequest(function_id=lid, output_mapping={
+        "me": pb.InstanceId(node_id=str(uuid.UUID(int=0)), function_id=lid)})

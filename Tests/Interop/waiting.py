@@ -1,0 +1,116 @@
+"""Bounded waiting, channels, free ports. Nothing here knows what is tested."""
+import random
+import socket
+import threading
+import time
+
+import grpc
+
+DEADLINE = 40  # seconds a promise has; a slow machine needs a fraction of it
+QUIET = 1.6    # seconds of silence, longer than one refresh pass; a slow machine can only make silence easier
+
+UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+
+
+def eventually(probe, promise, deadline=DEADLINE):
+    """The first true value of `probe`, or a failure that says what did not come about."""
+    end = time.monotonic() + deadline
+    while True:
+        value = probe()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {promise} (last: {value!r})")
+        time.sleep(0.02)
+
+
+def free_port():
+    """A port that nobody listens on, below those that outgoing connections take, so that nobody takes it meanwhile."""
+    for _ in range(200):
+        port = random.randint(12000, 31000)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def listens(port):
+    with socket.socket() as one:
+        one.settimeout(2)
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def channel(port, credentials=None, name=None):
+    options = UNLIMITED + [
+        ("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 400)]
+    if credentials is None:
+        return grpc.insecure_channel(f"127.0.0.1:{port}", options=options)
+    if name:
+        options.append(("grpc.ssl_target_name_override", name))
+    return grpc.secure_channel(f"127.0.0.1:{port}", credentials, options=options)
+
+
+class Wire:
+    """A TCP relay before a server, that can be cut (both sides get a reset) or go silent while it stays connected."""
+
+    def __init__(self, target):
+        self.target, self.pairs, self.silent, self.accepted = target, [], False, 0
+        self.refusing = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            if self.refusing:
+                near.close()
+                continue
+            try:
+                far = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                near.close()
+                continue
+            self.pairs.append((near, far))
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    def _pump(self, one, other):
+        try:
+            while data := one.recv(65536):
+                while self.silent:
+                    time.sleep(0.02)
+                other.sendall(data)
+        except OSError:
+            pass
+        for end in (one, other):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        pairs, self.pairs = self.pairs, []
+        for near, far in pairs:
+            try:
+                near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                near.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass
+            near.close()
+            far.close()
+
+    def close(self):
+        self.silent = False
+        self.listener.close()
+        self.cut()
