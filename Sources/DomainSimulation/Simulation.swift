@@ -263,8 +263,13 @@ public struct Simulation {
             nodes[place].answer = nil
         }
         if Bool.random(using: &random), let last {
-            // In the middle: a step was kept, but nothing of it was done.
-            for change in domain.handle(.answered(last.call, last.outcome), at: now).changes { kept.apply(change) }
+            // In the middle: calls that go ahead may have arrived, a step may have been kept, but nothing else of it was done.
+            let step = domain.handle(.answered(last.call, last.outcome), at: now)
+            for call in step.ahead where Bool.random(using: &random) {
+                guard let place = nodes.place(of: call.node), nodes[place].isAlive else { continue }
+                _ = nodes[place].carryOut(call.request, &random)
+            }
+            if isLucky(75) { for change in step.changes { kept.apply(change) } }
         }
         domain = Domain(records: kept, options: chosen, random: Xoshiro(seed: random.next()), now: now)
         beginProxy()
