@@ -148,7 +148,7 @@ let package = Package(
         program("berth-domain-demo", ["Domain", "DomainPeers", "DomainWire"]),
 
         // Whole domains over simulated time (make simulate).
-        module("DomainSimulation", ["Domain"]),
+        module("DomainSimulation", ["Domain", "DomainMirror"]),
         program("berth-simulate", ["DomainSimulation", arguments]),
 
         // Test support.
@@ -189,7 +189,10 @@ let package = Package(
         tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
         tests(
             "DomainProxyTests",
-            ["Domain", "DomainMirror", "DomainProxy", "DomainShell", "Redis", "TestSupport", logging]),
+            [
+                "Domain", "DomainMirror", "DomainProxy", "DomainShell", "DomainSimulation", "Redis", "TestSupport",
+                logging,
+            ]),
         tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service", "TestSupport", logging]),
         tests("DomainShellTests", ["Domain", "DomainShell", logging]),
         tests("DomainStatusTests", ["Domain", "DomainShell", "DomainStatus", "TestSupport", "WireJSON"]),

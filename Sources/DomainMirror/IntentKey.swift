@@ -28,32 +28,35 @@ public enum IntentKey {
         }
     }
 
+    /// The script of ``take(_:for:at:)``: the keys are the list and the domain's name; the arguments how many, the outcome that
+    /// marks them, for how many seconds, and which domain it has to be.
+    public static let takeScript = """
+        if redis.call('GET', KEYS[2]) ~= ARGV[4] then return false end
+        local taken = {}
+        for _ = 1, tonumber(ARGV[1]) do
+          local name = redis.call('LPOP', KEYS[1])
+          if not name then break end
+          local value = false
+          local rest = string.match(name, '^intent:(migrate:[^:]*)$') or string.match(name, '^intent:(cordon:[^:]*)$')
+          if rest and redis.call('TYPE', name).ok == 'string' then
+            value = redis.call('GET', name)
+            redis.call('DEL', name)
+            redis.call('SET', 'intent:result:' .. rest, ARGV[2], 'EX', ARGV[3])
+          end
+          taken[#taken + 1] = name
+          taken[#taken + 1] = value
+        end
+        return taken
+        """
+
     /// The command that takes up to `count` intents, each with the value of its key, and marks them as taken, all at once: the
     /// answer is a list of names and values in turn; none at all where the database does not show the domain. Keys that are no
     /// intents are not touched.
     ///
     /// - Parameter time: now, in milliseconds since 1970.
     public static func take(_ count: Int, for domainID: String, at time: Int) -> RedisCommand {
-        let script = """
-            if redis.call('GET', KEYS[2]) ~= ARGV[4] then return false end
-            local taken = {}
-            for _ = 1, tonumber(ARGV[1]) do
-              local name = redis.call('LPOP', KEYS[1])
-              if not name then break end
-              local value = false
-              local rest = string.match(name, '^intent:(migrate:[^:]*)$') or string.match(name, '^intent:(cordon:[^:]*)$')
-              if rest and redis.call('TYPE', name).ok == 'string' then
-                value = redis.call('GET', name)
-                redis.call('DEL', name)
-                redis.call('SET', 'intent:result:' .. rest, ARGV[2], 'EX', ARGV[3])
-              end
-              taken[#taken + 1] = name
-              taken[#taken + 1] = value
-            end
-            return taken
-            """
         return RedisCommand(
-            "EVAL", script, "2", list, Mirror.identity, "\(count)", outcome("taken", nil, at: time),
+            "EVAL", takeScript, "2", list, Mirror.identity, "\(count)", outcome("taken", nil, at: time),
             "\(outcomeSeconds)", domainID)
     }
 

@@ -84,20 +84,23 @@ extension Mirror {
         RedisCommand("ZREMRANGEBYSCORE", key, "-inf", "(" + NumberText.plain(Double(time) / 1000))
     }
 
+    /// The script that trims a list of the seed's schema: the key is the list; the arguments the oldest time that stays, in
+    /// seconds, and minus how many entries at most.
+    public static let trimScript = """
+        local oldest = tonumber(ARGV[1])
+        for _ = 1, 100000 do
+          local entry = redis.call('LINDEX', KEYS[1], 0)
+          local time = entry and tonumber(string.match(entry, ',([^,]*)$'))
+          if not entry or (time and time >= oldest) then break end
+          redis.call('LPOP', KEYS[1])
+        end
+        redis.call('LTRIM', KEYS[1], ARGV[2], -1)
+        """
+
     /// The seed's lists have the time inside their entries, the oldest first.
     private static func trim(_ key: String, before time: Int?) -> RedisCommand {
-        let script = """
-            local oldest = tonumber(ARGV[1])
-            for _ = 1, 100000 do
-              local entry = redis.call('LINDEX', KEYS[1], 0)
-              local time = entry and tonumber(string.match(entry, ',([^,]*)$'))
-              if not entry or (time and time >= oldest) then break end
-              redis.call('LPOP', KEYS[1])
-            end
-            redis.call('LTRIM', KEYS[1], ARGV[2], -1)
-            """
         let oldest = time.map { NumberText.plain(Double($0) / 1000) } ?? "-1e18"
-        return RedisCommand("EVAL", script, "1", key, oldest, "-\(seriesLimit)")
+        return RedisCommand("EVAL", trimScript, "1", key, oldest, "-\(seriesLimit)")
     }
 }
 

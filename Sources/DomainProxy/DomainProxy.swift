@@ -43,16 +43,8 @@ public final class DomainProxy: DomainFollower {
         public var lastSync: Int?
     }
 
-    /// What happened to the domain, in order.
-    enum News: Sendable {
-        case changes([DomainChange])
-        case report(NodeUpdate, at: Int)
-        /// What became of an intent: why it was declined; nil where it was carried out.
-        case outcome(String, declined: String?)
-    }
-
     private struct Inbox {
-        var news: [News] = []
+        var news: [MirrorProxy.News] = []
         /// Figures and log lines that wait.
         var figures = 0
         var unshown = 0
@@ -85,7 +77,7 @@ public final class DomainProxy: DomainFollower {
         from records: DomainRecords, carryOut: @escaping @Sendable (Intent, @escaping DomainShell.Answer) -> Void
     ) throws(SystemError) {
         try startThread { [self] in
-            var worker = ProxyWorker(settings, records, logger) { [self] name, intent in
+            var worker = ProxyWorker(settings, records, logger, at: .current) { [self] name, intent in
                 carryOut(intent) { result in
                     let reason: String? =
                         switch result {
@@ -120,7 +112,7 @@ public final class DomainProxy: DomainFollower {
         add(.report(report, at: Moment.current.wall), figures: 1 + report.samples.count)
     }
 
-    private func add(_ news: News, figures: Int = 0) {
+    private func add(_ news: MirrorProxy.News, figures: Int = 0) {
         let isFirst = inbox.withLock { inbox in
             guard inbox.figures + figures <= Self.figureLimit || figures == 0 else {
                 inbox.unshown += 1

@@ -1,10 +1,10 @@
+import DomainMirror
 import Logging
 import Redis
 
 /// A connection that is made anew, after a while, when it has broken.
-struct RedisLink {
-    /// The connection; nil while there is none.
-    private(set) var connection: RedisConnection?
+struct RedisLink: MirrorLink {
+    private var connection: RedisConnection?
     private let address: RedisAddress
     private let timeout: Duration
     private let logger: Logger
@@ -22,36 +22,36 @@ struct RedisLink {
         self.logger = logger
     }
 
-    /// Makes a connection where there is none and it is time to try.
-    ///
-    /// - Parameters:
-    ///   - now: a clock that nobody sets, in milliseconds.
-    ///   - prepare: what has to be done before it is of use.
-    mutating func open(at now: Int, prepare: (RedisConnection) throws(RedisError) -> Void) {
+    var isOpen: Bool { connection != nil }
+
+    mutating func open(at now: Int) {
         guard connection == nil, now >= nextAttempt else { return }
         do throws(RedisError) {
-            let connection = try RedisConnection(to: address, timeout: timeout)
-            try prepare(connection)
-            self.connection = connection
-            delay = Self.shortestDelay
-            if toldFailure != nil { logger.notice("Redis is there again, and shows all there is") }
-            toldFailure = nil
+            connection = try RedisConnection(to: address, timeout: timeout)
         } catch {
             fail(error, at: now)
         }
     }
 
-    /// Uses the connection; where that fails it is given up. Does nothing without one.
-    mutating func use(at now: Int, _ body: (RedisConnection) throws(RedisError) -> Void) {
-        guard let connection else { return }
-        do throws(RedisError) { try body(connection) } catch { fail(error, at: now) }
+    mutating func confirm() {
+        delay = Self.shortestDelay
+        if toldFailure != nil { logger.notice("Redis is there again, and shows all there is") }
+        toldFailure = nil
     }
 
-    /// Gives the connection up until a time of the clock that nobody sets, in milliseconds.
+    mutating func send(_ commands: [RedisCommand]) throws(MirrorFailure) -> [RedisAnswer] {
+        guard let connection else { throw .disconnected("there is no connection") }
+        do throws(RedisError) { return try connection.send(all: commands.map(\.words)).map(RedisAnswer.init) } catch {
+            throw MirrorFailure(error)
+        }
+    }
+
     mutating func close(until time: Int) {
         connection = nil
         nextAttempt = time
     }
+
+    mutating func fail(_ failure: MirrorFailure, at now: Int) { fail(failure.error, at: now) }
 
     private mutating func fail(_ error: RedisError, at now: Int) {
         connection = nil
@@ -64,5 +64,35 @@ struct RedisLink {
         logger.warning(
             "the domain is not shown in Redis until it can be; nothing else depends on it",
             metadata: ["redis": "\(address)", "reason": "\(reason)"])
+    }
+}
+
+extension MirrorFailure {
+    fileprivate init(_ error: RedisError) {
+        self =
+            switch error {
+            case .badAddress(let reason), .disconnected(let reason): .disconnected(reason)
+            case .refused(let reason): .refused(reason)
+            }
+    }
+
+    fileprivate var error: RedisError {
+        switch self {
+        case .disconnected(let reason): .disconnected(reason)
+        case .refused(let reason): .refused(reason)
+        }
+    }
+}
+
+extension RedisAnswer {
+    fileprivate init(_ reply: RedisReply) {
+        self =
+            switch reply {
+            case .null: .null
+            case .integer(let number): .integer(number)
+            case .text(let text): .text(text)
+            case .array(let replies): .array(replies.map(RedisAnswer.init))
+            case .error(let reason): .error(reason)
+            }
     }
 }

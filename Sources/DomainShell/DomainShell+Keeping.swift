@@ -53,7 +53,8 @@ extension DomainShell {
     ///
     /// - Returns: whether the thread that keeps is to be woken.
     func take(
-        _ event: DomainEvent, _ owned: inout OwnedDomain, _ completion: @escaping @Sendable (Failure?) -> Void = { _ in }
+        _ event: DomainEvent, _ owned: inout OwnedDomain,
+        _ completion: @escaping @Sendable (Failure?) -> Void = { _ in }
     ) -> Bool {
         let step = owned.domain.handle(event, at: .current)
         for call in step.ahead { dispatcher.send(call) }

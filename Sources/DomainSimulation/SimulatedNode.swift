@@ -19,6 +19,8 @@ struct SimulatedNode {
     var isBusy = false
     /// The call that is on its way to it.
     var inFlight: NodeCall?
+    /// The answer that is on its way back.
+    var answer: (call: CallID, outcome: CallOutcome)?
 
     /// Does what it is asked.
     mutating func carryOut(_ request: NodeCall.Request, _ random: inout Xoshiro) -> CallOutcome {
@@ -43,5 +45,44 @@ struct SimulatedNode {
         isAlive = true
         running = [:]
         peers = [:]
+    }
+}
+
+/// The nodes of a history, at places from 0 on; the node at a place has the id whose number is one more.
+struct NodeTable {
+    private var nodes: [SimulatedNode] = []
+
+    mutating func append(_ node: SimulatedNode) { nodes.append(node) }
+
+    var places: Range<Int> { nodes.indices }
+
+    /// Changes happen where the node is: a copy would cost one of all its peers.
+    subscript(place: Int) -> SimulatedNode {
+        _read { yield nodes[place] }
+        _modify { yield &nodes[place] }
+    }
+
+    subscript(id: NodeID) -> SimulatedNode? { place(of: id).map { nodes[$0] } }
+
+    func place(of id: NodeID) -> Int? {
+        guard let number = Int(exactly: id.low), nodes.indices.contains(number - 1) else { return nil }
+        return number - 1
+    }
+}
+
+extension NodeDescription {
+    /// What the node of this number says of itself.
+    static func simulated(_ number: Int, _ random: inout Xoshiro) -> NodeDescription {
+        var capabilities = NodeCapabilities()
+        capabilities.cpus = UInt32.random(in: 1...8, using: &random)
+        capabilities.cores = capabilities.cpus
+        capabilities.cpuFrequency = [0, 1000, 2400, .nan, .infinity, -3].randomElement(using: &random) ?? 0
+        capabilities.runtimes = number == 0 || Bool.random(using: &random) ? ["RUST_WASM"] : ["RUST_WASM", "CONTAINER"]
+        capabilities.labels = number % 2 == 0 ? ["even"] : ["odd"]
+        // Some providers have the name of another one.
+        let providers = number % 3 == 0 ? [ResourceProvider(id: "provider-\(number / 6)", classType: "file-log")] : []
+        return NodeDescription(
+            agentURL: "http://10.0.0.\(number):7005", invocationURL: "http://10.0.0.\(number):7006",
+            providers: providers, capabilities: capabilities)
     }
 }

@@ -11,21 +11,21 @@ extension Simulation {
             wanted.remove(id)
             stopped.insert(id)
             rows[id] = nil
-            take { $0.handle(.stop(id), at: $1) }
+            take(.stop(id))
         case 11..<16:
             guard let origin = known.randomElement(using: &random) else { return start() }
             var row: [String: LogicalID] = [:]
             for channel in 0..<chance(4) { row["out-\(channel)"] = known.randomElement(using: &random) }
             rows[origin] = row
-            take { [row] in $0.handle(.patch(origin, row), at: $1) }
+            take(.patch(origin, row))
         case 16..<18:
             guard let id = known.randomElement(using: &random) else { return start() }
             let targets = (0..<2).compactMap { _ in order.randomElement(using: &random) }
-            take { $0.handle(.intent(.migrate(id, to: targets), 0), at: $1) }
+            ask("intent:migrate:\(id)", targets.map(\.description).joined(separator: ","))
         case 18:
             guard let node = order.randomElement(using: &random) else { return }
             let isCordoned = Bool.random(using: &random)
-            take { $0.handle(.intent(.cordon(node, isCordoned), 0), at: $1) }
+            ask("intent:cordon:\(node)", isCordoned ? "yes" : "no")
         default: wantsReset = isLucky(20)
         }
     }
@@ -57,22 +57,24 @@ extension Simulation {
         wanted.subtract(doomed)
         stopped.formUnion(doomed)
         for id in doomed { rows[id] = nil }
-        take { $0.handle(.controllerAnswered(number, .reset), at: $1) }
+        take(.controllerAnswered(number, .reset))
     }
 
     // MARK: - What must be true
 
     /// Checks that what runs is what the controller wants, once all has healed.
     mutating func check() {
+        settleKeeping()
         let records = kept
         if domain.records != records { violations.append("what is kept is not what is believed") }
         func complain(_ text: String) { violations.append(text) }
+        let owners = records.owners
         for id in wanted.sorted() {
             guard let record = records.instances[id] else {
                 complain("\(id) was started and is unknown")
                 continue
             }
-            let feasible = order.filter { isFeasible($0, record.specification) }
+            let feasible = feasible(for: record.specification, owners)
             guard let physical = record.physical else {
                 if !feasible.isEmpty { complain("\(id) runs nowhere, although \(feasible[0]) could take it") }
                 continue
@@ -112,22 +114,26 @@ extension Simulation {
         if !records.departed.isEmpty { complain("departed nodes are known still") }
     }
 
-    private func isFeasible(_ id: NodeID, _ specification: Specification) -> Bool {
-        guard let node = nodes[id], let requirements = try? Requirements(specification.requirementTexts) else {
-            return false
-        }
-        let capabilities = node.description.capabilities
-        switch specification {
-        case .function(let function):
-            guard capabilities.runtimes.contains(function.functionClass.runtime) else { return false }
-        case .resource(let resource):
-            // A name belongs to one node at a time.
-            let owned = node.description.providers.filter {
-                $0.classType == resource.classType && kept.owner(of: $0.id) == id
+    /// The nodes that can take this.
+    private func feasible(for specification: Specification, _ owners: [String: NodeID]) -> [NodeID] {
+        guard let requirements = try? Requirements(specification.requirementTexts) else { return [] }
+        return nodes.places.compactMap { place -> NodeID? in
+            let (id, description) = (nodes[place].id, nodes[place].description)
+            switch specification {
+            case .function(let function):
+                guard description.capabilities.runtimes.contains(function.functionClass.runtime) else { return nil }
+            case .resource(let resource):
+                // A name belongs to one node at a time.
+                guard
+                    description.providers.contains(where: {
+                        $0.classType == resource.classType && owners[$0.id] == id
+                    })
+                else { return nil }
             }
-            guard !owned.isEmpty else { return false }
+            let isMet = requirements.areMet(
+                by: id, description.capabilities, providers: Set(description.providers.map(\.id)))
+            return isMet ? id : nil
         }
-        return requirements.areMet(by: id, capabilities, providers: Set(node.description.providers.map(\.id)))
     }
 }
 
@@ -141,8 +147,14 @@ extension Specification {
 }
 
 extension DomainRecords {
-    /// Whose claim on a provider's name is the oldest.
-    fileprivate func owner(of provider: String) -> NodeID? {
-        nodes.values.compactMap { node in node.claims[provider].map { (node.id, $0) } }.min { $0.1 < $1.1 }?.0
+    /// Whose claim on each provider's name is the oldest.
+    fileprivate var owners: [String: NodeID] {
+        var first: [String: (node: NodeID, number: UInt64)] = [:]
+        for node in nodes.values {
+            for (name, number) in node.claims where first[name].map({ number < $0.number }) ?? true {
+                first[name] = (node.id, number)
+            }
+        }
+        return first.mapValues(\.node)
     }
 }

@@ -1,8 +1,10 @@
 import Domain
+import DomainMirror
 
 /// One history of a whole domain: nodes that come, go, restart and answer late or never, a controller that starts, stops,
-/// patches and resets, an operator who moves and cordons, a domain that is killed at any moment, clocks that differ. Then all
-/// heals, and what must be true is checked. The same seed gives the same history.
+/// patches and resets, an operator who moves and cordons, a Redis that shows the domain and is cut off, filled, flushed and set
+/// back, a domain that is killed at any moment, clocks that differ. Then all heals, and what must be true is checked. The same
+/// seed gives the same history.
 public struct Simulation {
     /// How large and how wild a history is.
     public struct Shape: Sendable {
@@ -36,16 +38,21 @@ public struct Simulation {
         }
     }
 
+    /// Nodes by their places; small and without references, as there are millions of them.
     enum Item {
         case tick(run: Int)
-        case refresh(NodeID, nonce: UInt64)
-        case deliver(NodeCall, run: Int)
-        case answer(CallID, CallOutcome, NodeID, run: Int)
+        case refresh(Int, nonce: UInt64)
+        case deliver(Int, run: Int)
+        case answer(Int, run: Int)
         case controllerAnswer(UInt64, run: Int)
         case act
         case nodeFault
-        case revive(NodeID)
+        case revive(Int)
         case crash
+        case kept(run: Int)
+        case proxy(run: Int)
+        case redisFault
+        case redisRecovery(wasRestarted: Bool)
     }
 
     let shape: Shape
@@ -54,17 +61,30 @@ public struct Simulation {
     var time = 1_000_000
     var isHealed = false
 
-    var nodes: [NodeID: SimulatedNode] = [:]
+    var nodes = NodeTable()
     let order: [NodeID]
 
     // MARK: The domain
 
     var domain: Domain
     /// What a restart finds.
-    public private(set) var kept = DomainRecords()
+    public internal(set) var kept = DomainRecords()
+    var keeping = SimulatedKeeping()
     /// Which run of the domain's process this is.
     var run = 0
     var lastRequest: RequestID = 0
+
+    // MARK: Redis
+
+    /// What the domain's process shows there.
+    var proxy: MirrorProxy
+    /// What the proxy has still to be told.
+    var inbox: [MirrorProxy.News] = []
+    var redis: SimulatedRedis
+    let schema: Mirror.Schema
+    /// How old figures may be, in milliseconds; 0 for as old as they like.
+    let retention: Int
+    var intents = IntentBook()
 
     // MARK: The controller
 
@@ -99,13 +119,18 @@ public struct Simulation {
         if random.next() % 2 == 0 { options.strategy = .roundRobin }
         if random.next() % 4 == 0 { options.makesBeforeBreaking = true }
         chosen = options
+        schema = Mirror.Schema.allCases.randomElement(using: &random) ?? .both
+        retention = [0, 5_000, 60_000].randomElement(using: &random) ?? 0
+        proxy = MirrorProxy(domainID: options.domainID, schema: schema, retention: retention, from: kept)
+        redis = SimulatedRedis(loss: shape.loss / 4, random: Xoshiro(seed: seed &+ 2))
         domain = Domain(
             options: options, random: Xoshiro(seed: seed &+ 1), now: Moment(monotonic: time, wall: Self.wall(time)))
         for (number, id) in order.enumerated() {
             // A node whose clock is further behind has leases shorter than its interval, and comes and goes for ever.
-            nodes[id] = SimulatedNode(
-                id: id, description: Self.description(number, &random), nonce: random.next(),
-                skew: Int.random(in: -800...800, using: &random))
+            nodes.append(
+                SimulatedNode(
+                    id: id, description: .simulated(number, &random), nonce: random.next(),
+                    skew: Int.random(in: -800...800, using: &random)))
         }
     }
 
@@ -114,43 +139,34 @@ public struct Simulation {
     static func wall(_ time: Int) -> Int { time + 1_700_000_000_000 }
     var now: Moment { Moment(monotonic: time, wall: Self.wall(time)) }
 
-    private static func description(_ number: Int, _ random: inout Xoshiro) -> NodeDescription {
-        var capabilities = NodeCapabilities()
-        capabilities.cpus = UInt32.random(in: 1...8, using: &random)
-        capabilities.cores = capabilities.cpus
-        capabilities.cpuFrequency = [0, 1000, 2400, .nan, .infinity, -3].randomElement(using: &random) ?? 0
-        capabilities.runtimes = number == 0 || Bool.random(using: &random) ? ["RUST_WASM"] : ["RUST_WASM", "CONTAINER"]
-        capabilities.labels = number % 2 == 0 ? ["even"] : ["odd"]
-        // Some providers have the name of another one.
-        let providers = number % 3 == 0 ? [ResourceProvider(id: "provider-\(number / 6)", classType: "file-log")] : []
-        return NodeDescription(
-            agentURL: "http://10.0.0.\(number):7005", invocationURL: "http://10.0.0.\(number):7006",
-            providers: providers, capabilities: capabilities)
-    }
-
     // MARK: - Running
 
     /// Lives the history to its end.
     public mutating func live() {
         take { $0.begin(at: $1) }
         agenda.add(.tick(run: run), at: time + 500)
-        for id in order { agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(3000)) }
+        agenda.add(.proxy(run: run), at: time)
+        for place in nodes.places { expect(place, within: 3000) }
         let wild = shape.seconds * 1000
         for _ in 0..<shape.requests { agenda.add(.act, at: time + chance(wild)) }
         for _ in 0..<shape.crashes { agenda.add(.crash, at: time + chance(wild)) }
         for _ in 0..<max(2, shape.nodes / 3) { agenda.add(.nodeFault, at: time + chance(wild)) }
+        for _ in 0..<max(2, shape.seconds / 6) { agenda.add(.redisFault, at: time + chance(wild)) }
         advance(to: time + wild)
+        // Redis first, while nodes are gone that come back only later.
+        healRedis()
+        advance(to: time + 6_000)
+        checkMirror()
         heal()
         // Long enough for the longest back-off, and for each node to tell and be told of all others, one after the other.
         advance(to: time + 150_000 + shape.nodes * 200)
         check()
+        checkRedis()
         // Whatever is in doubt ends at its node's next reset.
-        for id in order {
-            nodes[id]?.restart(&random)
-            agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(3000))
-        }
+        for place in nodes.places { restart(place, within: 3000) }
         advance(to: time + 60_000 + shape.nodes * 200)
         check()
+        checkRedis()
         for (node, doubts) in kept.doubts { violations.append("\(node) was reset and is in doubt still: \(doubts)") }
     }
 
@@ -164,14 +180,11 @@ public struct Simulation {
 
     private mutating func heal() {
         isHealed = true
-        for id in order {
-            nodes[id]?.partitionedUntil = 0
-            if nodes[id]?.isAlive == false {
-                nodes[id]?.restart(&random)
-                agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(1000))
-            }
+        for place in nodes.places {
+            nodes[place].partitionedUntil = 0
+            if !nodes[place].isAlive { restart(place, within: 1000) }
         }
-        for node in kept.cordoned.sorted() { take { $0.handle(.intent(.cordon(node, false), 0), at: $1) } }
+        uncordon()
     }
 
     private mutating func perform(_ item: Item) {
@@ -180,24 +193,19 @@ public struct Simulation {
             guard run == self.run else { return }
             take { $0.handle(.tick, at: $1) }
             agenda.add(.tick(run: run), at: time + 500)
-        case .refresh(let id, let nonce): refresh(id, nonce)
-        case .deliver(let call, let run): deliver(call, run)
-        case .answer(let call, let outcome, let node, let run):
-            // Calls that the domain's process made before it died end with it.
-            guard run == self.run else { return }
-            nodes[node]?.isBusy = false
-            take { $0.handle(.answered(call, outcome), at: $1) }
-            serve(node)
-        case .controllerAnswer(let number, let run):
-            guard run == self.run else { return }
-            answerController(number)
+        case .refresh(let place, let nonce): refresh(place, nonce)
+        // Calls that the domain's process made before it died end with it.
+        case .deliver(let place, let run): if run == self.run { deliver(to: place) }
+        case .answer(let place, let run): if run == self.run { takeAnswer(of: place) }
+        case .controllerAnswer(let number, let run): if run == self.run { answerController(number) }
         case .act: if !isHealed { act() }
         case .nodeFault: if !isHealed { disturb() }
-        case .revive(let id):
-            guard nodes[id]?.isAlive == false else { return }
-            nodes[id]?.restart(&random)
-            agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(1000))
+        case .revive(let place): if !nodes[place].isAlive { restart(place, within: 1000) }
         case .crash: if !isHealed { crash() }
+        case .kept(let run): if run == self.run { finishKeeping() }
+        case .proxy(let run): if run == self.run { workProxy() }
+        case .redisFault: if !isHealed { disturbRedis() }
+        case .redisRecovery(let wasRestarted): if !isHealed { redis.recover(wasRestarted: wasRestarted) }
         }
     }
 
@@ -207,28 +215,23 @@ public struct Simulation {
 
     // MARK: - The domain's process
 
-    /// Lets the domain take a step: its changes are kept, then its effects carried out.
-    mutating func take(_ step: (inout Domain, Moment) -> DomainStep) {
-        let result = step(&domain, now)
-        for call in result.ahead { carryOut(.call(call)) }
-        for change in result.changes { kept.apply(change) }
-        domain.beginKeeping()
-        domain.noteKept()
-        for effect in result.effects { carryOut(effect) }
-    }
-
-    private mutating func carryOut(_ effect: DomainEffect) {
+    mutating func carryOut(_ effect: DomainEffect) {
         effects += 1
         switch effect {
         case .call(let call):
-            nodes[call.node]?.lane.append(call)
-            serve(call.node)
-        case .abandon(let id):
-            nodes[id]?.lane = []
+            guard let place = nodes.place(of: call.node) else { return }
+            nodes[place].lane.append(call)
+            serve(place)
+        case .abandon(let id): if let place = nodes.place(of: id) { nodes[place].lane = [] }
         case .started(let request, let result):
             guard pending.remove(request) != nil, case .success(let id) = result else { return }
-            wanted.insert(id)
-        case .updated, .reported, .settled, .note: break
+            // A reset that the domain has taken meanwhile has stopped it already.
+            if domain.records.instances[id] == nil { stopped.insert(id) } else { wanted.insert(id) }
+        case .reported(let update): if isLucky(reportShare) { inbox.append(.report(update, at: Self.wall(time))) }
+        case .settled(let request, let refusal):
+            guard let name = intents.settle(request) else { return }
+            inbox.append(.outcome(name, declined: refusal?.summary))
+        case .updated, .note: break
         case .updateController(let number, let update):
             if nonces.insert(update.nonce).inserted, nonces.count > 1 { violations.append("the nonce has changed") }
             if let last = counters.last, update.counter < last { violations.append("the counter fell") }
@@ -239,88 +242,37 @@ public struct Simulation {
 
     /// The process is killed, in the middle of a step or between two, and started again.
     private mutating func crash() {
+        var last: (call: CallID, outcome: CallOutcome)?
+        if case .answer(let place, run)? = agenda.first { last = nodes[place].answer }
         run += 1
         pending = []
-        for id in order {
-            nodes[id]?.lane = []
-            nodes[id]?.isBusy = false
+        for place in nodes.places {
+            nodes[place].lane = []
+            nodes[place].isBusy = false
             // Its connections end with it: what is on its way arrives now or never.
-            if let call = nodes[id]?.inFlight, nodes[id]?.isAlive == true, Bool.random(using: &random) {
-                _ = nodes[id]?.carryOut(call.request, &random)
+            if let call = nodes[place].inFlight, nodes[place].isAlive, Bool.random(using: &random) {
+                _ = nodes[place].carryOut(call.request, &random)
             }
-            nodes[id]?.inFlight = nil
+            nodes[place].inFlight = nil
+            nodes[place].answer = nil
         }
-        if Bool.random(using: &random) {
-            // In the middle: a step was kept, but nothing of it was done.
-            if case .answer(let call, let outcome, _, _)? = agenda.first {
-                for change in domain.handle(.answered(call, outcome), at: now).changes { kept.apply(change) }
+        if Bool.random(using: &random), let last {
+            // In the middle: calls that go ahead may have arrived, a step may have been kept, but nothing else of it was done.
+            let step = domain.handle(.answered(last.call, last.outcome), at: now)
+            for call in step.ahead where Bool.random(using: &random) {
+                guard let place = nodes.place(of: call.node), nodes[place].isAlive else { continue }
+                _ = nodes[place].carryOut(call.request, &random)
             }
+            keeping.coming.append((step, nil))
         }
+        // What was being kept is kept or not, what waited for that is not; the controller asks again for what failed.
+        if keeping.isBusy, isLucky(75) { for (step, _) in keeping.underWay { step.changes.forEach { kept.apply($0) } } }
+        let wishes = keeping.wishes
+        keeping = SimulatedKeeping()
         domain = Domain(records: kept, options: chosen, random: Xoshiro(seed: random.next()), now: now)
+        beginProxy()
         take { $0.begin(at: $1) }
+        for wish in wishes { take(wish) }
         agenda.add(.tick(run: run), at: time + 500)
-    }
-
-    // MARK: - Nodes
-
-    private mutating func refresh(_ id: NodeID, _ nonce: UInt64) {
-        guard let node = nodes[id], node.isAlive, node.nonce == nonce else { return }
-        agenda.add(.refresh(id, nonce: nonce), at: time + 2000)
-        guard time >= node.partitionedUntil, isHealed || !isLucky(shape.loss / 2) else { return }
-        let deadline = (Self.wall(time) + node.skew) / 1000 + 4
-        let update = NodeUpdate(
-            node: id, description: node.description, refreshDeadline: UInt64(deadline), nonce: nonce)
-        lastRequest += 1
-        let request = lastRequest
-        take { $0.handle(.update(update, problem: nil, request), at: $1) }
-    }
-
-    /// Gives the next call of a node its turn: one at a time, in order.
-    private mutating func serve(_ id: NodeID) {
-        guard let node = nodes[id], !node.isBusy, let call = node.lane.first else { return }
-        nodes[id]?.lane.removeFirst()
-        nodes[id]?.isBusy = true
-        nodes[id]?.inFlight = call
-        agenda.add(.deliver(call, run: run), at: time + 1 + chance(isHealed ? 20 : 300))
-    }
-
-    private mutating func deliver(_ call: NodeCall, _ run: Int) {
-        guard run == self.run, let node = nodes[call.node] else { return }
-        nodes[call.node]?.inFlight = nil
-        func later(_ outcome: CallOutcome, _ delay: Int) {
-            agenda.add(.answer(call.id, outcome, call.node, run: run), at: time + delay)
-        }
-        guard node.isAlive, time >= node.partitionedUntil else {
-            return later(Bool.random(using: &random) ? .unreachable("no route") : .unknown("deadline"), chance(3000))
-        }
-        if !isHealed {
-            if isLucky(shape.loss / 2) {
-                return later(Bool.random(using: &random) ? .unreachable("lost") : .unknown("lost"), chance(2000))
-            }
-            if case .start = call.request, isLucky(5) { return later(.refused(DomainRefusal("not now")), chance(50)) }
-            if isLucky(3) { return later(.failed("internal"), chance(50)) }
-        }
-        let outcome = nodes[call.node]?.carryOut(call.request, &random) ?? .done
-        if !isHealed, isLucky(shape.loss / 2) { return later(.unknown("the answer was lost"), chance(2000)) }
-        later(outcome, chance(isHealed ? 20 : 300))
-    }
-
-    private mutating func disturb() {
-        guard let id = order.randomElement(using: &random) else { return }
-        switch chance(4) {
-        case 0:
-            nodes[id]?.isAlive = false
-            nodes[id]?.running = [:]
-            agenda.add(.revive(id), at: time + chance(20_000))
-        case 1:
-            nodes[id]?.restart(&random)
-            agenda.add(.refresh(id, nonce: nodes[id]?.nonce ?? 0), at: time + chance(500))
-        case 2:
-            let until = time + chance(15_000)
-            nodes[id]?.partitionedUntil = until
-        default:
-            nodes[id]?.description.invocationURL += "/"
-            nodes[id]?.description.capabilities.labels.append("new")
-        }
     }
 }

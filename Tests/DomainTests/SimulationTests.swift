@@ -1,6 +1,7 @@
-import DomainSimulation
 import Glibc
 import Testing
+
+@testable import DomainSimulation
 
 /// Whole domains over simulated time. `BERTH_HISTORIES` says how many (30), `BERTH_SEED` from which seed on; `make simulate`
 /// lives many more.
@@ -20,5 +21,49 @@ import Testing
             #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations.prefix(3))")
             if !simulation.violations.isEmpty { break }
         }
+    }
+
+    // MARK: - That it would be seen
+
+    private static let calm = Simulation.Shape(nodes: 6, seconds: 30, requests: 60, loss: 0, crashes: 0)
+
+    @Test(
+        "a command to Redis that is answered and not carried out is found",
+        arguments: [["DEL", "instance:"], ["SET", "dependency:"], ["ZREMRANGEBYSCORE", "node:health:"]])
+    func lostCommand(beginning: [String]) {
+        let found = (1...10 as ClosedRange<UInt64>).contains { seed in
+            var simulation = Simulation(seed: seed, shape: Self.calm)
+            simulation.redis.model.ignores = { $0[0] == beginning[0] && $0[1].hasPrefix(beginning[1]) }
+            simulation.live()
+            return simulation.violations.contains { $0.contains(beginning[1]) }
+        }
+        #expect(found, "none of ten histories shows it")
+    }
+
+    @Test("an intent that does not come to an end is found, and so is one that does twice")
+    func intents() {
+        var simulation = Simulation(seed: 1, shape: Self.calm)
+        simulation.intents.hand(.max, "intent:cordon:lost")
+        simulation.live()
+        #expect(simulation.violations.contains("intent:cordon:lost does not come to an end"))
+        var book = IntentBook()
+        book.hand(1, "intent:cordon:twice")
+        #expect(book.settle(1) == "intent:cordon:twice" && book.violations.isEmpty)
+        #expect(book.settle(1) == nil && book.violations.count == 1)
+        book.hand(2, "intent:cordon:ended")
+        book.forget()
+        #expect(book.open.isEmpty && book.violations.count == 1)
+    }
+
+    @Test("the same seed gives the same history")
+    func determinism() {
+        func history() -> Simulation {
+            var simulation = Simulation(seed: 7, shape: .init(seed: 7))
+            simulation.live()
+            return simulation
+        }
+        let (first, second) = (history(), history())
+        #expect(first.effects == second.effects && first.kept == second.kept)
+        #expect(first.redis.model.values == second.redis.model.values)
     }
 }

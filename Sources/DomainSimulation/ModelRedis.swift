@@ -1,0 +1,201 @@
+import DomainMirror
+
+/// What a Redis holds and does, as far as a domain's proxy uses it. Nothing expires: a history is shorter than an outcome's day.
+struct ModelRedis {
+    enum Value: Hashable {
+        case string(String)
+        case list([String])
+        /// The score of each member.
+        case sorted([String: Double])
+    }
+
+    var values: [String: Value] = [:]
+    /// Whether it has no memory left: what would need more is refused.
+    var isFull = false
+    /// For tests of the checks: what is answered as ever and not done.
+    var ignores: (@Sendable ([String]) -> Bool)?
+    /// What it was asked and does not know.
+    private(set) var unknown: Set<String> = []
+
+    private static let wrongType = RedisAnswer.error(
+        "WRONGTYPE Operation against a key holding the wrong kind of value")
+    private static let full = RedisAnswer.error("OOM command not allowed when used memory > 'maxmemory'.")
+    private static let growing: Set<String> = ["SET", "RPUSH", "LPUSH", "ZADD"]
+
+    /// Carries out what comes over one connection; a transaction whose end does not come is not begun.
+    mutating func carryOut(_ commands: some Collection<RedisCommand>) -> [RedisAnswer] {
+        var answers: [RedisAnswer] = []
+        answers.reserveCapacity(commands.count)
+        var queued: [[String]]?
+        var isBroken = false
+        for command in commands {
+            let words = command.words
+            switch words[0] {
+            case "MULTI":
+                queued = []
+                isBroken = false
+                answers.append(.text("OK"))
+            case "EXEC":
+                answers.append(
+                    isBroken
+                        ? .error("EXECABORT Transaction discarded because of previous errors.")
+                        : .array((queued ?? []).map { carryOut($0) }))
+                queued = nil
+            default:
+                if queued == nil {
+                    answers.append(carryOut(words))
+                } else if isFull && Self.growing.contains(words[0]) {
+                    isBroken = true
+                    answers.append(Self.full)
+                } else {
+                    queued?.append(words)
+                    answers.append(.text("QUEUED"))
+                }
+            }
+        }
+        return answers
+    }
+
+    /// Carries out one command.
+    @discardableResult mutating func carryOut(_ words: [String]) -> RedisAnswer {
+        guard words.count > 1 else { return unknown(words) }
+        if isFull && Self.growing.contains(words[0]) { return Self.full }
+        if ignores?(words) == true { return .text("OK") }
+        let key = words[1]
+        switch (words[0], words.count) {
+        case ("GET", 2):
+            switch values[key] {
+            case .string(let text): return .text(text)
+            case nil: return .null
+            default: return Self.wrongType
+            }
+        case ("SET", 3...):
+            values[key] = .string(words[2])
+            return .text("OK")
+        case ("DEL", 2): return .integer(values.removeValue(forKey: key) == nil ? 0 : 1)
+        case ("TYPE", 2): return .text(values[key]?.type ?? "none")
+        case ("SCAN", 4...): return .array([.text("0"), .array(matching(words[3]).map { .text($0) })])
+        case ("RPUSH", 3), ("LPUSH", 3):
+            return changeList(key) { list in
+                if words[0] == "RPUSH" { list.append(words[2]) } else { list.insert(words[2], at: 0) }
+                return .integer(list.count)
+            }
+        case ("ZADD", 4):
+            guard let score = Double(words[2]) else { return .error("ERR value is not a valid float") }
+            return changeSorted(key) { .integer($0.updateValue(score, forKey: words[3]) == nil ? 1 : 0) }
+        case ("ZREMRANGEBYSCORE", 4):
+            guard words[2] == "-inf", words[3].hasPrefix("("), let limit = Double(words[3].dropFirst()) else {
+                return unknown(words)
+            }
+            return changeSorted(key) { members in
+                let count = members.count
+                members = members.filter { $0.value >= limit }
+                return .integer(count - members.count)
+            }
+        case ("ZREMRANGEBYRANK", 4):
+            guard words[2] == "0", let last = Int(words[3]), last < 0 else { return unknown(words) }
+            return changeSorted(key) { members in
+                let gone = max(0, members.count + last + 1)
+                for member in members.sorted(by: { ($0.value, $0.key) < ($1.value, $1.key) }).prefix(gone) {
+                    members[member.key] = nil
+                }
+                return .integer(gone)
+            }
+        case ("EVAL", 9) where key == IntentKey.takeScript: return takeIntents(words)
+        case ("EVAL", 6) where key == Mirror.trimScript: return trim(words)
+        default: return unknown(words)
+        }
+    }
+
+    private mutating func unknown(_ words: [String]) -> RedisAnswer {
+        unknown.insert(words.first ?? "")
+        return .error("ERR unknown command")
+    }
+
+    /// The keys that begin with one of the letters of a pattern such as `[abc]*`.
+    private func matching(_ pattern: String) -> [String] {
+        let letters = Set(pattern.dropFirst().prefix { $0 != "]" })
+        return values.keys.filter { key in key.first.map { letters.contains($0) } ?? false }
+    }
+
+    private mutating func changeList(_ key: String, _ body: (inout [String]) -> RedisAnswer) -> RedisAnswer {
+        var list: [String] = []
+        switch values[key] {
+        case nil: break
+        case .list(let found): list = found
+        default: return Self.wrongType
+        }
+        let answer = body(&list)
+        values[key] = list.isEmpty ? nil : .list(list)
+        return answer
+    }
+
+    private mutating func changeSorted(_ key: String, _ body: (inout [String: Double]) -> RedisAnswer) -> RedisAnswer {
+        var members: [String: Double] = [:]
+        switch values[key] {
+        case nil: break
+        case .sorted(let found): members = found
+        default: return Self.wrongType
+        }
+        values[key] = nil
+        let answer = body(&members)
+        values[key] = members.isEmpty ? nil : .sorted(members)
+        return answer
+    }
+
+    // MARK: - Scripts
+
+    /// ``IntentKey/takeScript``.
+    private mutating func takeIntents(_ words: [String]) -> RedisAnswer {
+        let (list, identity, outcome, domain) = (words[3], words[4], words[6], words[8])
+        guard let count = Int(words[5]) else { return .error("ERR count") }
+        if case .error(let reason) = carryOut(["GET", identity]) { return .error(reason) }
+        guard values[identity] == .string(domain) else { return .null }
+        switch values[list] {
+        case nil, .list: break
+        default: return Self.wrongType
+        }
+        var taken: [RedisAnswer] = []
+        for _ in 0..<count {
+            guard case .list(var names)? = values[list], !names.isEmpty else { break }
+            let name = names.removeFirst()
+            values[list] = names.isEmpty ? nil : .list(names)
+            taken.append(.text(name))
+            let parts = name.split(separator: ":", omittingEmptySubsequences: false)
+            let isIntent = parts.count == 3 && parts[0] == "intent" && (parts[1] == "migrate" || parts[1] == "cordon")
+            guard isIntent, case .string(let value)? = values[name] else {
+                taken.append(.null)
+                continue
+            }
+            values[name] = nil
+            values["intent:result:\(parts[1]):\(parts[2])"] = .string(outcome)
+            taken.append(.text(value))
+        }
+        return .array(taken)
+    }
+
+    /// ``Mirror/trimScript``.
+    private mutating func trim(_ words: [String]) -> RedisAnswer {
+        guard let oldest = Double(words[4]), let limit = Int(words[5]), limit < 0 else {
+            return .error("ERR arguments")
+        }
+        return changeList(words[3]) { list in
+            let kept = list.drop { entry in
+                guard let time = entry.split(separator: ",").last.flatMap({ Double($0) }) else { return true }
+                return time < oldest
+            }
+            list = kept.suffix(-limit)
+            return .null
+        }
+    }
+}
+
+extension ModelRedis.Value {
+    fileprivate var type: String {
+        switch self {
+        case .string: "string"
+        case .list: "list"
+        case .sorted: "zset"
+        }
+    }
+}
