@@ -119,6 +119,13 @@ public struct TLSSettings: Hashable, Sendable {
         } else if values["server_ca_path"] != nil {
             throw ConfigurationError("\(file): server_ca_path needs server_cert_path and server_key_path")
         }
+        if let name = values["domain_name"],
+            name.contains(":") || name.utf8.allSatisfy({ $0 == 46 || (48...57).contains($0) })
+        {
+            throw ConfigurationError(
+                "\(file): client.domain_name: \(name.quoted) is an address; a DNS name is needed, or no domain_name: then "
+                    + "certificates must have the host of the URL that is called")
+        }
         if let authority = values["client_ca_path"] {
             client = Client(authority: authority, identity: identities.1, serverName: values["domain_name"])
         } else if identities.1 != nil || values["domain_name"] != nil {

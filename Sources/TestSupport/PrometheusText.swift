@@ -100,8 +100,11 @@ public struct PrometheusText {
             && names.allSatisfy { isName($0, colons: false) }
     }
 
-    /// Prometheus' own checker of such texts, where this machine has one.
+    /// Prometheus' own checker of such texts, where this machine has one, or `BERTH_PROMTOOL` names it.
     public static var promtool: String? {
-        ["/usr/bin/promtool", "/usr/local/bin/promtool"].first { (path: String) in access(path, X_OK) == 0 }
+        let named = getenv("BERTH_PROMTOOL").map { String(cString: $0) }
+        return [named, "/usr/bin/promtool", "/usr/local/bin/promtool"].compactMap(\.self).first {
+            access($0, X_OK) == 0
+        }
     }
 }

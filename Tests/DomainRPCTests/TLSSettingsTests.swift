@@ -41,6 +41,8 @@ import Testing
             ("[client]\nclient_cert_path = \"/s\"\nclient_ca_path = \"/s\"", "client_key_path"),
             ("[client]\nclient_cert_path = \"/s\"\nclient_key_path = \"/s\"", "client_ca_path is missing"),
             ("[client]\ndomain_name = \"n\"", "client_ca_path is missing"),
+            ("[client]\nclient_ca_path = \"c\"\ndomain_name = \"10.0.0.7\"", "is an address"),
+            ("[client]\nclient_ca_path = \"c\"\ndomain_name = \"::1\"", "is an address"),
             ("[client]\ntpm_handle = \"0x81\"\nclient_ca_path = \"/s\"", "TPM"),
             ("[server]\nserver_crt_path = \"/s\"", "unknown key \"server_crt_path\" in server"),
             ("[servers]\n", "\"servers\" is neither"), ("server = \"x\"", "\"server\" is neither"),
