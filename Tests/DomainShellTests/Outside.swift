@@ -1,3 +1,4 @@
+import Dispatch
 import Domain
 import DomainShell
 import Logging
@@ -71,6 +72,8 @@ final class Keeper: DomainKeeper, Sendable {
     struct Full: Error {}
 
     private let state = Mutex((records: DomainRecords(), isFull: false, syncs: 0))
+    private let gate = Mutex<(isHeld: Bool, waits: Int)>((false, 0))
+    private let opened = DispatchSemaphore(value: 0)
 
     var records: DomainRecords { state.withLock { $0.records } }
     var syncs: Int { state.withLock { $0.syncs } }
@@ -81,7 +84,27 @@ final class Keeper: DomainKeeper, Sendable {
 
     var failure: String? { isFull ? "full" : nil }
 
+    /// From now on whoever keeps something waits for ``release()``.
+    func hold() { gate.withLock { $0.isHeld = true } }
+
+    func release() {
+        let waits = gate.withLock { gate in
+            gate.isHeld = false
+            defer { gate.waits = 0 }
+            return gate.waits
+        }
+        for _ in 0..<waits { opened.signal() }
+    }
+
+    /// Whether somebody waits to keep something.
+    var isWaiting: Bool { gate.withLock { $0.waits > 0 } }
+
     func keep(_ changes: [DomainChange], before: DomainRecords) throws {
+        let isHeld = gate.withLock { gate in
+            if gate.isHeld { gate.waits += 1 }
+            return gate.isHeld
+        }
+        if isHeld { opened.wait() }
         try state.withLock { state in
             if state.isFull { throw Full() }
             state.syncs += 1

@@ -112,6 +112,78 @@ import Testing
         }
     }
 
+    private func starts(_ outside: Outside) -> Int {
+        outside.heard.count { if case .start = $0.request { true } else { false } }
+    }
+
+    @Test("while something is being kept, nodes are asked to start what comes meanwhile, and all of that is kept together")
+    func meanwhile() async throws {
+        try await running(nodes: 1) { shell, keeper, outside in
+            for _ in 0..<2 { _ = try await shell.start(Self.function()).get() }
+            keeper.hold()
+            async let first = shell.start(Self.function())
+            #expect(try await eventually { keeper.isWaiting })
+            let before = (keeper.syncs, starts(outside))
+            // One at a time may be under way by what is kept; the answer of the first one is not kept yet.
+            async let second = shell.start(Self.function())
+            async let third = shell.start(Self.function())
+            // A refresh that says nothing new comes after what waits, not before it.
+            async let refresh = shell.update(Self.update(1), problem: nil)
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(keeper.syncs == before.0)
+            keeper.release()
+            let ids = Set([try await first.get(), try await second.get(), try await third.get()])
+            let refusal = try await refresh
+            #expect(refusal == nil)
+            #expect(ids.count == 3 && ids.isSubset(of: Set(keeper.records.instances.keys)))
+            // Now four may be: they are asked for while nothing can be kept.
+            keeper.hold()
+            async let stop: Void = shell.stop(try #require(ids.first))
+            #expect(try await eventually { keeper.isWaiting })
+            let asked = starts(outside)
+            async let fourth = shell.start(Self.function())
+            async let fifth = shell.start(Self.function())
+            #expect(try await eventually { starts(outside) == asked + 2 })
+            let syncs = keeper.syncs
+            keeper.release()
+            _ = try await (stop, fourth.get(), fifth.get())
+            #expect(keeper.syncs - syncs <= 3)
+        }
+    }
+
+    @Test("what has come while something could not be kept has not happened either, and is told so")
+    func meanwhileInVain() async throws {
+        try await running(nodes: 1) { shell, keeper, outside in
+            let one = try await shell.start(Self.function()).get()
+            let other = try await shell.start(Self.function()).get()
+            let third = try await shell.start(Self.function()).get()
+            keeper.hold()
+            async let first: Void = shell.stop(one)
+            #expect(try await eventually { keeper.isWaiting })
+            async let second: Void = shell.stop(other)
+            async let start = shell.start(Self.function())
+            #expect(try await eventually { starts(outside) == 4 })
+            keeper.isFull = true
+            keeper.release()
+            do {
+                try await first
+                Issue.record("stopped")
+            } catch {}
+            do {
+                try await second
+                Issue.record("stopped")
+            } catch {}
+            guard case .failure(let refusal) = try await start else {
+                Issue.record("started")
+                return
+            }
+            #expect(refusal.summary == "not stored")
+            keeper.isFull = false
+            #expect(try await eventually { !keeper.records.doubts.isEmpty || !keeper.records.leftovers.isEmpty })
+            #expect(Set(keeper.records.instances.keys) == [one, other, third])
+        }
+    }
+
     @Test("what a node has started meanwhile and cannot be stored is stopped when it can")
     func strays() async throws {
         try await running(nodes: 1) { shell, keeper, outside in
@@ -123,11 +195,10 @@ import Testing
                 return
             }
             #expect(refusal.summary == "not stored")
-            func starts() -> Int { outside.heard.count { if case .start = $0.request { true } else { false } } }
-            #expect(starts() == 3)
+            #expect(starts(outside) == 3)
             // While nothing can be stored nobody is asked any more.
             _ = try await shell.start(Self.function())
-            #expect(starts() == 3)
+            #expect(starts(outside) == 3)
             keeper.isFull = false
             #expect(
                 try await eventually {
