@@ -12,6 +12,19 @@ enum Chore: Hashable, Sendable {
     case place(LogicalID)
 }
 
+extension Chore: CustomStringConvertible {
+    /// What is to be done, for people.
+    var description: String {
+        switch self {
+        case .reset(let node): "reset of \(node)"
+        case .peer(let node, of: let peer): "peer \(peer) for \(node)"
+        case .stop(let physical): "stop of \(physical.component) on \(physical.node)"
+        case .patch(let origin): "patch of \(origin)"
+        case .place(let id): "start of \(id)"
+        }
+    }
+}
+
 extension Chore: Comparable {
     /// By kind, in the order in which they are to be tried, then by ids: the same state gives the same order.
     static func < (left: Chore, right: Chore) -> Bool {

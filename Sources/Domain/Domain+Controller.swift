@@ -25,10 +25,10 @@ extension Domain {
         let told = controllerProblem
         controllerProblem = outcome.problem
         switch outcome {
-        case .accepted: if told != nil { note(.info, "the controller takes updates again") }
-        // Told once, and again where the reason changes.
+        case .accepted: if told != nil { note(.notice, "the controller takes updates again") }
+        // An outage is told once, though its reason may change from one update to the next.
         case .refused, .failed:
-            if let problem = outcome.problem, problem != told {
+            if let problem = outcome.problem, told == nil {
                 note(.warning, "the controller does not take the domain's updates", ["why": problem])
             }
         case .reset: reset(before: number)
@@ -39,8 +39,9 @@ extension Domain {
     private mutating func reset(before number: UInt64) {
         let doomed = records.instances.values.filter { $0.created < number }
         note(
-            .warning, "the controller resets the domain: all that it has asked for before is stopped",
-            ["instances": "\(doomed.count)"])
+            .warning,
+            "the controller resets the domain, which it does not know, or as another one has the same domain_id: all that it has asked for before is stopped",
+            ["domain": options.domainID, "instances": "\(doomed.count)"])
         for kind in [ComponentKind.function, .resource] {
             for record in doomed.filter({ $0.specification.kind == kind }).sorted(by: { $0.id < $1.id }) {
                 stop(record.id)

@@ -12,6 +12,7 @@ extension Domain {
             if let known = records.nodes[id], known.nonce != update.nonce, !isFormer(update.nonce, of: id) {
                 remove([id])
             }
+            noteRefusal(of: update, problem)
             return effect(.updated(request, problem))
         }
         var update = update
@@ -19,9 +20,9 @@ extension Domain {
         if !update.description.capabilities.cpuFrequency.isFinite { update.description.capabilities.cpuFrequency = 0 }
         guard let known = records.nodes[id] else {
             guard records.nodes.count < options.nodeLimit else {
-                return effect(
-                    .updated(
-                        request, DomainRefusal("too many nodes", detail: "the domain takes \(options.nodeLimit)")))
+                let refusal = DomainRefusal("too many nodes", detail: "the domain takes \(options.nodeLimit)")
+                noteRefusal(of: update, refusal)
+                return effect(.updated(request, refusal))
             }
             add(update, formerNonces: [])
             return accept(update, request)
@@ -32,18 +33,38 @@ extension Domain {
             return accept(update, request)
         }
         guard !isFormer(update.nonce, of: id) else {
-            note(.warning, "two processes say that they are the same node", ["node": "\(id)"])
-            return effect(
-                .updated(
-                    request,
-                    DomainRefusal("node id in use", detail: "another process has registered as \(id) meanwhile")))
+            let refusal = DomainRefusal("node id in use", detail: "another process has registered as \(id) meanwhile")
+            noteRefusal(of: update, refusal)
+            return effect(.updated(request, refusal))
         }
         let former = formerNonces(of: id) + [(known.nonce, now.monotonic)]
-        note(.info, "a node has restarted", ["node": "\(id)"])
+        note(.notice, "a node has restarted", facts(of: id))
         remove([id])
         add(update, formerNonces: Array(former.suffix(Self.formerNonces)))
         accept(update, request)
     }
+
+    /// What a person knows a node by.
+    func facts(of id: NodeID) -> [String: String] {
+        var facts = ["node": "\(id)"]
+        guard let record = records.nodes[id] else { return facts }
+        facts["agent"] = record.description.agentURL
+        let name = record.description.capabilities.labels.first { $0.hasPrefix("hostname=") }
+        if let name { facts["host"] = String(name.dropFirst("hostname=".count)) }
+        return facts
+    }
+
+    /// Says why a node is refused, once for each reason and node.
+    private mutating func noteRefusal(of update: NodeUpdate, _ refusal: DomainRefusal) {
+        guard toldRefusals[update.node] != refusal.sentence else { return }
+        if toldRefusals.count >= Self.refusalsTold { toldRefusals = [:] }
+        toldRefusals[update.node] = refusal.sentence
+        note(
+            .warning, "a node is refused",
+            ["node": "\(update.node)", "agent": update.description.agentURL, "why": refusal.sentence])
+    }
+
+    private static let refusalsTold = 1_024
 
     private func formerNonces(of id: NodeID) -> [(nonce: UInt64, at: Int)] {
         (live[id]?.formerNonces ?? []).filter { now.monotonic - $0.at < Self.theftMemory }
@@ -54,6 +75,7 @@ extension Domain {
     }
 
     private mutating func accept(_ update: NodeUpdate, _ request: RequestID) {
+        toldRefusals[update.node] = nil
         if options.strategy == .loadAware { noteLoad(update) }
         effect(.updated(request, nil))
         effect(.reported(update))
@@ -75,7 +97,7 @@ extension Domain {
         live[update.node] = LiveNode(leaseEnd: 0, formerNonces: formerNonces)
         renew(update)
         enter(record)
-        note(.info, "a node has joined", ["node": "\(update.node)", "agent": update.description.agentURL])
+        note(.notice, "a node has joined", facts(of: update.node))
         // It is no departed one any more: those who still know it will be told anew.
         if records.departed.contains(update.node) { change(.departed(update.node, false)) }
         owe(.reset(update.node))

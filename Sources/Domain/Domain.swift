@@ -43,6 +43,8 @@ public struct Domain: Sendable {
     var live: [NodeID: LiveNode] = [:]
     /// What runs although it could not be kept that it does.
     var strays: [PhysicalID: ComponentKind] = [:]
+    /// Why nodes were refused last.
+    var toldRefusals: [NodeID: String] = [:]
     /// The nodes to which Starts were sent, or whose answers came, since changes were kept last.
     var unsettled: Set<NodeID> = []
     /// Those of what is being kept.
@@ -152,7 +154,10 @@ public struct Domain: Sendable {
 
     private mutating func tick() {
         let expired = live.filter { $0.value.leaseEnd < now.monotonic }.keys.sorted()
-        for id in expired { note(.info, "a node's lease has ended", ["node": "\(id)"]) }
+        for id in expired {
+            let fields = facts(of: id).merging(["instances": "\(running[id]?.count ?? 0)"]) { $1 }
+            note(.warning, "a node's lease has ended: what it ran is started elsewhere", fields)
+        }
         remove(expired)
         let due = waiting.filter { $0.value <= now.monotonic }.keys.sorted()
         for chore in due where chores[chore] != nil { perform(chore) }

@@ -66,6 +66,8 @@ public struct DomainNote: Hashable, Sendable {
     public enum Level: Hashable, Sendable {
         /// What an operator may like to know.
         case info
+        /// What has changed in the domain.
+        case notice
         /// What an operator should look at.
         case warning
     }

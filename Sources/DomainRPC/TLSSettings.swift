@@ -179,7 +179,14 @@ public struct TLSSettings: Hashable, Sendable {
         }
     }
 
+    private static func checkReadable(_ path: String, _ file: String) throws(ConfigurationError) {
+        guard access(path, R_OK) == 0 else {
+            throw ConfigurationError("\(file): cannot read \(path): \(String(cString: strerror(errno)))")
+        }
+    }
+
     private static func check(_ identity: Identity, _ file: String) throws(ConfigurationError) {
+        for path in [identity.certificate, identity.key] { try checkReadable(path, file) }
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(identity.certificate)
             let key = try NIOSSLPrivateKey(file: identity.key, format: .pem)
@@ -189,11 +196,13 @@ public struct TLSSettings: Hashable, Sendable {
                     certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key)))
         } catch {
             throw ConfigurationError(
-                "\(file): \(identity.certificate) and \(identity.key) are no certificate and its key in PEM: \(error)")
+                "\(file): \(identity.certificate) and \(identity.key) are no certificate in PEM and the key that belongs to it (\(error))"
+            )
         }
     }
 
     private static func check(authority: String, _ file: String) throws(ConfigurationError) {
+        try checkReadable(authority, file)
         do {
             guard try !NIOSSLCertificate.fromPEMFile(authority).isEmpty else {
                 throw ConfigurationError("\(file): \(authority) has no certificate")

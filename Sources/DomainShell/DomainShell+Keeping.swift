@@ -92,6 +92,10 @@ extension DomainShell {
             }
             perform(taken, keeping, isDue: isDue)
             if isDue || !taken.isEmpty { keeping.keeper.maintain(keeping.records, isIdle: isIdle) }
+            if keeping.toldFailure != nil, keeping.keeper.failure == nil, keeping.unkept.isEmpty {
+                keeping.toldFailure = nil
+                logger.notice("the state can be stored again")
+            }
             if !looks.isEmpty {
                 let view = DomainSnapshot(
                     records: keeping.records, counters: counters.withLock { $0 }, failure: keeping.keeper.failure)
@@ -123,7 +127,6 @@ extension DomainShell {
             }
             counters.withLock { $0.countCommit(isKept: true) }
             for change in changes { keeping.records.apply(change) }
-            keeping.toldFailure = nil
         }
         keeping.unkept = []
         owned.withLock { $0.domain.noteKept() }
@@ -184,8 +187,18 @@ extension DomainShell {
             }
         case .note(let note):
             logger.log(
-                level: note.level == .info ? .info : .warning, "\(note.text)",
+                level: note.level.logLevel, "\(note.text)",
                 metadata: note.fields.mapValues { .string($0) })
+        }
+    }
+}
+
+extension DomainNote.Level {
+    fileprivate var logLevel: Logger.Level {
+        switch self {
+        case .info: .info
+        case .notice: .notice
+        case .warning: .warning
         }
     }
 }

@@ -16,6 +16,8 @@ public final class DomainStore {
     /// The digests of the code that is known to be in its file.
     private var kept: Set<String>
     private var told: String?
+    /// The code that could not be written last, and why; nil where it could.
+    private var unwritten: (binary: Binary, reason: String)?
 
     /// After how many records the domain is written anew, when idle and when busy.
     private static let recordsWhenIdle = 512
@@ -111,7 +113,7 @@ public final class DomainStore {
     // MARK: - Keeping
 
     /// Why nothing can be stored at present; nil while all is well.
-    public var failure: String? { journal.failed }
+    public var failure: String? { journal.failed ?? unwritten?.reason }
 
     /// Keeps changes in one transaction, durable on return; after a failure the store is first made anew from `before`.
     ///
@@ -120,7 +122,13 @@ public final class DomainStore {
         guard !changes.isEmpty else { return }
         for case .instance(let record) in changes {
             guard let binary = record.specification.binary, !kept.contains(binary.digest) else { continue }
-            try binaries.keep(binary)
+            do throws(StorageError) { try binaries.keep(binary) } catch {
+                // Of the folder, not of the file: the same cause is to be told once, whatever the code.
+                let failure = StorageError(error.operation, file: binaries.folder, error.reason)
+                unwritten = (binary, failure.description)
+                throw failure
+            }
+            unwritten = nil
             kept.insert(binary.digest)
         }
         if journal.failed != nil { try rebuild(before) }
@@ -130,6 +138,12 @@ public final class DomainStore {
     /// Does what can wait: heals the store after a failure, writes the domain anew after many records, empties SQLite's log.
     public func maintain(_ records: DomainRecords, isIdle: Bool) {
         do throws(StorageError) {
+            // To see whether that can be done again; what nobody names is removed some time.
+            if let (binary, _) = unwritten {
+                try binaries.keep(binary)
+                kept.insert(binary.digest)
+                unwritten = nil
+            }
             if journal.failed != nil {
                 guard isIdle else { return }
                 try rebuild(records)
@@ -147,7 +161,8 @@ public final class DomainStore {
             if isIdle { try journal.maintain() }
             told = nil
         } catch {
-            guard told != error.description else { return }
+            // Who keeps something hears of code that cannot be written.
+            guard unwritten == nil, told != error.description else { return }
             told = error.description
             report(error.description)
         }

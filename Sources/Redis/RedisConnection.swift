@@ -29,7 +29,7 @@ public final class RedisConnection {
             do { try send(["AUTH"] + [address.user].compactMap(\.self) + [password]) } catch {
                 // What refuses it may repeat the password.
                 guard case .refused = error else { throw error }
-                throw .refused("the user or the password, or any authentication at all")
+                throw .refused("the user or the password in the URL, or wants none")
             }
         }
         if address.database != 0 { try send(["SELECT", "\(address.database)"]) }

@@ -47,9 +47,16 @@ enum FileIO {
         var status = stat()
         guard stat(path, &status) == 0 else { throw StorageError("look at", file: path, .system(errno)) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw StorageError("use", file: path, .system(ENOTDIR)) }
-        if status.st_mode & 0o777 != 0o700 && chmod(path, 0o700) != 0 {
-            throw StorageError("set mode 0700 of", file: path, .system(errno))
+        guard status.st_mode & 0o777 != 0o700 else { return }
+        // Somebody else's folder, named by mistake, is not to be closed to everybody.
+        let names = StoredFile.names(in: path)
+        guard names.isEmpty || names.contains("lock") || names.contains(where: { $0.hasSuffix(".created") }) else {
+            throw StorageError(
+                "use", file: path,
+                .occupied(
+                    "it has files of others and a mode other than 0700; give a folder that is empty, or not there yet"))
         }
+        guard chmod(path, 0o700) == 0 else { throw StorageError("set mode 0700 of", file: path, .system(errno)) }
     }
 
     /// The whole content of a regular file, never through a symbolic link; nil where there is no file.

@@ -36,6 +36,12 @@ struct DomainProcess {
             throw Status.configuration
         }
         settings.messageLimit = configuration.messageLimit
+        for (key, url) in [
+            ("general.orchestrator_url", settings.orchestratorURL),
+            ("general.node_register_url", settings.nodeRegisterURL),
+        ] {
+            try check(url, key, isSecure: tls.server != nil, log)
+        }
         var options = configuration.options
         options.orchestratorURL = try announced(configuration, settings.orchestratorURL, log)
         let face = StatusFace(
@@ -136,6 +142,25 @@ struct DomainProcess {
         }
     }
 
+    /// A scheme that cannot be served ends the program; one that is not what is served is told.
+    private func check(_ url: ServiceURL, _ key: String, isSecure: Bool, _ log: Logger) throws {
+        let problem: String? =
+            switch url.scheme {
+            case .coap: "CoAP is not supported; give http or https"
+            case .https where !isSecure: "https needs server_cert_path and server_key_path in tls_config.toml"
+            case .http, .https: nil
+            }
+        if let problem {
+            printError("\(configFile): \(key): \(problem)")
+            throw Status.configuration
+        }
+        if url.scheme == .http, isSecure {
+            log.warning(
+                "TLS is spoken here, as tls_config.toml has a certificate: https is meant",
+                metadata: ["\(key)": "\(url)"])
+        }
+    }
+
     private func announced(
         _ configuration: OrchestratorConfiguration, _ served: ServiceURL, _ log: Logger
     ) throws -> String {
@@ -162,7 +187,13 @@ struct DomainProcess {
     }
 
     private func stateFolder(of domainID: String) throws -> String {
-        if let stateDirectory { return stateDirectory }
+        if let stateDirectory {
+            guard !stateDirectory.isEmpty else {
+                printError("--state-dir names no folder")
+                throw Status.usage
+            }
+            return stateDirectory
+        }
         guard !domainID.contains("/"), domainID != ".", domainID != ".." else {
             printError(
                 "\(configFile): general.domain_id: \(domainID.debugDescription) is no name of a folder; give --state-dir"
@@ -174,7 +205,7 @@ struct DomainProcess {
 
     private func takeLock(_ folder: String) throws -> StoreLock {
         do throws(SystemError) { try makeFolders(above: folder) } catch {
-            printError("the state folder: \(error)")
+            printError("the state folder: \(error); --state-dir names another one")
             throw Status.inputOutput
         }
         do { return try StoreLock(folder: folder) } catch {
@@ -200,7 +231,9 @@ struct DomainProcess {
             }
             return (store, records)
         case .untrusted(let reason):
-            printError("the stored state cannot be trusted: \(reason)")
+            printError(
+                "the stored state cannot be trusted: \(reason). Nothing was changed: put a copy of the folder \(folder) back, or "
+                    + "move it away to begin with nothing; the controller must then deploy anew")
             throw Status.untrusted
         }
     }

@@ -23,6 +23,7 @@ func writeTemplate(_ path: String) throws {
 
 /// Writes a line to standard error.
 func printError(_ text: String) {
-    let line = Array("berth-domain: \(text)\n".utf8)
+    let program = CommandLine.arguments.first?.split(separator: "/").last.map(String.init) ?? "berth-domain"
+    let line = Array("\(program): \(text)\n".utf8)
     _ = write(2, line, line.count)
 }

@@ -116,7 +116,9 @@ import Testing
         outside.heard.count { if case .start = $0.request { true } else { false } }
     }
 
-    @Test("while something is being kept, nodes are asked to start what comes meanwhile, and all of that is kept together")
+    @Test(
+        "while something is being kept, nodes are asked to start what comes meanwhile, and all of that is kept together"
+    )
     func meanwhile() async throws {
         try await running(nodes: 1) { shell, keeper, outside in
             for _ in 0..<2 { _ = try await shell.start(Self.function()).get() }
