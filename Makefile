@@ -14,7 +14,7 @@ SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run demo-domain test bench simulate fuzz format lint protos docs deb clean help
+.PHONY: run demo-domain test interop bench simulate fuzz format lint protos docs deb clean help
 
 run: ## build, start berthd, book for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
@@ -29,6 +29,11 @@ test: ## build and run every test
 	swift build --build-tests
 	swift test --skip-build --skip '$(NETWORKED)'
 	swift test --skip-build --filter '$(NETWORKED)'
+
+interop: ## drive berth-domain with nodes, a controller and an operator in Python, written from the specification alone
+	@Scripts/dependencies build check
+	swift build --product berth-domain
+	Scripts/check-interop .build/debug/berth-domain
 
 bench: ## measure a release build against floors taken in the same run (BENCH="--quick")
 	@Scripts/dependencies build bench

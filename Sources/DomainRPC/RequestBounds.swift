@@ -83,8 +83,9 @@ final class RequestBounds: ChannelInboundHandler {
             ":status": "200", "content-type": "application/grpc", "grpc-status": "\(status)",
             "grpc-message": reason,
         ]
-        let frame = HTTP2Frame.FramePayload.headers(.init(headers: trailers, endStream: true))
+        context.write(wrapOutboundOut(.headers(.init(headers: trailers, endStream: true))), promise: nil)
+        // To end the stream in another way says that something is wrong with it, and some clients then miss the status.
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.writeAndFlush(wrapOutboundOut(frame)).whenComplete { _ in bound.value.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(.rstStream(.noError))).whenComplete { _ in bound.value.close(promise: nil) }
     }
 }
