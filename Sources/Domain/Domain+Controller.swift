@@ -5,16 +5,19 @@ extension Domain {
         let interval = max(1, options.refreshInterval)
         nextControllerUpdate = now.monotonic + interval * 1000
         isControllerAsked = true
-        let capabilities = capabilities
-        if capabilities != sentCapabilities {
-            sentCapabilities = capabilities
+        var said = capabilities
+        if saysOldCapabilities {
+            said = keptCapabilities ?? said
+            saysOldCapabilities = false
+        } else if said != sentCapabilities {
+            sentCapabilities = said
             change(.identity(nonce: records.nonce, counter: records.counter + 1, sequence: records.sequence))
         }
         effect(
             .updateController(
                 nextNumber,
                 DomainUpdate(
-                    domainID: options.domainID, orchestratorURL: options.orchestratorURL, capabilities: capabilities,
+                    domainID: options.domainID, orchestratorURL: options.orchestratorURL, capabilities: said,
                     refreshDeadline: UInt64(max(0, now.wall / 1000 + 2 * interval)), counter: records.counter,
                     nonce: records.nonce)))
     }

@@ -39,8 +39,7 @@ extension Domain {
         }
         let former = formerNonces(of: id) + [(known.nonce, now.monotonic)]
         note(.notice, "a node has restarted", facts(of: id))
-        remove([id])
-        add(update, formerNonces: Array(former.suffix(Self.formerNonces)))
+        remove([id]) { $0.add(update, formerNonces: Array(former.suffix(Self.formerNonces))) }
         accept(update, request)
     }
 
@@ -119,23 +118,26 @@ extension Domain {
     /// What runs on a node that is not what it was goes elsewhere, if its requirements are not met here any more and are there
     /// (domain specification, section 3.1).
     private mutating func reconsider(_ node: NodeID) {
+        for id in (running[node] ?? []).sorted() { reconsider(id, at: node) }
+    }
+
+    /// Has an instance go elsewhere if it cannot run where it does.
+    mutating func reconsider(_ id: LogicalID, at node: NodeID) {
         guard !records.cordoned.contains(node) else { return }
-        for id in (running[node] ?? []).sorted() {
-            guard let record = records.instances[id], let physical = record.physical, attempts[id] == nil,
-                let requirements = try? Requirements(record.specification.texts),
-                !isFeasible(node, record.specification, requirements, for: id),
-                hasOther(than: node, record.specification, requirements, shares[id] ?? NUMAShare())
-            else { continue }
-            note(
-                .info, "a node does not meet an instance's requirements any more",
-                ["node": "\(node)", "instance": "\(id)"])
-            running[node]?.remove(id)
-            settling.insert(id)
-            for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
-            change(.placed(id, nil))
-            discard(physical, record.specification.kind, holding: shares[id])
-            place(id)
-        }
+        guard let record = records.instances[id], let physical = record.physical, attempts[id] == nil,
+            let requirements = try? Requirements(record.specification.texts),
+            !isFeasible(node, record.specification, requirements, for: id),
+            hasOther(than: node, record.specification, requirements, shares[id] ?? NUMAShare())
+        else { return }
+        note(
+            .info, "a node does not meet an instance's requirements any more",
+            ["node": "\(node)", "instance": "\(id)"])
+        running[node]?.remove(id)
+        settling.insert(id)
+        for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
+        change(.placed(id, nil))
+        discard(physical, record.specification.kind, holding: shares[id])
+        place(id)
     }
 
     private mutating func hasOther(
@@ -202,7 +204,9 @@ extension Domain {
 
     /// Takes nodes out of the domain; what ran on them is started elsewhere. All of them leave before anybody is told or given
     /// anything: many may be lost at once.
-    mutating func remove(_ ids: [NodeID]) {
+    ///
+    /// - Parameter comeBack: adds one of them anew, before it is known who else is to be waited for.
+    mutating func remove(_ ids: [NodeID], comeBack: (inout Domain) -> Void = { _ in }) {
         let leaving = ids.compactMap { records.nodes[$0] }
         guard !leaving.isEmpty else { return }
         let starts = leaving.flatMap { record in startsUnderWay(at: record.id).map { (id: $0, node: record.id) } }
@@ -216,6 +220,7 @@ extension Domain {
             for origin in [instance] + (origins[instance] ?? []) { noteDue(origin) }
         }
         for record in leaving where record.isReset { dissolve(record.id) }
+        comeBack(&self)
         for start in starts { failStart(of: start.id, at: start.node, .unreachable("the node has left")) }
         for instance in lost { place(instance) }
         placeUnplaced()
@@ -236,6 +241,7 @@ extension Domain {
         change(.nodeRemoved(id))
         effect(.abandon(id))
         for call in callsOfNode.removeValue(forKey: id) ?? [] { calls[call] = nil }
+        if !formerStarts.isEmpty { formerStarts = formerStarts.filter { $0.value.node != id } }
         if record.isReset { change(.departed(id, true)) }
     }
 

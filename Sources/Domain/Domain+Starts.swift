@@ -17,6 +17,8 @@ struct StartAttempt: Sendable {
     var failure: CallOutcome?
     /// The move that it belongs to.
     var move: Move?
+    /// What the nodes were when it was sent.
+    var generation = 0
 }
 
 extension Domain {
@@ -74,6 +76,7 @@ extension Domain {
             return attempts[id] = attempt
         }
         attempt.call = send(attempt.specification, for: id, to: node)
+        attempt.generation = generation
         attempts[id] = attempt
     }
 
@@ -184,6 +187,8 @@ extension Domain {
         if let move = attempt.move { finish(move, at: node) }
         arrive(id)
         if let former { discard(former, kind, holding: shares[id]) }
+        // The node may have said meanwhile that it is another one.
+        if attempt.generation != generation { reconsider(id, at: node) }
     }
 
     /// A node has failed a Start: the next one is tried, or nobody.

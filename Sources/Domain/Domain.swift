@@ -43,6 +43,8 @@ public struct Domain: Sendable {
     var live: [NodeID: LiveNode] = [:]
     /// What runs although it could not be kept that it does.
     var strays: [PhysicalID: ComponentKind] = [:]
+    /// Starts that were under way when the domain began anew from what was kept.
+    var formerStarts: [CallID: FormerStart] = [:]
     /// Why nodes were refused last.
     var toldRefusals: [NodeID: String] = [:]
     /// The nodes to which Starts were sent, or whose answers came, since changes were kept last.
@@ -84,6 +86,13 @@ public struct Domain: Sendable {
     /// Why the controller has not taken the last update; nil where it has.
     var controllerProblem: String?
     var sentCapabilities: DomainCapabilities?
+    /// Those of them whose counter is kept.
+    var keptCapabilities: DomainCapabilities?
+    /// Those of what is being kept.
+    var handedCapabilities: DomainCapabilities?
+    /// Whether the next update says what the last one said: nothing new could be kept, and the controller is not to forget the
+    /// domain for that.
+    var saysOldCapabilities = false
 
     /// A domain that goes on from `records`; its first step is ``begin(at:)``.
     public init(records: DomainRecords = DomainRecords(), options: DomainOptions, random: Xoshiro, now: Moment) {
@@ -218,6 +227,7 @@ public struct Domain: Sendable {
     }
 
     private mutating func take(_ outcome: CallOutcome, of id: CallID) {
+        if let former = formerStarts.removeValue(forKey: id) { return takeFormer(outcome, former) }
         // The answer of a node that has left meanwhile means nothing any more.
         guard let call = calls.removeValue(forKey: id) else { return }
         callsOfNode[call.node]?.remove(id)
@@ -238,9 +248,13 @@ extension Domain {
     /// A domain that goes on from `records` in place of this one, whose calls are forgotten; leases go on. Its first step is
     /// ``begin(at:)``.
     ///
-    /// - Parameter lost: the changes that could not be kept. What has been started by them is stopped.
+    /// - Parameters:
+    ///   - lost: the changes that could not be kept. What has been started by them is stopped.
+    ///   - neverMade: calls that were asked for and will not be made. What others start that are under way is stopped when
+    ///     they answer.
     public func restarted(
-        from records: DomainRecords, without lost: [DomainChange], options: DomainOptions, at now: Moment
+        from records: DomainRecords, without lost: [DomainChange], neverMade: Set<CallID> = [], options: DomainOptions,
+        at now: Moment
     ) -> Domain {
         var domain = Domain(records: records, options: options, random: random, now: now)
         domain.strays = strays
@@ -255,9 +269,20 @@ extension Domain {
             }
         }
         domain.lastCall = lastCall
-        // Not in the first step, which has to be kept before anything of it is done: the next tick says it.
-        domain.nextControllerUpdate = max(nextControllerUpdate, now.monotonic + 1)
-        domain.sentCapabilities = sentCapabilities
+        // Not in the first step, which has to be kept before anything of it is done: the next tick says it. What was to be
+        // said may not have been.
+        domain.nextControllerUpdate = now.monotonic + 1
+        domain.sentCapabilities = keptCapabilities
+        domain.keptCapabilities = keptCapabilities
+        domain.saysOldCapabilities = true
+        domain.controllerProblem = controllerProblem
+        domain.formerStarts = formerStarts
+        for (id, call) in calls {
+            if case .start(_, let kind) = call.purpose {
+                domain.formerStarts[id] = FormerStart(node: call.node, kind: kind)
+            }
+        }
+        for id in neverMade { domain.formerStarts[id] = nil }
         domain.nextNumber = max(nextNumber, domain.nextNumber)
         for (id, var node) in live where records.nodes[id] != nil {
             node.starts = StartAllowance()

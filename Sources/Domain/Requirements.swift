@@ -27,6 +27,11 @@ public struct Requirements: Hashable, Sendable {
             }
             maximumInstances = number
         }
+        for key in ["node_id_match_any", "label_match_all", "resource_match_all"] {
+            guard (texts[key]?.utf8.count { $0 == UInt8(ascii: ",") } ?? 0) < Self.elementLimit else {
+                throw RequirementError(key: key, value: "", expected: "a list of at most \(Self.elementLimit) elements")
+            }
+        }
         for name in Self.elements(texts["node_id_match_any"]) {
             guard let node = NodeID(name) else {
                 throw RequirementError(
@@ -51,6 +56,9 @@ public struct Requirements: Hashable, Sendable {
             && (!needsTEE || capabilities.hasTEE) && (!needsTPM || capabilities.hasTPM)
             && (labels.isEmpty || labels.isSubset(of: capabilities.labels)) && self.providers.isSubset(of: providers)
     }
+
+    /// The most elements of a list: what is looked at each time something is placed.
+    private static let elementLimit = 1_024
 
     private static func elements(_ text: String?) -> [String] {
         (text ?? "").split(separator: ",").map { String($0).trimmed }.filter { !$0.isEmpty }

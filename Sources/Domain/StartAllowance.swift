@@ -57,6 +57,12 @@ struct StartAllowance: Sendable {
     }
 }
 
+/// A Start that was under way when the domain began anew.
+struct FormerStart: Sendable {
+    let node: NodeID
+    let kind: ComponentKind
+}
+
 extension Domain {
     /// Asks a node to start something: at once where it is recorded already that so many Starts may be under way.
     mutating func send(_ specification: Specification, for id: LogicalID, to node: NodeRecord) -> CallID {
@@ -84,6 +90,7 @@ extension Domain {
         for id in unsettled { live[id]?.starts.handOver(recorded: records.allowances[id] ?? 0) }
         handedOver.formUnion(unsettled)
         unsettled = []
+        handedCapabilities = sentCapabilities
     }
 
     /// What ``beginKeeping()`` was told of is kept.
@@ -91,6 +98,7 @@ extension Domain {
         for id in handedOver { live[id]?.starts.settle() }
         handedOver = []
         strays = [:]
+        keptCapabilities = handedCapabilities
     }
 
     /// Starts that were under way when the process ended may have been carried out.
@@ -98,6 +106,17 @@ extension Domain {
         for (node, count) in records.allowances.sorted(by: { $0.key < $1.key }) {
             change(.doubts(node, (records.doubts[node] ?? 0) + count))
             change(.allowance(node, 0))
+        }
+    }
+
+    /// A Start that nobody waits for any more has come to its end: it is in doubt no more, and what runs is stopped.
+    mutating func takeFormer(_ outcome: CallOutcome, _ former: FormerStart) {
+        guard records.nodes[former.node] != nil else { return }
+        if !outcome.isDoubtful, let doubts = records.doubts[former.node], doubts > 0 {
+            change(.doubts(former.node, doubts - 1))
+        }
+        if case .started(let physical) = outcome {
+            discard(PhysicalID(node: former.node, component: physical.component), former.kind)
         }
     }
 

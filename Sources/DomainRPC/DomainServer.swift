@@ -67,7 +67,7 @@ public final class DomainServer: Sendable {
 
         let methods = ServedMethods(
             service: service, logger: logger,
-            callers: settings.controllerNames.isEmpty ? nil : settings.controllerNames)
+            callers: settings.controllerNames.isEmpty ? nil : Set(settings.controllerNames.map { $0.lowercased() }))
         let registration = RegistrationService(
             methods: ServedMethods(service: service, logger: logger),
             bindsNodes: settings.bindsNodesToCertificates && settings.tls?.clientAuthority != nil)

@@ -86,6 +86,7 @@ final class RequestBounds: ChannelInboundHandler {
         context.write(wrapOutboundOut(.headers(.init(headers: trailers, endStream: true))), promise: nil)
         // To end the stream in another way says that something is wrong with it, and some clients then miss the status.
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.writeAndFlush(wrapOutboundOut(.rstStream(.noError))).whenComplete { _ in bound.value.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(.rstStream(.noError))).whenComplete { _ in bound.value.close(promise: nil)
+        }
     }
 }

@@ -16,7 +16,7 @@ struct ServedMethods: Sendable {
     ) async throws -> Answer {
         do {
             let peer = PeerIdentity(context)
-            if let callers, callers.isDisjoint(with: peer.names ?? []) {
+            if let callers, callers.isDisjoint(with: (peer.names ?? []).map { $0.lowercased() }) {
                 throw RPCError(
                     code: .permissionDenied,
                     message: "the certificate has none of the names in general.controller_names")

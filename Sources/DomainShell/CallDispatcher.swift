@@ -83,6 +83,20 @@ final class CallDispatcher: Sendable {
         lane?.agent?.caller.close()
     }
 
+    /// Forgets what has not been sent yet.
+    ///
+    /// - Returns: the calls that will never be made.
+    func dropWaiting() -> Set<CallID> {
+        state.withLock { state in
+            var dropped: Set<CallID> = []
+            for node in state.lanes.keys {
+                dropped.formUnion((state.lanes[node]?.waiting ?? []).map(\.id))
+                state.lanes[node]?.waiting = []
+            }
+            return dropped
+        }
+    }
+
     /// Forgets everything.
     func abandonAll() {
         let nodes = state.withLock { Array($0.lanes.keys) }
@@ -145,7 +159,13 @@ final class CallDispatcher: Sendable {
             state.lanes[call.node]?.agent = (call.agentURL, fresh)
             return (fresh, lane.agent?.caller)
         }
-        unused?.close()
+        if let unused {
+            // Not under calls that are under way on it: all of them have ended after a deadline.
+            Task {
+                try? await Task.sleep(for: deadline + .seconds(1))
+                unused.close()
+            }
+        }
         return used
     }
 }

@@ -146,14 +146,14 @@ extension DomainShell {
     }
 
     /// What was to happen could not be kept: nothing of it has happened, nor of what has come since, and the domain begins anew
-    /// from what is kept. What nodes have started meanwhile is stopped; Starts that they have not answered yet stay in doubt.
+    /// from what is kept. What nodes have started meanwhile, or start yet, is stopped.
     private func goBack(because reason: String, _ taken: [OwnedDomain.Taken], _ keeping: Keeping) {
         owned.withLock { owned in
-            dispatcher.abandonAll()
+            let neverMade = dispatcher.dropWaiting()
             let gone = taken + owned.pending
             let lost = (keeping.unkept + gone.map(\.step)).flatMap(\.changes)
             owned.domain = owned.domain.restarted(
-                from: keeping.records, without: lost, options: keeping.options, at: .current)
+                from: keeping.records, without: lost, neverMade: neverMade, options: keeping.options, at: .current)
             for one in gone {
                 if one.step.isDoneAnyway { one.step.effects.forEach(carryOut) }
                 one.completion(one.step.isDoneAnyway ? nil : .notKept(reason))
@@ -183,12 +183,25 @@ extension DomainShell {
             Task { [self] in
                 let outcome = await outside.update(update)
                 counters.withLock { $0.count(outcome) }
-                submit(.controllerAnswered(number, outcome)) { _ in }
+                deliver(outcome, number)
             }
         case .note(let note):
             logger.log(
                 level: note.level.logLevel, "\(note.text)",
                 metadata: note.fields.mapValues { .string($0) })
+        }
+    }
+}
+
+extension DomainShell {
+    /// Has the domain take the controller's answer. A reset that cannot be kept is not said again: it is tried until it is.
+    private func deliver(_ outcome: DomainUpdateOutcome, _ number: UInt64) {
+        submit(.controllerAnswered(number, outcome)) { [self] failure in
+            guard case .notKept = failure, outcome == .reset else { return }
+            Task {
+                try? await Task.sleep(for: .seconds(1))
+                deliver(outcome, number)
+            }
         }
     }
 }

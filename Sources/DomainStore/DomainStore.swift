@@ -11,24 +11,23 @@ public final class DomainStore {
     public static let name = "domain"
 
     private let journal: Journal
-    private let binaries: BinaryFiles
+    /// The code of functions. Where it is stored before a function is taken, a failure concerns that function alone.
+    public let code: CodeStore
     private let report: @Sendable (String) -> Void
-    /// The digests of the code that is known to be in its file.
-    private var kept: Set<String>
     private var told: String?
-    /// The code that could not be written last, and why; nil where it could.
-    private var unwritten: (binary: Binary, reason: String)?
+    /// How often it was idle since code that no function has was removed last.
+    private var idleTurns = 0
+    private var toldCode: String?
 
     /// After how many records the domain is written anew, when idle and when busy.
     private static let recordsWhenIdle = 512
     private static let recordsWhenBusy = 16_384
 
     private init(
-        journal: Journal, binaries: BinaryFiles, kept: Set<String>, report: @escaping @Sendable (String) -> Void
+        journal: Journal, code: CodeStore, report: @escaping @Sendable (String) -> Void
     ) {
         self.journal = journal
-        self.binaries = binaries
-        self.kept = kept
+        self.code = code
         self.report = report
     }
 
@@ -51,7 +50,7 @@ public final class DomainStore {
         folder: String, vfs: String? = nil, digest: ([UInt8]) -> String, report: @escaping @Sendable (String) -> Void
     ) throws(StorageError) -> Opened {
         let files = StoreFiles(folder: folder, name: name)
-        let binaries = BinaryFiles(folder: "\(folder)/binaries")
+        let code = CodeStore(folder: "\(folder)/binaries")
         // Read before SQLite may touch the files: only what is trusted is opened for writing.
         var records = DomainRecords()
         var known: [String: Binary] = [:]
@@ -63,7 +62,7 @@ public final class DomainStore {
             held = recovered
             do throws(DomainRecordError) {
                 for record in [recovered.snapshot].compactMap(\.self) + recovered.events {
-                    for change in try changes(in: record, binaries, &known, digest) { records.apply(change) }
+                    for change in try changes(in: record, code, &known, digest) { records.apply(change) }
                 }
             } catch { return .untrusted("\(files.database): \(error)") }
         }
@@ -75,17 +74,17 @@ public final class DomainStore {
         }
         for binary in records.instances.values.compactMap(\.specification.binary) where binary.bytes.isEmpty {
             guard digest([]) == binary.digest else {
-                return .untrusted("\(binaries.folder)/\(binary.digest): the code of a function is missing")
+                return .untrusted("\(code.folder)/\(binary.digest): the code of a function is missing")
             }
         }
         let digests = Set(records.instances.values.compactMap(\.specification.binary?.digest))
-        try binaries.retain(digests)
+        try code.retain(digests)
         return .ready(
-            DomainStore(journal: journal, binaries: binaries, kept: digests, report: report), records)
+            DomainStore(journal: journal, code: code, report: report), records)
     }
 
     private static func changes(
-        in record: [UInt8], _ binaries: BinaryFiles, _ known: inout [String: Binary], _ digest: ([UInt8]) -> String
+        in record: [UInt8], _ code: CodeStore, _ known: inout [String: Binary], _ digest: ([UInt8]) -> String
     ) throws(DomainRecordError) -> [DomainChange] {
         let value: JSONValue
         do { value = try JSONValue(record) } catch { throw DomainRecordError(error.description) }
@@ -96,12 +95,12 @@ public final class DomainStore {
                 try DomainChange(json: element) { (name) throws(DomainRecordError) in
                     if let binary = known[name] { return binary }
                     let binary: Binary
-                    do { binary = try binaries.read(name) } catch {
+                    do { binary = try code.read(name) } catch {
                         // Removed when nothing named it any more, as a later record will say, or missing.
                         return Binary(digest: name, bytes: [])
                     }
                     guard digest(binary.bytes) == name else {
-                        throw DomainRecordError("\(binaries.folder)/\(name): the content is not what its name says")
+                        throw DomainRecordError("\(code.folder)/\(name): the content is not what its name says")
                     }
                     known[name] = binary
                     return binary
@@ -113,7 +112,7 @@ public final class DomainStore {
     // MARK: - Keeping
 
     /// Why nothing can be stored at present; nil while all is well.
-    public var failure: String? { journal.failed ?? unwritten?.reason }
+    public var failure: String? { journal.failed ?? code.failure }
 
     /// Keeps changes in one transaction, durable on return; after a failure the store is first made anew from `before`.
     ///
@@ -121,15 +120,7 @@ public final class DomainStore {
     public func keep(_ changes: [DomainChange], before: DomainRecords) throws(StorageError) {
         guard !changes.isEmpty else { return }
         for case .instance(let record) in changes {
-            guard let binary = record.specification.binary, !kept.contains(binary.digest) else { continue }
-            do throws(StorageError) { try binaries.keep(binary) } catch {
-                // Of the folder, not of the file: the same cause is to be told once, whatever the code.
-                let failure = StorageError(error.operation, file: binaries.folder, error.reason)
-                unwritten = (binary, failure.description)
-                throw failure
-            }
-            unwritten = nil
-            kept.insert(binary.digest)
+            if let binary = record.specification.binary { try code.keep(binary) }
         }
         if journal.failed != nil { try rebuild(before) }
         try journal.append(Self.records(of: changes))
@@ -138,12 +129,7 @@ public final class DomainStore {
     /// Does what can wait: heals the store after a failure, writes the domain anew after many records, empties SQLite's log.
     public func maintain(_ records: DomainRecords, isIdle: Bool) {
         do throws(StorageError) {
-            // To see whether that can be done again; what nobody names is removed some time.
-            if let (binary, _) = unwritten {
-                try binaries.keep(binary)
-                kept.insert(binary.digest)
-                unwritten = nil
-            }
+            if isIdle { try maintainCode(records) }
             if journal.failed != nil {
                 guard isIdle else { return }
                 try rebuild(records)
@@ -155,14 +141,12 @@ public final class DomainStore {
                 : max(Self.recordsWhenBusy, 2 * records.instances.count)
             if journal.recordsSinceSnapshot >= limit {
                 try journal.compact(snapshot: Self.record(of: records.snapshot))
-                kept = Set(records.instances.values.compactMap(\.specification.binary?.digest))
-                try binaries.retain(kept)
+                try retainCode(records)
             }
             if isIdle { try journal.maintain() }
             told = nil
         } catch {
-            // Who keeps something hears of code that cannot be written.
-            guard unwritten == nil, told != error.description else { return }
+            guard told != error.description else { return }
             told = error.description
             report(error.description)
         }
@@ -177,6 +161,30 @@ public final class DomainStore {
             report(error.description)
         }
     }
+
+    /// Removes the code that no function has, now and then; sooner, and to see whether it can be stored again, where some could
+    /// not be.
+    private func maintainCode(_ records: DomainRecords) throws(StorageError) {
+        idleTurns += 1
+        guard idleTurns >= (code.failure == nil ? Self.idleTurnsKept : Self.idleTurnsFailed) else { return }
+        idleTurns = 0
+        try retainCode(records)
+        let failure = code.failure
+        // Told once, whatever the outcome of further attempts.
+        if let failure, failure != toldCode { report(failure) }
+        toldCode = failure
+        try? code.retry()
+    }
+
+    private static let idleTurnsFailed = 4
+
+    /// Removes the code that no function has.
+    private func retainCode(_ records: DomainRecords) throws(StorageError) {
+        try code.retain(Set(records.instances.values.compactMap(\.specification.binary?.digest)))
+    }
+
+    /// How often the store is idle, twice a second, before it looks for code that no function has.
+    private static let idleTurnsKept = 60
 
     private func rebuild(_ records: DomainRecords) throws(StorageError) {
         try journal.rebuild(snapshot: Self.record(of: records.snapshot))

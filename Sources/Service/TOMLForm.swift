@@ -16,10 +16,21 @@ public enum TOMLForm: Sendable {
         for (number, line) in toml.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             .enumerated()
         {
-            guard let problem = line.contains(0) ? "a NUL character" : scan.take(Array(line)) else { continue }
+            guard let problem = Self.misread(line) ?? scan.take(Array(line)) else { continue }
             throw ConfigurationError("\(file): line \(number + 1): \(problem)")
         }
     }
+
+    /// What the library takes for something else than it is, or does not survive.
+    private static func misread(_ line: Substring.UTF8View) -> String? {
+        if line.contains(0) { return "a NUL character" }
+        let text = String(Substring(line))
+        if text.contains("\\u0000") || text.contains("\\U00000000") { return "a NUL character in a text" }
+        let key = line.prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: "#") }
+        return key.count { $0 == UInt8(ascii: ".") } > depthLimit ? "a key of more than \(depthLimit) parts" : nil
+    }
+
+    private static let depthLimit = 32
 
     /// Goes through a text line by line.
     private struct Scan {

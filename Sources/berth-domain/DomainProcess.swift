@@ -60,6 +60,7 @@ struct DomainProcess {
                     + "\(configFile) is \(options.domainID.debugDescription): give --state-dir another folder")
             throw Status.configuration
         }
+        let code = store.code
         let outside = try Outside(
             controller: try url(configuration.domainRegisterURL, "general.domain_register_url"), tls: tls.client,
             messageLimit: configuration.messageLimit)
@@ -72,8 +73,8 @@ struct DomainProcess {
         do {
             status = try await face.start(shell, proxy, log)
             server = try DomainServer(
-                ServedDomain(shell: shell, hosts: AgentHosts(configuration.agentHosts)), settings: settings, logger: log
-            )
+                ServedDomain(shell: shell, hosts: AgentHosts(configuration.agentHosts), code: code), settings: settings,
+                logger: log)
         } catch {
             // Nobody was called yet: another orchestrator, which may serve at that address, knows nothing of this one.
             await status?.stop()
@@ -93,7 +94,13 @@ struct DomainProcess {
         notifier.ready(status: "Serving domain \(options.domainID)")
         let hasFailed = await wait(for: signals, server, log)
         notifier.stopping()
-        await server.stop(within: .seconds(5))
+        // Requests under way may end; after a while who still waits is refused, and sent away with an answer.
+        let refusal = Task {
+            try await Task.sleep(for: .seconds(4))
+            shell.stop()
+        }
+        await server.stop(within: .seconds(8))
+        refusal.cancel()
         await status?.stop()
         shell.stop()
         // After the shell, which has told it of all that became of intents.

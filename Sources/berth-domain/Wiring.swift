@@ -11,9 +11,18 @@ import Redis
 struct ServedDomain: DomainService {
     let shell: DomainShell
     let hosts: AgentHosts
+    let code: CodeStore
 
     func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
-        try await shell.start(specification)
+        if case .function(let function) = specification, let binary = function.functionClass.binary {
+            do {
+                // Here, so that a failure is this function's alone; apart from the network's threads, which must not wait.
+                try await withTaskExecutorPreference(globalConcurrentExecutor) { try code.keep(binary) }
+            } catch {
+                return .failure(DomainRefusal("not stored", detail: "The code could not be stored: \(error)"))
+            }
+        }
+        return try await shell.start(specification)
     }
 
     func stop(_ id: LogicalID, kind: ComponentKind) async throws { try await shell.stop(id) }

@@ -53,7 +53,7 @@ import Testing
     func failures() async throws {
         let site = try ProxySite()
         let gone = try await Program.run([site.proxyCLI, "-r", "unix:///nonexistent/r.sock", "show", "functions"])
-        #expect(gone.status == 69 && gone.text.hasPrefix("berth-domain: Redis cannot be reached"))
+        #expect(gone.status == 69 && gone.text.hasPrefix("proxy_cli: Redis cannot be reached"))
         #expect(gone.text.split(separator: "\n").count == 1)
         for words in [
             ["-p", "None", "show", "functions"], ["-r", "http://x", "show", "functions"], ["show", "nothing"],
@@ -120,7 +120,7 @@ import Testing
         let key = "intent:result:cordon:\(ProxySite.node)"
         for (outcomes, status, text) in [
             ([#"{"status":"taken"}"#, #"{"status":"done"}"#], Int32(0), "done\n"),
-            ([#"{"status":"declined","reason":"unknown node"}"#], 1, "berth-domain: declined: unknown node\n"),
+            ([#"{"status":"declined","reason":"unknown node"}"#], 1, "proxy_cli: declined: unknown node\n"),
         ] {
             let log = "\(site.server.folder.path)/log-\(status)"
             let program = try Program(

@@ -130,7 +130,9 @@ import Testing
             ("[general]\nstatus_url = 7010", "general.status_url takes"),
             ("[general]\nstatus_url = \"https://h:1\"", "proxy with TLS"),
             ("[general", "line 1"), ("x = ", "orchestrator.toml"), ("proxy = 5", "proxy is a section"),
-            ("x = {", "line 1"), ("x = {a = {b = 1}}", "line 1"), ("x = [{a = 1}]", "line 1"), ("[[a]", "line 1"),
+            ("[general]\ndomain_id = \"a\\u0000b\"", "line 2"),
+            (Array(repeating: "a", count: 20_000).joined(separator: ".") + " = 1", "line 1"), ("x = {", "line 1"),
+            ("x = {a = {b = 1}}", "line 1"), ("x = [{a = 1}]", "line 1"), ("[[a]", "line 1"),
         ])
     func errors(_ text: String, _ key: String) {
         let error = #expect(throws: ConfigurationError.self) { try read(text) }

@@ -327,6 +327,33 @@ import Testing
         #expect(refusal.detail == "no valid node found")
     }
 
+    @Test("a start that waits for a joining node goes on waiting when that restarts")
+    func joiningNodeRestarts() throws {
+        let test = TestDomain(nodes: 0)
+        test.isHeld = { _, call in call.request == .reset }
+        test.join(0)
+        let request = test.begin(TestDomain.function())
+        test.join(0, nonce: 2)
+        #expect(test.starts[request] == nil)
+        test.release(try #require(test.heldCalls.last))
+        #expect(throws: Never.self) { try test.starts[request]?.get() }
+        #expect(test.starts[request] != nil)
+    }
+
+    @Test("W11: what was under way to a node while that changed goes elsewhere when it has arrived")
+    func changedMeanwhile() throws {
+        let test = TestDomain(nodes: 2)
+        test.join(0) { $0.capabilities.labels.append("gpu") }
+        test.isHeld = { _, call in if case .start = call.request { true } else { false } }
+        let request = test.begin(TestDomain.function(["label_match_all": "gpu"]))
+        test.join(1) { $0.capabilities.labels.append("gpu") }
+        test.join(0)
+        test.release(try #require(test.heldCalls.first))
+        let id = try #require(try test.starts[request]?.get())
+        test.release(try #require(test.heldCalls.first))
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(1))
+    }
+
     @Test("a controller that resets the domain gets a refusal for a start that waits for a node")
     func resetWhileParked() throws {
         let test = TestDomain(nodes: 0)

@@ -4,6 +4,15 @@ import Testing
 
 /// Sections 4.2 to 4.4 of the domain specification.
 @Suite struct RequirementsTests {
+    @Test("a list of more elements than are looked at is refused, and named")
+    func longLists() {
+        let many = Array(repeating: "a", count: 1_025).joined(separator: ",")
+        for key in ["node_id_match_any", "label_match_all", "resource_match_all"] {
+            let error = #expect(throws: RequirementError.self) { try Requirements([key: many]) }
+            #expect(error?.key == key)
+        }
+    }
+
     private func node(_ change: (inout NodeCapabilities) -> Void = { _ in }) -> NodeCapabilities {
         var capabilities = TestDomain.description(0).capabilities
         change(&capabilities)

@@ -104,6 +104,64 @@ struct StartAllowanceTests {
         }
     }
 
+    @Test(
+        "W27: where a rise of the counter could not be kept, the controller hears what it knew, and the new as soon as it can be"
+    )
+    func counterIsKept() throws {
+        var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
+        func updates(_ step: DomainStep) -> [DomainUpdate] {
+            step.effects.compactMap { if case .updateController(_, let update) = $0 { update } else { nil } }
+        }
+        func keep() {
+            domain.beginKeeping()
+            domain.noteKept()
+        }
+        let first = try #require(updates(domain.begin(at: Self.now)).first)
+        _ = domain.handle(.controllerAnswered(0, .accepted), at: Self.now)
+        try Self.join(&domain)
+        keep()
+        let records = domain.records
+        var later = Moment(monotonic: Self.now.monotonic + 2_000, wall: Self.now.wall + 2_000)
+        let lost = domain.handle(.tick, at: later)
+        #expect(updates(lost).first?.counter == first.counter + 1)
+        domain = domain.restarted(from: records, without: lost.changes, options: DomainOptions(), at: later)
+        _ = domain.begin(at: later)
+        later.monotonic += 500
+        let old = domain.handle(.tick, at: later)
+        #expect(updates(old).first?.counter == first.counter && updates(old).first?.capabilities == first.capabilities)
+        #expect(old.changes.isEmpty)
+        _ = domain.handle(.controllerAnswered(0, .accepted), at: later)
+        later.monotonic += 2_000
+        let new = try #require(updates(domain.handle(.tick, at: later)).first)
+        #expect(new.counter == first.counter + 1 && new.capabilities.nodes == 1)
+    }
+
+    @Test("what nodes answer after the domain had to begin anew is stopped, and in doubt no more; others may still be")
+    func lateAnswers() throws {
+        var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
+        _ = domain.begin(at: Self.now)
+        try Self.join(&domain)
+        var calls: [NodeCall] = []
+        for request in 2...4 {
+            calls += Self.calls(domain.handle(.start(TestDomain.function(), RequestID(request)), at: Self.now).effects)
+        }
+        domain.beginKeeping()
+        domain.noteKept()
+        domain = domain.restarted(
+            from: domain.records, without: [], neverMade: [calls[2].id], options: DomainOptions(), at: Self.now)
+        _ = domain.begin(at: Self.now)
+        let node = TestDomain.id(0)
+        #expect(domain.records.doubts == [node: 4])
+        let physical = PhysicalID(node: node, component: ComponentID(high: 1, low: 1))
+        let step = domain.handle(.answered(calls[0].id, .started(physical)), at: Self.now)
+        #expect(step.changes.contains(.leftover(physical, .function, true)))
+        #expect(Self.calls(step.effects).contains { $0.request == .stop(physical.component, .function) })
+        #expect(domain.records.doubts == [node: 3])
+        _ = domain.handle(.answered(calls[1].id, .unknown("deadline")), at: Self.now)
+        #expect(domain.records.doubts == [node: 3])
+        #expect(domain.handle(.answered(calls[2].id, .started(physical)), at: Self.now) == DomainStep())
+    }
+
     private static let now = Moment(monotonic: 1_000_000, wall: 1_700_000_000_000)
 
     private static func calls(_ effects: [DomainEffect]) -> [NodeCall] {

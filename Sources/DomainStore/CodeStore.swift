@@ -1,0 +1,81 @@
+import Domain
+import Storage
+import Synchronization
+
+/// The code of functions, each in a file named by its SHA-256 in one folder: stored once however many functions share it.
+///
+/// A file is there, whole and synced, before a record that names it is written. May be used by several threads.
+public final class CodeStore: Sendable {
+    let folder: String
+    /// The longest code that is read, in bytes (1 GiB).
+    private static let limit = 1 << 30
+    private static let unfinished = ".new"
+
+    private struct State {
+        /// The digests of the code that is known to be in its file.
+        var known: Set<String> = []
+        /// The code that could not be written last, and why; nil where it could.
+        var unwritten: (binary: Binary, reason: String)?
+    }
+
+    private let state = Mutex(State())
+
+    init(folder: String) { self.folder = folder }
+
+    /// Why code cannot be written; nil as far as it can.
+    var failure: String? { state.withLock { $0.unwritten?.reason } }
+
+    /// Writes code where it is not there yet; durable on return.
+    ///
+    /// - Throws: `StorageError` that names the folder.
+    public func keep(_ binary: Binary) throws(StorageError) {
+        try state.withLock { state throws(StorageError) in
+            guard !state.known.contains(binary.digest) else { return }
+            do throws(StorageError) {
+                try StoredFile.keep(binary.bytes, at: path(binary.digest), in: folder)
+            } catch {
+                // Of the folder, not of the file: the same cause is to be told once, whatever the code.
+                let failure = StorageError(error.operation, file: folder, error.reason)
+                state.unwritten = (binary, failure.description)
+                throw failure
+            }
+            // Where there is room for little there may be none for what failed.
+            if let failed = state.unwritten, binary.bytes.count >= failed.binary.bytes.count { state.unwritten = nil }
+            state.known.insert(binary.digest)
+        }
+    }
+
+    /// Tries again what could not be written, to see whether that can be done now.
+    func retry() throws(StorageError) {
+        if let binary = state.withLock({ $0.unwritten?.binary }) { try keep(binary) }
+    }
+
+    /// The code of a digest.
+    ///
+    /// - Throws: where it is not there; its content is checked by whoever uses it.
+    func read(_ digest: String) throws(StorageError) -> Binary {
+        guard Self.isDigest(digest) else { throw StorageError("read", file: path(digest), .absent) }
+        return Binary(digest: digest, bytes: try StoredFile.read(path(digest), limit: Self.limit))
+    }
+
+    /// Removes the files that are not among `digests`, and those that were never finished.
+    func retain(_ digests: Set<String>) throws(StorageError) {
+        try state.withLock { state throws(StorageError) in
+            state.known.formIntersection(digests)
+            for name in StoredFile.names(in: folder) where !digests.contains(name) {
+                let isUnfinished = name.hasSuffix(Self.unfinished) && Self.isDigest(String(name.dropLast(4)))
+                if isUnfinished || Self.isDigest(name) { try StoredFile.remove(path(name)) }
+            }
+        }
+    }
+
+    private func path(_ digest: String) -> String { "\(folder)/\(digest)" }
+
+    private static func isDigest(_ text: String) -> Bool {
+        text.utf8.count == 64
+            && text.utf8.allSatisfy {
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+            }
+    }
+}
