@@ -28,7 +28,8 @@ public protocol NodeCaller: Sendable {
     func close()
 }
 
-/// Who follows what becomes of a domain. Is told on the domain's own thread, in order, and must not wait.
+/// Who follows what becomes of a domain. Is told in order, one thing at a time but not always on the same thread, and must not
+/// wait: what follows in the domain does.
 public protocol DomainFollower: Sendable {
     /// These changes of one step are kept now.
     func follow(_ changes: [DomainChange])
