@@ -35,10 +35,10 @@ interop: ## drive berth-domain with nodes, a controller and an operator in Pytho
 	swift build --product berth-domain
 	Scripts/check-interop .build/debug/berth-domain
 
-bench: ## measure a release build against floors taken in the same run (BENCH="--quick")
+bench: ## measure the programs as they are shipped against floors taken in the same run (BENCH="--quick")
 	@Scripts/dependencies build bench
-	for product in berthd berth-bench berth-domain berth-domain-bench; do swift build -c release --product $$product || exit; done
-	Benchmarks/run --berthd .build/release/berthd $(BENCH)
+	Scripts/static .build/bench berthd berth-bench berth-domain berth-domain-bench
+	Benchmarks/run --berthd .build/bench/berthd $(BENCH)
 
 simulate: ## live histories of whole edge domains: HISTORIES (10000) of 3 to 30 nodes, LARGE (20) of 1,000
 	@Scripts/dependencies build

@@ -194,7 +194,7 @@ let package = Package(
                 logging,
             ]),
         tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service", "TestSupport", logging]),
-        tests("DomainShellTests", ["Domain", "DomainShell", logging]),
+        tests("DomainShellTests", ["Domain", "DomainShell", "TestSupport", logging]),
         tests("DomainStatusTests", ["Domain", "DomainShell", "DomainStatus", "TestSupport", "WireJSON"]),
         tests("DomainHTTPTests", ["Domain", "DomainHTTP", "DomainShell", "DomainStatus", "TestSupport", logging]),
         tests("RedisTests", ["Redis", "TestSupport"]),

@@ -157,6 +157,8 @@ extension Domain {
         chores[chore] = state
         waiting[chore] = now.monotonic + Self.backOff(state.failures)
         if state.failures == 1 {
+            // A node that does not answer its reset is waited for no longer.
+            if case .reset = chore { generation += 1 }
             note(
                 .warning, "a node did not do what it was told; it is told again", ["what": "\(chore)", "why": problem])
         }

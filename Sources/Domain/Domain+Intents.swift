@@ -35,9 +35,16 @@ extension Domain {
         guard Set(targets) != Set([record.physical?.node].compactMap { $0 }) else {
             return refuse(request, "nothing to do", "\(id) runs there already")
         }
-        guard let requirements = try? Requirements(record.specification.texts),
-            let target = target(among: targets, record, requirements)
-        else { return refuse(request, "no valid node found", "none of the nodes can take \(id)") }
+        let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
+        guard let target = target(among: targets, record, requirements) else {
+            let unknown = targets.filter { records.nodes[$0] == nil }
+            let known = targets.compactMap { records.nodes[$0] }
+            let reason =
+                known.isEmpty
+                ? "\(unknown.map(\.description).joined(separator: ", ")): not in the domain"
+                : obstacles(among: known, to: record.specification, requirements, for: id)
+            return refuse(request, "no valid node found", "none of the nodes can take \(id): \(reason)")
+        }
         for node in targets where node != target {
             note(.warning, "a further target of a migration does not count", ["instance": "\(id)", "node": "\(node)"])
         }
@@ -45,10 +52,7 @@ extension Domain {
         unplaced[id] = nil
         let move = Move(instance: id, from: record.physical?.node ?? target, target: target, request: request)
         guard let physical = record.physical, !options.makesBeforeBreaking else { return begin(move) }
-        running[physical.node]?.remove(id)
-        settling.insert(id)
-        for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
-        change(.placed(id, nil))
+        displace(id, from: physical.node)
         moves[physical] = move
         discard(physical, record.specification.kind, holding: shares[id])
     }
@@ -76,8 +80,7 @@ extension Domain {
         attempts[move.instance] = StartAttempt(
             specification: record.specification, requirements: requirements, created: record.created, request: nil,
             preferred: record.physical == nil ? [move.target, move.from] : [move.target], move: move)
-        settling.insert(move.instance)
-        for origin in [move.instance] + (origins[move.instance] ?? []) { noteDue(origin) }
+        unsettle(move.instance)
         tryNext(move.instance)
     }
 

@@ -121,23 +121,31 @@ extension Domain {
         for id in (running[node] ?? []).sorted() { reconsider(id, at: node) }
     }
 
-    /// Has an instance go elsewhere if it cannot run where it does.
+    /// Has an instance go elsewhere if it cannot run where it does; where it cannot run elsewhere either, it stays until it
+    /// can.
     mutating func reconsider(_ id: LogicalID, at node: NodeID) {
-        guard !records.cordoned.contains(node) else { return }
-        guard let record = records.instances[id], let physical = record.physical, attempts[id] == nil,
-            let requirements = try? Requirements(record.specification.texts),
-            !isFeasible(node, record.specification, requirements, for: id),
-            hasOther(than: node, record.specification, requirements, shares[id] ?? NUMAShare())
-        else { return }
+        guard let record = records.instances[id], let physical = record.physical, attempts[id] == nil else { return }
+        misplaced[id] = nil
+        guard !fitsWhereItRuns(record) else { return }
+        let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
+        guard hasOther(than: node, record.specification, requirements, shares[id] ?? NUMAShare()) else {
+            return misplaced[id] = generation
+        }
         note(
             .info, "a node does not meet an instance's requirements any more",
             ["node": "\(node)", "instance": "\(id)"])
-        running[node]?.remove(id)
-        settling.insert(id)
-        for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
-        change(.placed(id, nil))
+        displace(id, from: node)
         discard(physical, record.specification.kind, holding: shares[id])
         place(id)
+    }
+
+    /// Whether the node of an instance meets its requirements, as far as that can be said: a cordoned one is given nothing,
+    /// and keeps what it has.
+    mutating func fitsWhereItRuns(_ record: InstanceRecord) -> Bool {
+        guard let node = record.physical?.node, records.nodes[node]?.isReset == true,
+            !records.cordoned.contains(node), let requirements = try? Requirements(record.specification.texts)
+        else { return true }
+        return isFeasible(node, record.specification, requirements, for: record.id)
     }
 
     private mutating func hasOther(
@@ -210,19 +218,15 @@ extension Domain {
         let leaving = ids.compactMap { records.nodes[$0] }
         guard !leaving.isEmpty else { return }
         let starts = leaving.flatMap { record in startsUnderWay(at: record.id).map { (id: $0, node: record.id) } }
-        let lost = leaving.flatMap { (running[$0.id] ?? []).sorted() }
+        let lost = leaving.flatMap { record in (running[record.id] ?? []).sorted().map { (id: $0, node: record.id) } }
         for record in leaving { takeOut(record) }
         forgetTables()
         for record in leaving { for chore in chores.of(record.id) { drop(chore) } }
-        for instance in lost {
-            change(.placed(instance, nil))
-            settling.insert(instance)
-            for origin in [instance] + (origins[instance] ?? []) { noteDue(origin) }
-        }
+        for instance in lost { displace(instance.id, from: instance.node) }
         for record in leaving where record.isReset { dissolve(record.id) }
         comeBack(&self)
         for start in starts { failStart(of: start.id, at: start.node, .unreachable("the node has left")) }
-        for instance in lost { place(instance) }
+        for instance in lost { place(instance.id) }
         placeUnplaced()
     }
 

@@ -56,13 +56,20 @@ extension Domain {
         tryNext(id)
     }
 
-    /// Tries those for which no node was found before, if the nodes have changed since.
+    /// Tries those for which no node was found before, or no better one, if the nodes have changed since.
     mutating func placeUnplaced() {
-        let waiting = parked.sorted()
-        parked = []
-        for id in waiting { tryNext(id) }
-        guard !unplaced.isEmpty else { return }
-        for (id, seen) in unplaced.sorted(by: { $0.key < $1.key }) where seen != generation { place(id) }
+        for id in outdated(parked) where parked.removeValue(forKey: id) != nil { tryNext(id) }
+        for id in outdated(unplaced) { place(id) }
+        for id in outdated(misplaced) {
+            guard let node = records.instances[id]?.physical?.node else { continue }
+            reconsider(id, at: node)
+        }
+    }
+
+    /// Those that saw the nodes as they are not any more, in the order of ids.
+    private func outdated(_ seen: [LogicalID: Int]) -> [LogicalID] {
+        guard !seen.isEmpty else { return [] }
+        return seen.filter { $0.value != generation }.keys.sorted()
     }
 
     // MARK: - Trying nodes
@@ -72,7 +79,7 @@ extension Domain {
         guard var attempt = attempts[id] else { return }
         guard let node = choose(id, &attempt).flatMap({ records.nodes[$0] }) else {
             guard attempt.request != nil, canWait(attempt) else { return giveUp(id, attempt) }
-            parked.insert(id)
+            parked[id] = generation
             return attempts[id] = attempt
         }
         attempt.call = send(attempt.specification, for: id, to: node)
@@ -143,8 +150,7 @@ extension Domain {
             switch specification {
             case .function(let function):
                 tables.isFeasible(node, runtime: function.functionClass.runtime, requirements)
-            case .resource(let resource):
-                tables.providerCandidates(resource, requirements, excluding: []).contains { $0.node == node }
+            case .resource(let resource): tables.canHost(node, resource, requirements)
             }
         }
     }
@@ -183,6 +189,8 @@ extension Domain {
             change(.placed(id, physical))
         }
         if let former { running[former.node]?.remove(id) }
+        misplaced[id] = nil
+        toldWaiting.remove(id)
         running[node, default: []].insert(id)
         if let move = attempt.move { finish(move, at: node) }
         arrive(id)
@@ -212,6 +220,9 @@ extension Domain {
     private mutating func giveUp(_ id: LogicalID, _ attempt: StartAttempt) {
         attempts[id] = nil
         if let request = attempt.request {
+            if attempt.failure == nil, mayExplain() {
+                explain("no node can take what is asked for", attempt.specification, attempt.requirements, id)
+            }
             shares[id] = nil
             let refusal = attempt.specification.refusal(of: id, after: attempt.failure, at: attempt.tried)
             return effect(.started(request, .failure(refusal)))
@@ -220,7 +231,13 @@ extension Domain {
         defer { settle(id) }
         guard let record = records.instances[id], record.physical == nil else { return }
         unplaced[id] = generation
-        guard attempt.failure != nil else { return }
+        guard attempt.failure != nil else {
+            if !toldWaiting.contains(id), mayExplain(), !canWait(attempt) {
+                toldWaiting.insert(id)
+                explain("nothing can run it: it waits", record.specification, attempt.requirements, id)
+            }
+            return
+        }
         // Somebody could have taken it: they are asked again.
         let failures = (chores[.place(id)]?.failures ?? 0) + 1
         chores[.place(id)] = ChoreState(failures: failures)

@@ -7,6 +7,8 @@ extension Domain {
         // A start that is on its way finds nobody when it comes back, and is stopped then.
         if let move = attempts.removeValue(forKey: id)?.move { refuse(move, "the instance was stopped") }
         unplaced[id] = nil
+        misplaced[id] = nil
+        toldWaiting.remove(id)
         settling.remove(id)
         drop(.place(id))
         drop(.patch(id))
@@ -64,6 +66,20 @@ extension Domain {
         else { return drop(.patch(origin)) }
         let mapping = row.compactMapValues { records.instances[$0]?.physical }
         callFor(.patch(origin), node, .patch(physical.component, record.specification.kind, mapping))
+    }
+
+    /// An instance loses its place; its record stays.
+    mutating func displace(_ id: LogicalID, from node: NodeID) {
+        running[node]?.remove(id)
+        misplaced[id] = nil
+        unsettle(id)
+        change(.placed(id, nil))
+    }
+
+    /// Where an instance will be is open: nobody is told of it until that is known, and then all are that it concerns.
+    mutating func unsettle(_ id: LogicalID) {
+        settling.insert(id)
+        for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
     }
 
     /// An instance has a place: it is told where its outputs lead, and whoever leads to it where it is.

@@ -22,7 +22,7 @@ public struct Domain: Sendable {
     var claims: [String: [UInt64: NodeID]] = [:]
     /// The tables for placement; nil when a node has changed.
     var knownTables: PlacementTables?
-    /// Rises when a node has changed.
+    /// Rises when what can be placed where may have changed.
     var generation = 0
 
     // MARK: Only of this run
@@ -67,10 +67,16 @@ public struct Domain: Sendable {
     /// Instances that lost their place, and whose new place, or that there is none, is not known yet: nobody is told of their
     /// whereabouts until it is.
     var settling: Set<LogicalID> = []
-    /// Starts of the controller that wait for a node which is just joining.
-    var parked: Set<LogicalID> = []
+    /// Starts of the controller that wait for a node which is just joining, and the generation in which that was found.
+    var parked: [LogicalID: Int] = [:]
     /// Instances without a place, and the generation in which none was found.
     var unplaced: [LogicalID: Int] = [:]
+    /// Instances whose node does not meet their requirements any more, and the generation in which no other did.
+    var misplaced: [LogicalID: Int] = [:]
+    /// Those of them of which it was said why.
+    var toldWaiting: Set<LogicalID> = []
+    /// How often it was said within a second why something found no node.
+    var explained = (second: 0, count: 0)
     /// Moves that wait for the old place to be left.
     var moves: [PhysicalID: Move] = [:]
     /// What the functions hold that asked for a share of a NUMA node; only under the strategy LoadAware.
@@ -133,9 +139,13 @@ public struct Domain: Sendable {
         }
         for (physical, kind) in strays.sorted(by: { $0.key < $1.key }) { discard(physical, kind) }
         doubtStarts()
-        for record in records.instances.values where record.physical == nil {
-            settling.insert(record.id)
-            unplaced[record.id] = -1
+        for record in records.instances.values {
+            if record.physical == nil {
+                settling.insert(record.id)
+                unplaced[record.id] = -1
+            } else if !fitsWhereItRuns(record) {
+                misplaced[record.id] = -1
+            }
         }
         for id in records.patchesDue.sorted() { owe(.patch(id)) }
         placeUnplaced()

@@ -32,6 +32,7 @@ struct PlacementTables: Sendable {
     private let functionNodes: [Node]
     /// By name.
     private let providersByClass: [String: [Provider]]
+    private let nodesByClass: [String: Set<NodeID>]
     private var candidates: [Key: Candidates] = [:]
 
     /// How many tables are kept.
@@ -44,6 +45,7 @@ struct PlacementTables: Sendable {
         providersByClass = Dictionary(grouping: providers, by: \.class).mapValues { found in
             found.map(\.provider).sorted { $0.name < $1.name }
         }
+        nodesByClass = providersByClass.mapValues { Set($0.map(\.node)) }
     }
 
     /// Whether the node may be given something and meets the requirements; runtime nil for a resource.
@@ -80,20 +82,44 @@ struct PlacementTables: Sendable {
         return found
     }
 
+    /// Whether one of the node's providers can take a resource.
+    func canHost(_ node: NodeID, _ resource: ResourceSpecification, _ requirements: Requirements) -> Bool {
+        hasProvider(node, of: resource)
+            && (resource.portal != nil || isFeasible(node, runtime: nil, requirements))
+    }
+
+    /// Whether the node has a provider of the resource's class, or the one that is meant.
+    func hasProvider(_ node: NodeID, of resource: ResourceSpecification) -> Bool {
+        if resource.portal != nil { return providers(of: resource).contains { $0.node == node } }
+        return nodesByClass[resource.classType]?.contains(node) == true
+    }
+
     /// The providers that can take a resource (domain specification, section 4.6, 2).
     ///
     /// - Parameter excluded: nodes that are not to be considered.
     func providerCandidates(
         _ resource: ResourceSpecification, _ requirements: Requirements, excluding excluded: Set<NodeID>
     ) -> [Provider] {
+        return providers(of: resource).filter { provider in
+            !excluded.contains(provider.node)
+                && (resource.portal != nil || isFeasible(provider.node, runtime: nil, requirements))
+        }
+    }
+
+    /// The providers of a resource's class, or the one that is meant.
+    func providers(of resource: ResourceSpecification) -> [Provider] {
         let providers = providersByClass[resource.classType] ?? []
-        if resource.classType == "portal", resource.configuration["domain"] == "portal" {
-            let name = "portal-\(resource.configuration["domain_name"] ?? "")"
-            return providers.filter { $0.name == name && !excluded.contains($0.node) }
-        }
-        return providers.filter { provider in
-            !excluded.contains(provider.node) && isFeasible(provider.node, runtime: nil, requirements)
-        }
+        guard let portal = resource.portal else { return providers }
+        return providers.filter { $0.name == portal }
+    }
+}
+
+extension ResourceSpecification {
+    /// The only provider that may take it, whatever is required and whether or not its node is cordoned: that of a domain's
+    /// portal. Nil for all other resources.
+    var portal: String? {
+        guard classType == "portal", configuration["domain"] == "portal" else { return nil }
+        return "portal-\(configuration["domain_name"] ?? "")"
     }
 }
 

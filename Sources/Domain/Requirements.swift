@@ -52,9 +52,18 @@ public struct Requirements: Hashable, Sendable {
     ///
     /// - Parameter providers: the names of the providers that are registered to the node.
     public func areMet(by node: NodeID, _ capabilities: NodeCapabilities, providers: Set<String>) -> Bool {
-        (nodes.isEmpty || nodes.contains(node))
-            && (!needsTEE || capabilities.hasTEE) && (!needsTPM || capabilities.hasTPM)
-            && (labels.isEmpty || labels.isSubset(of: capabilities.labels)) && self.providers.isSubset(of: providers)
+        unmet(by: node, capabilities, providers: providers) == nil
+    }
+
+    /// The key of the first that a node does not meet; nil where it meets all.
+    ///
+    /// - Parameter providers: the names of the providers that are registered to the node.
+    public func unmet(by node: NodeID, _ capabilities: NodeCapabilities, providers: Set<String>) -> String? {
+        if !nodes.isEmpty, !nodes.contains(node) { return "node_id_match_any" }
+        if needsTEE, !capabilities.hasTEE { return "tee" }
+        if needsTPM, !capabilities.hasTPM { return "tpm" }
+        if !labels.isEmpty, !labels.isSubset(of: capabilities.labels) { return "label_match_all" }
+        return self.providers.isSubset(of: providers) ? nil : "resource_match_all"
     }
 
     /// The most elements of a list: what is looked at each time something is placed.

@@ -28,7 +28,7 @@ struct DatasetFiles {
             var status = stat()
             guard stat(path, &status) != 0 || status.st_size == 0 else { continue }
             isNew.insert(file)
-            waiting[file] = Dataset.line(file.columns, after: settings.additionalHeader)
+            waiting[file] = ""
         }
         add(dataset.take(records.snapshot, at: time).filter { isNew.contains($0.file) })
         write()
@@ -51,17 +51,23 @@ struct DatasetFiles {
         guard !waiting.isEmpty else { return }
         var failure: String?
         for (file, text) in waiting {
-            do throws(SystemError) { try Self.append(text, to: path(of: file)) } catch { failure = "\(error)" }
+            // A file that was moved away begins anew.
+            let header = Dataset.line(file.columns, after: settings.additionalHeader)
+            do throws(SystemError) {
+                try Self.append(text, to: path(of: file), header: header)
+            } catch { failure = "\(error)" }
         }
         waiting = [:]
         if let failure { fail(failure) } else { toldFailure = nil }
     }
 
-    private static func append(_ text: String, to path: String) throws(SystemError) {
+    private static func append(_ text: String, to path: String, header: String) throws(SystemError) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw SystemError("open \(path)", errno: errno) }
         defer { close(descriptor) }
-        var rest = Array(text.utf8)[...]
+        var status = stat()
+        let isEmpty = fstat(descriptor, &status) == 0 && status.st_size == 0
+        var rest = Array(((isEmpty ? header : "") + text).utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             guard count > 0 else { throw SystemError("write \(path)", errno: errno) }

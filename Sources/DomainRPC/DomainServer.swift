@@ -47,6 +47,7 @@ public final class DomainServer: Sendable {
 
     private let servers: [RunningServer]
     private let budget: MemoryBudget
+    private let ending = Ending()
 
     /// Listens and serves. Connections are taken when this returns.
     ///
@@ -66,10 +67,10 @@ public final class DomainServer: Sendable {
         budget = MemoryBudget(limit: settings.memoryLimit)
 
         let methods = ServedMethods(
-            service: service, logger: logger,
+            service: service, logger: logger, ending: ending,
             callers: settings.controllerNames.isEmpty ? nil : Set(settings.controllerNames.map { $0.lowercased() }))
         let registration = RegistrationService(
-            methods: ServedMethods(service: service, logger: logger),
+            methods: ServedMethods(service: service, logger: logger, ending: ending),
             bindsNodes: settings.bindsNodesToCertificates && settings.tls?.clientAuthority != nil)
         servers = [
             RunningServer(
@@ -98,6 +99,7 @@ public final class DomainServer: Sendable {
     /// Takes no more connections and requests, and returns once those that are being served have been answered, or after
     /// `grace`, when their connections are closed.
     public func stop(within grace: Duration = .seconds(10)) async {
+        ending.begin()
         await withTaskGroup { group in
             for server in servers { group.addTask { await server.stop(within: grace) } }
         }

@@ -21,6 +21,7 @@ final class RequestBounds: ChannelInboundHandler {
     private var prefix: [UInt8] = []
     private var taken = 0
     private var isRefused = false
+    private var isComplete = false
 
     init(messageLimit: Int, budget: MemoryBudget, receiveTime: TimeAmount) {
         self.messageLimit = messageLimit
@@ -28,7 +29,13 @@ final class RequestBounds: ChannelInboundHandler {
         self.receiveTime = receiveTime
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
+    /// Most requests come to their end in the read that begins them: only the others need a timer.
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if timer == nil, !isComplete, !isRefused { setTimer(context) }
+        context.fireChannelReadComplete()
+    }
+
+    private func setTimer(_ context: ChannelHandlerContext) {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         timer = context.eventLoop.scheduleTask(in: receiveTime) {
             let (bounds, context) = bound.value
@@ -39,13 +46,18 @@ final class RequestBounds: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isRefused else { return }
         switch unwrapInboundIn(data) {
-        case .headers(let headers): if headers.endStream { timer?.cancel() }
+        case .headers(let headers): if headers.endStream { complete() }
         case .data(let payload):
             guard take(payload, context) else { return }
-            if payload.endStream { timer?.cancel() }
+            if payload.endStream { complete() }
         default: break
         }
         context.fireChannelRead(data)
+    }
+
+    private func complete() {
+        isComplete = true
+        timer?.cancel()
     }
 
     /// Counts what a frame brings; false, and the stream is refused, where that is too much.

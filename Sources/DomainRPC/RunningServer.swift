@@ -10,7 +10,7 @@ package final class RunningServer: Sendable {
     private let transport: HTTP2ServerTransport.Posix
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let task: Task<Void, any Error>
-    private let isStopping = Atomic(false)
+    private let ending = Ending()
 
     convenience init(
         _ listener: consuming Listener, _ settings: DomainServer.Settings, _ budget: MemoryBudget,
@@ -90,14 +90,14 @@ package final class RunningServer: Sendable {
     /// - Throws: where it ended by itself.
     package func wait() async throws {
         try await task.value
-        guard isStopping.load(ordering: .relaxed) else {
+        guard ending.hasBegun else {
             throw ListenError(url: url, reason: "the server has ended by itself")
         }
     }
 
     /// Lets what is being served end, for some time.
     package func stop(within grace: Duration) async {
-        isStopping.store(true, ordering: .relaxed)
+        ending.begin()
         let timer = Task { [task] in
             try await Task.sleep(for: grace)
             task.cancel()

@@ -8,14 +8,24 @@ import SwiftProtobuf
 struct ServedMethods: Sendable {
     let service: any DomainService
     let logger: Logger
+    let denials: Denials
+    let ending: Ending
     /// The names of certificates that callers must have one of; nil for anybody.
     var callers: Set<String>?
+
+    init(service: any DomainService, logger: Logger, ending: Ending, callers: Set<String>? = nil) {
+        self.service = service
+        self.logger = logger
+        self.ending = ending
+        self.callers = callers
+        denials = Denials(logger: logger)
+    }
 
     func serve<Answer>(
         _ context: ServerContext, _ body: () async throws -> Answer
     ) async throws -> Answer {
+        let peer = PeerIdentity(context)
         do {
-            let peer = PeerIdentity(context)
             if let callers, callers.isDisjoint(with: (peer.names ?? []).map { $0.lowercased() }) {
                 throw RPCError(
                     code: .permissionDenied,
@@ -23,6 +33,7 @@ struct ServedMethods: Sendable {
             }
             return try await PeerIdentity.$current.withValue(peer) { try await body() }
         } catch let error as RPCError {
+            if error.code == .permissionDenied { denials.tell(of: peer, context.descriptor, error.message) }
             throw error
         } catch let error as WireError {
             throw RPCError(code: .invalidArgument, message: error.reason)
@@ -32,6 +43,20 @@ struct ServedMethods: Sendable {
                 metadata: ["method": "\(context.descriptor)", "peer": "\(context.remotePeer)", "error": "\(error)"])
             throw RPCError(code: .internalError, message: "the domain could not take the request")
         }
+    }
+
+    /// Starts something. Where nobody waits for the answer any more, nobody will ever name what was started: it is stopped.
+    func start(
+        _ specification: Specification, _ context: ServerContext
+    ) async throws -> Result<LogicalID, DomainRefusal> {
+        let answer = try await service.start(specification)
+        // Who waits while the server ends still gets the answer, although all calls count as cancelled then.
+        guard case .success(let id) = answer, context.cancellation.isCancelled, !ending.hasBegun else { return answer }
+        try await service.stop(id, kind: specification.kind)
+        logger.notice(
+            "stopped again what was started: who asked for it has gone",
+            metadata: ["instance": "\(id)", "peer": "\(context.remotePeer)"])
+        throw RPCError(code: .cancelled, message: "nobody waited for the answer any more")
     }
 
     func stop(
@@ -65,7 +90,7 @@ struct FunctionService: EdgelessApi_FunctionInstance.SimpleServiceProtocol {
         try await methods.serve(context) {
             switch await read(request) {
             case .success(let function):
-                return EdgelessApi_StartComponentResponse(try await methods.service.start(.function(function)))
+                return EdgelessApi_StartComponentResponse(try await methods.start(.function(function), context))
             case .failure(let error):
                 let refusal = DomainRefusal("Invalid function instance creation request", detail: error.reason)
                 return EdgelessApi_StartComponentResponse(Result<LogicalID, DomainRefusal>.failure(refusal))
@@ -103,7 +128,9 @@ struct ResourceService: EdgelessApi_ResourceConfiguration.SimpleServiceProtocol 
         try await methods.serve(context) {
             let answer: Result<LogicalID, DomainRefusal>
             do {
-                answer = try await methods.service.start(.resource(try ResourceSpecification(wire: request)))
+                answer = try await methods.start(.resource(try ResourceSpecification(wire: request)), context)
+            } catch let error as RPCError {
+                throw error
             } catch let error as WireError {
                 answer = .failure(DomainRefusal("Invalid resource specification", detail: error.reason))
             } catch {

@@ -85,7 +85,7 @@ public struct TLSSettings: Hashable, Sendable {
     ///
     /// - Throws: `ConfigurationError` that names `file`, and the key where one is to blame.
     public init(toml: String, file: String) throws(ConfigurationError) {
-        try Self.checkForm(toml, file: file)
+        try TOMLForm.tables.check(toml, file: file)
         let root: TOMLTable
         do { root = try TOMLTable(string: toml) } catch { throw ConfigurationError("\(file): not TOML: \(error)") }
         var values: [String: String] = [:]
@@ -149,22 +149,6 @@ public struct TLSSettings: Hashable, Sendable {
         }
     }
 
-    /// Lets through only lines that this file needs: the TOML library ends the process on some malformed ones.
-    private static func checkForm(_ toml: String, file: String) throws(ConfigurationError) {
-        guard !toml.utf8.contains(0) else { throw ConfigurationError("\(file): a NUL character") }
-        for (number, line) in toml.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let isHeader = line.wholeMatch(of: #/[ \t]*\[[ \t]*[A-Za-z0-9_\-]+[ \t]*\][ \t\r]*(#.*)?/#) != nil
-            let isPair =
-                line.wholeMatch(
-                    of: #/[ \t]*[A-Za-z0-9_\-]+[ \t]*=[ \t]*("([^"\\]|\\.)*"|'[^']*')[ \t\r]*(#.*)?/#) != nil
-            let isBlank = line.wholeMatch(of: #/[ \t\r]*(#.*)?/#) != nil
-            guard isHeader || isPair || isBlank else {
-                throw ConfigurationError(
-                    "\(file): line \(number + 1) is neither [server], [client] nor a key = \"text\"")
-            }
-        }
-    }
-
     /// Loads what the settings name, as connections will.
     ///
     /// - Throws: `ConfigurationError` where a file cannot be read or is not what it should be.
@@ -177,6 +161,32 @@ public struct TLSSettings: Hashable, Sendable {
             try Self.check(authority: client.authority, file)
             if let identity = client.identity { try Self.check(identity, file) }
         }
+    }
+
+    /// What is wrong at `time`, in seconds since 1970, with certificates that can be read: those that use them will be refused.
+    /// No error, as the clock may be to blame.
+    ///
+    /// - Throws: `ConfigurationError` where a file cannot be read any more.
+    public func warnings(at time: Int) throws(ConfigurationError) -> [String] {
+        let files = [
+            ("server_cert_path", server?.identity.certificate), ("server_ca_path", server?.clientAuthority),
+            ("client_cert_path", client?.identity?.certificate), ("client_ca_path", client?.authority),
+        ]
+        var warnings: [String] = []
+        for case (let key, let path?) in files {
+            let certificates: [NIOSSLCertificate]
+            do { certificates = try NIOSSLCertificate.fromPEMFile(path) } catch {
+                throw ConfigurationError("\(path): \(error)")
+            }
+            // An authority's file may have former ones beside the present.
+            let isAuthority = key.hasSuffix("_ca_path")
+            let expired = certificates.count { $0.notValidAfter < time }
+            let early = certificates.count { $0.notValidBefore > time }
+            func isBad(_ count: Int) -> Bool { isAuthority ? count == certificates.count : count > 0 }
+            if isBad(expired) { warnings.append("\(key): \(path) has expired") }
+            if isBad(early) { warnings.append("\(key): \(path) is not valid yet") }
+        }
+        return warnings
     }
 
     private static func checkReadable(_ path: String, _ file: String) throws(ConfigurationError) {

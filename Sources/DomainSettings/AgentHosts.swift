@@ -40,9 +40,12 @@ public struct AgentHosts: Sendable {
         }
     }
 
+    /// Whether all hosts are.
+    public var isOpen: Bool { names.isEmpty && networks.isEmpty }
+
     /// Whether the agent of this host may be called.
     public func admits(_ host: String) -> Bool {
-        if names.isEmpty && networks.isEmpty { return true }
+        if isOpen { return true }
         if names.contains(host.lowercased()) { return true }
         guard let address = Self.address(host) else { return false }
         return networks.contains { $0.address & $0.mask == address & $0.mask }

@@ -41,25 +41,29 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
         func refuse(_ what: String) -> WireError {
             WireError("\(text.quoted): \(what); a URL such as http://10.0.0.7:7005 is needed")
         }
-        guard let colon = text.firstRange(of: "://") else { throw refuse("no scheme") }
-        guard let scheme = Scheme(rawValue: String(text[..<colon.lowerBound])) else {
+        // By bytes, as each refresh of a node brings two of them.
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), text.utf8[colon...].starts(with: "://".utf8)
+        else { throw refuse("no scheme") }
+        guard let scheme = Scheme(rawValue: String(text[..<colon])) else {
             throw refuse("the scheme is none of \(Scheme.allCases.map(\.rawValue).joined(separator: ", "))")
         }
-        var rest = text[colon.upperBound...]
-        if rest.hasSuffix("/") { rest.removeLast() }
+        var rest = text.utf8[colon...].dropFirst(3)
+        if rest.last == UInt8(ascii: "/") { rest.removeLast() }
 
-        let portText: Substring
-        if rest.hasPrefix("[") {
-            guard let bracket = rest.firstIndex(of: "]") else { throw refuse("no ] after the IPv6 address") }
-            let address = String(rest[rest.index(after: rest.startIndex)..<bracket])
+        let portText: Substring.UTF8View
+        if rest.first == UInt8(ascii: "[") {
+            guard let bracket = rest.firstIndex(of: UInt8(ascii: "]")) else {
+                throw refuse("no ] after the IPv6 address")
+            }
+            let address = String(Substring(rest[..<bracket].dropFirst()))
             guard Self.isAddress(address, AF_INET6) else { throw refuse("no IPv6 address between [ and ]") }
             host = .ipv6(address)
-            rest = rest[rest.index(after: bracket)...]
-            guard rest.hasPrefix(":") else { throw refuse("no port") }
+            rest = rest[bracket...].dropFirst()
+            guard rest.first == UInt8(ascii: ":") else { throw refuse("no port") }
             portText = rest.dropFirst()
         } else {
-            guard let colon = rest.firstIndex(of: ":") else { throw refuse("no port") }
-            let name = String(rest[..<colon])
+            guard let colon = rest.firstIndex(of: UInt8(ascii: ":")) else { throw refuse("no port") }
+            let name = String(Substring(rest[..<colon]))
             guard !name.isEmpty else { throw refuse("no host") }
             if Self.isAddress(name, AF_INET) {
                 host = .ipv4(name)
@@ -67,19 +71,26 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
                 guard Self.isName(name) else { throw refuse("the host is neither an address nor a name") }
                 host = .name(name)
             }
-            portText = rest[rest.index(after: colon)...]
+            portText = rest[colon...].dropFirst()
         }
         // UInt16 alone would take a sign.
-        guard !portText.isEmpty, portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+        guard !portText.isEmpty, portText.allSatisfy({ (0x30...0x39).contains($0) }) else {
             throw refuse(portText.isEmpty ? "no port" : "the port is no number, or something follows it")
         }
-        guard let port = UInt16(portText) else { throw refuse("the port is not within 0 to 65535") }
+        guard let port = UInt16(Substring(portText)) else { throw refuse("the port is not within 0 to 65535") }
         self.scheme = scheme
         self.port = port
     }
 
     /// The URL, without a slash at its end.
     public var description: String { "\(scheme.rawValue)://\(hostText):\(port)" }
+
+    /// The host as resolvers take it.
+    public var bareHost: String {
+        switch host {
+        case .ipv4(let text), .ipv6(let text), .name(let text): text
+        }
+    }
 
     /// The host as a URL writes it.
     public var hostText: String {

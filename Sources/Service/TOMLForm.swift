@@ -10,7 +10,6 @@ public enum TOMLForm: Sendable {
     ///
     /// - Parameter file: how to call the file in messages.
     public func check(_ toml: String, file: String) throws(ConfigurationError) {
-        // By bytes: for `Character` the two that end a line on other systems are one, and not a newline.
         var scan = Scan(form: self)
         // By bytes: for `Character` the two that end a line on other systems are one, and no newline.
         for (number, line) in toml.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

@@ -135,7 +135,11 @@ struct DomainProcess {
         do {
             let configuration = try OrchestratorConfiguration(toml: readText(configFile), file: configFile)
             for warning in configuration.warnings { log.warning("\(warning)") }
-            return (configuration, try TLSSettings(file: "tls_config.toml"))
+            let tls = try TLSSettings(file: "tls_config.toml")
+            for warning in try tls.warnings(at: time(nil)) {
+                log.warning("a certificate will be refused by others", metadata: ["tls_config.toml": "\(warning)"])
+            }
+            return (configuration, tls)
         } catch {
             printError("\(error)")
             throw Status.configuration
@@ -153,6 +157,7 @@ struct DomainProcess {
     private func check(_ url: ServiceURL, _ key: String, isSecure: Bool, _ log: Logger) throws {
         let problem: String? =
             switch url.scheme {
+            case _ where url.port == 0: "the port 0 cannot be called; give one from 1 to 65535"
             case .coap: "CoAP is not supported; give http or https"
             case .https where !isSecure: "https needs server_cert_path and server_key_path in tls_config.toml"
             case .http, .https: nil
@@ -172,7 +177,12 @@ struct DomainProcess {
         _ configuration: OrchestratorConfiguration, _ served: ServiceURL, _ log: Logger
     ) throws -> String {
         guard configuration.announcedURL.isEmpty else {
-            _ = try url(configuration.announcedURL, "general.orchestrator_url_announced")
+            let announced = try url(configuration.announcedURL, "general.orchestrator_url_announced")
+            if ["0.0.0.0", "::"].contains(announced.bareHost) || announced.port == 0 {
+                log.warning(
+                    "no controller on another host can call this address: give the host's own",
+                    metadata: ["general.orchestrator_url_announced": "\(announced)"])
+            }
             return configuration.announcedURL
         }
         guard let host = HostAddress.first else {

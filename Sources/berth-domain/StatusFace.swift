@@ -33,13 +33,6 @@ struct StatusFace {
 }
 
 extension ServiceURL {
-    /// The host as resolvers take it.
-    fileprivate var bareHost: String {
-        switch host {
-        case .ipv4(let text), .ipv6(let text), .name(let text): text
-        }
-    }
-
     /// Whether only this host reaches it.
     fileprivate var isLoopback: Bool {
         switch host {

@@ -101,12 +101,7 @@ extension DomainProxy.Settings {
 extension AgentHosts {
     /// Why the agent of a node may not be called; nil where it may.
     func problem(with url: String) -> DomainRefusal? {
-        guard let parsed = try? ServiceURL(url) else { return nil }
-        let host =
-            switch parsed.host {
-            case .ipv4(let text), .ipv6(let text), .name(let text): text
-            }
-        guard !admits(host) else { return nil }
+        guard !isOpen, let host = (try? ServiceURL(url))?.bareHost, !admits(host) else { return nil }
         return DomainRefusal(
             "invalid node configuration", detail: "agent_url: \(host) is not among general.agent_hosts")
     }

@@ -125,12 +125,3 @@ final class DomainSite {
         }
     }
 }
-
-/// Whether something becomes true within some seconds.
-func eventually(seconds: Double = 20, _ condition: () async throws -> Bool) async throws -> Bool {
-    for _ in 0..<Int(seconds / 0.02) {
-        if try await condition() { return true }
-        try await Task.sleep(for: .milliseconds(20))
-    }
-    return false
-}

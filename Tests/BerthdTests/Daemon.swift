@@ -155,12 +155,3 @@ extension JSONValue {
 
 /// Whether a file is there.
 func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
-
-/// Waits until `condition` holds, at most ten seconds.
-func eventually(_ condition: () throws -> Bool) async throws -> Bool {
-    for _ in 0..<2000 {
-        if try condition() { return true }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    return false
-}

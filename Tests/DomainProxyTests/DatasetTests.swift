@@ -99,6 +99,25 @@ struct DatasetTests {
         #expect(read(folder, "capabilities").split(separator: "\n").count == 2)
     }
 
+    @Test("a file that was moved away while rows are written begins anew, with its header")
+    func rotated() async throws {
+        let folder = try TemporaryFolder()
+        let site = try site(folder)
+        defer { site.proxy.stop() }
+        let path = "\(folder.path)/data/run-performance_samples.csv"
+        func report(_ second: Int64) {
+            let samples = [ComponentID(high: 5, low: 5): [Sample(seconds: second, nanoseconds: 0, value: 1)]]
+            site.proxy.follow(NodeUpdate.test(node, memoryFree: 5, samples: samples))
+        }
+        report(1)
+        #expect(try await eventually { read(folder, "performance_samples").hasSuffix(",1,1\n") })
+        #expect(rename(path, "\(path).1") == 0)
+        report(2)
+        #expect(try await eventually { read(folder, "performance_samples").hasSuffix(",2,1\n") })
+        #expect(read(folder, "performance_samples").split(separator: "\n").count == 2)
+        #expect(read(folder, "performance_samples").hasPrefix("run,seed,identifier,"))
+    }
+
     @Test("a folder that cannot be made harms nothing else")
     func unwritable() async throws {
         let site = try ProxySite {

@@ -62,15 +62,6 @@ final class ProxySite: Sendable {
     }
 }
 
-/// Whether something becomes true within some seconds.
-func eventually(seconds: Double = 20, _ condition: () throws -> Bool) async throws -> Bool {
-    for _ in 0..<Int(seconds / 0.02) {
-        if (try? condition()) == true { return true }
-        try await Task.sleep(for: .milliseconds(20))
-    }
-    return try condition()
-}
-
 extension NodeID {
     static func test(_ number: UInt64) -> NodeID { NodeID(high: 7, low: number) }
 }

@@ -154,6 +154,36 @@ import Testing
         }
     }
 
+    @Test("a Start whose caller has gone is stopped again", arguments: ["gives up", "closes"])
+    func callerGone(how: String) async throws {
+        try await Serving.serving { (serving) async throws in
+            serving.stub.state.withLock { $0.waitsForGoing = true }
+            let caller = try OrchestratorClient(
+                url: ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: serving.server.orchestratorPort),
+                within: how == "gives up" ? .seconds(2) : .seconds(60))
+            defer { caller.close() }
+            let call = Task { try await caller.start(.function(Sample.function)) }
+            #expect(try await eventually { serving.stub.asked == ["start function"] })
+            serving.stub.state.withLock { $0.waitsForGoing = false }
+            if how == "closes" { caller.close() }
+            await #expect(throws: CallFailure.self) { _ = try await call.value }
+            #expect(
+                try await eventually { serving.stub.asked.last == "stop function \(LogicalID(high: 1, low: 2))" })
+        }
+    }
+
+    @Test("a Start that is under way when the server is told to end is answered, and nothing is stopped")
+    func startWhileEnding() async throws {
+        try await Serving.serving { (serving) async throws in
+            serving.stub.state.withLock { $0.delay = .milliseconds(500) }
+            let call = Task { try await serving.orchestrator.start(.resource(Sample.resource)) }
+            #expect(try await eventually { serving.stub.asked == ["start resource"] })
+            await serving.server.stop(within: .seconds(20))
+            #expect(try await call.value == .success(LogicalID(high: 1, low: 2)))
+            #expect(serving.stub.asked == ["start resource"])
+        }
+    }
+
     @Test("each service is at its own address only")
     func separation() async throws {
         try await Serving.serving { (serving) async throws in

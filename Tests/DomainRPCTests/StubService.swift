@@ -2,6 +2,7 @@ import Domain
 import DomainPeers
 import DomainRPC
 import DomainWire
+import GRPCCore
 import Logging
 import Synchronization
 
@@ -23,16 +24,26 @@ final class StubService: DomainService {
         var refusal: DomainRefusal?
         var isBroken = false
         var delay: Duration?
+        /// Whether what is asked waits until its caller has gone.
+        var waitsForGoing = false
     }
 
     let state = Mutex(State())
 
     private func take(_ text: String, _ change: (inout State) -> Void = { _ in }) async throws {
-        let (isBroken, delay) = state.withLock { state in
+        let (isBroken, delay, waitsForGoing) = state.withLock { state in
             state.asked.append(text)
             state.peers.append(PeerIdentity.current)
             change(&state)
-            return (state.isBroken, state.delay)
+            return (state.isBroken, state.delay, state.waitsForGoing)
+        }
+        if waitsForGoing {
+            let (ends, end) = AsyncStream<Void>.makeStream()
+            await withRPCCancellationHandler {
+                for await _ in ends { break }
+            } onCancelRPC: {
+                end.finish()
+            }
         }
         if let delay { try await Task.sleep(for: delay) }
         if isBroken { throw Broken() }

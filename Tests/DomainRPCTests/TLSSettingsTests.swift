@@ -1,4 +1,5 @@
 import DomainRPC
+import Glibc
 import Service
 import TestSupport
 import Testing
@@ -46,8 +47,9 @@ import Testing
             ("[client]\ntpm_handle = \"0x81\"\nclient_ca_path = \"/s\"", "TPM"),
             ("[server]\nserver_crt_path = \"/s\"", "unknown key \"server_crt_path\" in server"),
             ("[servers]\n", "\"servers\" is neither"), ("server = \"x\"", "\"server\" is neither"),
-            ("[server]\nserver_cert_path = 5", "line 2"), ("[server]\nserver_cert_path = \"\"", "not empty"),
-            ("[server", "line 1"), ("[[server]]", "line 1"), ("server = {", "line 1"), ("\0", "NUL"),
+            ("[server]\nserver_cert_path = 5", "server.server_cert_path takes text in quotes"),
+            ("[server]\nserver_cert_path = \"\"", "not empty"),
+            ("[server", "line 1"), ("[[server]]", "\"server\" is neither"), ("server = {", "line 1"), ("\0", "NUL"),
             ("[server]\n[server]\nserver_ca_path = \"\\q\"", "t: "), ("[server]\nserver_ca_path = \"/s\n\"", "line 2"),
         ])
     func errors(toml: String, part: String) {
@@ -89,6 +91,23 @@ import Testing
         #expect(throws: ConfigurationError.self) { try TLSSettings(file: folder.path) }
         try TemporaryFolder.write([0xFF, 0xFE], to: path)
         #expect(throws: ConfigurationError.self) { try TLSSettings(file: path) }
+    }
+
+    @Test("certificates that have expired, or are not valid yet, are told of")
+    func outdated() throws {
+        let certificates = try Certificates.made.get()
+        let settings = TLSSettings(
+            server: .init(
+                identity: .init(certificate: certificates.path("server.pem"), key: certificates.path("server.key"))),
+            client: .init(authority: certificates.path("ca.pem")))
+        #expect(try settings.warnings(at: time(nil)).isEmpty)
+        let later = try settings.warnings(at: time(nil) + 200 * 365 * 86_400)
+        #expect(
+            later == [
+                "server_cert_path: \(certificates.path("server.pem")) has expired",
+                "client_ca_path: \(certificates.path("ca.pem")) has expired",
+            ])
+        #expect(try settings.warnings(at: 0).allSatisfy { $0.hasSuffix("is not valid yet") })
     }
 
     @Test("random files of TOML's own signs are read or refused", arguments: 0..<20 as Range<UInt64>)

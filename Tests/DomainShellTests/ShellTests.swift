@@ -1,6 +1,7 @@
 import Domain
 import DomainShell
 import Logging
+import TestSupport
 import Testing
 
 @Suite struct ShellTests {
@@ -42,15 +43,6 @@ import Testing
             throw error
         }
         shell.stop()
-    }
-
-    /// Whether something becomes true within some seconds.
-    private func eventually(_ condition: () -> Bool) async throws -> Bool {
-        for _ in 0..<2000 {
-            if condition() { return true }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-        return false
     }
 
     @Test("a start is answered when it is kept, and its stop is kept before it is acknowledged")

@@ -126,6 +126,28 @@ import WireJSON
     }
 
     @Test(
+        "the alerts that come with the program are about metrics and labels that there are, and Prometheus takes them")
+    func alerts() async throws {
+        let path = "/\(#filePath.split(separator: "/Tests/")[0])/packaging/examples/berth-domain-alerts.yml"
+        let rules = String(decoding: try #require(TemporaryFolder.read(path)), as: UTF8.self)
+        let metrics = Self.metrics(
+            Self.view(Self.lively), redis: StatusReport.RedisState(isConnected: true, lastSync: 1))
+        let names = rules.matches(of: #/berth_domain_[a-z_]+(?:\{[^}]*\})?/#).map { String($0.output) }
+        #expect(names.count >= 8)
+        for name in names {
+            let parts = name.split(separator: "{", maxSplits: 1)
+            let label = parts.count > 1 ? parts[1].dropLast() : ""
+            #expect(
+                metrics.split(separator: "\n").contains {
+                    $0.hasPrefix(parts[0]) && $0.contains(label)
+                }, "\(name)")
+        }
+        guard let tool = PrometheusText.promtool else { return }
+        let result = try await Program.run([tool, "check", "rules", path])
+        #expect(result.status == 0, "\(result.text)")
+    }
+
+    @Test(
         "the reader of metrics that these tests rely on refuses what Prometheus refuses",
         arguments: [
             "a 1\n", "# HELP a b\na 1\n", "# HELP a b\n# TYPE a gauge\na{b=c} 1\n",

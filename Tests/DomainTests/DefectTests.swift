@@ -413,6 +413,64 @@ import Testing
         #expect(heard.last(where: \.isPatch) == .patch(0, origin, .resource, ["out": moved]))
     }
 
+    @Test(
+        "W11: what its node cannot run any more goes to the first node that joins and can, also after a restart",
+        arguments: [false, true])
+    func feasibilityLater(isRestarted: Bool) throws {
+        var test = TestDomain(nodes: 1, providers: 1)
+        test.join(0, providers: 1) { $0.capabilities.labels.append("gpu") }
+        let function = try #require(try test.start(TestDomain.function(["label_match_all": "gpu"]))?.get())
+        let resource = try #require(try test.start(TestDomain.resource())?.get())
+        test.join(0)
+        let places = [function, resource].compactMap { test.domain.records.instances[$0]?.physical }
+        #expect(places.map(\.node) == [TestDomain.id(0), TestDomain.id(0)])
+        if isRestarted {
+            test = TestDomain(nodes: 0, records: test.kept)
+            test.join(0)
+        }
+        test.drain()
+        test.join(1, providers: 1)
+        #expect(test.domain.records.instances[function]?.physical == places[0])
+        #expect(test.domain.records.instances[resource]?.physical?.node == TestDomain.id(1))
+        test.join(2) { $0.capabilities.labels.append("gpu") }
+        #expect(test.domain.records.instances[function]?.physical?.node == TestDomain.id(2))
+        let heard = test.drain()
+        #expect(heard.contains(.stop(places[0], .function)) && heard.contains(.stop(places[1], .resource)))
+        #expect(heard.count(where: \.isStart) == 2)
+    }
+
+    @Test("why no node can take something is said: when it is refused, when it begins to wait, and once")
+    func explanations() throws {
+        let test = TestDomain(nodes: 3, providers: 1)
+        func told(_ text: String) -> [[String: String]] {
+            test.notes.filter { $0.text == text }.map(\.fields)
+        }
+        _ = test.intent(.cordon(TestDomain.id(2), true))
+        _ = test.start(TestDomain.function(["label_match_all": "gpu"]))
+        _ = test.start(TestDomain.resource(of: "nobody's"))
+        let refused = told("no node can take what is asked for")
+        #expect(
+            refused.map { $0["why"] } == [
+                "of 3 nodes 1 cordoned, 2 against label_match_all", "of 3 nodes 1 cordoned, 2 without the provider",
+            ])
+        #expect(refused.map { $0["runtime"] } == ["RUST_WASM", nil] && refused[1]["class"] == "nobody's")
+
+        let id = try #require(try test.start(TestDomain.function(["label_match_all": "stable"]))?.get())
+        test.join(0, nonce: 2, providers: 1) { $0.capabilities.runtimes = [] }
+        test.pass(seconds: 5)
+        let waiting = told("nothing can run it: it waits")
+        #expect(waiting.map { $0["instance"] } == ["\(id)"])
+        #expect(
+            waiting.first?["why"] == "of 3 nodes 1 joining, 1 cordoned, 1 against label_match_all")
+        let declined = test.intent(.migrate(id, to: [TestDomain.id(1)]))
+        #expect(declined??.detail == "none of the nodes can take \(id): of 1 nodes 1 against label_match_all")
+        test.join(0, nonce: 2, providers: 1)
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(0))
+        test.join(0, nonce: 2, providers: 1) { $0.agentURL += "0" }
+        test.pass(seconds: 5)
+        #expect(told("nothing can run it: it waits").count == 1)
+    }
+
     @Test("a controller that is away is told of once, and again when it is back")
     func controllerAway() throws {
         let test = TestDomain(nodes: 1)
