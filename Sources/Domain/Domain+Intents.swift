@@ -20,6 +20,8 @@ extension Domain {
             if records.cordoned.contains(node) != isCordoned {
                 change(.cordon(node, isCordoned))
                 forgetTables()
+                // It may have changed while it was given nothing and kept what it had.
+                if !isCordoned { reconsider(node) }
                 placeUnplaced()
             }
             effect(.settled(request, nil))

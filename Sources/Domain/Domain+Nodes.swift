@@ -117,7 +117,7 @@ extension Domain {
 
     /// What runs on a node that is not what it was goes elsewhere, if its requirements are not met here any more and are there
     /// (domain specification, section 3.1).
-    private mutating func reconsider(_ node: NodeID) {
+    mutating func reconsider(_ node: NodeID) {
         for id in (running[node] ?? []).sorted() { reconsider(id, at: node) }
     }
 

@@ -439,6 +439,19 @@ import Testing
         #expect(heard.count(where: \.isStart) == 2)
     }
 
+    @Test("W11: what a cordoned node cannot run any more stays until it is uncordoned, and goes then")
+    func feasibilityOfCordoned() throws {
+        let test = TestDomain(nodes: 2)
+        func place(_ id: LogicalID) -> NodeID? { test.domain.records.instances[id]?.physical?.node }
+        let id = try #require(try test.start(TestDomain.function(["label_match_all": "stable"]))?.get())
+        _ = test.intent(.cordon(TestDomain.id(0), true))
+        test.join(0) { $0.capabilities.labels = [] }
+        test.join(1) { $0.capabilities.labels = ["stable"] }
+        #expect(place(id) == TestDomain.id(0))
+        _ = test.intent(.cordon(TestDomain.id(0), false))
+        #expect(place(id) == TestDomain.id(1))
+    }
+
     @Test("why no node can take something is said: when it is refused, when it begins to wait, and once")
     func explanations() throws {
         let test = TestDomain(nodes: 3, providers: 1)
