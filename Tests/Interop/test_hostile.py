@@ -104,18 +104,27 @@ def test_many_silent_connections_keep_nobody_out(shared):
             line.close()
 
 
-def test_callers_that_hang_up_before_the_answer_leave_nothing_running(domain):
+def test_what_callers_started_who_hang_up_before_the_answer_is_stopped_again(domain):
     node = domain.node().join()
-    node.delay = 0.05
-    for n in range(60):
+    node.delay = 0.2
+    for n in range(30):
         future = domain.client.functions.Start.future(spawn(), timeout=30)
-        if n % 2:
-            node.wait("StartFunction", n // 2 + 1)
+        node.wait("StartFunction", n + 1)
         future.cancel()
     node.delay = 0
     eventually(lambda: not node.running and not domain.status()["instances"], "all is stopped again")
+
+
+def test_callers_that_hang_up_at_once_leave_nothing_unknown_running(domain):
+    node = domain.node().join()
+    for _ in range(60):
+        domain.client.functions.Start.future(spawn(), timeout=30).cancel()
     domain.settled()
-    assert not node.running
+    known = {one["id"] for one in domain.status()["instances"]}
+    assert len(known) == len(node.running)
+    for lid in known:
+        domain.client.stop(lid)
+    eventually(lambda: not node.running, "each can be stopped")
 
 
 def test_a_flood_of_starts_and_stops_ends_with_nothing(domain):
