@@ -157,7 +157,6 @@ struct DomainProcess {
     private func check(_ url: ServiceURL, _ key: String, isSecure: Bool, _ log: Logger) throws {
         let problem: String? =
             switch url.scheme {
-            case _ where url.port == 0: "the port 0 cannot be called; give one from 1 to 65535"
             case .coap: "CoAP is not supported; give http or https"
             case .https where !isSecure: "https needs server_cert_path and server_key_path in tls_config.toml"
             case .http, .https: nil
@@ -165,6 +164,9 @@ struct DomainProcess {
         if let problem {
             printError("\(configFile): \(key): \(problem)")
             throw Status.configuration
+        }
+        if url.port == 0 {
+            log.warning("any port that is free is taken: others have to be told which", metadata: ["\(key)": "\(url)"])
         }
         if url.scheme == .http, isSecure {
             log.warning(
