@@ -38,12 +38,14 @@ extension Domain {
             return refuse(request, "nothing to do", "\(id) runs there already")
         }
         let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
-        guard let target = target(among: targets, record, requirements) else {
-            let unknown = targets.filter { records.nodes[$0] == nil }
-            let known = targets.compactMap { records.nodes[$0] }
+        let considered = considered(targets, record)
+        guard
+            let target = considered.first(where: { isFeasible($0, record.specification, requirements, for: id) })
+        else {
+            let known = considered.compactMap { records.nodes[$0] }
             let reason =
                 known.isEmpty
-                ? "\(unknown.map(\.description).joined(separator: ", ")): not in the domain"
+                ? "no target is another node of the domain"
                 : obstacles(among: known, to: record.specification, requirements, for: id)
             return refuse(request, "no valid node found", "none of the nodes can take \(id): \(reason)")
         }
@@ -60,14 +62,9 @@ extension Domain {
     }
 
     /// Functions go to the first node in the given order that can take them, resources to the first or nowhere.
-    private mutating func target(
-        among targets: [NodeID], _ record: InstanceRecord, _ requirements: Requirements
-    ) -> NodeID? {
-        let considered = if case .resource = record.specification { Array(targets.prefix(1)) } else { targets }
-        for node in considered where node != record.physical?.node {
-            if isFeasible(node, record.specification, requirements, for: record.id) { return node }
-        }
-        return nil
+    private func considered(_ targets: [NodeID], _ record: InstanceRecord) -> [NodeID] {
+        let targets = if case .resource = record.specification { Array(targets.prefix(1)) } else { targets }
+        return targets.filter { $0 != record.physical?.node }
     }
 
     /// What was to be stopped has been, or will be: what waited for it begins.
