@@ -21,7 +21,9 @@ public final class DomainReader {
         var keys: [(name: String, key: MirrorKey)] = []
         for name in try scan() {
             do throws(MirrorProblem) {
-                if let key = try MirrorKey.read(name), parts.contains(key.part) { keys.append((name, key)) }
+                guard let key = try MirrorKey.read(name) else { continue }
+                view.noteKey()
+                if parts.contains(key.part) { keys.append((name, key)) }
             } catch { view.note(error) }
         }
         while !keys.isEmpty {

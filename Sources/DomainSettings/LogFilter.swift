@@ -1,22 +1,30 @@
 import Logging
 
-/// The environment variable `RUST_LOG` of the reference, as far as it names a level.
-public enum LogFilter {
-    /// The level of a filter such as `info` or `warn,edgeless_orc=debug`: that of the first part which names one for all or for
-    /// the orchestrator; `notice` without any.
-    public static func level(of filter: String?) -> Logger.Level {
+/// The environment variable `RUST_LOG` of the reference, as far as it is about the orchestrator.
+public struct LogFilter: Sendable {
+    /// The least level that is logged.
+    public let level: Logger.Level
+    /// The parts that name no level and so mean nothing; those about other modules than the orchestrator's are none of ours.
+    public let unknown: [String]
+
+    /// Reads a filter such as `info` or `warn,edgeless_orc=debug`, whose least level for all or for the orchestrator counts;
+    /// `notice` without any. A module alone means all of its levels, and what follows a slash, a pattern for messages, is not used.
+    public init(_ filter: String?) {
         var level: Logger.Level?
-        for part in (filter ?? "").split(separator: ",") {
-            let sides = part.split(separator: "=", maxSplits: 1)
-            guard let target = sides.first, let name = sides.last else { continue }
-            let isOurs = sides.count == 1 || target.hasPrefix("edgeless_orc") || target.hasPrefix("berth")
-            guard isOurs, let named = named(String(name)) else { continue }
-            level = min(level ?? named, named)
+        var unknown: [String] = []
+        for part in (filter ?? "").prefix(while: { $0 != "/" }).split(whereSeparator: { $0 == "," || $0.isWhitespace })
+        {
+            let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let isOurs = sides[0].hasPrefix("edgeless_orc") || sides[0].hasPrefix("berth")
+            guard isOurs || sides.count == 1 || sides[0].isEmpty else { continue }
+            let named = isOurs && sides.count == 1 ? .trace : Self.named(sides[sides.count - 1])
+            if let named { level = min(level ?? named, named) } else { unknown.append(String(part)) }
         }
-        return level ?? .notice
+        self.level = level ?? .notice
+        self.unknown = unknown
     }
 
-    private static func named(_ name: String) -> Logger.Level? {
+    private static func named(_ name: Substring) -> Logger.Level? {
         switch name.lowercased() {
         case "off": .critical
         case "warn": .warning

@@ -50,7 +50,7 @@ public enum StatusPage {
     private static func nodes(_ nodes: [StatusReport.Node], _ html: inout HTMLWriter) {
         html.element("h2", "Nodes (\(nodes.count))")
         html.table(
-            ["Node", "Host", "Agent", "CPUs", "Run-times", "Ready", "Cordoned", "Instances"], nodes, limit: rowLimit
+            ["Node", "Host", "Agent", "CPUs", "Runtimes", "Ready", "Cordoned", "Instances"], nodes, limit: rowLimit
         ) { node in
             [
                 "\(node.id)", node.hostname, node.description.agentURL, "\(node.description.capabilities.cpus)",

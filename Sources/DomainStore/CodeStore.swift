@@ -18,30 +18,41 @@ public final class CodeStore: Sendable {
         var unwritten: (binary: Binary, reason: String)?
     }
 
+    /// Never held for long: not while a file is written.
     private let state = Mutex(State())
+    /// Held while files are written or removed.
+    private let files = Mutex(())
 
     init(folder: String) { self.folder = folder }
 
     /// Why code cannot be written; nil as far as it can.
     var failure: String? { state.withLock { $0.unwritten?.reason } }
 
+    /// Whether code is known to be in its file already, so that keeping it waits for nothing.
+    public func holds(_ binary: Binary) -> Bool { state.withLock { $0.known.contains(binary.digest) } }
+
     /// Writes code where it is not there yet; durable on return.
     ///
     /// - Throws: `StorageError` that names the folder.
     public func keep(_ binary: Binary) throws(StorageError) {
-        try state.withLock { state throws(StorageError) in
-            guard !state.known.contains(binary.digest) else { return }
+        guard !holds(binary) else { return }
+        try files.withLock { _ throws(StorageError) in
+            guard !holds(binary) else { return }
             do throws(StorageError) {
                 try StoredFile.keep(binary.bytes, at: path(binary.digest), in: folder)
             } catch {
                 // Of the folder, not of the file: the same cause is to be told once, whatever the code.
                 let failure = StorageError(error.operation, file: folder, error.reason)
-                state.unwritten = (binary, failure.description)
+                state.withLock { $0.unwritten = (binary, failure.description) }
                 throw failure
             }
-            // Where there is room for little there may be none for what failed.
-            if let failed = state.unwritten, binary.bytes.count >= failed.binary.bytes.count { state.unwritten = nil }
-            state.known.insert(binary.digest)
+            state.withLock { state in
+                // Where there is room for little there may be none for what failed.
+                if let failed = state.unwritten, binary.bytes.count >= failed.binary.bytes.count {
+                    state.unwritten = nil
+                }
+                state.known.insert(binary.digest)
+            }
         }
     }
 
@@ -58,10 +69,11 @@ public final class CodeStore: Sendable {
         return Binary(digest: digest, bytes: try StoredFile.read(path(digest), limit: Self.limit))
     }
 
-    /// Removes the files that are not among `digests`, and those that were never finished.
+    /// Removes the files that are not among `digests`, and those that were never finished; not now where one is being written,
+    /// which the caller would have to wait for.
     func retain(_ digests: Set<String>) throws(StorageError) {
-        try state.withLock { state throws(StorageError) in
-            state.known.formIntersection(digests)
+        try files.withLockIfAvailable { _ throws(StorageError) in
+            state.withLock { $0.known.formIntersection(digests) }
             for name in StoredFile.names(in: folder) where !digests.contains(name) {
                 let isUnfinished = name.hasSuffix(Self.unfinished) && Self.isDigest(String(name.dropLast(4)))
                 if isUnfinished || Self.isDigest(name) { try StoredFile.remove(path(name)) }

@@ -50,9 +50,14 @@ public struct DomainView: Sendable {
     public private(set) var series: [SeriesID: [SeriesEntry]] = [:]
     /// What could not be read.
     public private(set) var problems: [MirrorProblem] = []
+    /// Whether there is anything at all of a mirror, also of parts that were not asked for.
+    public private(set) var isMirrored = false
 
     /// A domain of which nothing is known.
     public init() {}
+
+    /// Notes that there is a key of a mirror.
+    public mutating func noteKey() { isMirrored = true }
 
     /// Notes an entry that could not be read.
     public mutating func note(_ problem: MirrorProblem) { problems.append(problem) }

@@ -19,9 +19,12 @@ struct DomainProcess {
     let stateDirectory: String?
 
     func run() async throws {
-        let log = Logger(label: "berth-domain") { _ in
-            LineLogHandler(
-                sink: .standardError, level: LogFilter.level(of: getenv("RUST_LOG").map { String(cString: $0) }))
+        let filter = LogFilter(getenv("RUST_LOG").map { String(cString: $0) })
+        let log = Logger(label: "berth-domain") { _ in LineLogHandler(sink: .standardError, level: filter.level) }
+        if !filter.unknown.isEmpty {
+            log.warning(
+                "RUST_LOG has what is no level: error, warn, notice, info, debug, trace and off are",
+                metadata: ["ignored": "\(filter.unknown.joined(separator: ","))"])
         }
         let (configuration, tls) = try settings(log)
         var settings = DomainServer.Settings(

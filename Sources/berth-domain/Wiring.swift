@@ -14,7 +14,9 @@ struct ServedDomain: DomainService {
     let code: CodeStore
 
     func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
-        if case .function(let function) = specification, let binary = function.functionClass.binary {
+        if case .function(let function) = specification, let binary = function.functionClass.binary,
+            !code.holds(binary)
+        {
             do {
                 // Here, so that a failure is this function's alone; apart from the network's threads, which must not wait.
                 try await withTaskExecutorPreference(globalConcurrentExecutor) { try code.keep(binary) }

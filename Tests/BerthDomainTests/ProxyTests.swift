@@ -83,6 +83,17 @@ import Testing
         #expect(run.text.contains("\(ProxySite.function) -> \(ProxySite.node)\n"))
     }
 
+    @Test("a database without a domain is told from a domain with nothing in it")
+    func nothing() async throws {
+        let site = try ProxySite()
+        try site.redis.send(["DEL", "instance:\(ProxySite.function)"])
+        #expect(try await site.run(["show", "functions"]).text == "")
+        try site.redis.send(["FLUSHDB"])
+        try site.redis.send(["SET", "foreign:key", "x"])
+        let run = try await site.run(["show", "functions"])
+        #expect(run.status == 0 && run.text.hasPrefix("proxy_cli: no domain is in this Redis"), "\(run)")
+    }
+
     @Test("dump writes its files into the working folder")
     func dump() async throws {
         let site = try ProxySite()

@@ -109,10 +109,17 @@ import Testing
         }
     }
 
-    @Test("W3: no filter of the log ends the program", arguments: ["", "=", "info,=", "=,==", ",", "edgeless_orc="])
-    func filters(_ text: String) {
-        let level = LogFilter.level(of: text)
-        #expect(level == (text.hasPrefix("info") ? .info : .notice))
+    @Test(
+        "W3: no filter of the log ends the program, and what it means nothing by is told",
+        arguments: [
+            (nil, .notice, []), ("", .notice, []), ("=", .notice, ["="]), ("info,=", .info, ["="]), (",", .notice, []),
+            ("edgeless_orc=", .notice, ["edgeless_orc="]), ("debgu", .notice, ["debgu"]),
+            ("edgeless_orc=debug,info", .debug, []), ("warn, h2=off,a[b=c]=d/e", .warning, []), ("OFF", .critical, []),
+            ("edgeless_orc", .trace, []), ("berth=high,error", .error, ["berth=high"]), ("info/a,b", .info, []),
+        ] as [(String?, Logger.Level, [String])])
+    func filters(_ text: String?, _ level: Logger.Level, _ unknown: [String]) {
+        let filter = LogFilter(text)
+        #expect(filter.level == level && filter.unknown == unknown)
     }
 
     @Test(

@@ -95,6 +95,8 @@ import Testing
                 try store.keep([change], before: records)
                 records.apply(change)
             }
+            #expect(store.code.holds(Binary(digest: Self.digest(code), bytes: code)))
+            #expect(!store.code.holds(Binary(digest: Self.digest([2]), bytes: [2])))
             let gone = DomainChange.instanceRemoved(LogicalID(high: 1, low: 5))
             try store.keep([gone], before: records)
         }

@@ -131,6 +131,7 @@ def test_no_filter_of_the_log_ends_the_program(make_domain, monkeypatch, level):
     monkeypatch.setenv("RUST_LOG", level)
     domain = make_domain()
     domain.node().join()
+    assert ("RUST_LOG" in domain.log()) == (level in ("nonsense", "=", "info,="))
 
 
 @pytest.mark.parametrize("which", ["orchestrator", "register", "status_port"])

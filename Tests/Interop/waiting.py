@@ -1,4 +1,6 @@
 """Bounded waiting, channels, free ports. Nothing here knows what is tested."""
+import itertools
+import os
 import random
 import socket
 import threading
@@ -24,19 +26,30 @@ def eventually(probe, promise, deadline=DEADLINE):
         time.sleep(0.02)
 
 
+def _ports():
+    """Ports below those that outgoing connections take, so that nobody takes one meanwhile: each worker has its own, and
+    gives each once before it begins again, so that a server that ends and comes back finds its port free."""
+    share = 2000
+    first = 12000 + share * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 9)
+    ports = list(range(first, first + share))
+    begin = random.randrange(share)
+    return itertools.cycle(ports[begin:] + ports[:begin])
+
+
+_next_port = _ports()
+
+
 def free_port():
-    """A port that nobody listens on, below those that outgoing connections take, so that nobody takes it meanwhile."""
-    for _ in range(200):
-        port = random.randint(12000, 31000)
+    """A port that nobody listens on."""
+    for _ in range(2000):
+        port = next(_next_port)
         with socket.socket() as one:
             try:
                 one.bind(("127.0.0.1", port))
                 return port
             except OSError:
                 continue
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    raise AssertionError("no port is free")
 
 
 def listens(port):

@@ -41,6 +41,9 @@ extension ProxyOptions {
         let view: DomainView
         do { view = try reader.read(parts) } catch { throw fail("\(error)", Status.noAddress) }
         for problem in view.problems { printError(Printable.text("\(problem)")) }
+        if !view.isMirrored {
+            printError("no domain is in this Redis: is --redis-url what proxy.redis_url of the orchestrator is?")
+        }
         return view
     }
 

@@ -21,7 +21,7 @@ struct Top: ParsableCommand {
 
     struct Nodes: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show run-times, load and memory of each node.",
+            abstract: "Show runtimes, load and memory of each node.",
             discussion: """
                 A minus stands for what a node has not told. JSON: {"nodes": [{"id", "name", "runtimes", "health": as it \
                 stands in Redis, or null}]}.
