@@ -91,7 +91,8 @@ extension DomainShell {
                 return (owned.pending, owned.looks, owned.isClosed)
             }
             perform(taken, keeping, isDue: isDue)
-            if isDue || !taken.isEmpty { keeping.keeper.maintain(keeping.records, isIdle: isIdle) }
+            // Between two transactions of many nothing is idle: what can wait then waits for the next tick.
+            if isDue || !taken.isEmpty { keeping.keeper.maintain(keeping.records, isIdle: isDue && isIdle) }
             if keeping.toldFailure != nil, keeping.keeper.failure == nil, keeping.unkept.isEmpty {
                 keeping.toldFailure = nil
                 logger.notice("the state can be stored again")
