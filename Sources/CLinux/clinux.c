@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -196,3 +197,5 @@ int clinux_prefer_short_turns(uint64_t nanoseconds) {
     attributes.runtime = nanoseconds;
     return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
+
+void clinux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }

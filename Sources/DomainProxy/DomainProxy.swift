@@ -76,7 +76,7 @@ public final class DomainProxy: DomainFollower {
     public func start(
         from records: DomainRecords, carryOut: @escaping @Sendable (Intent, @escaping DomainShell.Answer) -> Void
     ) throws(SystemError) {
-        try startThread { [self] in
+        try startThread(named: "mirror") { [self] in
             var worker = ProxyWorker(settings, records, logger, at: .current) { [self] name, intent in
                 carryOut(intent) { result in
                     let reason: String? =

@@ -16,10 +16,12 @@ final class RequestBounds: ChannelInboundHandler {
     private let messageLimit: Int
     private let budget: MemoryBudget
     private let receiveTime: TimeAmount
+    private static let shortReceiveTime = TimeAmount.seconds(20)
     private var timer: Scheduled<Void>?
     /// What every message begins with: a byte that says whether it is compressed, and its length in four bytes.
     private var prefix: [UInt8] = []
-    private var taken = 0
+    private var isLong = false
+    private var taken = (short: 0, long: 0)
     private var isRefused = false
     private var isComplete = false
 
@@ -35,9 +37,11 @@ final class RequestBounds: ChannelInboundHandler {
         context.fireChannelReadComplete()
     }
 
+    /// Short messages have little time, as little is kept for them.
     private func setTimer(_ context: ChannelHandlerContext) {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        timer = context.eventLoop.scheduleTask(in: receiveTime) {
+        let time = isLong ? receiveTime : min(receiveTime, Self.shortReceiveTime)
+        timer = context.eventLoop.scheduleTask(in: time) {
             let (bounds, context) = bound.value
             bounds.refuse(context, status: 4, "the request did not come to its end in time")
         }
@@ -71,20 +75,31 @@ final class RequestBounds: ChannelInboundHandler {
                     refuse(context, status: 8, "the message has \(length) bytes; \(messageLimit) are allowed")
                     return false
                 }
+                if prefix.count == 5, length > MemoryBudget.shortMessage { turnLong() }
             }
-            guard budget.take(count) else {
+            // More than was said does not count as short either.
+            if taken.short + count > MemoryBudget.shortMessage + 5 { turnLong() }
+            guard budget.take(count, of: isLong ? .long : .short) else {
                 refuse(context, status: 8, "too many bytes of requests at once; try again later")
                 return false
             }
-            taken += count
+            if isLong { taken.long += count } else { taken.short += count }
         }
         return true
     }
 
+    /// Other memory and more time are for what turns out to be long.
+    private func turnLong() {
+        guard !isLong else { return }
+        isLong = true
+        timer?.cancel()
+        timer = nil
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) {
         timer?.cancel()
-        budget.give(taken)
-        taken = 0
+        budget.give(short: taken.short, long: taken.long)
+        taken = (0, 0)
     }
 
     private func refuse(_ context: ChannelHandlerContext, status: Int, _ reason: String) {

@@ -67,7 +67,7 @@ public final class DomainShell: Sendable {
     ///
     /// - Throws: `SystemError` where its thread cannot be started.
     public func begin() throws(SystemError) {
-        try startThread { [self] in
+        try startThread(named: "keeping") { [self] in
             preferPromptness()
             keepOn(keeping)
             finished.signal()

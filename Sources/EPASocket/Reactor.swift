@@ -40,7 +40,7 @@ final class Reactor: Sendable {
         guard epoll >= 0, wakeUp >= 0, clinux_epoll_add(epoll, wakeUp, Self.wakeUpToken, 0, 0) == 0,
             clinux_epoll_add(epoll, listener, Self.listenerToken, 0, 1) == 0
         else { throw SystemError("watch the socket", errno: errno) }
-        try startThread { [self] in
+        try startThread(named: "socket") { [self] in
             var loop = Loop(reactor: self)
             loop.run()
             onEnd()

@@ -65,7 +65,7 @@ public final class Host: Sendable {
     public init(ledger: Ledger, keeper: sending any LedgerKeeper) throws(SystemError) {
         published = Mutex(Published(ledger: ledger, version: 0))
         writer = Writer(ledger: ledger, keeper: keeper)
-        try startThread { [self] in
+        try startThread(named: "host") { [self] in
             run()
             finished.signal()
         }

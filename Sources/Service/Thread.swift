@@ -3,18 +3,23 @@ import Glibc
 
 /// Runs `body` on a new thread, which ends with it.
 ///
+/// - Parameter name: what `top -H` and the like call it; 15 bytes at most.
 /// - Throws: ``SystemError`` where no thread can be started.
-public func startThread(_ body: sending @escaping () -> Void) throws(SystemError) {
+public func startThread(named name: String, _ body: sending @escaping () -> Void) throws(SystemError) {
     final class Box {
+        let name: String
         let body: () -> Void
-        init(_ body: @escaping () -> Void) { self.body = body }
+        init(_ name: String, _ body: @escaping () -> Void) { (self.name, self.body) = (name, body) }
     }
     var thread = pthread_t()
-    let argument = Unmanaged.passRetained(Box(body)).toOpaque()
+    let argument = Unmanaged.passRetained(Box(name, body)).toOpaque()
     let result = pthread_create(
         &thread, nil,
         { argument in
-            if let argument { Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body() }
+            guard let argument else { return nil }
+            let box = Unmanaged<Box>.fromOpaque(argument).takeRetainedValue()
+            clinux_name_thread(box.name)
+            box.body()
             return nil
         }, argument)
     guard result == 0 else {

@@ -29,15 +29,16 @@ import Testing
     @Test("requests that are together above the memory are refused with RESOURCE_EXHAUSTED until others are answered")
     func memoryLimit() async throws {
         var settings = Serving.settings()
-        settings.memoryLimit = 100_000
+        settings.memoryLimit = 800_000
         try await Serving.serving(settings) { (serving) async throws in
             serving.stub.state.withLock { $0.delay = .seconds(20) }
-            let held = Task { try await serving.orchestrator.start(.function(Sample.binary(80_000))) }
+            let held = Task { try await serving.orchestrator.start(.function(Sample.binary(690_000))) }
             while serving.stub.asked.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
-            #expect(serving.server.bytesInFlight > 80_000)
+            #expect(serving.server.bytesInFlight > 690_000)
             serving.stub.state.withLock { $0.delay = nil }
-            let text = await failure { _ = try await serving.orchestrator.start(.function(Sample.binary(50_000))) }
+            let text = await failure { _ = try await serving.orchestrator.start(.function(Sample.binary(80_000))) }
             #expect(text?.contains("status 8 (") == true, "\(text ?? "OK")")
+            // The rest is kept for short requests.
             _ = try await serving.orchestrator.start(.function(Sample.binary(5_000)))
 
             held.cancel()

@@ -83,4 +83,7 @@ int clinux_file_identity(const char *path, uint64_t *device, uint64_t *inode);
 /// thread that works little and waits often then goes first when it wakes (Linux 6.12 and later; without effect before).
 int clinux_prefer_short_turns(uint64_t nanoseconds);
 
+/// Names the thread that calls, for `top -H` and the like: 15 bytes of it (PR_SET_NAME of prctl(2)).
+void clinux_name_thread(const char *name);
+
 #endif
