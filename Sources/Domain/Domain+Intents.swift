@@ -3,6 +3,8 @@ struct Move: Sendable {
     let instance: LogicalID
     /// Where it ran.
     let from: NodeID
+    /// What is stopped first; nil where it runs nowhere, or is stopped only when it has arrived.
+    let former: PhysicalID?
     /// Where it is to run.
     let target: NodeID
     /// Who waits for the outcome.
@@ -54,11 +56,13 @@ extension Domain {
         }
         drop(.place(id))
         unplaced[id] = nil
-        let move = Move(instance: id, from: record.physical?.node ?? target, target: target, request: request)
-        guard let physical = record.physical, !options.makesBeforeBreaking else { return begin(move) }
-        displace(id, from: physical.node)
-        moves[physical] = move
-        discard(physical, record.specification.kind, holding: shares[id])
+        let former = options.makesBeforeBreaking ? nil : record.physical
+        let move = Move(
+            instance: id, from: record.physical?.node ?? target, former: former, target: target, request: request)
+        guard let former else { return begin(move) }
+        displace(id, from: former.node)
+        moves[id] = move
+        discard(former, record.specification.kind, holding: shares[id])
     }
 
     /// Functions go to the first node in the given order that can take them, resources to the first or nowhere.
@@ -69,8 +73,11 @@ extension Domain {
 
     /// What was to be stopped has been, or will be: what waited for it begins.
     mutating func leave(_ physical: PhysicalID) {
-        guard let move = moves.removeValue(forKey: physical) else { return }
-        begin(move)
+        // More than one where a node gave two instances one id.
+        for move in moves.values.filter({ $0.former == physical }).sorted(by: { $0.request < $1.request }) {
+            moves[move.instance] = nil
+            begin(move)
+        }
     }
 
     private mutating func begin(_ move: Move) {

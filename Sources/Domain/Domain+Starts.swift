@@ -47,7 +47,7 @@ extension Domain {
     /// An instance without a place is to get one.
     mutating func place(_ id: LogicalID) {
         guard let record = records.instances[id], record.physical == nil, attempts[id] == nil,
-            !moves.values.contains(where: { $0.instance == id })
+            moves[id] == nil
         else { return }
         unplaced[id] = nil
         let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
@@ -228,8 +228,13 @@ extension Domain {
             return effect(.started(request, .failure(refusal)))
         }
         if let move = attempt.move { fail(move) }
+        if let physical = records.instances[id]?.physical {
+            settle(id)
+            // Its node may have changed while it was to move.
+            return reconsider(id, at: physical.node)
+        }
         defer { settle(id) }
-        guard let record = records.instances[id], record.physical == nil else { return }
+        guard let record = records.instances[id] else { return }
         unplaced[id] = generation
         guard attempt.failure != nil else {
             if !toldWaiting.contains(id), mayExplain(), !canWait(attempt) {

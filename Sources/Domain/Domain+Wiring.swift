@@ -12,10 +12,7 @@ extension Domain {
         settling.remove(id)
         drop(.place(id))
         drop(.patch(id))
-        if let move = moves.first(where: { $0.value.instance == id }) {
-            moves[move.key] = nil
-            refuse(move.value, "the instance was stopped")
-        }
+        if let move = moves.removeValue(forKey: id) { refuse(move, "the instance was stopped") }
         let (row, share) = (records.rows[id] ?? [:], shares[id])
         change(.instanceRemoved(id))
         if let physical = record.physical {

@@ -78,7 +78,7 @@ public struct Domain: Sendable {
     /// How often it was said within a second why something found no node.
     var explained = (second: 0, count: 0)
     /// Moves that wait for the old place to be left.
-    var moves: [PhysicalID: Move] = [:]
+    var moves: [LogicalID: Move] = [:]
     /// What the functions hold that asked for a share of a NUMA node; only under the strategy LoadAware.
     var shares: [LogicalID: NUMAShare] = [:]
     /// The same of what is being stopped.

@@ -74,6 +74,8 @@ package final class RunningServer: Sendable {
                 time: .seconds(60), timeout: .seconds(20),
                 clientBehavior: .init(minPingIntervalWithoutCalls: .seconds(5), allowWithoutCalls: true))
             config.connection.maxIdleTime = .seconds(600)
+            // Who does not go when told to is sent away.
+            config.connection.maxGraceTime = .seconds(60)
             configure(&config)
         }
         transport = HTTP2ServerTransport.Posix(

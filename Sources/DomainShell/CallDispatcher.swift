@@ -15,19 +15,26 @@ final class CallDispatcher: Sendable {
         var inAll = 4_096
     }
 
+    private struct Waiting {
+        let call: NodeCall
+        let since: ContinuousClock.Instant
+    }
+
     private struct Lane {
-        var waiting: ArraySlice<NodeCall> = []
+        var waiting: ArraySlice<Waiting> = []
         var running = 0
         var isExclusive = false
         var agent: (url: String, caller: any NodeCaller)?
         /// Which life of the lane this is: calls of an earlier one do not count.
         var life = 0
+        /// When the node last answered anything; at first, when it was first asked.
+        var lastAnswer = ContinuousClock.now
 
         /// Takes the next call out, if it is its turn.
         ///
         /// - Parameter mayGoOn: whether there is room for one more; where not, there is no call in what is returned.
         mutating func next(_ limit: Int, mayGoOn: Bool) -> (NodeCall?, life: Int)? {
-            guard let call = waiting.first, !isExclusive else { return nil }
+            guard let call = waiting.first?.call, !isExclusive else { return nil }
             let isAlone = if case .start = call.request { false } else { true }
             guard isAlone ? running == 0 : running < limit else { return nil }
             guard mayGoOn else { return (nil, life) }
@@ -35,6 +42,17 @@ final class CallDispatcher: Sendable {
             running += 1
             isExclusive = isAlone
             return (call, life)
+        }
+
+        /// Takes the Starts out that have waited for so long while the node answered nothing.
+        mutating func takeStale(at now: ContinuousClock.Instant, after patience: Duration) -> [NodeCall] {
+            guard running > 0, now - lastAnswer >= patience else { return [] }
+            let isStale = { (one: Waiting) in
+                if case .start = one.call.request { now - one.since >= patience } else { false }
+            }
+            let stale = waiting.filter(isStale).map(\.call)
+            if !stale.isEmpty { waiting.removeAll(where: isStale) }
+            return stale
         }
     }
 
@@ -72,9 +90,22 @@ final class CallDispatcher: Sendable {
                 state.lives += 1
                 state.lanes[call.node] = Lane(life: state.lives)
             }
-            state.lanes[call.node]?.waiting.append(call)
+            state.lanes[call.node]?.waiting.append(Waiting(call: call, since: .now))
         }
         goOn(call.node)
+    }
+
+    /// Gives up on Starts that wait for what a silent node was asked before: after the time of a call they are as good as failed,
+    /// and others may take them. A node that is only slow is waited for. To be called now and then.
+    func giveUpStale(at now: ContinuousClock.Instant = .now) {
+        let stale = state.withLock { state in
+            var stale: [NodeCall] = []
+            for node in state.lanes.keys where state.lanes[node]?.waiting.isEmpty == false {
+                stale += state.lanes[node]?.takeStale(at: now, after: deadline) ?? []
+            }
+            return stale
+        }
+        for call in stale { answer(call.id, .unreachable("the node has answered nothing for \(deadline)")) }
     }
 
     /// Forgets what waits for a node, and ends its connection.
@@ -90,7 +121,7 @@ final class CallDispatcher: Sendable {
         state.withLock { state in
             var dropped: Set<CallID> = []
             for node in state.lanes.keys {
-                dropped.formUnion((state.lanes[node]?.waiting ?? []).map(\.id))
+                dropped.formUnion((state.lanes[node]?.waiting ?? []).map(\.call.id))
                 state.lanes[node]?.waiting = []
             }
             return dropped
@@ -113,6 +144,7 @@ final class CallDispatcher: Sendable {
                     guard state.lanes[node]?.life == life else { return false }
                     state.lanes[node]?.running -= 1
                     state.lanes[node]?.isExclusive = false
+                    if outcome.isAnswer { state.lanes[node]?.lastAnswer = .now }
                     return true
                 }
                 if isOurs {
@@ -167,5 +199,15 @@ final class CallDispatcher: Sendable {
             }
         }
         return used
+    }
+}
+
+extension CallOutcome {
+    /// Whether the node has said anything.
+    fileprivate var isAnswer: Bool {
+        switch self {
+        case .done, .started, .refused, .failed: true
+        case .unreachable, .unknown: false
+        }
     }
 }

@@ -90,6 +90,7 @@ extension DomainShell {
                 defer { (owned.pending, owned.looks) = ([], []) }
                 return (owned.pending, owned.looks, owned.isClosed)
             }
+            if isDue { dispatcher.giveUpStale() }
             perform(taken, keeping, isDue: isDue)
             // Between two transactions of many nothing is idle: what can wait then waits for the next tick.
             if isDue || !taken.isEmpty { keeping.keeper.maintain(keeping.records, isIdle: isDue && isIdle) }

@@ -25,4 +25,32 @@ import Testing
         let ofOne = answered.withLock { $0.filter { $0 % 100 == 7 } }
         #expect(ofOne == [7, 107, 207])
     }
+
+    @Test("a Start that waits for what a silent node was asked before is given up after the time of one call")
+    func stale() async throws {
+        let outside = Outside()
+        let node = NodeID(high: 1, low: 1)
+        outside.silence(node)
+        let answered = Mutex<[CallID: CallOutcome]>([:])
+        let dispatcher = CallDispatcher(outside: outside, deadline: .seconds(5)) { id, outcome in
+            answered.withLock { $0[id] = outcome }
+        }
+        let specification = Specification.resource(
+            ResourceSpecification(classType: "a", configuration: [:], workflowID: ""))
+        for id in 1...4 as ClosedRange<CallID> {
+            let request: NodeCall.Request = id == 3 ? .start(specification) : .reset
+            dispatcher.send(NodeCall(id: id, node: node, agentURL: "http://a:1", request: request))
+        }
+        dispatcher.giveUpStale()
+        #expect(answered.withLock { $0.isEmpty })
+        dispatcher.giveUpStale(at: .now + .seconds(5))
+        #expect(answered.withLock { Array($0.keys) } == [3])
+        guard case .unreachable = answered.withLock({ $0[3] }) else {
+            Issue.record("it may have been carried out")
+            return
+        }
+        // What else was asked goes on in its order.
+        #expect(dispatcher.dropWaiting() == [2, 4])
+        dispatcher.abandonAll()
+    }
 }

@@ -215,6 +215,44 @@ import Testing
         #expect(test.drain().count { $0.isStart } == 1)
     }
 
+    @Test("W15: with make-before-break what was to move in vain leaves a node that does not fit any more meanwhile")
+    func misfitAfterMove() throws {
+        let test = TestDomain(nodes: 3) { $0.makesBeforeBreaking = true }
+        let label: (inout NodeDescription) -> Void = { $0.capabilities.labels = ["red"] }
+        for number in 0..<2 { test.join(number, label) }
+        let id = try #require(try test.start(TestDomain.function(["label_match_all": "red"]))?.get())
+        let place = try #require(test.domain.records.instances[id]?.physical?.node)
+        let (here, there) = place == TestDomain.id(0) ? (0, 1) : (1, 0)
+        test.isHeld = { _, call in if case .start = call.request { true } else { false } }
+        #expect(test.intent(.migrate(id, to: [TestDomain.id(there)])) == nil)
+        test.join(2, label)
+        test.join(here)
+        test.isHeld = { _, _ in false }
+        test.release(try #require(test.heldCalls.first), .refused(DomainRefusal("no")))
+        let now = test.domain.records.instances[id]?.physical?.node
+        #expect(now == TestDomain.id(there) || now == TestDomain.id(2))
+        #expect(test.drain().contains { $0.node == here && !$0.isStart })
+    }
+
+    @Test("instances to which a node gave one id move both, and both moves come to an end")
+    func sharedComponent() throws {
+        let test = TestDomain(nodes: 1)
+        let shared = ComponentID(high: 1, low: 1)
+        test.answer = { number, call in
+            guard number == 0, case .start = call.request else { return nil }
+            return .started(PhysicalID(node: call.node, component: shared))
+        }
+        let ids = try (0..<2).map { _ in try #require(try test.start(TestDomain.function())?.get()) }
+        test.join(1)
+        test.isHeld = { _, call in if case .stop = call.request { true } else { false } }
+        for id in ids { #expect(test.intent(.migrate(id, to: [TestDomain.id(1)])) == nil) }
+        test.isHeld = { _, _ in false }
+        for call in test.heldCalls { test.release(call) }
+        test.pass(seconds: 10)
+        #expect(ids.allSatisfy { test.domain.records.instances[$0]?.physical?.node == TestDomain.id(1) })
+        #expect(test.settled.values.count { $0 == nil } == 2)
+    }
+
     @Test("W16: a channel to what runs nowhere is left out")
     func omitted() throws {
         let test = TestDomain(nodes: 1)
