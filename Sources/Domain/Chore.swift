@@ -70,6 +70,8 @@ struct ChoreState: Sendable {
     var isDoubtful = false
     /// The node whose coming or going made it necessary, where that is counted.
     var cause: NodeID?
+    /// Which component the call under way tells where its outputs lead, and whether that has changed since.
+    var patched: (physical: PhysicalID, isOutdated: Bool)?
 }
 
 /// The chores that are owed, to be found also by the node that has to do them.
@@ -105,6 +107,7 @@ extension Domain {
 
     /// Takes a chore on and tries it at once. One that is under way already is tried anew: what it says may have changed.
     mutating func owe(_ chore: Chore, cause: NodeID? = nil) {
+        if case .patch(let origin) = chore, isTold(origin) { return }
         let former = chores[chore]?.cause
         chores[chore] = ChoreState(cause: cause ?? former)
         if let cause, cause != former {
@@ -112,6 +115,16 @@ extension Domain {
             if let former { settleMesh(former) }
         }
         perform(chore)
+    }
+
+    /// Whether a component is just being told where its outputs lead, and will be told anew after that: what changes several
+    /// times meanwhile a slow node hears once.
+    private mutating func isTold(_ origin: LogicalID) -> Bool {
+        guard let state = chores[.patch(origin)], let call = state.call, calls[call] != nil,
+            let told = state.patched?.physical, told == records.instances[origin]?.physical
+        else { return false }
+        chores[.patch(origin)]?.patched?.isOutdated = true
+        return true
     }
 
     /// Makes the call of a chore, or finds that there is nothing to do.
@@ -147,6 +160,7 @@ extension Domain {
         // Only the last call counts: an earlier one said something that is not true any more.
         guard var state = chores[chore], state.call == call else { return }
         if case .stop(let physical) = chore { leave(physical) }
+        if state.patched?.isOutdated == true { return owe(chore) }
         guard let problem = outcome.problem, !isDone(chore, state, in: outcome) else {
             return complete(chore, isConfirmed: outcome.problem == nil)
         }

@@ -53,6 +53,16 @@ extension Domain {
         return facts
     }
 
+    /// Says so where another node has the same agent: a reset of one ends what the other runs, and nobody hears of that.
+    private mutating func warnOfTwins(of record: NodeRecord) {
+        let url = record.description.agentURL
+        guard let twin = records.nodes.values.first(where: { $0.id != record.id && $0.description.agentURL == url })
+        else { return }
+        note(
+            .warning, "two nodes have the same agent: what is asked of one reaches the other",
+            ["node": "\(record.id)", "other": "\(twin.id)", "agent": url])
+    }
+
     /// Says why a node is refused, once for each reason and node.
     private mutating func noteRefusal(of update: NodeUpdate, _ refusal: DomainRefusal) {
         guard toldRefusals[update.node] != refusal.sentence else { return }
@@ -97,6 +107,7 @@ extension Domain {
         renew(update)
         enter(record)
         note(.notice, "a node has joined", facts(of: update.node))
+        warnOfTwins(of: record)
         // It is no departed one any more: those who still know it will be told anew.
         if records.departed.contains(update.node) { change(.departed(update.node, false)) }
         owe(.reset(update.node))
@@ -110,6 +121,7 @@ extension Domain {
         for (name, number) in known.claims where record.claims[name] == nil { unclaim(name, number) }
         if known.description.invocationURL != description.invocationURL { record.isMeshed = false }
         enter(record)
+        if known.description.agentURL != description.agentURL { warnOfTwins(of: record) }
         if record.isReset && !record.isMeshed { mesh(record.id) }
         reconsider(record.id)
         placeUnplaced()

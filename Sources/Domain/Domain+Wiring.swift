@@ -63,6 +63,7 @@ extension Domain {
         else { return drop(.patch(origin)) }
         let mapping = row.compactMapValues { records.instances[$0]?.physical }
         callFor(.patch(origin), node, .patch(physical.component, record.specification.kind, mapping))
+        chores[.patch(origin)]?.patched = (physical, isOutdated: false)
     }
 
     /// An instance loses its place; its record stays.

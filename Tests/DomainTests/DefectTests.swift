@@ -234,6 +234,36 @@ import Testing
         #expect(test.drain().contains { $0.node == here && !$0.isStart })
     }
 
+    @Test("what is patched again and again while its node has not answered is told the last wiring, once")
+    func patchesTogether() throws {
+        let test = TestDomain(nodes: 1)
+        let id = try #require(try test.start(TestDomain.function())?.get())
+        let physical = try #require(test.domain.records.instances[id]?.physical)
+        test.drain()
+        for outcome in [CallOutcome.done, .failed("no"), .unknown("no answer")] {
+            test.isHeld = { _, _ in true }
+            for number in 0..<60 { test.take(.patch(id, ["out-\(number)": id])) }
+            test.isHeld = { _, _ in false }
+            #expect(test.heldCalls.count == 1)
+            test.release(try #require(test.heldCalls.first), outcome)
+            let last = TestDomain.Heard.patch(0, physical, .function, ["out-59": physical])
+            #expect(test.drain() == [.patch(0, physical, .function, ["out-0": physical]), last])
+            #expect(test.domain.records.patchesDue.isEmpty)
+        }
+    }
+
+    @Test("two nodes with the same agent are warned of, also where one moves there")
+    func twins() {
+        let test = TestDomain(nodes: 2)
+        let warnings = { test.notes.count { $0.text.hasPrefix("two nodes have the same agent") } }
+        #expect(warnings() == 0)
+        test.join(2) { $0.agentURL = TestDomain.description(0).agentURL }
+        #expect(warnings() == 1)
+        test.join(1) { $0.agentURL = TestDomain.description(0).agentURL }
+        test.join(1) { $0.agentURL = TestDomain.description(0).agentURL }
+        #expect(warnings() == 2)
+    }
+
     @Test("instances to which a node gave one id move both, and both moves come to an end")
     func sharedComponent() throws {
         let test = TestDomain(nodes: 1)
