@@ -4,8 +4,8 @@ import Synchronization
 /// Carries calls to nodes: those of one node in order, those of different nodes beside each other, so that a node that is slow
 /// or silent delays nobody else.
 ///
-/// Starts in a row go to their node together; everything else waits for what was asked of its node before, and holds up what
-/// comes after it.
+/// Starts in a row go to their node together, and so do Stops of functions or of resources; everything else waits for what was
+/// asked of its node before, and holds up what comes after it.
 final class CallDispatcher: Sendable {
     /// How much is under way at most.
     struct Limits {
@@ -20,10 +20,29 @@ final class CallDispatcher: Sendable {
         let since: ContinuousClock.Instant
     }
 
+    /// Calls of one group may be under way to a node at once.
+    private enum Group: Hashable {
+        case starts
+        case stops(ComponentKind)
+        case alone
+
+        init(_ request: NodeCall.Request) {
+            self =
+                switch request {
+                case .start: .starts
+                case .stop(_, let kind): .stops(kind)
+                case .reset, .addPeer, .removePeer, .patch: .alone
+                }
+        }
+    }
+
     private struct Lane {
         var waiting: ArraySlice<Waiting> = []
         var running = 0
-        var isExclusive = false
+        /// What is under way.
+        var group = Group.alone
+        /// Where the agent is, by the last call that was asked for.
+        var url: String
         var agent: (url: String, caller: any NodeCaller)?
         /// Which life of the lane this is: calls of an earlier one do not count.
         var life = 0
@@ -34,13 +53,13 @@ final class CallDispatcher: Sendable {
         ///
         /// - Parameter mayGoOn: whether there is room for one more; where not, there is no call in what is returned.
         mutating func next(_ limit: Int, mayGoOn: Bool) -> (NodeCall?, life: Int)? {
-            guard let call = waiting.first?.call, !isExclusive else { return nil }
-            let isAlone = if case .start = call.request { false } else { true }
-            guard isAlone ? running == 0 : running < limit else { return nil }
+            guard let call = waiting.first?.call else { return nil }
+            let next = Group(call.request)
+            guard running == 0 || next == group && group != .alone && running < limit else { return nil }
             guard mayGoOn else { return (nil, life) }
             waiting.removeFirst()
             running += 1
-            isExclusive = isAlone
+            group = next
             return (call, life)
         }
 
@@ -88,8 +107,9 @@ final class CallDispatcher: Sendable {
         state.withLock { state in
             if state.lanes[call.node] == nil {
                 state.lives += 1
-                state.lanes[call.node] = Lane(life: state.lives)
+                state.lanes[call.node] = Lane(url: call.agentURL, life: state.lives)
             }
+            state.lanes[call.node]?.url = call.agentURL
             state.lanes[call.node]?.waiting.append(Waiting(call: call, since: .now))
         }
         goOn(call.node)
@@ -143,7 +163,6 @@ final class CallDispatcher: Sendable {
                     state.inAll -= 1
                     guard state.lanes[node]?.life == life else { return false }
                     state.lanes[node]?.running -= 1
-                    state.lanes[node]?.isExclusive = false
                     if outcome.isAnswer { state.lanes[node]?.lastAnswer = .now }
                     return true
                 }
@@ -179,16 +198,19 @@ final class CallDispatcher: Sendable {
         return await caller.call(call.request, within: deadline)
     }
 
-    /// The connection to a node; another one where its agent has moved.
+    /// The connection to a node; another one where its agent has moved, since the call was asked for too.
     private func caller(_ call: NodeCall, _ life: Int) throws -> any NodeCaller {
-        let known = state.withLock { $0.lanes[call.node]?.agent }
-        if let known, known.url == call.agentURL { return known.caller }
-        let fresh = try outside.agent(of: call.node, at: call.agentURL)
+        let (url, known) = state.withLock { state -> (String, (url: String, caller: any NodeCaller)?) in
+            guard let lane = state.lanes[call.node], lane.life == life else { return (call.agentURL, nil) }
+            return (lane.url, lane.agent)
+        }
+        if let known, known.url == url { return known.caller }
+        let fresh = try outside.agent(of: call.node, at: url)
         let (used, unused) = state.withLock { state -> (any NodeCaller, (any NodeCaller)?) in
             guard let lane = state.lanes[call.node], lane.life == life else { return (fresh, nil) }
             // Another call may have made one meanwhile.
-            if let other = lane.agent, other.url == call.agentURL { return (other.caller, fresh) }
-            state.lanes[call.node]?.agent = (call.agentURL, fresh)
+            if let other = lane.agent, other.url == url { return (other.caller, fresh) }
+            state.lanes[call.node]?.agent = (url, fresh)
             return (fresh, lane.agent?.caller)
         }
         if let unused {

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Domain
@@ -51,6 +52,25 @@ import Testing
         }
         // What else was asked goes on in its order.
         #expect(dispatcher.dropWaiting() == [2, 4])
+        dispatcher.abandonAll()
+    }
+
+    @Test("stops in a row are made together, and what waits for an agent that has moved goes to its new address")
+    func stops() async throws {
+        let outside = Outside()
+        let node = NodeID(high: 1, low: 1)
+        outside.silence(node)
+        let dispatcher = CallDispatcher(outside: outside, deadline: .milliseconds(500)) { _, _ in }
+        let kinds: [ComponentKind] = [.function, .function, .function, .resource]
+        for (number, kind) in kinds.enumerated() {
+            let request = NodeCall.Request.stop(ComponentID(high: 1, low: UInt64(number)), kind)
+            dispatcher.send(NodeCall(id: CallID(number), node: node, agentURL: "http://a:1", request: request))
+        }
+        #expect(try await eventually { outside.mostOpen == 3 })
+        dispatcher.send(NodeCall(id: 9, node: node, agentURL: "http://b:1", request: .reset))
+        #expect(try await eventually { outside.heard.count == 5 })
+        #expect(outside.mostOpen == 3)
+        #expect(outside.agentsAsked == ["http://a:1", "http://b:1"])
         dispatcher.abandonAll()
     }
 }

@@ -17,14 +17,16 @@ final class Outside: DomainOutside {
         var mostOpen = 0
         var silent: Set<NodeID> = []
         var components: UInt64 = 0
-        var agents = 0
+        var agents: [String] = []
         var updates: [DomainUpdate] = []
     }
 
     private let state = Mutex(State())
 
     var heard: [Heard] { state.withLock { $0.heard } }
-    var agents: Int { state.withLock { $0.agents } }
+    var agents: Int { agentsAsked.count }
+    /// At which addresses, in this order.
+    var agentsAsked: [String] { state.withLock { $0.agents } }
     var updates: [DomainUpdate] { state.withLock { $0.updates } }
     var mostOpen: Int { state.withLock { $0.mostOpen } }
 
@@ -32,7 +34,7 @@ final class Outside: DomainOutside {
     func silence(_ node: NodeID) { state.withLock { _ = $0.silent.insert(node) } }
 
     func agent(of node: NodeID, at url: String) -> any NodeCaller {
-        state.withLock { $0.agents += 1 }
+        state.withLock { $0.agents.append(url) }
         return Caller(node: node, outside: self)
     }
 
