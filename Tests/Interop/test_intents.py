@@ -180,6 +180,20 @@ def test_make_before_break_starts_at_the_new_place_first(make_domain, database):
     assert seen == [("StartFunction", 1)]
 
 
+def test_what_fails_to_move_leaves_a_node_that_does_not_fit_any_more(make_domain, database):  # W11
+    domain = make_domain(redis=database.url, settings={"baseline.make_before_break": True})
+    here = domain.node(labels=["red"]).join()
+    lid = domain.client.start(spawn(annotations={"label_match_all": "red"}))
+    target, other = domain.join(domain.node(labels=["red"]), domain.node(labels=["red"]))
+    target.delay, target.refusals = 1.5, 1
+    database.intend(f"intent:migrate:{lid}", target.id)
+    target.wait("StartFunction")
+    del here.capabilities.labels[:]
+    here.register()
+    assert database.outcome(f"intent:migrate:{lid}")["status"] == "declined"
+    eventually(lambda: not here.running and len(target.running) + len(other.running) == 1, "it runs where it fits")
+
+
 def test_without_it_the_old_place_is_stopped_first(domain):  # 1.5
     seen = []
     old = domain.node().join()

@@ -286,3 +286,11 @@ def test_more_nodes_than_the_limit_are_refused_and_the_others_work(make_domain):
         assert refusal.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert not nodes[0].register().HasField("response_error")
     domain.client.start()
+
+
+def test_two_nodes_with_one_agent_are_warned_of(domain):
+    first, second = domain.node().join(), domain.node()
+    second.agent_url = f"http://127.0.0.1:{first.port}"
+    second.register()
+    eventually(lambda: any("same agent" in line and first.id in line and second.id in line
+                           for line in domain.log().splitlines()), "the log names both")

@@ -256,6 +256,27 @@ def test_one_hung_node_does_not_hold_up_the_others(make_domain):  # W7
     domain.client.start(spawn(annotations={"label_match_all": "hung"}))
 
 
+@pytest.mark.parametrize("what", ["stop", "patch"])
+def test_a_start_waits_for_no_queue_of_a_silent_node(make_domain, what):  # W7
+    domain = make_domain(settings={"general.call_deadline_seconds": 2, "baseline.orchestration_strategy": "RoundRobin"})
+    silent = domain.node(wired=True).join()
+    lids = [domain.client.start() for _ in range(8)]
+    sound = domain.node().join()
+    silent.wire.silent = True
+    for lid in lids:
+        if what == "stop":
+            domain.client.stop(lid)
+        else:
+            domain.client.patch(lid, {"out": lid})
+    began = time.monotonic()
+    for _ in range(2):
+        domain.client.start()  # one of them is tried on the silent node first
+    took = time.monotonic() - began
+    assert len(sound.running) == 2
+    assert took < 12, f"{took:.1f} s, with 16 s of calls before it in the silent node's queue"
+    silent.wire.silent = False
+
+
 def test_a_node_that_is_slow_is_waited_for(domain):
     node = domain.node().join()
     node.delay = 1.5

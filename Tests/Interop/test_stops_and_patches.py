@@ -204,3 +204,14 @@ def test_a_patch_that_arrives_before_its_target_is_forgotten_and_one_after_count
     node.forget()
     time.sleep(QUIET)
     assert "PatchFunction" not in node.names()
+
+
+def test_a_slow_node_hears_the_last_of_many_patches_and_not_all(domain):  # W14
+    node = domain.node().join()
+    lid = domain.client.start()
+    node.delay = 0.5
+    for number in range(40):
+        domain.client.patch(lid, {f"out-{number}": lid})
+    last = eventually(lambda: [call for call in node.of("PatchFunction") if list(call.detail) == ["out-39"]], "the last")
+    assert len(node.of("PatchFunction")) < 10 and last
+    domain.settled()
