@@ -28,6 +28,8 @@ public final class DomainServer: Sendable {
         public var connections = 4_096
         /// How long a client may take until it has said something, TLS included.
         public var greetingTime = Duration.seconds(20)
+        /// How long a client may say nothing later, in which it is asked to answer a ping: 80 seconds are the least.
+        public var silenceTime = Duration.seconds(100)
         /// How long a request may take to arrive.
         public var receiveTime = Duration.seconds(120)
         /// The most bytes of code that are remembered to be shared by functions that are asked for later.

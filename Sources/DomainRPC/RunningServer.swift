@@ -18,7 +18,8 @@ package final class RunningServer: Sendable {
     ) {
         let connections = Mutex(0)
         let limit = settings.connections
-        let (greetingTime, receiveTime) = (TimeAmount(settings.greetingTime), TimeAmount(settings.receiveTime))
+        let (greetingTime, silenceTime) = (TimeAmount(settings.greetingTime), TimeAmount(settings.silenceTime))
+        let receiveTime = TimeAmount(settings.receiveTime)
         self.init(
             listener, security: settings.tls?.security ?? .plaintext, services: services
         ) { config in
@@ -31,7 +32,9 @@ package final class RunningServer: Sendable {
                 }
                 channel.closeFuture.whenComplete { _ in connections.withLock { $0 -= 1 } }
                 if count > limit { channel.close(promise: nil) }
-                return channel.eventLoop.makeCompletedFuture { try GreetingTimeout.watch(channel, greetingTime) }
+                return channel.eventLoop.makeCompletedFuture {
+                    try SilenceTimeout.watch(channel, greeting: greetingTime, later: silenceTime)
+                }
             }
             config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -74,7 +77,7 @@ package final class RunningServer: Sendable {
                 time: .seconds(60), timeout: .seconds(20),
                 clientBehavior: .init(minPingIntervalWithoutCalls: .seconds(5), allowWithoutCalls: true))
             config.connection.maxIdleTime = .seconds(600)
-            // Who does not go when told to is sent away.
+            // Who answers, but does not go when told to, is sent away.
             config.connection.maxGraceTime = .seconds(60)
             configure(&config)
         }

@@ -107,6 +107,19 @@ import Testing
         }
     }
 
+    @Test("who greets and then answers nothing any more is closed")
+    func silentClients() async throws {
+        var settings = Serving.settings()
+        settings.silenceTime = .milliseconds(200)
+        settings.greetingTime = .milliseconds(200)
+        try await Serving.serving(settings) { (serving) async throws in
+            let silent = try RawConnection(port: serving.server.orchestratorPort)
+            silent.write(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0])
+            _ = try await silent.read()
+            silent.send([], resets: false)
+        }
+    }
+
     @Test("a port in use, an address that is not here, and a name that does not resolve are errors that name the URL")
     func listenErrors() async throws {
         try await Serving.serving { (serving) async throws in
