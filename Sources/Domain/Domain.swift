@@ -62,6 +62,8 @@ public struct Domain: Sendable {
     var waiting: [Chore: Int] = [:]
     /// How many chores a node's coming or going still needs.
     var meshOpen: [NodeID: Int] = [:]
+    /// Whether leases do not end any more.
+    private var isEnding = false
     /// Starts that are under way.
     var attempts: [LogicalID: StartAttempt] = [:]
     /// Instances that lost their place, and whose new place, or that there is none, is not known yet: nobody is told of their
@@ -171,8 +173,11 @@ public struct Domain: Sendable {
         return finishStep()
     }
 
+    /// From now on no lease ends: while what is under way is finished nobody listens to refreshes any more.
+    public mutating func holdLeases() { isEnding = true }
+
     private mutating func tick() {
-        let expired = live.filter { $0.value.leaseEnd < now.monotonic }.keys.sorted()
+        let expired = isEnding ? [] : live.filter { $0.value.leaseEnd < now.monotonic }.keys.sorted()
         for id in expired {
             let fields = facts(of: id).merging(["instances": "\(running[id]?.count ?? 0)"]) { $1 }
             note(.warning, "a node's lease has ended: what it ran is started elsewhere", fields)

@@ -1,12 +1,12 @@
-import GRPCCore
 import Logging
+internal import NIOCore
 import Synchronization
 
 /// Says who was denied what, once for each caller and reason: who is denied tries again and again.
 final class Denials: Sendable {
     private struct Denial: Hashable {
         let host: Substring
-        let method: String
+        let call: String
         let reason: String
     }
 
@@ -17,19 +17,33 @@ final class Denials: Sendable {
 
     init(logger: Logger) { self.logger = logger }
 
-    func tell(of peer: PeerIdentity, _ method: MethodDescriptor, _ reason: String) {
+    /// Says that a call was denied, or a connection that did not come to calls.
+    func tell(of peer: PeerIdentity, _ call: String, _ reason: String) {
         // Each connection comes from a port of its own.
         let host = peer.address[..<(peer.address.lastIndex(of: ":") ?? peer.address.endIndex)]
         let isNew = told.withLock { told in
             if told.count >= Self.limit { told = [] }
-            return told.insert(Denial(host: host, method: "\(method)", reason: reason)).inserted
+            return told.insert(Denial(host: host, call: call, reason: reason)).inserted
         }
         guard isNew else { return }
         let names = (peer.names ?? []).joined(separator: ",")
         logger.warning(
             "a call was denied",
             metadata: [
-                "peer": "\(peer.address)", "certificate": "\(names)", "method": "\(method)", "why": "\(reason)",
+                "peer": "\(peer.address)", "certificate": "\(names)", "method": "\(call)", "why": "\(reason)",
             ])
+    }
+}
+
+extension PeerIdentity {
+    /// Who is at the other end of a connection, in the words of the transport.
+    init(_ channel: any Channel) {
+        let address = channel.remoteAddress
+        let port = address?.port.map { ":\($0)" } ?? ""
+        switch address {
+        case .v4: self.init(address: "ipv4:\(address?.ipAddress ?? "")\(port)")
+        case .v6: self.init(address: "ipv6:[\(address?.ipAddress ?? "")]\(port)")
+        case .unixDomainSocket, nil: self.init(address: "unknown")
+        }
     }
 }

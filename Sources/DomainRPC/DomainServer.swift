@@ -68,20 +68,21 @@ public final class DomainServer: Sendable {
         nodeRegisterPort = nodeRegister.port
         budget = MemoryBudget(limit: settings.memoryLimit)
 
+        let denials = Denials(logger: logger)
         let methods = ServedMethods(
-            service: service, logger: logger, ending: ending,
+            service: service, logger: logger, ending: ending, denials: denials,
             callers: settings.controllerNames.isEmpty ? nil : Set(settings.controllerNames.map { $0.lowercased() }))
         let registration = RegistrationService(
-            methods: ServedMethods(service: service, logger: logger, ending: ending),
+            methods: ServedMethods(service: service, logger: logger, ending: ending, denials: denials),
             bindsNodes: settings.bindsNodesToCertificates && settings.tls?.clientAuthority != nil)
         servers = [
             RunningServer(
-                orchestrator, settings, budget,
+                orchestrator, settings, budget, denials,
                 [
                     FunctionService(methods: methods, binaries: BinaryInterner(limit: settings.binaryMemory)),
                     ResourceService(methods: methods),
                 ]),
-            RunningServer(nodeRegister, settings, budget, [registration]),
+            RunningServer(nodeRegister, settings, budget, denials, [registration]),
         ]
     }
 

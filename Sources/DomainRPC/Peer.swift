@@ -1,6 +1,8 @@
 import DomainWire
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+internal import NIOCore
+internal import NIOSSL
 
 /// A URL that cannot be called: which, and why.
 public struct PeerError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -11,6 +13,11 @@ public struct PeerError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// One sentence.
     public var description: String { "cannot call \(url): \(reason)" }
+}
+
+extension ServiceURL {
+    /// The DNS name of its host; nil for an address.
+    fileprivate var name: String? { if case .name(let text) = host { text } else { nil } }
 }
 
 /// A server that is called: one connection, made when it is first needed, kept alive, made anew where it was lost.
@@ -42,6 +49,15 @@ package final class Peer: Sendable {
         config.connection.keepalive = .init(time: .seconds(20), timeout: .seconds(10), allowWithoutCalls: true)
         config.backoff = .init(initial: .milliseconds(200), max: .seconds(5), multiplier: 1.6, jitter: 0.2)
         config.http2.authority = tls?.serverName
+        if let name = tls.flatMap({ $0.serverName ?? url.name }) {
+            config.channelDebuggingCallbacks.onCreateTCPConnection = { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    let tls = try pipeline.handler(type: NIOSSLClientHandler.self)
+                    try pipeline.addHandler(ServerNameCheck(name: name), position: .after(tls))
+                }
+            }
+        }
         let port = Int(url.port)
         let security = tls?.security ?? .plaintext
         let transport: HTTP2ClientTransport.Posix

@@ -13,7 +13,7 @@ package final class RunningServer: Sendable {
     private let ending = Ending()
 
     convenience init(
-        _ listener: consuming Listener, _ settings: DomainServer.Settings, _ budget: MemoryBudget,
+        _ listener: consuming Listener, _ settings: DomainServer.Settings, _ budget: MemoryBudget, _ denials: Denials,
         _ services: [any RegistrableRPCService]
     ) {
         let connections = Mutex(0)
@@ -33,7 +33,7 @@ package final class RunningServer: Sendable {
                 channel.closeFuture.whenComplete { _ in connections.withLock { $0 -= 1 } }
                 if count > limit { channel.close(promise: nil) }
                 return channel.eventLoop.makeCompletedFuture {
-                    try SilenceTimeout.watch(channel, greeting: greetingTime, later: silenceTime)
+                    try SilenceTimeout.watch(channel, greeting: greetingTime, later: silenceTime, denials)
                 }
             }
             config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { channel in

@@ -13,12 +13,14 @@ struct ServedMethods: Sendable {
     /// The names of certificates that callers must have one of; nil for anybody.
     var callers: Set<String>?
 
-    init(service: any DomainService, logger: Logger, ending: Ending, callers: Set<String>? = nil) {
+    init(
+        service: any DomainService, logger: Logger, ending: Ending, denials: Denials, callers: Set<String>? = nil
+    ) {
         self.service = service
         self.logger = logger
         self.ending = ending
         self.callers = callers
-        denials = Denials(logger: logger)
+        self.denials = denials
     }
 
     func serve<Answer>(
@@ -33,7 +35,7 @@ struct ServedMethods: Sendable {
             }
             return try await PeerIdentity.$current.withValue(peer) { try await body() }
         } catch let error as RPCError {
-            if error.code == .permissionDenied { denials.tell(of: peer, context.descriptor, error.message) }
+            if error.code == .permissionDenied { denials.tell(of: peer, "\(context.descriptor)", error.message) }
             throw error
         } catch let error as WireError {
             throw RPCError(code: .invalidArgument, message: error.reason)

@@ -8,19 +8,23 @@ final class SilenceTimeout: ChannelInboundHandler {
     typealias InboundOut = ByteBuffer
 
     private let later: TimeAmount
+    private let denials: Denials
     private var hasSpoken = false
     private var timer: Scheduled<Void>?
 
-    private init(later: TimeAmount) { self.later = later }
+    private init(later: TimeAmount, _ denials: Denials) { (self.later, self.denials) = (later, denials) }
 
     /// Watches over a connection that was just taken.
     ///
     /// - Parameters:
     ///   - greeting: how long it may take until something comes that is no part of the handshake.
     ///   - later: after how long a silence it is closed; at most twice that passes.
-    static func watch(_ channel: any Channel, greeting: TimeAmount, later: TimeAmount) throws {
+    ///   - denials: is told of handshakes that fail.
+    static func watch(
+        _ channel: any Channel, greeting: TimeAmount, later: TimeAmount, _ denials: Denials
+    ) throws {
         let pipeline = channel.pipeline.syncOperations
-        let handler = SilenceTimeout(later: later)
+        let handler = SilenceTimeout(later: later, denials)
         // Behind TLS only what is protected comes through.
         if let tls = try? pipeline.handler(type: NIOSSLServerHandler.self) {
             try pipeline.addHandler(handler, position: .after(tls))
@@ -45,6 +49,13 @@ final class SilenceTimeout: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         timer?.cancel()
         context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if case NIOSSLError.handshakeFailed(let reason) = error {
+            denials.tell(of: PeerIdentity(context.channel), "TLS handshake", "\(reason)")
+        }
+        context.fireErrorCaught(error)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -65,8 +65,14 @@ public struct DomainCounters: Hashable, Sendable {
     /// Transactions that could not be kept.
     public private(set) var failedCommits = 0
 
-    /// Nothing has happened.
-    public init() {}
+    /// Nodes that have left: their leases ended, or they restarted.
+    public private(set) var nodesLeft = 0
+
+    /// Since when, in milliseconds since 1970.
+    public let began: Int
+
+    /// Nothing has happened yet.
+    public init(began: Int = 0) { self.began = began }
 
     /// How many requests of a kind have ended like this.
     public func requests(_ request: Request, _ outcome: Outcome) -> Int {
@@ -108,6 +114,9 @@ public struct DomainCounters: Hashable, Sendable {
             }
         updates[end, default: 0] += 1
     }
+
+    /// Counts a node that has left.
+    public mutating func countNodeLeft() { nodesLeft += 1 }
 
     /// Counts a transaction.
     public mutating func countCommit(isKept: Bool) {

@@ -176,7 +176,9 @@ extension DomainShell {
     private func carryOut(_ effect: DomainEffect) {
         switch effect {
         case .call(let call): dispatcher.send(call)
-        case .abandon(let node): dispatcher.abandon(node)
+        case .abandon(let node):
+            counters.withLock { $0.countNodeLeft() }
+            dispatcher.abandon(node)
         case .started(let request, let result): finish(request, .success(result))
         case .updated(let request, let refusal), .settled(let request, let refusal):
             answer(request, .success(refusal))

@@ -27,7 +27,7 @@ public final class DomainShell: Sendable {
     }
 
     let waiters = Mutex(Waiters())
-    let counters = Mutex(DomainCounters())
+    let counters = Mutex(DomainCounters(began: Moment.current.wall))
     let owned: Mutex<OwnedDomain>
     let signal = DispatchSemaphore(value: 0)
     private let finished = DispatchSemaphore(value: 0)
@@ -131,6 +131,9 @@ public final class DomainShell: Sendable {
         }
         if isTaken { signal.signal() } else { look(nil) }
     }
+
+    /// To be called before nobody listens to the nodes any more: their leases do not end from now on.
+    public func holdLeases() { owned.withLock { $0.domain.holdLeases() } }
 
     /// Takes nothing more, keeps what is known and ends the connections; what waits is refused.
     public func stop() {

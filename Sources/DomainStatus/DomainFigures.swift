@@ -55,7 +55,7 @@ public struct DomainFigures: Sendable {
             instances[group, default: 0] += 1
         }
         leftovers = records.leftovers.count
-        patchesDue = records.patchesDue.count
+        patchesDue = records.patchesDue.count { records.instances[$0]?.physical != nil }
         doubts = records.doubts.values.reduce(0, +)
         rows = records.rows.count
         departed = records.departed.count

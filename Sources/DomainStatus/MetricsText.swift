@@ -65,6 +65,9 @@ public enum MetricsText {
 
     private static func counters(of figures: DomainFigures, _ text: inout Exposition) {
         let counters = figures.counters
+        text.family("process_start_time_seconds", .gauge, "When the process began, in seconds since 1970.") {
+            $0.sample([:], milliseconds: counters.began)
+        }
         text.family("berth_domain_requests_total", .counter, "Requests by what became of them.") {
             for request in DomainCounters.Request.allCases {
                 for outcome in DomainCounters.Outcome.allCases {
@@ -80,6 +83,9 @@ public enum MetricsText {
             "berth_domain_controller_updates_total", .counter, "Updates to the controller by what it answered."
         ) {
             for end in DomainCounters.UpdateEnd.allCases { $0.sample(["outcome": end.rawValue], counters.updates(end)) }
+        }
+        text.family("berth_domain_nodes_left_total", .counter, "Nodes whose leases ended, or that restarted.") {
+            $0.sample([:], counters.nodesLeft)
         }
         text.family("berth_domain_commits_total", .counter, "Transactions of the state that were kept.") {
             $0.sample([:], counters.commits)

@@ -97,6 +97,7 @@ struct DomainProcess {
         notifier.ready(status: "Serving domain \(options.domainID)")
         let hasFailed = await wait(for: signals, server, log)
         notifier.stopping()
+        shell.holdLeases()
         // Requests under way may end; after a while who still waits is refused, and sent away with an answer.
         let refusal = Task {
             try await Task.sleep(for: .seconds(4))
@@ -187,6 +188,13 @@ struct DomainProcess {
                 log.warning(
                     "no controller on another host can call this address: give the host's own",
                     metadata: ["general.orchestrator_url_announced": "\(announced)"])
+            }
+            if announced.scheme != served.scheme {
+                log.warning(
+                    "the controller is told another scheme than is served",
+                    metadata: [
+                        "general.orchestrator_url": "\(served)", "general.orchestrator_url_announced": "\(announced)",
+                    ])
             }
             return configuration.announcedURL
         }

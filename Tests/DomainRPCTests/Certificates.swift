@@ -17,6 +17,8 @@ struct Certificates: Sendable {
         try authority("other-ca")
         try leaf("server", from: "ca", names: "IP:127.0.0.1,DNS:localhost")
         try leaf("elsewhere", from: "ca", names: "DNS:elsewhere.example")
+        try leaf("address", from: "ca", names: "DNS:elsewhere.example,IP:127.0.0.1")
+        try leaf("wildcard", from: "ca", names: "DNS:*.elsewhere.example,IP:127.0.0.1")
         try leaf("node", from: "ca", names: "URI:urn:uuid:\(Sample.node),IP:127.0.0.1")
         try leaf("node-dns", from: "ca", names: "DNS:\(Sample.node)")
         try leaf("controller", from: "ca", names: "DNS:controller")

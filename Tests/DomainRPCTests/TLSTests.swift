@@ -53,6 +53,21 @@ import Testing
         }
     }
 
+    @Test(
+        "the name that was asked for counts although the certificate has the address that is called",
+        arguments: [
+            ("address", "elsewhere.example", true), ("address", "zzz.example", false), ("address", nil, true),
+            ("wildcard", "a.elsewhere.example", true), ("wildcard", "a.b.elsewhere.example", false),
+            ("wildcard", "elsewhere.example", false), ("node", "zzz.example", false),
+            ("address", "ELSEWHERE.example", true),
+        ] as [(String, String?, Bool)])
+    func askedName(certificate: String, name: String?, isTaken: Bool) async throws {
+        try await Serving.serving(settings(certificate), tls: client(serverName: name)) { (serving) async throws in
+            #expect((await call(serving) == nil) == isTaken)
+            #expect(serving.stub.asked.isEmpty != isTaken)
+        }
+    }
+
     @Test("where clients need certificates, those of the authority are served, and the domain learns their names")
     func mutual() async throws {
         try await Serving.serving(settings(mutual: true), tls: client("controller")) { (serving) async throws in

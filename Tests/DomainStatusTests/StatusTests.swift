@@ -94,7 +94,7 @@ import WireJSON
             ("requests_total{outcome=\"refused\",request=\"start\"}", 1),
             ("requests_total{outcome=\"failed\",request=\"stop\"}", 0),
             ("node_calls_total{outcome=\"unreachable\"}", 1), ("controller_updates_total{outcome=\"reset\"}", 1),
-            ("commits_total", 1), ("commit_failures_total", 1), ("redis_connected", 1),
+            ("nodes_left_total", 0), ("commits_total", 1), ("commit_failures_total", 1), ("redis_connected", 1),
             ("redis_last_sync_timestamp_seconds", 1_700_000_000.042), ("info{domain_id=\"d\",version=\"1.2.3\"}", 1),
         ] as [(String, Double)] {
             #expect(text["berth_domain_\(sample)"] == value, "\(sample)")

@@ -252,6 +252,17 @@ import Testing
         }
     }
 
+    @Test("W5: while the domain ends no lease does, as nobody listens to refreshes any more")
+    func endingLeases() throws {
+        let test = TestDomain(nodes: 0)
+        for number in 0..<2 { test.join(number, seconds: 3) }
+        let id = try #require(try test.start(TestDomain.function())?.get())
+        test.holdLeases()
+        test.pass(seconds: 10)
+        #expect(test.domain.records.nodes.count == 2)
+        #expect(test.domain.records.instances[id]?.physical != nil)
+    }
+
     @Test("two nodes with the same agent are warned of, also where one moves there")
     func twins() {
         let test = TestDomain(nodes: 2)

@@ -121,6 +121,8 @@ final class TestDomain {
         }
     }
 
+    func holdLeases() { domain.holdLeases() }
+
     /// The domain's process ends orderly.
     func end() { perform(domain.end(at: now)) }
 

@@ -1,0 +1,47 @@
+internal import NIOCore
+internal import NIOSSL
+internal import NIOTLS
+
+/// Ends a connection to a server whose certificate does not have the DNS name that was asked for. The TLS library is content
+/// with the address that was called as well, and asks for the name only where the certificate does not have that.
+final class ServerNameCheck: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    /// The certificate is of somebody else.
+    struct WrongName: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private let name: String
+
+    init(name: String) { self.name = name }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case TLSUserEvent.handshakeCompleted = event, let problem = problem(context) {
+            context.fireErrorCaught(problem)
+            return context.close(promise: nil)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func problem(_ context: ChannelHandlerContext) -> WrongName? {
+        guard let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate() else {
+            return WrongName(description: "the server has no certificate")
+        }
+        let alternatives = certificate._subjectAlternativeNames()
+        // Without any the common name was what the library has compared.
+        guard !alternatives.isEmpty else { return nil }
+        let names = alternatives.filter { $0.nameType == .dnsName }.map { String(decoding: $0.contents, as: UTF8.self) }
+        guard !names.contains(where: { Self.matches(name, $0) }) else { return nil }
+        return WrongName(description: "the certificate is not of \(name) but of \(names.joined(separator: ", "))")
+    }
+
+    /// RFC 6125: letters count in either case, and a first label `*` stands for any one label.
+    static func matches(_ name: String, _ pattern: String) -> Bool {
+        let (name, pattern) = (name.lowercased(), pattern.lowercased())
+        guard pattern.hasPrefix("*."), let dot = name.firstIndex(of: "."), dot != name.startIndex else {
+            return name == pattern
+        }
+        return name[dot...] == pattern.dropFirst()
+    }
+}
