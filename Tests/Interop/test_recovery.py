@@ -339,3 +339,25 @@ def here(lid):
 def row(lid):
     return pb.PatchRequest(function_id=lid, output_mapping={
         "me": pb.InstanceId(node_id=str(uuid.UUID(int=0)), function_id=lid)})
+
+
+def test_an_orderly_stop_while_a_start_is_slow_resets_nobody(make_domain):  # W5
+    domain = make_domain()
+    slow, sound = domain.join(domain.node(labels=["slow"]), domain.node(labels=["sound"]))
+    for node in (slow, sound):
+        node.keep(period=0.2, lease=1)
+    for _ in range(3):
+        domain.client.start(spawn(annotations={"label_match_all": "sound"}))
+    slow.delay = 3
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(domain.client.ask, spawn(annotations={"label_match_all": "slow"}))
+        slow.wait("StartFunction")
+        slow.forget()
+        sound.forget()
+        domain.end()
+        assert waiting.result().HasField("instance_id"), "what is under way is finished"
+    slow.delay = 0
+    domain.start()
+    domain.settled()
+    assert "Reset" not in slow.names() + sound.names()
+    assert len(sound.running) == 3 and len(slow.running) == 1

@@ -58,6 +58,7 @@ def test_servers_with_a_certificate_speak_tls_alone(secure, authority):
     with pytest.raises(grpc.RpcError):
         plain.functions.Start(spawn(), timeout=5)
     plain.close()
+    eventually(lambda: "TLS handshake" in domain.log(), "the log tells of it")
 
 
 def test_with_an_authority_only_its_certificates_are_let_in(secure, authority):
@@ -117,6 +118,16 @@ def test_the_name_that_peers_must_have_can_be_set(secure, authority):
                     controller=Controller(server_credentials=server),
                     credentials=grpc.ssl_channel_credentials(authority.text))
     domain.controller.told(lambda update: True, "an update")
+
+
+def test_the_name_that_peers_must_have_counts_although_they_have_their_address(secure, authority):
+    key, certificate = authority.issue("peer", dns=["elsewhere.example"])  # and 127.0.0.1
+    server = grpc.ssl_server_credentials([(key, certificate)])
+    domain = secure(SERVER, OUTGOING + 'domain_name = "another.example"\n', scheme="https",
+                    controller=Controller(server_credentials=server),
+                    credentials=grpc.ssl_channel_credentials(authority.text))
+    eventually(lambda: "the controller does not take the domain's updates" in domain.log(), "it says so")
+    assert not domain.controller.updates
 
 
 @pytest.mark.parametrize("text", [
