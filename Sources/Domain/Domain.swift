@@ -62,7 +62,7 @@ public struct Domain: Sendable {
     var waiting: [Chore: Int] = [:]
     /// How many chores a node's coming or going still needs.
     var meshOpen: [NodeID: Int] = [:]
-    /// Whether leases do not end any more.
+    /// Whether leases do not end any more, for this domain and those that go on from it.
     private var isEnding = false
     /// Starts that are under way.
     var attempts: [LogicalID: StartAttempt] = [:]
@@ -291,6 +291,7 @@ extension Domain {
         domain.keptCapabilities = keptCapabilities
         domain.saysOldCapabilities = true
         domain.controllerProblem = controllerProblem
+        domain.isEnding = isEnding
         domain.formerStarts = formerStarts
         for (id, call) in calls {
             if case .start(_, let kind) = call.purpose {

@@ -4,7 +4,7 @@ import Synchronization
 /// until it is answered. A request that would go beyond the limit is answered with RESOURCE_EXHAUSTED, the others go on.
 ///
 /// An eighth is for requests with short messages alone, so that a few long ones, which may take their time, do not keep the
-/// refreshes of nodes out. Counted is what comes over the wire; while a message is read it is in memory up to three times.
+/// refreshes of nodes out; where that is full, short ones have what long ones leave. Counted is what comes over the wire; while a message is read it is in memory up to three times.
 final class MemoryBudget: Sendable {
     /// What a request's bytes count against.
     enum Share { case short, long }
@@ -21,17 +21,27 @@ final class MemoryBudget: Sendable {
     /// The bytes held at the moment.
     var bytes: Int { held.withLock { $0.short + $0.long } }
 
-    /// Takes some more; false, and nothing is taken, where that is too much.
-    func take(_ count: Int, of share: Share) -> Bool {
+    /// Takes some more.
+    ///
+    /// - Returns: what it counts against now; nil, and nothing is taken, where that is too much.
+    func take(_ count: Int, for share: Share) -> Share? {
         held.withLock { held in
-            switch share {
-            case .short:
-                guard count <= limits.short - held.short else { return false }
+            if share == .short, count <= limits.short - held.short {
                 held.short += count
-            case .long:
-                guard count <= limits.long - held.long else { return false }
-                held.long += count
+                return .short
             }
+            guard count <= limits.long - held.long else { return nil }
+            held.long += count
+            return .long
+        }
+    }
+
+    /// Has what counted as short count as long; false, and nothing is changed, where that is too much.
+    func lengthen(_ count: Int) -> Bool {
+        held.withLock { held in
+            guard count <= limits.long - held.long else { return false }
+            held.short -= count
+            held.long += count
             return true
         }
     }

@@ -37,10 +37,11 @@ final class RequestBounds: ChannelInboundHandler {
         context.fireChannelReadComplete()
     }
 
-    /// Short messages have little time, as little is kept for them.
+    /// Short messages have little time, as little is kept for them; what has not said yet how long it is has little in memory.
     private func setTimer(_ context: ChannelHandlerContext) {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        let time = isLong ? receiveTime : min(receiveTime, Self.shortReceiveTime)
+        let isShort = prefix.count == 5 && !isLong
+        let time = isShort ? min(receiveTime, Self.shortReceiveTime) : receiveTime
         timer = context.eventLoop.scheduleTask(in: time) {
             let (bounds, context) = bound.value
             bounds.refuse(context, status: 4, "the request did not come to its end in time")
@@ -75,25 +76,30 @@ final class RequestBounds: ChannelInboundHandler {
                     refuse(context, status: 8, "the message has \(length) bytes; \(messageLimit) are allowed")
                     return false
                 }
-                if prefix.count == 5, length > MemoryBudget.shortMessage { turnLong() }
+                if prefix.count == 5 {
+                    isLong = length > MemoryBudget.shortMessage
+                    // There is another time for it now that this is known.
+                    timer?.cancel()
+                    timer = nil
+                }
             }
             // More than was said does not count as short either.
-            if taken.short + count > MemoryBudget.shortMessage + 5 { turnLong() }
-            guard budget.take(count, of: isLong ? .long : .short) else {
+            if taken.short + taken.long + count > MemoryBudget.shortMessage + 5 { isLong = true }
+            guard let share = takeMemory(count) else {
                 refuse(context, status: 8, "too many bytes of requests at once; try again later")
                 return false
             }
-            if isLong { taken.long += count } else { taken.short += count }
+            if share == .long { taken.long += count } else { taken.short += count }
         }
         return true
     }
 
-    /// Other memory and more time are for what turns out to be long.
-    private func turnLong() {
-        guard !isLong else { return }
-        isLong = true
-        timer?.cancel()
-        timer = nil
+    private func takeMemory(_ count: Int) -> MemoryBudget.Share? {
+        if isLong, taken.short > 0 {
+            guard budget.lengthen(taken.short) else { return nil }
+            taken = (0, taken.long + taken.short)
+        }
+        return budget.take(count, for: isLong ? .long : .short)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

@@ -38,10 +38,15 @@ final class ServerNameCheck: ChannelInboundHandler {
 
     /// RFC 6125: letters count in either case, and a first label `*` stands for any one label.
     static func matches(_ name: String, _ pattern: String) -> Bool {
-        let (name, pattern) = (name.lowercased(), pattern.lowercased())
+        let (name, pattern) = (name.lowercased().withoutRoot, pattern.lowercased().withoutRoot)
         guard pattern.hasPrefix("*."), let dot = name.firstIndex(of: "."), dot != name.startIndex else {
             return name == pattern
         }
         return name[dot...] == pattern.dropFirst()
     }
+}
+
+extension String {
+    /// A DNS name without the dot for the root at its end.
+    fileprivate var withoutRoot: Substring { hasSuffix(".") ? dropLast() : self[...] }
 }

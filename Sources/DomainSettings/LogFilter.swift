@@ -4,7 +4,8 @@ import Logging
 public struct LogFilter: Sendable {
     /// The least level that is logged.
     public let level: Logger.Level
-    /// The parts that name no level and so mean nothing; those about other modules than the orchestrator's are none of ours.
+    /// The parts that name no level and so mean nothing. Levels of other modules than the orchestrator's are none of ours; a
+    /// module alone is not told from a level that is written wrong.
     public let unknown: [String]
 
     /// Reads a filter such as `info` or `warn,edgeless_orc=debug`, whose least level for all or for the orchestrator counts;

@@ -41,8 +41,9 @@ final class CallDispatcher: Sendable {
         var running = 0
         /// What is under way.
         var group = Group.alone
-        /// Where the agent is, by the last call that was asked for.
+        /// Where the agent is, by the newest call that was asked for: those with other numbers may come later.
         var url: String
+        var newest: CallID
         var agent: (url: String, caller: any NodeCaller)?
         /// Which life of the lane this is: calls of an earlier one do not count.
         var life = 0
@@ -75,12 +76,18 @@ final class CallDispatcher: Sendable {
         }
     }
 
+    /// The node has left before the call was made: the next one of that name is not to hear of it.
+    private struct Abandoned: Error {}
+
     private struct State {
         var lanes: [NodeID: Lane] = [:]
         var inAll = 0
         var lives = 0
         /// Lanes that could go on but for the limit of all.
         var held: Set<NodeID> = []
+
+        /// The lane of a call, as long as it has not been abandoned.
+        func lane(of call: NodeCall, _ life: Int) -> Lane? { lanes[call.node].flatMap { $0.life == life ? $0 : nil } }
     }
 
     private let state = Mutex(State())
@@ -107,9 +114,12 @@ final class CallDispatcher: Sendable {
         state.withLock { state in
             if state.lanes[call.node] == nil {
                 state.lives += 1
-                state.lanes[call.node] = Lane(url: call.agentURL, life: state.lives)
+                state.lanes[call.node] = Lane(url: call.agentURL, newest: call.id, life: state.lives)
             }
-            state.lanes[call.node]?.url = call.agentURL
+            if let newest = state.lanes[call.node]?.newest, call.id > newest {
+                state.lanes[call.node]?.url = call.agentURL
+                state.lanes[call.node]?.newest = call.id
+            }
             state.lanes[call.node]?.waiting.append(Waiting(call: call, since: .now))
         }
         goOn(call.node)
@@ -200,14 +210,14 @@ final class CallDispatcher: Sendable {
 
     /// The connection to a node; another one where its agent has moved, since the call was asked for too.
     private func caller(_ call: NodeCall, _ life: Int) throws -> any NodeCaller {
-        let (url, known) = state.withLock { state -> (String, (url: String, caller: any NodeCaller)?) in
-            guard let lane = state.lanes[call.node], lane.life == life else { return (call.agentURL, nil) }
-            return (lane.url, lane.agent)
+        guard let (url, known) = state.withLock({ state in state.lane(of: call, life).map { ($0.url, $0.agent) } })
+        else {
+            throw Abandoned()
         }
         if let known, known.url == url { return known.caller }
         let fresh = try outside.agent(of: call.node, at: url)
-        let (used, unused) = state.withLock { state -> (any NodeCaller, (any NodeCaller)?) in
-            guard let lane = state.lanes[call.node], lane.life == life else { return (fresh, nil) }
+        let (used, unused) = state.withLock { state -> ((any NodeCaller)?, (any NodeCaller)?) in
+            guard let lane = state.lane(of: call, life) else { return (nil, fresh) }
             // Another call may have made one meanwhile.
             if let other = lane.agent, other.url == url { return (other.caller, fresh) }
             state.lanes[call.node]?.agent = (url, fresh)
@@ -220,6 +230,7 @@ final class CallDispatcher: Sendable {
                 unused.close()
             }
         }
+        guard let used else { throw Abandoned() }
         return used
     }
 }

@@ -47,6 +47,25 @@ import Testing
         }
     }
 
+    @Test("short requests have what long ones leave where their own memory is full")
+    func shortMemory() async throws {
+        var settings = Serving.settings()
+        settings.memoryLimit = 400_000
+        try await Serving.serving(settings) { (serving) async throws in
+            serving.stub.state.withLock { $0.delay = .seconds(20) }
+            let held = (0..<4).map { _ in
+                Task { try await serving.orchestrator.start(.function(Sample.binary(40_000))) }
+            }
+            for _ in 0..<1_000 where serving.stub.asked.count < 4 {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            #expect(serving.stub.asked.count == 4 && serving.server.bytesInFlight > 160_000)
+            for one in held { one.cancel() }
+            serving.orchestrator.close()
+            while serving.server.bytesInFlight > 0 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+    }
+
     @Test("connections beyond the limit are closed, and there is room again when others end")
     func connectionLimit() async throws {
         var settings = Serving.settings()
