@@ -4,7 +4,8 @@ import Synchronization
 /// until it is answered. A request that would go beyond the limit is answered with RESOURCE_EXHAUSTED, the others go on.
 ///
 /// An eighth is for requests with short messages alone, so that a few long ones, which may take their time, do not keep the
-/// refreshes of nodes out; where that is full, short ones have what long ones leave. Counted is what comes over the wire; while a message is read it is in memory up to three times.
+/// refreshes of nodes out; where that is full, short ones have what long ones leave. Counted is what comes over the wire; while
+/// a message is read it is in memory up to three times.
 final class MemoryBudget: Sendable {
     /// What a request's bytes count against.
     enum Share { case short, long }
