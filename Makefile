@@ -8,7 +8,7 @@ LARGE ?= 20
 OUT ?= dist
 
 # Tests that wait for other processes and connections, run apart from those that keep all cores busy.
-NETWORKED := DomainRPCTests|BerthDomainTests|DomainShellTests|DomainProxyTests|DomainHTTPTests
+NETWORKED := DomainRPCTests|BerthDomainTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
 
 SWIFT_FILES := Sources Tests Package.swift
 

@@ -26,18 +26,47 @@ let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
-/// A Swift target of ours: strict settings, and only the targets named here may be imported (`make lint` checks).
-func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+/// The planes of `Sources` and `Tests`; an arrow between targets points down.
+enum Plane: String {
+    case core = "Core"
+    case support = "Support"
+    case host = "Host"
+    case domain = "Domain"
+    case testing = "Testing"
+
+    /// A Swift target: strict settings, and only the targets named here may be imported (`make lint` checks).
+    func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+        .target(name: name, dependencies: dependencies, path: "Sources/\(rawValue)/\(name)", swiftSettings: strict)
+    }
+
+    func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name, dependencies: dependencies, path: "Sources/\(rawValue)/\(name)", swiftSettings: strict)
+    }
+
+    func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+        .testTarget(
+            name: name, dependencies: dependencies, path: "Tests/\(rawValue)/\(name)", exclude: exclude,
+            swiftSettings: strict)
+    }
+
+    /// A C target.
+    func c(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+        .target(name: name, dependencies: dependencies, path: "Sources/\(rawValue)/\(name)")
+    }
+
+    /// A C library of the system.
+    func library(_ name: String, pkgConfig: String? = nil, package: String) -> Target {
+        .systemLibrary(
+            name: name, path: "Sources/\(rawValue)/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
+    }
 }
 
-func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
-}
-
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
-}
+let core = Plane.core
+let support = Plane.support
+let host = Plane.host
+let domain = Plane.domain
+let testing = Plane.testing
 
 let package = Package(
     name: "berth",
@@ -67,156 +96,128 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
     ],
     targets: [
-        // System calls and C libraries.
-        .target(name: "CLinux"),
-        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-        // Without its pkg-config file, whose flags the package manager refuses with a warning.
-        .systemLibrary(name: "CHiredis"),
-
         // Pure values.
-        module("Machine"),
-        module("Placement", ["Machine"]),
-        module("Ledger", ["Machine", "Placement"]),
-        module("Domain"),
+        core.module("Machine"),
+        core.module("Placement", ["Machine"]),
+        core.module("Ledger", ["Machine", "Placement"]),
 
-        // Beside them.
-        module("WireJSON"),
-        module("Terminal"),
-        module("Service", ["CLinux", "WireJSON", logging, toml]),
+        // What any daemon needs.
+        support.c("CLinux"),
+        support.library("CSQLite", pkgConfig: "sqlite3", package: "libsqlite3-dev"),
+        // Without its pkg-config file, whose flags the package manager refuses with a warning.
+        support.library("CHiredis", package: "libhiredis-dev"),
+        support.module("Storage", ["CLinux", "CSQLite"]),
+        support.module("Redis", ["CHiredis"]),
+        support.module("WireJSON"),
+        support.module("Terminal"),
+        support.module("Service", ["CLinux", "WireJSON", logging, toml]),
 
-        // I/O with the outside.
-        module("Storage", ["CLinux", "CSQLite"]),
-        module("Redis", ["CHiredis"]),
-        module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
-        module("DomainStore", ["Domain", "Storage", "WireJSON"]),
-        module("DomainMirror", ["Domain", "WireJSON"]),
-        // What others see of a domain: its mirror, read again.
-        module("DomainView", ["Domain", "Terminal", "WireJSON"]),
-        module("DomainReader", ["Domain", "DomainView", "Redis"]),
-        module("DomainSettings", ["Domain", "DomainMirror", "Service", logging, toml]),
-        module("DomainShell", ["Domain", "Service", logging]),
-        module("DomainProxy", ["Domain", "DomainMirror", "DomainShell", "Redis", "Service", logging]),
-        module("DomainStatus", ["Domain", "DomainShell", "WireJSON"]),
-        module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
-
-        // Faces and what reaches them.
-        module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON", logging]),
-        module("Client", ["CLinux", "Machine", "WireJSON"]),
-        module("Rendering", ["Client", "Machine", "Terminal"]),
-
-        // The edge domain's wire: messages as values (their Swift code is generated: `make protos`).
-        module("DomainWire", ["Domain", crypto, grpc, grpcProtobuf, protobuf]),
-        module(
-            "DomainRPC",
-            [
-                "Domain", "DomainWire", "Service", grpc, grpcTransport, logging, nio, nioHPACK, nioHTTP2, nioPosix,
-                nioSSL, nioTLS, protobuf, toml, x509,
-            ]),
-
-        // A domain as operators see it, over HTTP.
-        module(
-            "DomainHTTP", ["Domain", "DomainShell", "DomainStatus", hummingbird, httpTypes, logging, nio, nioPosix]),
-
-        // Programs.
-        program(
+        // The host: the ledger of one machine, its socket, its command.
+        host.module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
+        host.module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
+        host.module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON", logging]),
+        host.module("EPAClient", ["CLinux", "Machine", "WireJSON"]),
+        host.module("Rendering", ["EPAClient", "Machine", "Terminal"]),
+        host.program(
             "berthd",
             [
                 "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
                 arguments, logging, unixSignals,
             ]),
-        program(
+        host.program("berth", ["EPAClient", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
+
+        // The edge domain.
+        domain.module("Domain"),
+        // Protobuf messages as values of Domain; the generated code is checked in (`make protos`).
+        domain.module("DomainWire", ["Domain", crypto, grpc, grpcProtobuf, protobuf]),
+        domain.module("DomainStore", ["Domain", "Storage", "WireJSON"]),
+        domain.module("DomainRuntime", ["Domain", "Service", logging]),
+        domain.module(
+            "DomainRPC",
+            [
+                "Domain", "DomainWire", "Service", grpc, grpcTransport, logging, nio, nioHPACK, nioHTTP2, nioPosix,
+                nioSSL, nioTLS, protobuf, toml, x509,
+            ]),
+        domain.module("DomainMirror", ["Domain", "DomainRuntime", "Redis", "Service", "WireJSON", logging]),
+        domain.module("DomainView", ["Domain", "Redis", "Terminal", "WireJSON"]),
+        domain.module(
+            "DomainStatus", ["Domain", "DomainRuntime", "WireJSON", hummingbird, httpTypes, logging, nio, nioPosix]),
+        domain.module("DomainSettings", ["Domain", "DomainMirror", "Service", logging, toml]),
+        domain.program(
             "berth-domain",
             [
-                "Domain", "DomainHTTP", "DomainProxy", "DomainRPC", "DomainReader", "DomainSettings", "DomainShell",
-                "DomainStatus", "DomainStore", "DomainView", "DomainWire", "Redis", "Service", "Storage", "Terminal",
-                "WireJSON", arguments, logging, unixSignals,
+                "Domain", "DomainMirror", "DomainRPC", "DomainRuntime", "DomainSettings", "DomainStatus",
+                "DomainStore", "DomainView", "DomainWire", "Redis", "Service", "Storage", "Terminal", "WireJSON",
+                arguments, logging, unixSignals,
             ]),
-        program("berth", ["Client", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
 
-        // Measurement (make bench).
-        program("berth-bench", ["Ledger", "Machine", "Placement"]),
-        program(
+        // Test support, simulations, demo programs, benchmarks.
+        testing.c("CFaultVFS", ["CSQLite"]),
+        testing.c("CTestSupport"),
+        testing.module("TestSupport", ["CLinux", "CTestSupport"]),
+        testing.module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
+        testing.module("DomainSimulation", ["Domain", "DomainMirror"]),
+        testing.program("berth-simulate", ["DomainSimulation", arguments]),
+        testing.program("berth-domain-demo", ["Domain", "DomainPeers", "DomainWire"]),
+        testing.program("berth-bench", ["Ledger", "Machine", "Placement"]),
+        testing.program(
             "berth-domain-bench",
             [
                 "Domain", "DomainRPC", "DomainStore", "DomainWire", "WireJSON",
                 arguments, grpc, grpcTransport, protobuf,
             ]),
 
-        // A node and a controller to try a domain with, for tests and demonstrations.
-        module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
+        // Tests of each plane. A program among the dependencies is only built for them.
+        core.tests("MachineTests", ["Machine", "TestSupport"]),
+        core.tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
 
-        // make demo-domain.
-        program("berth-domain-demo", ["Domain", "DomainPeers", "DomainWire"]),
+        support.tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
+        support.tests("RedisTests", ["Redis", "TestSupport"]),
+        support.tests("WireJSONTests", ["TestSupport", "WireJSON"]),
+        support.tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
 
-        // Whole domains over simulated time (make simulate).
-        module("DomainSimulation", ["Domain", "DomainMirror"]),
-        program("berth-simulate", ["DomainSimulation", arguments]),
-
-        // Test support.
-        .target(name: "CFaultVFS", dependencies: ["CSQLite"]),
-
-        .target(name: "CTestSupport"),
-        module("TestSupport", ["CLinux", "CTestSupport"]),
-        tests("MachineTests", ["Machine", "TestSupport"]),
-        tests("WireJSONTests", ["TestSupport", "WireJSON"]),
-        tests(
+        host.tests(
+            "LedgerStoreTests", ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Storage", "TestSupport"]),
+        host.tests(
             "EPASocketTests",
             [
                 "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service",
-                "TestSupport",
-                "WireJSON", logging,
+                "TestSupport", "WireJSON", logging,
             ]),
-        tests("ClientTests", ["Client", "Machine", "TestSupport"]),
-        .testTarget(
-            name: "RenderingTests", dependencies: ["Client", "Machine", "Rendering", "Terminal", "TestSupport"],
-            exclude: ["Golden"], swiftSettings: strict),
-        tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
-        tests("DomainTests", ["Domain", "DomainSimulation"]),
-        tests(
+        host.tests("EPAClientTests", ["EPAClient", "Machine", "TestSupport"]),
+        host.tests(
+            "RenderingTests", ["EPAClient", "Machine", "Rendering", "Terminal", "TestSupport"], exclude: ["Golden"]),
+        host.tests("BerthdTests", ["TestSupport", "WireJSON", "berthd"]),
+        host.tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
+
+        domain.tests("DomainTests", ["Domain", "DomainSimulation"]),
+        domain.tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),
+        domain.tests(
             "DomainStoreTests",
             ["CFaultVFS", "CSQLite", "Domain", "DomainSimulation", "DomainStore", "Storage", "TestSupport"]),
-        // The process itself; the dependency on the program only has it built.
-        tests(
+        domain.tests("DomainRuntimeTests", ["Domain", "DomainRuntime", "TestSupport", logging]),
+        domain.tests(
+            "DomainRPCTests",
+            [
+                "Domain", "DomainPeers", "DomainRPC", "DomainRuntime", "DomainWire", "Service", "TestSupport", grpc,
+                logging, protobuf,
+            ]),
+        domain.tests(
+            "DomainMirrorTests",
+            ["Domain", "DomainMirror", "DomainRuntime", "DomainSimulation", "Redis", "TestSupport", logging]),
+        domain.tests(
+            "DomainViewTests",
+            ["Domain", "DomainMirror", "DomainView", "Redis", "Terminal", "TestSupport", "WireJSON"]),
+        domain.tests(
+            "DomainStatusTests", ["Domain", "DomainRuntime", "DomainStatus", "TestSupport", "WireJSON", logging]),
+        domain.tests(
+            "DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service", "TestSupport", logging]),
+        domain.tests(
             "BerthDomainTests",
             [
                 "CTestSupport", "Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport",
                 "WireJSON", "berth-domain",
             ]),
-        tests(
-            "DomainViewTests",
-            [
-                "Domain", "DomainMirror", "DomainReader", "DomainView", "Redis", "Terminal", "TestSupport", "WireJSON",
-            ]),
-        tests("DomainMirrorTests", ["Domain", "DomainMirror", "DomainSimulation"]),
-        tests(
-            "DomainProxyTests",
-            [
-                "Domain", "DomainMirror", "DomainProxy", "DomainShell", "DomainSimulation", "Redis", "TestSupport",
-                logging,
-            ]),
-        tests("DomainSettingsTests", ["Domain", "DomainMirror", "DomainSettings", "Service", "TestSupport", logging]),
-        tests("DomainShellTests", ["Domain", "DomainShell", "TestSupport", logging]),
-        tests("DomainStatusTests", ["Domain", "DomainShell", "DomainStatus", "TestSupport", "WireJSON"]),
-        tests("DomainHTTPTests", ["Domain", "DomainHTTP", "DomainShell", "DomainStatus", "TestSupport", logging]),
-        tests("RedisTests", ["Redis", "TestSupport"]),
-        tests("LedgerTests", ["Ledger", "Machine", "Placement", "TestSupport"]),
-        tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
-        tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
-        tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),
-        tests(
-            "DomainRPCTests",
-            [
-                "Domain", "DomainPeers", "DomainRPC", "DomainShell", "DomainWire", "Service", "TestSupport", grpc,
-                logging,
-                protobuf,
-            ]),
-        tests(
-            "LedgerStoreTests",
-            [
-                "CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Storage", "TestSupport",
-            ]),
-        // The process itself; the dependency on the program only has it built.
-        tests("BerthdTests", ["TestSupport", "WireJSON", "berthd"]),
     ],
     swiftLanguageModes: [.v6]
 )

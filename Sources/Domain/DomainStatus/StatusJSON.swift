@@ -1,0 +1,74 @@
+import Domain
+import DomainRuntime
+import WireJSON
+
+/// A report as JSON; `docs/domain.md` shows one.
+public enum StatusJSON {
+    /// One line of JSON.
+    public static func bytes(_ report: StatusReport) -> [UInt8] {
+        let nodes = report.nodes
+        let instances = report.instances
+        let figures = report.figures
+        return JSONWriter.object(capacity: 1024 + 512 * nodes.count + 256 * instances.count) { writer in
+            writer.member("domain", report.domainID)
+            writer.member("version", report.version)
+            writer.member("time_ms", report.time)
+            writer.name("state")
+            writer.object { state in
+                state.member("writable", report.view.failure == nil)
+                if let failure = report.view.failure { state.member("problem", failure) }
+            }
+            if let redis = report.redis { write(redis, &writer) }
+            writer.name("remaining")
+            writer.object { remaining in
+                for (name, count) in figures.remaining { remaining.member(name, count) }
+            }
+            writer.name("nodes")
+            writer.array { array in for node in nodes { write(node, &array) } }
+            writer.name("instances")
+            writer.array { array in for instance in instances { write(instance, &array) } }
+        }
+    }
+
+    private static func write(_ redis: StatusReport.RedisState, _ writer: inout JSONWriter) {
+        writer.name("redis")
+        writer.object { object in
+            object.member("connected", redis.isConnected)
+            if let time = redis.lastSync { object.member("last_sync_ms", time) }
+        }
+    }
+
+    private static func write(_ node: StatusReport.Node, _ writer: inout JSONWriter) {
+        writer.object { object in
+            object.member("id", "\(node.id)")
+            object.member("hostname", node.hostname)
+            object.member("agent_url", node.description.agentURL)
+            object.member("cpus", Int(node.description.capabilities.cpus))
+            object.member("runtimes", node.description.capabilities.runtimes)
+            object.member("ready", node.isReady)
+            object.member("cordoned", node.isCordoned)
+            object.member("instances", node.instances)
+        }
+    }
+
+    private static func write(_ instance: InstanceRecord, _ writer: inout JSONWriter) {
+        writer.object { object in
+            object.member("id", "\(instance.id)")
+            object.member("kind", instance.specification.kind.rawValue)
+            object.member("class", instance.specification.className)
+            object.member("workflow", instance.specification.workflowID)
+            object.name("node")
+            if let node = instance.physical?.node { object.string("\(node)") } else { object.null() }
+        }
+    }
+}
+
+extension DomainFigures {
+    /// What remains to be done until everything is as the controller wants it, by name.
+    var remaining: [(name: String, count: Int)] {
+        [
+            ("nodes_joining", nodes(.joining)), ("instances_waiting", waiting), ("leftovers", leftovers),
+            ("patches_due", patchesDue), ("doubts", doubts), ("departed_nodes", departed),
+        ]
+    }
+}

@@ -1,0 +1,97 @@
+import Domain
+import Redis
+
+/// Reads the mirror of a domain from Redis. Changes nothing, whatever is in there, and never asks for all keys at once.
+public final class DomainReader {
+    /// How many keys are asked for in one go.
+    private static let batch = 512
+
+    private let connection: RedisConnection
+
+    /// Reads through a connection.
+    public init(_ connection: RedisConnection) { self.connection = connection }
+
+    /// Reads these parts of the domain. Entries that cannot be read are noted in its problems; those that go meanwhile are left
+    /// out.
+    ///
+    /// - Throws: `RedisError` where Redis cannot be asked.
+    public func read(_ parts: Set<DomainPart>) throws(RedisError) -> DomainView {
+        var view = DomainView()
+        var keys: [(name: String, key: MirrorKey)] = []
+        for name in try scan() {
+            do throws(MirrorProblem) {
+                guard let key = try MirrorKey.read(name) else { continue }
+                view.noteKey()
+                if parts.contains(key.part) { keys.append((name, key)) }
+            } catch { view.note(error) }
+        }
+        while !keys.isEmpty {
+            try fetch(Array(keys.prefix(Self.batch)), into: &view)
+            keys.removeFirst(min(Self.batch, keys.count))
+        }
+        return view
+    }
+
+    /// Adds the series of these components, and nothing else, from `time` on (the lists of the seed's schema whole).
+    ///
+    /// - Parameter time: seconds since 1970.
+    /// - Throws: `RedisError` where Redis cannot be asked.
+    public func add(
+        _ metrics: [PerformanceSamples.Metric], of components: Set<ComponentID>, since time: Double,
+        to view: inout DomainView
+    ) throws(RedisError) {
+        for component in components.sorted() {
+            for metric in metrics {
+                let name = "performance:\(component):\(metric.rawValue)"
+                let found = try connection.send(["ZRANGEBYSCORE", name, "\(time)", "+inf"]).texts
+                let key = MirrorKey.series(SeriesID(component: component, name: metric.rawValue))
+                if !found.isEmpty { view.take(key, .members(found), from: name) }
+            }
+            let name = "performance:\(PerformanceSamples.Metric.execution.rawValue):\(component)"
+            let found = try connection.send(["LRANGE", name, "0", "-1"]).texts
+            if !found.isEmpty { view.take(.executionsAlias(component), .elements(found), from: name) }
+        }
+    }
+
+    /// The keys that may be the mirror's, each once, sorted: so today's keys come before those of the seed that say the same.
+    private func scan() throws(RedisError) -> [String] {
+        var names: Set<String> = []
+        var cursor = "0"
+        repeat {
+            let reply = try connection.send(["SCAN", cursor, "MATCH", MirrorKey.pattern, "COUNT", "1000"])
+            guard let parts = reply.array, parts.count == 2, let next = parts[0].text else {
+                throw .refused("an answer to SCAN that is none")
+            }
+            names.formUnion(parts[1].texts)
+            cursor = next
+        } while cursor != "0"
+        return names.sorted()
+    }
+
+    private func fetch(
+        _ keys: [(name: String, key: MirrorKey)], into view: inout DomainView
+    ) throws(RedisError) {
+        let types = try connection.send(all: keys.map { ["TYPE", $0.name] }).map { $0.text ?? "" }
+        var asked: [(name: String, key: MirrorKey, command: [String])] = []
+        for ((name, key), type) in zip(keys, types) {
+            switch type {
+            case "string": asked.append((name, key, ["GET", name]))
+            case "zset" where key.part == .health: asked.append((name, key, ["ZREVRANGE", name, "0", "0"]))
+            case "zset": asked.append((name, key, ["ZRANGE", name, "0", "-1"]))
+            case "list": asked.append((name, key, ["LRANGE", name, "0", "-1"]))
+            case "none": break
+            default: view.note(MirrorProblem(name, "a \(type) in Redis is nothing that a mirror writes"))
+            }
+        }
+        for (item, reply) in zip(asked, try connection.send(all: asked.map(\.command))) {
+            switch reply {
+            case .text(let text): view.take(item.key, .text(text), from: item.name)
+            case .array where item.command[0] == "LRANGE":
+                view.take(item.key, .elements(reply.texts), from: item.name)
+            case .array where !reply.texts.isEmpty: view.take(item.key, .members(reply.texts), from: item.name)
+            case .error(let reason): view.note(MirrorProblem(item.name, reason))
+            case .array, .null, .integer: break
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+import Domain
+import DomainStatus
+import DomainMirror
+import DomainRPC
+import DomainSettings
+import DomainRuntime
+import DomainStore
+import DomainWire
+import Glibc
+import Logging
+import Redis
+import Service
+import Storage
+import UnixSignals
+
+/// A serving `berth-domain`: configuration, lock, state, domain, sockets, put together in the one right order.
+struct DomainProcess {
+    let configFile: String
+    let stateDirectory: String?
+
+    func run() async throws {
+        let filter = LogFilter(getenv("RUST_LOG").map { String(cString: $0) })
+        let log = Logger(label: "berth-domain") { _ in LineLogHandler(sink: .standardError, level: filter.level) }
+        if !filter.unknown.isEmpty {
+            log.warning(
+                "RUST_LOG has what is no level: error, warn, notice, info, debug, trace and off are",
+                metadata: ["ignored": "\(filter.unknown.joined(separator: ","))"])
+        }
+        let (configuration, tls) = try settings(log)
+        var settings = DomainServer.Settings(
+            orchestratorURL: try url(configuration.orchestratorURL, "general.orchestrator_url"),
+            nodeRegisterURL: try url(configuration.nodeRegisterURL, "general.node_register_url"))
+        settings.tls = tls.server
+        settings.controllerNames = Set(configuration.controllerNames)
+        guard settings.controllerNames.isEmpty || tls.server?.clientAuthority != nil else {
+            printError(
+                "\(configFile): general.controller_names: without server_ca_path in tls_config.toml nobody has to show a "
+                    + "certificate")
+            throw Status.configuration
+        }
+        settings.messageLimit = configuration.messageLimit
+        for (key, url) in [
+            ("general.orchestrator_url", settings.orchestratorURL),
+            ("general.node_register_url", settings.nodeRegisterURL),
+        ] {
+            try check(url, key, isSecure: tls.server != nil, log)
+        }
+        var options = configuration.options
+        options.orchestratorURL = try announced(configuration, settings.orchestratorURL, log)
+        let face = StatusFace(
+            configuration: configuration,
+            url: configuration.statusURL.isEmpty ? nil : try url(configuration.statusURL, "general.status_url"))
+
+        signal(SIGPIPE, SIG_IGN)
+        // Signals are taken from here on, so that none that comes early is lost.
+        let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint])
+        let folder = try stateFolder(of: options.domainID)
+        let lock = try takeLock(folder)
+        let (store, records) = try openStore(folder, log)
+        guard records.domainID.isEmpty || records.domainID == options.domainID else {
+            printError(
+                "\(folder) has the state of the domain \(records.domainID.debugDescription), and general.domain_id in "
+                    + "\(configFile) is \(options.domainID.debugDescription): give --state-dir another folder")
+            throw Status.configuration
+        }
+        let code = store.code
+        let outside = try Outside(
+            controller: try url(configuration.domainRegisterURL, "general.domain_register_url"), tls: tls.client,
+            messageLimit: configuration.messageLimit)
+        let proxy = try proxy(configuration, log)
+        let shell = DomainRuntime(
+            records: records, options: options, keeper: StoreKeeper(store), outside: outside, follower: proxy,
+            callDeadline: .seconds(configuration.callDeadline), logger: log)
+        var status: StatusServer?
+        let server: DomainServer
+        do {
+            status = try await face.start(shell, proxy, log)
+            server = try DomainServer(
+                ServedDomain(shell: shell, hosts: AgentHosts(configuration.agentHosts), code: code), settings: settings,
+                logger: log)
+        } catch {
+            // Nobody was called yet: another orchestrator, which may serve at that address, knows nothing of this one.
+            await status?.stop()
+            printError("\(error)")
+            throw Status.noAddress
+        }
+        try shell.begin()
+        try proxy?.start(from: records) { shell.intent($0, answer: $1) }
+        log.notice(
+            "serving",
+            metadata: [
+                "domain": "\(options.domainID)", "orchestrator": "\(configuration.orchestratorURL)",
+                "nodes": "\(configuration.nodeRegisterURL)", "announced": "\(options.orchestratorURL)",
+                "state": "\(folder)", "instances": "\(records.instances.count)",
+            ])
+        let notifier = SystemdNotifier(environment: processEnvironment())
+        notifier.ready(status: "Serving domain \(options.domainID)")
+        let hasFailed = await wait(for: signals, server, log)
+        notifier.stopping()
+        shell.holdLeases()
+        // Requests under way may end; after a while who still waits is refused, and sent away with an answer.
+        let refusal = Task {
+            try await Task.sleep(for: .seconds(4))
+            shell.stop()
+        }
+        await server.stop(within: .seconds(8))
+        refusal.cancel()
+        await status?.stop()
+        shell.stop()
+        // After the shell, which has told it of all that became of intents.
+        proxy?.stop()
+        outside.close()
+        withExtendedLifetime(lock) {}
+        log.notice("stopped")
+        if hasFailed { throw Status.noAddress }
+    }
+
+    /// Waits until a signal comes or the server ends by itself.
+    ///
+    /// - Returns: whether the latter.
+    private func wait(for signals: UnixSignalsSequence, _ server: DomainServer, _ log: Logger) async -> Bool {
+        let (ends, end) = AsyncStream<Bool>.makeStream()
+        Task {
+            for await _ in signals { end.yield(false) }
+        }
+        Task {
+            do { try await server.waitUntilStopped() } catch {
+                log.critical("the server has ended", metadata: ["reason": "\(error)"])
+            }
+            end.yield(true)
+        }
+        for await hasFailed in ends { return hasFailed }
+        return false
+    }
+
+    // MARK: - Parts
+
+    private func settings(_ log: Logger) throws -> (OrchestratorConfiguration, TLSSettings) {
+        do {
+            let configuration = try OrchestratorConfiguration(toml: readText(configFile), file: configFile)
+            for warning in configuration.warnings { log.warning("\(warning)") }
+            let tls = try TLSSettings(file: "tls_config.toml")
+            for warning in try tls.warnings(at: time(nil)) {
+                log.warning("a certificate will be refused by others", metadata: ["tls_config.toml": "\(warning)"])
+            }
+            return (configuration, tls)
+        } catch {
+            printError("\(error)")
+            throw Status.configuration
+        }
+    }
+
+    private func url(_ text: String, _ key: String) throws -> ServiceURL {
+        do { return try ServiceURL(text) } catch {
+            printError("\(configFile): \(key): \(error.reason)")
+            throw Status.configuration
+        }
+    }
+
+    /// A scheme that cannot be served ends the program; one that is not what is served is told.
+    private func check(_ url: ServiceURL, _ key: String, isSecure: Bool, _ log: Logger) throws {
+        let problem: String? =
+            switch url.scheme {
+            case .coap: "CoAP is not supported; give http or https"
+            case .https where !isSecure: "https needs server_cert_path and server_key_path in tls_config.toml"
+            case .http, .https: nil
+            }
+        if let problem {
+            printError("\(configFile): \(key): \(problem)")
+            throw Status.configuration
+        }
+        if url.port == 0 {
+            log.warning("any port that is free is taken: others have to be told which", metadata: ["\(key)": "\(url)"])
+        }
+        if url.scheme == .http, isSecure {
+            log.warning(
+                "TLS is spoken here, as tls_config.toml has a certificate: https is meant",
+                metadata: ["\(key)": "\(url)"])
+        }
+    }
+
+    private func announced(
+        _ configuration: OrchestratorConfiguration, _ served: ServiceURL, _ log: Logger
+    ) throws -> String {
+        guard configuration.announcedURL.isEmpty else {
+            let announced = try url(configuration.announcedURL, "general.orchestrator_url_announced")
+            if ["0.0.0.0", "::"].contains(announced.bareHost) || announced.port == 0 {
+                log.warning(
+                    "no controller on another host can call this address: give the host's own",
+                    metadata: ["general.orchestrator_url_announced": "\(announced)"])
+            }
+            if announced.scheme != served.scheme {
+                log.warning(
+                    "the controller is told another scheme than is served",
+                    metadata: [
+                        "general.orchestrator_url": "\(served)", "general.orchestrator_url_announced": "\(announced)",
+                    ])
+            }
+            return configuration.announcedURL
+        }
+        guard let host = HostAddress.first else {
+            log.error("the host has no address to announce: give general.orchestrator_url_announced")
+            return ""
+        }
+        return "\(served.scheme.rawValue)://\(host):\(served.port)"
+    }
+
+    private func proxy(_ configuration: OrchestratorConfiguration, _ log: Logger) throws -> DomainProxy? {
+        guard configuration.proxyType == .redis else { return nil }
+        do throws(RedisError) {
+            return DomainProxy(
+                DomainProxy.Settings(configuration, address: try RedisAddress(configuration.redisURL)), logger: log)
+        } catch {
+            printError("\(configFile): proxy.redis_url: \(error)")
+            throw Status.configuration
+        }
+    }
+
+    private func stateFolder(of domainID: String) throws -> String {
+        if let stateDirectory {
+            guard !stateDirectory.isEmpty else {
+                printError("--state-dir names no folder")
+                throw Status.usage
+            }
+            return stateDirectory
+        }
+        guard !domainID.contains("/"), domainID != ".", domainID != ".." else {
+            printError(
+                "\(configFile): general.domain_id: \(domainID.debugDescription) is no name of a folder; give --state-dir"
+            )
+            throw Status.configuration
+        }
+        return "/var/lib/berth/domain/\(domainID)"
+    }
+
+    private func takeLock(_ folder: String) throws -> StoreLock {
+        do throws(SystemError) { try makeFolders(above: folder) } catch {
+            printError("the state folder: \(error); --state-dir names another one")
+            throw Status.inputOutput
+        }
+        do { return try StoreLock(folder: folder) } catch {
+            printError("\(error)")
+            if case .locked = error.reason { throw Status.running }
+            throw Status.inputOutput
+        }
+    }
+
+    private func openStore(_ folder: String, _ log: Logger) throws -> (DomainStore, DomainRecords) {
+        let opened: DomainStore.Opened
+        do {
+            opened = try DomainStore.open(folder: folder, digest: BinaryInterner.digest) { log.error("\($0)") }
+        } catch {
+            printError("\(error)")
+            throw Status.inputOutput
+        }
+        switch opened {
+        case .ready(let store, let records):
+            if let reason = store.failure {
+                log.error(
+                    "the state cannot be written: nothing is started until it can", metadata: ["reason": "\(reason)"])
+            }
+            return (store, records)
+        case .untrusted(let reason):
+            printError(
+                "the stored state cannot be trusted: \(reason). Nothing was changed: put a copy of the folder \(folder) back, or "
+                    + "move it away to begin with nothing; the controller must then deploy anew")
+            throw Status.untrusted
+        }
+    }
+}

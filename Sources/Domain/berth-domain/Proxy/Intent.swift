@@ -1,0 +1,109 @@
+import ArgumentParser
+import Domain
+import DomainView
+import Redis
+import Terminal
+
+/// `proxy intent`.
+struct Intent: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Ask the domain for something.", subcommands: [Migrate.self, Cordon.self, Uncordon.self])
+
+    /// Whether it waits for what becomes of it.
+    struct Options: ParsableArguments {
+        @Flag(help: "Wait until the domain has carried it out or declined it (not in proxy_cli).")
+        var wait = false
+        @Option(help: ArgumentHelp("How long to wait.", valueName: "seconds"))
+        var timeout = 30.0
+
+        func validate() throws {
+            guard timeout > 0, timeout <= 86_400 else {
+                throw ValidationError("--timeout: expected a number of seconds above 0 and at most 86400")
+            }
+        }
+
+        func send(_ request: IntentRequest, _ connection: RedisConnection) async throws {
+            do {
+                let queue = IntentQueue(connection)
+                try queue.send(request)
+                if wait { try await wait(for: request, queue) }
+            } catch let error as RedisError { throw fail("\(error)", Status.noAddress) }
+        }
+
+        private func wait(for request: IntentRequest, _ queue: IntentQueue) async throws {
+            let clock = ContinuousClock()
+            let end = clock.now + .seconds(timeout)
+            var isTaken = false
+            while true {
+                switch try queue.outcome(of: request) {
+                case let outcome? where outcome.status == .done: return try ProxyOutput.write("done\n")
+                case let outcome? where outcome.status == .declined:
+                    throw fail("declined: \(outcome.reason)", Status.refused)
+                case nil: break
+                case _?: isTaken = true
+                }
+                guard clock.now < end else {
+                    throw fail(
+                        isTaken
+                            ? "not finished within \(timeout) s: the domain goes on with it"
+                            : "not taken within \(timeout) s: it waits for an orchestrator with this Redis as its proxy",
+                        Status.running)
+                }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    struct Migrate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Ask for a function or resource to be moved to the first of these nodes that can take it.")
+        @OptionGroup var options: ProxyOptions
+        @OptionGroup var intent: Options
+        @Argument(help: "The logical id of the function or resource.")
+        var instance: String
+        @Argument(
+            help: "The node, by its UUID or as the other commands print it; more than one in the order of preference.")
+        var node: [String]
+
+        func run() async throws {
+            let connection = try options.connect()
+            let view = try options.read([.instances, .nodes, .status], DomainReader(connection))
+            let request = try looking { () throws(LookupError) in
+                var nodes: [NodeID] = []
+                for name in node { nodes.append(try view.node(called: name)) }
+                return IntentRequest.migrate(try view.instance(instance).id, to: nodes)
+            }
+            try await intent.send(request, connection)
+        }
+    }
+
+    struct Cordon: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Ask for a node to be given nothing new; what runs there stays.")
+        @OptionGroup var options: ProxyOptions
+        @OptionGroup var intent: Options
+        @Argument(help: "The node, by its UUID or as the other commands print it.")
+        var node: String
+
+        func run() async throws { try await Intent.cordon(node, true, options, intent) }
+    }
+
+    struct Uncordon: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Ask for a node to be given new things again.")
+        @OptionGroup var options: ProxyOptions
+        @OptionGroup var intent: Options
+        @Argument(help: "The node, by its UUID or as the other commands print it.")
+        var node: String
+
+        func run() async throws { try await Intent.cordon(node, false, options, intent) }
+    }
+
+    private static func cordon(
+        _ name: String, _ isCordoned: Bool, _ options: ProxyOptions, _ intent: Options
+    ) async throws {
+        let connection = try options.connect()
+        let view = try options.read([.nodes, .status], DomainReader(connection))
+        let node = try looking { () throws(LookupError) in try view.node(called: name) }
+        try await intent.send(.cordon(node, isCordoned), connection)
+    }
+}

@@ -1,0 +1,65 @@
+import EPAClient
+import Machine
+import Terminal
+
+/// What each CPU of a machine is used for, and the marks for it.
+struct Holdings {
+    /// What a CPU is used for.
+    enum Use: Equatable {
+        /// Held by the holder of this position.
+        case held(Int)
+        /// Held by several at once, which must not be.
+        case contested
+        /// Isolated, and held by nobody.
+        case free
+        /// Not isolated.
+        case housekeeping
+        /// Does not run, whoever may hold it.
+        case offline
+    }
+
+    /// The holders, in the order of their marks; empty without an answer of the daemon.
+    let allocations: [Allocation]
+    private let machine: Machine
+    private var holders: [Int: Int] = [:]
+    /// CPUs that several hold.
+    private(set) var contested = CPUSet()
+    /// CPUs that anybody holds.
+    private(set) var held = CPUSet()
+
+    init(_ machine: Machine, _ list: AllocationList?) {
+        self.machine = machine
+        allocations = list?.allocations ?? []
+        for (position, allocation) in allocations.enumerated() {
+            contested.formUnion(allocation.cpus.intersection(held))
+            held.formUnion(allocation.cpus)
+            for cpu in allocation.cpus { holders[cpu] = position }
+        }
+    }
+
+    /// Isolated CPUs that run and that nobody holds.
+    var free: CPUSet { machine.isolated.intersection(machine.online).subtracting(held) }
+    /// CPUs that run and are neither isolated nor held.
+    var housekeeping: CPUSet { machine.online.subtracting(machine.isolated).subtracting(held) }
+
+    func use(of cpu: Int) -> Use {
+        if !machine.online.contains(cpu) { return .offline }
+        if contested.contains(cpu) { return .contested }
+        if let holder = holders[cpu] { return .held(holder) }
+        return machine.isolated.contains(cpu) ? .free : .housekeeping
+    }
+
+    private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwyz")
+
+    /// The character for a use, and its colour. Beyond the letters all holders have `*`; `x` is no letter of a holder.
+    static func mark(_ use: Use) -> (Character, Paint) {
+        switch use {
+        case .held(let position):
+            (position < letters.count ? letters[position] : "*", .holder(position))
+        case .contested: ("!", .warning)
+        case .free: (".", .free)
+        case .housekeeping: ("-", .housekeeping)
+        case .offline: ("x", .offline)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import EPAClient
+import Machine
+import Terminal
+
+/// One sentence about what a command changed.
+public enum Sentences {
+    /// After `allocate`.
+    public static func granted(_ grant: CoreGrant) -> String {
+        holds(grant.service, grant.cpus.list, grant.count, "automatic", grant.remaining, grant.available)
+    }
+
+    /// After `percent`.
+    public static func granted(_ grant: PercentGrant) -> String {
+        holds(grant.service, grant.cpus.list, grant.count, "automatic", grant.remaining, grant.available)
+    }
+
+    /// After `numa`.
+    public static func granted(_ grant: NodeGrant) -> String {
+        holds(
+            grant.service, grant.cpus.list, grant.cpus.count, "explicit, node \(grant.node)", grant.remaining,
+            grant.available)
+    }
+
+    /// After `release`.
+    ///
+    /// - Parameter cpus: what the service held before; nil where that is not known.
+    public static func released(_ grant: CoreGrant, _ cpus: CPUSet?) -> String {
+        released(grant.service, cpus, "", grant.remaining, grant.available)
+    }
+
+    /// After `release --node`.
+    ///
+    /// - Parameter cpus: what the service held of the node before; nil where that is not known.
+    public static func released(_ grant: NodeGrant, _ cpus: CPUSet?) -> String {
+        released(grant.service, cpus, " of node \(grant.node)", grant.remaining, grant.available)
+    }
+
+    /// After `release --hugepages`, for each booking.
+    ///
+    /// - Parameter pages: how many pages were booked.
+    public static func released(_ booking: PageBooking, pages: Int) -> String {
+        "\(Printable.name(booking.service)) gave back \(pages) x \(Quantity.pageSize(kilobytes: booking.sizeKB)) "
+            + "on node \(booking.node)"
+    }
+
+    private static func released(
+        _ service: String, _ cpus: CPUSet?, _ place: String, _ remaining: Int, _ available: Int
+    ) -> String {
+        let name = Printable.name(service)
+        let what =
+            switch cpus {
+            case nil: "holds no CPUs\(place)"
+            case let cpus? where cpus.isEmpty: "held no CPUs\(place)"
+            case let cpus?: "gave back CPUs \(cpus.list)\(place) (\(cpus.count))"
+            }
+        return "\(name) \(what); \(free(remaining, available))"
+    }
+
+    /// After `hugepages`.
+    public static func booked(_ booking: PageBooking) -> String {
+        let pages = "\(Quantity.pageSize(kilobytes: booking.sizeKB)) pages on node \(booking.node)"
+        let name = Printable.name(booking.service)
+        return booking.requested < 0
+            ? "\(name): no \(pages) booked (\(Printable.text(booking.message)))"
+            : "\(name): \(booking.requested) \(pages) booked"
+    }
+
+    private static func holds(
+        _ service: String, _ cpus: String, _ count: Int, _ kind: String, _ remaining: Int, _ available: Int
+    ) -> String {
+        "\(Printable.name(service)) holds CPUs \(cpus) (\(count), \(kind)); \(free(remaining, available))"
+    }
+
+    private static func free(_ remaining: Int, _ available: Int) -> String { "\(remaining) of \(available) free" }
+}

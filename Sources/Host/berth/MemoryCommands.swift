@@ -1,0 +1,73 @@
+import ArgumentParser
+import EPAClient
+import Rendering
+
+/// `berth memory`.
+struct Memory: SocketCommand {
+    static let configuration = CommandConfiguration(abstract: "List pools and bookings of huge pages.")
+    @OptionGroup var daemon: SocketOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws { try perform(GetMemoryInfo()) { Tables.memory($0, style: $1) } }
+}
+
+/// A page size given as `2M`, `1G`, `64K` or a number of kB.
+struct PageSize: ExpressibleByArgument {
+    let kilobytes: Int
+
+    init?(argument: String) {
+        var text = argument.uppercased()[...]
+        for suffix in ["IB", "B"] where text.hasSuffix(suffix) {
+            text = text.dropLast(suffix.count)
+            break
+        }
+        let factors: [Character: Int] = ["K": 1, "M": 1 << 10, "G": 1 << 20]
+        var factor = 1
+        if let letter = text.last, let found = factors[letter] {
+            factor = found
+            text = text.dropLast()
+        }
+        guard let number = Int(text), number > 0 else { return nil }
+        let (kilobytes, isTooLarge) = number.multipliedReportingOverflow(by: factor)
+        guard !isTooLarge else { return nil }
+        self.kilobytes = kilobytes
+    }
+}
+
+/// `berth hugepages`.
+struct HugePages: SocketCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hugepages",
+        abstract: "Book huge pages of one size on one node for a service.",
+        discussion:
+            "Replaces the service's earlier booking of this size on this node. The daemon keeps the books only: "
+            + "the service itself maps the pages.")
+    @Argument(help: "The service's name.") var service: String
+    @Argument(help: "How many pages; 0 removes the booking.") var count: Int?
+    @Option(help: "The NUMA node's number.") var node: Int
+    @Option(help: "The size of a page: 2M, 1G, or a number of kB.") var size: PageSize
+    @Flag(help: "Remove the booking.") var remove = false
+    @OptionGroup var daemon: SocketOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        try checkName(service)
+        guard node >= 0 else { throw ValidationError("--node: expected 0 or more") }
+        if remove, let count, count != 0 {
+            throw ValidationError("COUNT: leave it out with --remove, which removes the whole booking")
+        }
+        if !remove {
+            guard let count else { throw ValidationError("COUNT: expected a number of pages, or --remove") }
+            guard count >= 0 else { throw ValidationError("COUNT: expected 0 or more") }
+        }
+    }
+
+    func run() throws {
+        let pages = remove ? 0 : count ?? 0
+        let action =
+            pages == 0
+            ? AllocateHugePages.remove(service: service, node: node, sizeKB: size.kilobytes)
+            : AllocateHugePages(service: service, count: pages, node: node, sizeKB: size.kilobytes)
+        try perform(action, Sentences.booked)
+    }
+}

@@ -1,0 +1,80 @@
+import ArgumentParser
+import EPAClient
+import Glibc
+import Rendering
+import Terminal
+
+/// When colours are used.
+enum ColourChoice: String, ExpressibleByArgument, CaseIterable {
+    case auto, always, never
+}
+
+/// What every subcommand knows.
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "Print one JSON document on standard output.")
+    var json = false
+    @Option(
+        help: ArgumentHelp("Colours: auto (on a terminal, unless NO_COLOR is set), always, never.", valueName: "when"))
+    var color = ColourChoice.auto
+
+    /// What the place can show that the output goes to.
+    var style: Style {
+        let environment = processEnvironment()
+        func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        let isTerminal = isatty(STDOUT_FILENO) != 0
+        let mayColour = isTerminal && variable("NO_COLOR") == nil && variable("TERM") != "dumb"
+        let locale = (variable("LC_ALL") ?? variable("LC_CTYPE") ?? variable("LANG") ?? "").uppercased()
+        return Style(
+            usesColour: color == .always || (color == .auto && mayColour),
+            usesUnicode: isTerminal && (locale.contains("UTF-8") || locale.contains("UTF8")),
+            width: variable("COLUMNS").flatMap(Int.init).flatMap { $0 > 0 ? min($0, 10_000) : nil }
+                ?? Self.terminalWidth() ?? 80,
+            isTerminal: isTerminal)
+    }
+
+    private static func terminalWidth() -> Int? {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        return Int(size.ws_col)
+    }
+
+    /// Writes a document or the lines for a person.
+    func show(json document: @autoclosure () -> [UInt8], _ lines: (Style) -> [StyledText]) throws {
+        if json { return try Output.write(json: document()) }
+        let style = style
+        try Output.write(lines(style).rendered(style))
+    }
+}
+
+/// How the daemon is reached.
+struct SocketOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"))
+    var socket: String?
+    @Option(help: ArgumentHelp("How long to wait for an answer.", valueName: "seconds"))
+    var timeout = 10.0
+
+    func validate() throws {
+        guard timeout > 0, timeout <= 86_400 else {
+            throw ValidationError("--timeout: expected a number of seconds above 0 and at most 86400")
+        }
+    }
+
+    /// The path that is used.
+    var path: String {
+        SocketPath.resolve(given: socket, environment: processEnvironment()) { access($0, F_OK) == 0 }
+    }
+
+    var client: EPAClient { EPAClient(socket: path, timeout: timeout) }
+}
+
+/// The environment as a dictionary.
+func processEnvironment() -> [String: String] {
+    var result: [String: String] = [:]
+    var entry = environ
+    while let text = entry.pointee {
+        let pair = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        if pair.count == 2 { result[String(pair[0])] = String(pair[1]) }
+        entry += 1
+    }
+    return result
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import EPAClient
+import Machine
+import Rendering
+import Terminal
+import WireJSON
+
+/// `berth release`.
+struct Release: SocketCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Take back a service's CPUs and, when asked, its huge pages.",
+        discussion: """
+            Succeeds too where the service holds nothing. With --hugepages --json the document is \
+            {"cores": reply, "hugepages": [reply, …]}.
+            """)
+    @Argument(help: "The service's name.") var service: String
+    @Option(help: "Only what it holds of this NUMA node.") var node: Int?
+    @Flag(help: "Its bookings of huge pages too.") var hugepages = false
+    @OptionGroup var daemon: SocketOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        try checkName(service)
+        if let node, node < 0 { throw ValidationError("--node: expected 0 or more") }
+    }
+
+    /// What the service holds; nil where the daemon does not tell: with nothing isolated it lists nothing.
+    private func held() throws -> CPUSet? {
+        let list = try ask(ListAllocations()).reply
+        guard list.available > 0 else { return nil }
+        let own = list.allocations.filter { $0.service.utf8.elementsEqual(service.utf8) }
+        return own.reduce(CPUSet()) { $0.union($1.cpus) }
+    }
+
+    func run() throws {
+        // Asked for people only: the replies do not tell what was released.
+        let before = output.json ? nil : try held()
+        let json: [UInt8]
+        var sentences: [String]
+        if let node {
+            let answer = try ask(AllocateNodeCores.release(service: service, node: node))
+            (json, sentences) = (answer.json, [])
+            let released = try before.flatMap { before in try held().map { before.subtracting($0) } }
+            sentences = [Sentences.released(answer.reply, released)]
+        } else {
+            let answer = try ask(AllocateCores.release(service: service))
+            (json, sentences) = (answer.json, [Sentences.released(answer.reply, before)])
+        }
+        guard hugepages else { return try output.show(json: json) { _ in sentences.map { StyledText($0) } } }
+        var removals: [[UInt8]] = []
+        for memory in try ask(GetMemoryInfo()).reply.nodes where node == nil || node == memory.id {
+            for booking in memory.bookings where booking.service.utf8.elementsEqual(service.utf8) {
+                let answer = try ask(
+                    AllocateHugePages.remove(service: service, node: memory.id, sizeKB: booking.sizeKB))
+                removals.append(answer.json)
+                sentences.append(Sentences.released(answer.reply, pages: booking.count))
+            }
+        }
+        let document = JSONWriter.object { writer in
+            writer.name("cores")
+            writer.value(JSONValue(scanned: json[...]))
+            writer.name("hugepages")
+            writer.array { for reply in removals { $0.value(JSONValue(scanned: reply[...])) } }
+        }
+        try output.show(json: document) { _ in sentences.map { StyledText($0) } }
+    }
+}

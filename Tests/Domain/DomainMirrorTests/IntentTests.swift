@@ -1,0 +1,147 @@
+import Domain
+import DomainMirror
+import Redis
+import TestSupport
+import Testing
+
+/// Sections 4.11 and 5.4 of the domain specification.
+@Suite(.enabled(if: RedisServer.isInstalled, "there is no redis-server"))
+struct IntentTests {
+    private let node = NodeID.test(1)
+    private let instance = LogicalID.test(1)
+
+    private func push(_ site: ProxySite, _ intents: [(String, String?)]) throws {
+        let redis = try site.redis()
+        for (name, value) in intents { if let value { try redis.send(["SET", name, value]) } }
+        try redis.send(["RPUSH", "intents"] + intents.map(\.0))
+    }
+
+    private func isDrained(_ site: ProxySite) throws -> Bool {
+        try site.redis().send(["EXISTS", "intents"]) == .integer(0)
+    }
+
+    @Test("intents are carried out in the order of the list, and their outcomes can be read")
+    func outcomes() async throws {
+        let site = try ProxySite()
+        defer { site.proxy.stop() }
+        let move = Intent.migrate(instance, to: [.test(2), .test(3)])
+        site.decline(move, DomainRefusal("no valid node found", detail: "none can take it"))
+        try push(
+            site,
+            [
+                ("intent:migrate:\(instance)", "\(NodeID.test(2)),,\(NodeID.test(3))"),
+                ("intent:cordon:\(node)", "yes"),
+                ("intent:cordon:\(NodeID.test(2))", "no"),
+            ])
+        let cordons = [Intent.cordon(node, true), .cordon(.test(2), false)]
+        #expect(try await eventually { site.intents == [move] + cordons })
+        func result(_ key: String) throws -> String { try site.get("intent:result:\(key)") ?? "" }
+        #expect(try await eventually { try result("cordon:\(node)").hasPrefix(#"{"status":"done","time":1"#) })
+        #expect(
+            try result("migrate:\(instance)").hasPrefix(
+                #"{"status":"declined","reason":"no valid node found: none can take it","time":1"#))
+        #expect(try site.get("intent:migrate:\(instance)") == nil)
+        #expect(try isDrained(site))
+        let time = try site.redis().send(["TTL", "intent:result:cordon:\(node)"]).integer ?? 0
+        #expect(time > 0)
+    }
+
+    @Test(
+        "X13: a cordon intent that says neither yes nor no is dropped with its reason, and the others of the batch run")
+    func badValue() async throws {
+        let site = try ProxySite()
+        defer { site.proxy.stop() }
+        try push(
+            site,
+            [
+                ("intent:cordon:\(node)", "maybe"), ("intent:migrate:\(instance)", "\(node),nonsense"),
+                ("intent:migrate:nonsense", "\(node)"), ("intent:migrate:\(LogicalID.test(2))", ","),
+                ("intent:cordon:\(NodeID.test(2))", "yes"),
+            ])
+        #expect(try await eventually { try site.intents == [.cordon(.test(2), true)] && isDrained(site) })
+        #expect(
+            try await eventually {
+                try site.get("intent:result:cordon:\(node)")?.contains("yes or no, not maybe") == true
+            })
+        #expect(try site.get("intent:result:migrate:\(instance)")?.contains("nonsense is no node id") == true)
+    }
+
+    @Test("W15: names in the list that are no intents are dropped, and what they name is left alone")
+    func foreign() async throws {
+        let site = try ProxySite()
+        defer { site.proxy.stop() }
+        let names = ["session:1", "intent:result:x", "intent:cordon:a:b", "intent:other:\(node)", "intents2", ""]
+        try push(site, names.map { ($0, "theirs") } + [("intent:cordon:\(node)", "yes")])
+        #expect(try await eventually { try site.intents == [.cordon(node, true)] && isDrained(site) })
+        for name in names { #expect(try site.get(name) == "theirs", "\(name)") }
+    }
+
+    @Test("one that was pushed twice runs once, with the value it had last")
+    func twice() async throws {
+        let server = try RedisServer()
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        try redis.send(["SET", "intent:cordon:\(node)", "no"])
+        try redis.send(["RPUSH", "intents", "intent:cordon:\(node)"])
+        try redis.send(["SET", "intent:cordon:\(node)", "yes"])
+        try redis.send(["RPUSH", "intents", "intent:cordon:\(node)"])
+        let site = try ProxySite(server: server)
+        defer { site.proxy.stop() }
+        #expect(try await eventually { try site.intents == [.cordon(node, true)] && isDrained(site) })
+        #expect(try await eventually { try site.get("intent:result:cordon:\(node)")?.contains("done") == true })
+    }
+
+    @Test("a thousand at once are all taken")
+    func many() async throws {
+        let site = try ProxySite()
+        defer { site.proxy.stop() }
+        let nodes = (1...1_000).map { NodeID.test($0) }
+        try push(site, nodes.map { ("intent:cordon:\($0)", "yes") })
+        #expect(try await eventually { site.intents == nodes.map { .cordon($0, true) } })
+    }
+
+    @Test("a domain that finds another's name in the database takes none of its intents")
+    func otherDomain() async throws {
+        let site = try ProxySite()
+        defer { site.proxy.stop() }
+        #expect(try await eventually { try site.get("domain_info:domain_id") == "my-domain" })
+        try site.redis().send(["SET", "domain_info:domain_id", "other"])
+        try push(site, [("intent:cordon:\(node)", "yes")])
+        try await Task.sleep(for: .seconds(2))
+        #expect(site.intents.isEmpty)
+        #expect(try site.get("domain_info:domain_id") == "other")
+        #expect(try site.get("intent:cordon:\(node)") == "yes")
+    }
+
+    @Test("a list of another type harms nothing else")
+    func otherType() async throws {
+        let server = try RedisServer()
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        try redis.send(["SET", "intents", "theirs"])
+        let site = try ProxySite(server: server)
+        defer { site.proxy.stop() }
+        try await Task.sleep(for: .seconds(1))
+        site.proxy.follow([.row(instance, [:])])
+        #expect(try await eventually { try site.get("dependency:\(instance)") == "{}" })
+        #expect(try site.get("intents") == "theirs")
+        try redis.send(["DEL", "intents"])
+        try push(site, [("intent:cordon:\(node)", "yes")])
+        #expect(try await eventually { site.intents == [.cordon(node, true)] })
+    }
+
+    @Test("an intent that was taken when the orchestrator ended is declined when it is back")
+    func interrupted() async throws {
+        let server = try RedisServer()
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        try redis.send(["SET", "intent:cordon:\(node)", "yes"])
+        try redis.send(["RPUSH", "intents", "intent:cordon:\(node)"])
+        try redis.send(["SET", "domain_info:domain_id", ProxySite.domainID])
+        try redis.send(IntentKey.take(10, for: ProxySite.domainID, at: 1).words)
+        let key = "intent:result:cordon:\(node)"
+        #expect(try redis.send(["GET", key]).text?.contains("taken") == true)
+        try redis.send(["SET", "intent:result:cordon:done", #"{"status":"done","time":1}"#])
+        let site = try ProxySite(server: server)
+        defer { site.proxy.stop() }
+        #expect(try await eventually { try site.get(key)?.contains("it was lost, or the orchestrator ended") == true })
+        #expect(try site.get("intent:result:cordon:done")?.contains("done") == true)
+    }
+}

@@ -1,0 +1,91 @@
+import Domain
+import DomainMirror
+import DomainRuntime
+import Glibc
+import Logging
+import Redis
+import Synchronization
+import TestSupport
+
+/// A Redis and a proxy that shows a domain in it, which a test changes by hand.
+final class ProxySite: Sendable {
+    let server: RedisServer
+    let proxy: DomainProxy
+    private let heard = Mutex<[Intent]>([])
+    private let refusals = Mutex<[Intent: DomainRefusal]>([:])
+
+    static let domainID = "my-domain"
+
+    init(
+        server: RedisServer? = nil, folder: TemporaryFolder? = nil, from records: DomainRecords = DomainRecords(),
+        _ change: (inout DomainProxy.Settings) -> Void = { _ in }
+    ) throws {
+        signal(SIGPIPE, SIG_IGN)
+        self.server = try server ?? RedisServer(in: folder)
+        var settings = DomainProxy.Settings(
+            address: try RedisAddress(self.server.url), domainID: Self.domainID)
+        settings.timeout = .milliseconds(500)
+        change(&settings)
+        proxy = DomainProxy(settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try proxy.start(from: records) { [self] intent, answer in
+            heard.withLock { $0.append(intent) }
+            answer(.success(refusals.withLock { $0[intent] }))
+        }
+    }
+
+    /// The intents that were handed on, in order.
+    var intents: [Intent] { heard.withLock { $0 } }
+
+    /// From now on this intent is declined.
+    func decline(_ intent: Intent, _ refusal: DomainRefusal) { refusals.withLock { $0[intent] = refusal } }
+
+    func redis() throws -> RedisConnection {
+        try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+    }
+
+    func get(_ key: String) throws -> String? { try redis().send(["GET", key]).text }
+
+    /// All keys and values; sorted sets and lists as their members in order.
+    func all() throws -> [String: [String]] {
+        let redis = try redis()
+        var all: [String: [String]] = [:]
+        for key in try redis.send(["KEYS", "*"]).texts {
+            switch try redis.send(["TYPE", key]).text {
+            case "string": all[key] = [try redis.send(["GET", key]).text ?? ""]
+            case "zset": all[key] = try redis.send(["ZRANGE", key, "0", "-1"]).texts
+            case "list": all[key] = try redis.send(["LRANGE", key, "0", "-1"]).texts
+            default: all[key] = []
+            }
+        }
+        return all
+    }
+}
+
+extension NodeID {
+    static func test(_ number: UInt64) -> NodeID { NodeID(high: 7, low: number) }
+}
+
+extension LogicalID {
+    static func test(_ number: UInt64) -> LogicalID { LogicalID(high: 3, low: number) }
+}
+
+extension NodeRecord {
+    static func test(_ id: NodeID, providers: [ResourceProvider] = []) -> NodeRecord {
+        var description = NodeDescription(agentURL: "http://a:1", invocationURL: "http://b:2")
+        description.providers = providers
+        return NodeRecord(
+            id: id, nonce: 1, description: description,
+            claims: Dictionary(uniqueKeysWithValues: providers.enumerated().map { ($1.id, UInt64($0)) }), isReset: true)
+    }
+}
+
+extension NodeUpdate {
+    static func test(_ id: NodeID, memoryFree: Int32 = 0, samples: [ComponentID: [Sample]] = [:]) -> NodeUpdate {
+        var update = NodeUpdate(
+            node: id, description: NodeDescription(agentURL: "http://a:1", invocationURL: "http://b:2"),
+            refreshDeadline: 0, nonce: 1)
+        update.health.memoryFree = memoryFree
+        update.samples.samples[.execution] = samples
+        return update
+    }
+}

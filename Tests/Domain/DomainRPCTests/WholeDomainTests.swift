@@ -1,0 +1,133 @@
+import Domain
+import DomainPeers
+import DomainRPC
+import DomainRuntime
+import DomainWire
+import Logging
+import TestSupport
+import Testing
+
+/// A domain with real connections on every side: controller, orchestrator and nodes.
+@Suite struct WholeDomainTests {
+    @Test("a workflow is deployed on nodes that registered, survives that one leaves, and is torn down")
+    func workflow() async throws {
+        let controller = try DemoController()
+        let whole = try WholeDomain(controller: controller.registerURL)
+        var nodes: [DemoNode] = []
+        for number in 1...2 as ClosedRange<UInt64> {
+            var settings = DemoNode.Settings(node: NodeID(high: 0, low: number), registerURL: whole.nodeRegister)
+            settings.interval = 60
+            settings.capabilities.labels = ["red"]
+            settings.providers = [ResourceProvider(id: "n\(number)-redis", classType: "redis")]
+            nodes.append(try DemoNode(settings))
+        }
+        for node in nodes { node.start() }
+        let workflow = DemoWorkflow(
+            "w",
+            [
+                .init("f1", .function(Sample.function), outputs: ["out": "f2"]),
+                .init("f2", .function(Sample.function), outputs: ["out": "r"]), .init("r", .resource(Sample.resource)),
+            ])
+        try await until {
+            let capabilities = controller.domains["domain-7000"]?.update.capabilities
+            return capabilities.map { $0.cpus == 2 && workflow.fits($0) } ?? false
+        }
+        try await until { nodes.allSatisfy { $0.peers.count == 2 } }
+        #expect(nodes.allSatisfy { $0.calls.first == .reset })
+
+        let id = try await controller.deploy(workflow)
+        #expect(nodes.map(\.components.count).reduce(0, +) == 3)
+        try await until { patches(nodes).count >= 2 }
+
+        // One node leaves, by a lease that is over: what it ran is run by the other one.
+        let (lost, survivor) = nodes[0].components.isEmpty ? (nodes[1], nodes[0]) : (nodes[0], nodes[1])
+        lost.faults.clockSkew = -1_000
+        #expect(try await lost.registerOnce() == nil)
+        await lost.stop()
+        try await until { survivor.components.count == 3 }
+        try await until { survivor.peers.count == 1 }
+        await controller.tearDown(id)
+        try await until { survivor.components.isEmpty }
+        await survivor.stop()
+        await whole.stop()
+        await controller.stop()
+    }
+
+    private func patches(_ nodes: [DemoNode]) -> [NodeCall.Request] {
+        nodes.flatMap(\.calls).filter { if case .patch = $0 { true } else { false } }
+    }
+
+    /// Waits until something holds; the test's own limit ends it where it never does.
+    private func until(_ isSo: () -> Bool) async throws {
+        for _ in 0..<3_000 where !isSo() { try await Task.sleep(for: .milliseconds(10)) }
+        try #require(isSo())
+    }
+}
+
+extension NodeAgent: NodeCaller {}
+
+/// The parts of a domain, put together as a program would.
+private struct WholeDomain {
+    struct Outside: DomainOutside {
+        let controller: ControllerClient
+
+        func agent(of node: NodeID, at url: String) throws -> any NodeCaller {
+            try NodeAgent(node: node, url: ServiceURL(url))
+        }
+
+        func update(_ update: DomainUpdate) async -> DomainUpdateOutcome {
+            await controller.update(update, within: .seconds(5))
+        }
+    }
+
+    struct Served: DomainService {
+        let shell: DomainRuntime
+
+        func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
+            try await shell.start(specification)
+        }
+
+        func stop(_ id: LogicalID, kind: ComponentKind) async throws { try await shell.stop(id) }
+
+        func patch(_ origin: LogicalID, mapping: [String: LogicalID], kind: ComponentKind) async throws {
+            try await shell.patch(origin, mapping)
+        }
+
+        func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
+            try await shell.update(update, problem: problem)
+        }
+    }
+
+    let shell: DomainRuntime
+    let server: DomainServer
+    let controller: ControllerClient
+
+    init(controller url: ServiceURL) throws {
+        // The URL is told to the controller, so the port must be known before the domain is: listen once to find one.
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        // It has an address of its own, where no other test can take the port meanwhile.
+        let host = ServiceURL.Host.ipv4("127.0.0.78")
+        let port = try Listener(ServiceURL(scheme: .http, host: host, port: 0)).port
+        var settings = Serving.settings()
+        settings.orchestratorURL = ServiceURL(scheme: .http, host: host, port: port)
+        var options = DomainOptions()
+        options.orchestratorURL = settings.orchestratorURL.description
+        options.refreshInterval = 1
+        controller = try ControllerClient(url: url)
+        shell = DomainRuntime(
+            records: DomainRecords(), options: options, keeper: ForgetfulKeeper(),
+            outside: Outside(controller: controller), logger: logger)
+        try shell.begin()
+        server = try DomainServer(Served(shell: shell), settings: settings, logger: logger)
+    }
+
+    var nodeRegister: ServiceURL {
+        ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: server.nodeRegisterPort)
+    }
+
+    func stop() async {
+        await server.stop(within: .milliseconds(200))
+        shell.stop()
+        controller.close()
+    }
+}

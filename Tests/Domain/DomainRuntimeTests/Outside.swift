@@ -1,0 +1,120 @@
+import Dispatch
+import Domain
+import DomainRuntime
+import Logging
+import Synchronization
+
+/// Nodes and a controller in memory, that answer at once or as told.
+final class Outside: DomainOutside {
+    struct Heard: Sendable, Equatable {
+        let node: NodeID
+        let request: NodeCall.Request
+    }
+
+    private struct State {
+        var heard: [Heard] = []
+        var open = 0
+        var mostOpen = 0
+        var silent: Set<NodeID> = []
+        var components: UInt64 = 0
+        var agents: [String] = []
+        var updates: [DomainUpdate] = []
+    }
+
+    private let state = Mutex(State())
+
+    var heard: [Heard] { state.withLock { $0.heard } }
+    var agents: Int { agentsAsked.count }
+    /// At which addresses, in this order.
+    var agentsAsked: [String] { state.withLock { $0.agents } }
+    var updates: [DomainUpdate] { state.withLock { $0.updates } }
+    var mostOpen: Int { state.withLock { $0.mostOpen } }
+
+    /// From now on this node never answers.
+    func silence(_ node: NodeID) { state.withLock { _ = $0.silent.insert(node) } }
+
+    func agent(of node: NodeID, at url: String) -> any NodeCaller {
+        state.withLock { $0.agents.append(url) }
+        return Caller(node: node, outside: self)
+    }
+
+    func update(_ update: DomainUpdate) async -> DomainUpdateOutcome {
+        state.withLock { $0.updates.append(update) }
+        return .accepted
+    }
+
+    private struct Caller: NodeCaller {
+        let node: NodeID
+        let outside: Outside
+
+        func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome {
+            let isSilent = outside.state.withLock { state in
+                state.heard.append(Heard(node: node, request: request))
+                state.open += 1
+                state.mostOpen = max(state.mostOpen, state.open)
+                return state.silent.contains(node)
+            }
+            if isSilent { try? await Task.sleep(for: deadline) } else { await Task.yield() }
+            return outside.state.withLock { state in
+                state.open -= 1
+                if isSilent { return .unknown("no answer") }
+                guard case .start = request else { return .done }
+                state.components += 1
+                return .started(
+                    PhysicalID(node: node, component: ComponentID(high: 9, low: state.components)))
+            }
+        }
+
+        func close() {}
+    }
+}
+
+/// Keeps in memory, and fails as told.
+final class Keeper: DomainKeeper, Sendable {
+    struct Full: Error {}
+
+    private let state = Mutex((records: DomainRecords(), isFull: false, syncs: 0))
+    private let gate = Mutex<(isHeld: Bool, waits: Int)>((false, 0))
+    private let opened = DispatchSemaphore(value: 0)
+
+    var records: DomainRecords { state.withLock { $0.records } }
+    var syncs: Int { state.withLock { $0.syncs } }
+    var isFull: Bool {
+        get { state.withLock { $0.isFull } }
+        set { state.withLock { $0.isFull = newValue } }
+    }
+
+    var failure: String? { isFull ? "full" : nil }
+
+    /// From now on whoever keeps something waits for ``release()``.
+    func hold() { gate.withLock { $0.isHeld = true } }
+
+    func release() {
+        let waits = gate.withLock { gate in
+            gate.isHeld = false
+            defer { gate.waits = 0 }
+            return gate.waits
+        }
+        for _ in 0..<waits { opened.signal() }
+    }
+
+    /// Whether somebody waits to keep something.
+    var isWaiting: Bool { gate.withLock { $0.waits > 0 } }
+
+    func keep(_ changes: [DomainChange], before: DomainRecords) throws {
+        let isHeld = gate.withLock { gate in
+            if gate.isHeld { gate.waits += 1 }
+            return gate.isHeld
+        }
+        if isHeld { opened.wait() }
+        try state.withLock { state in
+            if state.isFull { throw Full() }
+            state.syncs += 1
+            for change in changes { state.records.apply(change) }
+        }
+    }
+
+    func maintain(_ records: DomainRecords, isIdle: Bool) {}
+
+    func close(_ records: DomainRecords) {}
+}

@@ -1,0 +1,178 @@
+import Domain
+import DomainStatus
+import DomainRuntime
+import Glibc
+import Logging
+import Synchronization
+import TestSupport
+import Testing
+
+/// The HTTP listener, over real connections.
+@Suite struct StatusServerTests {
+    /// A domain that is as the test wants it.
+    private final class Fake: Sendable {
+        let view = Mutex<DomainSnapshot?>(DomainSnapshot(records: DomainRecords()))
+        let looks = Mutex<[DomainRuntime.Look]>([])
+        let isStuck = Mutex(false)
+        let count = Mutex(0)
+
+        func look(_ look: @escaping DomainRuntime.Look) {
+            count.withLock { $0 += 1 }
+            if isStuck.withLock({ $0 }) { return looks.withLock { $0.append(look) } }
+            look(view.withLock { $0 })
+        }
+    }
+
+    private let fake = Fake()
+
+    private func serving(
+        _ change: (inout StatusServer.Settings) -> Void = { _ in },
+        _ body: (WebClient, StatusServer) async throws -> Void
+    ) async throws {
+        var settings = StatusServer.Settings(host: "127.0.0.1", port: 0)
+        change(&settings)
+        let fake = fake
+        let server = try await StatusServer(
+            StatusSource(domainID: "d", version: "1", look: { fake.look($0) }), settings: settings,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        do { try await body(WebClient(port: server.port), server) } catch {
+            await server.stop()
+            throw error
+        }
+        await server.stop()
+    }
+
+    @Test("each path has its type, nothing is stored or run by browsers, HEAD has the same fields and no body")
+    func paths() async throws {
+        try await serving { web, _ in
+            for (path, type) in [
+                ("/", "text/html; charset=utf-8"), ("/status.json", "application/json"),
+                ("/metrics", "text/plain; version=0.0.4; charset=utf-8"), ("/healthz", "text/plain; charset=utf-8"),
+                ("/metrics?x=1", "text/plain; version=0.0.4; charset=utf-8"),
+            ] {
+                let answer = try #require(await web.ask(path))
+                #expect(answer.status == 200 && answer.fields["content-type"] == type)
+                #expect(answer.fields["cache-control"] == "no-store")
+                #expect(answer.fields["x-content-type-options"] == "nosniff")
+                #expect(answer.fields["content-length"] == "\(answer.body.count)" && !answer.body.isEmpty)
+                let head = try #require(await web.ask(path, "HEAD"))
+                #expect(head.status == 200 && head.body.isEmpty)
+                #expect(head.fields["content-type"] == type && head.fields["content-length"] != "0")
+            }
+            #expect(await web.ask("/")?.fields["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
+        }
+    }
+
+    @Test("anything else is not found, other methods are not allowed")
+    func others() async throws {
+        try await serving { web, _ in
+            for path in ["/x", "/metrics/", "//", "/../etc/passwd", "*"] {
+                #expect(await web.ask(path)?.status == 404, "\(path)")
+            }
+            #expect(await web.ask("/x", "POST")?.status == 404)
+            for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+                let answer = try #require(await web.ask("/metrics", method))
+                #expect(answer.status == 405 && answer.fields["allow"] == "GET, HEAD")
+            }
+        }
+    }
+
+    @Test("healthz is 503 with the reason while the state cannot be stored")
+    func health() async throws {
+        try await serving { web, _ in #expect(await web.ask("/healthz")?.text == "ok\n") }
+        fake.view.withLock { $0 = DomainSnapshot(records: DomainRecords(), failure: "disk full") }
+        try await serving { web, _ in
+            let answer = try #require(await web.ask("/healthz"))
+            #expect(answer.status == 503 && answer.text.contains("disk full"))
+            #expect(await web.ask("/metrics")?.status == 200)
+        }
+    }
+
+    @Test("a domain that does not answer, or ends, is told as 503, and nobody waits for it longer than that")
+    func stuck() async throws {
+        fake.isStuck.withLock { $0 = true }
+        try await serving({ $0.patience = .milliseconds(100) }) { web, _ in
+            for path in ["/", "/status.json", "/metrics", "/healthz"] { #expect(await web.ask(path)?.status == 503) }
+            // An answer that comes too late is nobody's.
+            for look in fake.looks.withLock({ $0 }) { look(DomainSnapshot(records: DomainRecords())) }
+        }
+        fake.isStuck.withLock { $0 = false }
+        fake.view.withLock { $0 = nil }
+        try await serving { web, _ in #expect(await web.ask("/metrics")?.status == 503) }
+    }
+
+    @Test("however many ask within a second, the domain is looked at a few times, not once for each")
+    func shared() async throws {
+        try await serving { web, _ in
+            await withTaskGroup { group in
+                for _ in 0..<200 { group.addTask { #expect(await web.ask("/metrics")?.status == 200) } }
+            }
+            #expect(fake.count.withLock { $0 } < 100)
+        }
+    }
+
+    @Test("who reads nothing is cut off in the end, and keeps nobody else from being answered meanwhile")
+    func slowReader() async throws {
+        var records = DomainRecords()
+        for number in 1...20_000 as ClosedRange<UInt64> {
+            records.apply(
+                .instance(
+                    InstanceRecord(
+                        id: LogicalID(high: 1, low: number),
+                        specification: .resource(ResourceSpecification(classType: "c")), created: number, physical: nil)
+                ))
+        }
+        fake.view.withLock { [records] in $0 = DomainSnapshot(records: records) }
+        let size = StatusJSON.bytes(
+            StatusReport(domainID: "d", version: "1", view: DomainSnapshot(records: records), redis: nil, time: 0)
+        ).count
+        try await serving({ ($0.idleTime, $0.lifetime) = (.seconds(60), .seconds(6)) }) { web, _ in
+            let slow = try #require(web.connect())
+            defer { close(slow) }
+            for _ in 0..<20 { WebClient.send("GET /status.json HTTP/1.1\r\nHost: h\r\n\r\n", slow) }
+            #expect(await web.ask("/metrics")?.status == 200)
+            try await Task.sleep(for: .seconds(9))
+            #expect(await WebClient.receive(slow).count < 20 * size)
+        }
+    }
+
+    @Test("who says nothing, or never ends its request, is cut off")
+    func silence() async throws {
+        try await serving({ $0.idleTime = .milliseconds(200) }) { web, _ in
+            for text in ["", "GET /metr", "GET /metrics HTTP/1.1\r\nHost:"] {
+                let descriptor = try #require(web.connect())
+                defer { close(descriptor) }
+                WebClient.send(text, descriptor)
+                #expect(await WebClient.receive(descriptor).isEmpty)
+            }
+            let descriptor = try #require(web.connect())
+            defer { close(descriptor) }
+            WebClient.send("no HTTP at all\r\n\r\n", descriptor)
+            #expect(String(decoding: await WebClient.receive(descriptor), as: UTF8.self).hasPrefix("HTTP/1.1 400"))
+        }
+    }
+
+    @Test("an address that is taken is an error that names it")
+    func taken() async throws {
+        try await serving { web, server in
+            do {
+                try await serving({ $0.port = server.port }) { _, _ in Issue.record("it listens twice") }
+            } catch let error as StatusServer.ListenError {
+                #expect(error.description == "cannot listen on http://127.0.0.1:\(server.port): Address already in use")
+            }
+        }
+    }
+
+    @Test("after the stop nobody listens, also where a client is still there")
+    func stop() async throws {
+        var left: Int32?
+        try await serving { web, _ in
+            left = web.connect()
+            #expect(await web.ask("/healthz")?.status == 200)
+        }
+        if let left { close(left) }
+        var port: UInt16 = 0
+        try await serving { _, server in port = server.port }
+        #expect(await WebClient(port: port).ask("/") == nil)
+    }
+}

@@ -1,0 +1,169 @@
+import EPAClient
+import Glibc
+import Machine
+import Rendering
+import Terminal
+import TestSupport
+import Testing
+
+@Suite("The map of a machine")
+struct MapTests {
+    private func plain(
+        _ title: String, _ machine: Machine, _ list: AllocationList? = nil, _ memory: MemoryInfo? = nil,
+        width: Int = 80, detail: MachineMap.Detail = .auto
+    ) -> String {
+        let style = Style(usesColour: false, usesUnicode: false, width: width, isTerminal: false)
+        return MachineMap(title: title, machine: machine, list: list, memory: memory, style: style, detail: detail)
+            .lines.rendered(style)
+    }
+
+    /// Compares with the file of this name; `BERTH_RECORD=1` writes it anew, to be looked at before it is kept.
+    private func expect(_ text: String, isLike name: String, _ location: SourceLocation = #_sourceLocation) throws {
+        let path = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/") + "/Golden/\(name).txt"
+        if getenv("BERTH_RECORD") != nil { try TemporaryFolder.write(Array(text.utf8), to: path) }
+        let golden = String(decoding: TemporaryFolder.read(path) ?? [], as: UTF8.self)
+        #expect(text == golden, "\n\(text)", sourceLocation: location)
+    }
+
+    private static func simulatedHolders() throws -> AllocationList {
+        try Example.list(
+            [("nova-compute", "4-7,20-23", false), ("ovs-dpdk", "2-3,10-11,18-19,26-27", true)], of: 24)
+    }
+
+    @Test("The simulated machine shows nodes, siblings, holders and pages at a glance")
+    func simulated() throws {
+        try expect(
+            plain("simulated", try Example.simulated, Self.simulatedHolders(), Example.memory), isLike: "simulated")
+    }
+
+    @Test("On a terminal with colours, each holder is a block of its colour and bars are drawn")
+    func colours() throws {
+        let style = Style(usesColour: true, usesUnicode: true, width: 80, isTerminal: true)
+        let map = MachineMap(
+            title: "simulated", machine: try Example.simulated, list: try Self.simulatedHolders(),
+            memory: Example.memory, style: style)
+        try expect(map.lines.rendered(style), isLike: "simulated-terminal")
+    }
+
+    @Test("A machine of 8 CPUs without isolated ones says that nothing can be allocated")
+    func laptop() throws {
+        try expect(plain("laptop", try Example.laptop, Example.list([], of: 0)), isLike: "laptop")
+    }
+
+    @Test("512 CPUs in few nodes are drawn one character a CPU, caches apart")
+    func large() throws {
+        let list = try Example.list(
+            [("batch", "8-40,264-300", false), ("nova", "64-127,320-383", true), ("rt", "200-207,456-463", true)],
+            of: 496)
+        try expect(plain("large", try Example.large, list), isLike: "large")
+    }
+
+    @Test("512 CPUs in 128 nodes fit 16 rows, nodes with equal pages one line")
+    func wide() throws {
+        let list = try Example.list([("a", "4-99", false), ("b", "256-259,264", true)], of: 508)
+        try expect(plain("wide", try Example.wide, list), isLike: "wide")
+    }
+
+    @Test("Kinds of core, clusters, offline CPUs and nodes of memory only are shown")
+    func hybrid() throws {
+        let list = try Example.list([("a", "2-3", true), ("b", "8,11", false)], of: 6)
+        try expect(plain("hybrid", try Example.hybrid, list), isLike: "hybrid")
+    }
+
+    @Test("Without a daemon the isolated CPUs are shown as such")
+    func noDaemon() throws {
+        let text = plain("simulated", try Example.simulated)
+        #expect(text.contains("  .   isolated      24    2-7,10-15,18-23,26-31\n"))
+        #expect(!text.contains("held by"))
+    }
+
+    @Test("What does not fit together is said: another machine, CPUs offline, gone, no longer isolated")
+    func notes() throws {
+        let other = plain("simulated", try Example.simulated, try Example.list([("a", "90", true)], of: 100))
+        #expect(
+            other.split(separator: "\n")[2].hasPrefix("note: the daemon counts 100 isolated CPUs, this machine has 24"))
+        let hybrid = plain("hybrid", try Example.hybrid, try Example.list([("a", "0,11,40", true)], of: 6))
+        #expect(hybrid.contains("note: held, and offline: CPUs 11\n"))
+        #expect(hybrid.contains("note: held, and no longer isolated: CPUs 0\n"))
+        #expect(hybrid.contains("note: held, and not on this machine: CPUs 40\n"))
+    }
+
+    @Test(
+        "The figures of huge pages add up, and what is booked beyond the pages that there are is said apart",
+        arguments: [
+            // Total, free and booked as the daemon tells them of the pool of which the kernel has given 256 away.
+            (2048, 1536, 512, "2048 pages: 256 in use, 256 more booked, 1536 free\n"),
+            (2048, 1792, 256, "2048 pages: 256 in use, 0 more booked, 1792 free\n"),
+            (2048, 0, 2048, "2048 pages: 256 in use, 1792 more booked, 0 free\n"),
+            (2048, 0, 2050, "2048 pages: 256 in use, 1792 more booked, 0 free; 2 booked beyond them\n"),
+            (1024, 1000, 24, "1024 pages: 0 in use, 24 booked, 1000 free\n"),
+        ])
+    func pageFigures(total: Int, free: Int, booked: Int, text: String) throws {
+        let memory = MemoryInfo(nodes: [
+            MemoryInfo.Node(
+                id: 0, pools: [MemoryInfo.Pool(sizeKB: 2048, total: total, free: free)],
+                bookings: [MemoryInfo.Booking(service: "a", sizeKB: 2048, count: booked)])
+        ])
+        let map = plain("simulated", try Example.simulated, try Example.list([], of: 24), memory)
+        #expect(map.contains("  \(text)"), "\(map)")
+    }
+
+    @Test("A name with line ends, escapes or direction marks cannot draw on the map")
+    func names() throws {
+        let list = try Example.list([("a\n  B   \u{1B}[31mroot\u{202E}", "2", true)], of: 24)
+        let text = plain("sim\u{1B}[2J", try Example.simulated, list)
+        #expect(text.contains(#""a\n  B   \u{1B}[31mroot\u{202E}""#))
+        #expect(text.unicodeScalars.allSatisfy { $0 == "\n" || (" "..."~").contains($0) })
+    }
+
+    @Test("60 holders are all in the legend; those beyond the letters have a star")
+    func manyHolders() throws {
+        let holders = (0..<60).map { ("s\($0)", "\(8 + $0)", false) }
+        let text = plain("large", try Example.large, try Example.list(holders, of: 496))
+        for (name, cpus, _) in holders {
+            #expect(text.contains(" \(name) ") && text.contains(" automatic  \(cpus)\n"), "\(name)")
+        }
+        #expect(text.contains("  *   s59 "))
+    }
+
+    /// The lines that name CPUs by number above their marks.
+    private func numbers(_ text: String) -> [Int] {
+        text.split(separator: "\n").filter { line in
+            line.hasPrefix("  ") && line.allSatisfy { "0123456789 []|:".contains($0) } && line.contains { $0.isNumber }
+        }.flatMap { $0.split { !$0.isNumber }.compactMap { Int($0) } }
+    }
+
+    @Test("Any machine shows each of its CPUs once, in ASCII, within the width", arguments: 0..<40)
+    func random(seed: Int) throws {
+        var random = SeededRandom(seed: UInt64(seed))
+        var synthetic = SyntheticMachine(
+            packages: .random(in: 1...3, using: &random), nodesPerPackage: .random(in: 0...3, using: &random),
+            coresPerNode: .random(in: 1...9, using: &random), threadsPerCore: .random(in: 1...3, using: &random))
+        synthetic.numbering = Bool.random(using: &random) ? .spread : .adjacent
+        synthetic.coresPerL3 = Int.random(in: 1...6, using: &random)
+        let cpus = synthetic.cpus
+        synthetic.isolated = CPUSet(cpus.filter { _ in Bool.random(using: &random) })
+        synthetic.offline = CPUSet(cpus.filter { $0 > 0 && Int.random(in: 0..<9, using: &random) == 0 })
+        let machine = try Example.machine(synthetic)
+        let width = Int.random(in: 40...200, using: &random)
+        let text = plain("random", machine, width: width, detail: .numbered)
+        #expect(numbers(text).sorted() == Array(machine.present), "seed \(seed)\n\(text)")
+        let drawing = text.split(separator: "\n").filter { !$0.contains { $0.isLetter && $0 != "x" } }
+        #expect(drawing.allSatisfy { $0.utf8.count <= width }, "seed \(seed), width \(width)\n\(text)")
+        #expect(text.utf8.allSatisfy { $0 == 10 || (32..<127).contains($0) })
+        let dense = plain("random", machine, width: width, detail: .dense)
+        #expect(dense.contains("housekeeping") || machine.online.isSubset(of: machine.isolated))
+    }
+
+    @Test(
+        "Every real machine shows each of its CPUs once",
+        .enabled(if: SharedFolder.path != nil, "no ../shared beside the checkout and BERTH_SHARED not set"),
+        arguments: SharedFolder.machines)
+    func real(name: String) throws {
+        let path = "\(SharedFolder.path ?? "")/topologies/\(name).json"
+        let machine = try MachineReader(files: CapturedFiles(contentsOf: path)).read()
+        #expect(numbers(plain(name, machine, detail: .numbered)).sorted() == Array(machine.present))
+        #expect(!plain(name, machine).isEmpty)
+        #expect(!TopologyTree(title: name, machine: machine, style: .plain).lines.isEmpty)
+    }
+}
