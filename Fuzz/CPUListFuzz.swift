@@ -3,7 +3,7 @@ import Machine
 /// The list and mask parsers: what is accepted is written and read again as the same set, what is refused is named
 /// briefly.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzCPUList(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+package func fuzzCPUList(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes, count)
     let isMask = input.byte() & 1 == 1
     let text = String(decoding: input.all, as: UTF8.self)

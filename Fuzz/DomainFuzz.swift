@@ -6,7 +6,7 @@ import WireJSON
 /// Records of a domain's store: refused, or changes that read back as they were written, on which a domain can go on without
 /// a trap.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzDomain(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+package func fuzzDomain(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes, count)
     var options = DomainOptions()
     options.strategy = [.random, .roundRobin, .loadAware][Int(input.byte() % 3)]

@@ -6,7 +6,7 @@ import Redis
 /// What others can put into Redis, and the address that an operator gives: keys and values of the mirror, intents. Read, or
 /// refused with a reason, never a trap.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzMirror(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+package func fuzzMirror(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes, count)
     let kind = input.byte()
     let parts = input.all.split(separator: 10, maxSplits: 1, omittingEmptySubsequences: false)

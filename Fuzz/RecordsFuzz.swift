@@ -3,7 +3,7 @@ import LedgerStore
 
 /// Records of the store and the reference's state file: refused, or a ledger that reads back as it was written.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzRecords(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+package func fuzzRecords(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes, count)
     let isState = input.byte() & 1 == 1
     if isState {

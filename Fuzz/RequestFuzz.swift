@@ -3,7 +3,7 @@ import WireJSON
 /// The request decoder: the same bytes in one piece and in pieces come to the same, and a request that is accepted
 /// survives being written and read again.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzRequest(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+package func fuzzRequest(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes, count)
     let size = Int(input.byte()) + 1
     let text = input.all

@@ -5,7 +5,7 @@ import Glibc
 /// The loader of the store's files: a sound database and its log, changed as the input says. Whatever it finds, it
 /// neither traps nor takes made-up records for true.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzStore(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+package func fuzzStore(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes, count)
     var (database, log) = (sound.database, sound.log)
     let isRaw = input.byte() & 7 == 7

@@ -2,7 +2,7 @@ import Machine
 
 /// The sysfs reader over files made from the input: it understands or refuses, and what it understands is consistent.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzSysfs(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+package func fuzzSysfs(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes, count)
     var files = input.byte() & 1 == 1 ? base : [:]
     var changes = 0

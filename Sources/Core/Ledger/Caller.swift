@@ -1,18 +1,18 @@
 /// Who asks for a change, as the kernel and the access policy say.
-public struct Caller: Equatable, Sendable {
+package struct Caller: Equatable, Sendable {
     /// The user id of the peer.
-    public let uid: UInt32
+    package let uid: UInt32
     /// The group id of the peer.
-    public let gid: UInt32
+    package let gid: UInt32
     /// The process id of the peer, for the audit log only; 0 where the kernel gives none.
-    public let pid: Int32
+    package let pid: Int32
     /// The security label of the peer, where a security module is active.
-    public let label: String?
+    package let label: String?
     /// Whether the access policy makes the peer an administrator, who may change everything.
-    public let isAdministrator: Bool
+    package let isAdministrator: Bool
 
     /// A caller with these credentials.
-    public init(uid: UInt32, gid: UInt32, pid: Int32 = 0, label: String? = nil, isAdministrator: Bool) {
+    package init(uid: UInt32, gid: UInt32, pid: Int32 = 0, label: String? = nil, isAdministrator: Bool) {
         self.uid = uid
         self.gid = gid
         self.pid = pid
@@ -22,19 +22,19 @@ public struct Caller: Equatable, Sendable {
 }
 
 /// Who may change a claim, besides administrators: the uid and security label that created it.
-public enum Owner: Equatable, Sendable {
+package enum Owner: Equatable, Sendable {
     /// Only administrators: imported claims.
     case administrators
     /// The user, under this label where the kernel gave one.
     case user(uid: UInt32, label: String?)
 
     /// The owner of what `caller` creates.
-    public init(_ caller: Caller) {
+    package init(_ caller: Caller) {
         self = .user(uid: caller.uid, label: caller.label)
     }
 
     /// Whether `caller` may change what this owner owns.
-    public func admits(_ caller: Caller) -> Bool {
+    package func admits(_ caller: Caller) -> Bool {
         switch self {
         case _ where caller.isAdministrator: true
         case .administrators: false
@@ -45,7 +45,7 @@ public enum Owner: Equatable, Sendable {
 
 extension Owner: CustomStringConvertible {
     /// `administrators`, `uid 1000` or `uid 1000 (LABEL)`.
-    public var description: String {
+    package var description: String {
         switch self {
         case .administrators: "administrators"
         case .user(let uid, nil): "uid \(uid)"

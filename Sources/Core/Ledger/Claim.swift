@@ -1,22 +1,22 @@
 import Machine
 
 /// What one holder holds on one machine.
-public struct Claim: Equatable, Sendable {
+package struct Claim: Equatable, Sendable {
     /// Who holds it.
-    public let holder: Holder
+    package let holder: Holder
     /// Who may change it, besides administrators.
-    public var owner: Owner
+    package var owner: Owner
     /// Its CPUs; protection is a matter of each part.
-    public var parts: [Part]
+    package var parts: [Part]
     /// The memory nodes it is bound to; empty where it is not bound.
-    public var memoryNodes: [Int]
+    package var memoryNodes: [Int]
     /// Its huge pages in the order in which they were booked; a replaced booking moves to the end.
-    public var pages: [PageBooking]
+    package var pages: [PageBooking]
     /// For how long it is held; nil for ever.
-    public var lease: Lease?
+    package var lease: Lease?
 
     /// A claim of `holder`, empty unless told otherwise.
-    public init(
+    package init(
         holder: Holder, owner: Owner, parts: [Part] = [], memoryNodes: [Int] = [], pages: [PageBooking] = [],
         lease: Lease? = nil
     ) {
@@ -29,19 +29,19 @@ public struct Claim: Equatable, Sendable {
     }
 
     /// CPUs of a claim with one kind of protection.
-    public struct Part: Equatable, Sendable {
+    package struct Part: Equatable, Sendable {
         /// The CPUs that the holder runs on.
-        public var cpus: CPUSet
+        package var cpus: CPUSet
         /// The CPUs that nobody else may have because of it; a superset of `cpus` where siblings stay idle, empty where
         /// the holder shares.
-        public var withdrawn: CPUSet
+        package var withdrawn: CPUSet
         /// Whether EPA's NUMA rule may take its CPUs.
-        public var protection: Protection
+        package var protection: Protection
         /// How much is withdrawn around each CPU.
-        public var exclusiveness: Exclusiveness
+        package var exclusiveness: Exclusiveness
 
         /// A part; dedicated CPUs (`withdrawn` the same as `cpus`) unless told otherwise.
-        public init(
+        package init(
             cpus: CPUSet, withdrawn: CPUSet? = nil, protection: Protection, exclusiveness: Exclusiveness = .cpu
         ) {
             self.cpus = cpus
@@ -51,11 +51,11 @@ public struct Claim: Equatable, Sendable {
         }
 
         /// Whether others may run on its CPUs.
-        public var isShared: Bool { withdrawn.isEmpty }
+        package var isShared: Bool { withdrawn.isEmpty }
     }
 
     /// Whether a part may be taken from its holder.
-    public enum Protection: String, Sendable {
+    package enum Protection: String, Sendable {
         /// May be taken by EPA's NUMA rule (a non-explicit allocation of the EPA specification).
         case automatic
         /// Never taken.
@@ -63,7 +63,7 @@ public struct Claim: Equatable, Sendable {
     }
 
     /// How much is withdrawn around each CPU (Kubernetes specification, `exclusivenessLevel`).
-    public enum Exclusiveness: String, Sendable {
+    package enum Exclusiveness: String, Sendable {
         /// Nothing: the CPUs are shared.
         case none
         /// The CPU itself.
@@ -77,19 +77,19 @@ public struct Claim: Equatable, Sendable {
     }
 
     /// Huge pages of one size on one node.
-    public struct PageBooking: Equatable, Sendable {
+    package struct PageBooking: Equatable, Sendable {
         /// The NUMA node.
-        public let node: Int
+        package let node: Int
         /// The page size in kB.
-        public let sizeKB: Int
+        package let sizeKB: Int
         /// The number of pages, 1 to ``maximumCount``.
-        public let count: Int
+        package let count: Int
 
         /// The most pages one booking can have: 2^40, so that no sum over bookings overflows.
-        public static let maximumCount = 1 << 40
+        package static let maximumCount = 1 << 40
 
         /// A booking of `count` pages.
-        public init(node: Int, sizeKB: Int, count: Int) {
+        package init(node: Int, sizeKB: Int, count: Int) {
             self.node = node
             self.sizeKB = sizeKB
             self.count = count
@@ -97,31 +97,31 @@ public struct Claim: Equatable, Sendable {
     }
 
     /// A limit in time.
-    public struct Lease: Equatable, Sendable {
+    package struct Lease: Equatable, Sendable {
         /// When it ends, in milliseconds since 1970 UTC.
-        public let until: Int
+        package let until: Int
 
         /// A lease that ends at `until`, in milliseconds since 1970 UTC.
-        public init(until: Int) { self.until = until }
+        package init(until: Int) { self.until = until }
     }
 }
 
 extension Claim {
     /// The CPUs that nobody else may have because of this claim.
-    public var withdrawn: CPUSet {
+    package var withdrawn: CPUSet {
         parts.reduce(into: CPUSet()) { $0.formUnion($1.withdrawn) }
     }
 
     /// The CPUs that the holder runs on.
-    public var cpus: CPUSet {
+    package var cpus: CPUSet {
         parts.reduce(into: CPUSet()) { $0.formUnion($1.cpus) }
     }
 
     /// Whether any part is explicit.
-    public var hasExplicitPart: Bool { parts.contains { $0.protection == .explicit } }
+    package var hasExplicitPart: Bool { parts.contains { $0.protection == .explicit } }
 
     /// Whether nothing is held.
-    public var isEmpty: Bool { parts.isEmpty && pages.isEmpty && memoryNodes.isEmpty }
+    package var isEmpty: Bool { parts.isEmpty && pages.isEmpty && memoryNodes.isEmpty }
 
     /// The dedicated CPUs with one protection.
     func dedicated(_ protection: Protection) -> CPUSet {

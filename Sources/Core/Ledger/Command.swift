@@ -4,7 +4,7 @@ import Placement
 /// What a caller asks of the ledger, with the facts of the machine that the answer depends on.
 ///
 /// The commands of the EPA socket follow the EPA specification, section 3; `isolated` is always the pool there.
-public enum Command: Sendable {
+package enum Command: Sendable {
     /// Gives the holder a number of isolated CPUs in place of all it holds (3.1, 3.2).
     case allocateCores(Holder, CoreCount, isolated: CPUSet, cores: CoreIndex? = nil)
     /// Takes all CPUs of the holder back (3.1, step 2).
@@ -23,7 +23,7 @@ public enum Command: Sendable {
     case end(Holder)
 
     /// Whose claim the command is about.
-    public var holder: Holder {
+    package var holder: Holder {
         switch self {
         case .allocateCores(let holder, _, _, _), .releaseCores(let holder, _),
             .allocateNodeCores(let holder, _, _, _, _), .releaseNodeCores(let holder, _, _),
@@ -34,7 +34,7 @@ public enum Command: Sendable {
     }
 
     /// The pool of the command; empty for those that are not about a pool.
-    public var isolated: CPUSet {
+    package var isolated: CPUSet {
         switch self {
         case .allocateCores(_, _, let isolated, _), .releaseCores(_, let isolated),
             .allocateNodeCores(_, _, _, let isolated, _), .releaseNodeCores(_, _, let isolated):
@@ -45,7 +45,7 @@ public enum Command: Sendable {
 }
 
 /// How many CPUs `allocate_cores` is to give.
-public enum CoreCount: Equatable, Sendable {
+package enum CoreCount: Equatable, Sendable {
     /// This many, 1 or more.
     case exactly(Int)
     /// By the size of the requester's pool: all but 16 of more than 100, else four fifths, rounded down (3.1, step 5).
@@ -64,7 +64,7 @@ public enum CoreCount: Equatable, Sendable {
 }
 
 /// What the machine says about a NUMA node that a request names.
-public enum NodeFacts: Equatable, Sendable {
+package enum NodeFacts: Equatable, Sendable {
     /// There is no NUMA topology, or no node has CPUs.
     case noTopology
     /// This node does not exist or has no CPUs.
@@ -74,7 +74,7 @@ public enum NodeFacts: Equatable, Sendable {
 }
 
 /// What the machine says about the huge pages of one size on one node.
-public enum PageCapacity: Equatable, Sendable {
+package enum PageCapacity: Equatable, Sendable {
     /// There is no such node.
     case noSuchNode
     /// The node has no pages of this size.
@@ -85,7 +85,7 @@ public enum PageCapacity: Equatable, Sendable {
     /// The free pages once what is booked but not yet used is taken off (3.5, "Overlay").
     ///
     /// Pages that anybody uses count as used by those who booked, so strangers' use hides bookings (section 7, item 29).
-    public static func free(total: Int, free: Int, booked: Int) -> Int {
+    package static func free(total: Int, free: Int, booked: Int) -> Int {
         guard booked > 0 else { return free }
         let used = max(total - free, 0)
         return max(free - max(booked - used, 0), 0)
@@ -93,24 +93,24 @@ public enum PageCapacity: Equatable, Sendable {
 }
 
 /// Choices that differ from the reference's; none is made unless the operator asks (EPA specification, section 7).
-public struct Policy: OptionSet, Hashable, Sendable {
+package struct Policy: OptionSet, Hashable, Sendable {
     /// The bits.
-    public let rawValue: Int
+    package let rawValue: Int
 
     /// A policy of these bits.
-    public init(rawValue: Int) { self.rawValue = rawValue }
+    package init(rawValue: Int) { self.rawValue = rawValue }
 
     /// `allocate_cores` keeps the holder's explicit CPUs and counts them in (item 20).
-    public static let keepPins = Policy(rawValue: 1)
+    package static let keepPins = Policy(rawValue: 1)
     /// A NUMA request takes free CPUs before those of an automatic part (item 21).
-    public static let preferFree = Policy(rawValue: 2)
+    package static let preferFree = Policy(rawValue: 2)
     /// Cores are given whole where the count allows it, lone threads before a full core breaks (item 22).
-    public static let wholeCores = Policy(rawValue: 4)
+    package static let wholeCores = Policy(rawValue: 4)
     /// Only online CPUs are given (item 24).
-    public static let onlineOnly = Policy(rawValue: 8)
+    package static let onlineOnly = Policy(rawValue: 8)
 
     /// The choices by the name of their option.
-    public static let names: [(name: String, policy: Policy)] = [
+    package static let names: [(name: String, policy: Policy)] = [
         ("keep-pins", .keepPins), ("prefer-free", .preferFree), ("whole-cores", .wholeCores),
         ("online-only", .onlineOnly),
     ]

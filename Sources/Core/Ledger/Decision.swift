@@ -1,21 +1,21 @@
 import Machine
 
 /// What a command comes to: the change to keep, what the reply needs, and what the people concerned should hear of.
-public struct Decision: Equatable, Sendable {
+package struct Decision: Equatable, Sendable {
     /// The new state of every claim that changes; empty where nothing does.
-    public var change = LedgerChange()
+    package var change = LedgerChange()
     /// The CPUs that the command gave.
-    public var granted = CPUSet()
+    package var granted = CPUSet()
     /// What is left of the requester's pool (`shared_cpus` of the EPA specification).
-    public var remainder = CPUSet()
+    package var remainder = CPUSet()
     /// Whether there was something to release.
-    public var found = false
+    package var found = false
     /// What happened, for the logs.
-    public var events: [LedgerEvent] = []
+    package var events: [LedgerEvent] = []
 }
 
 /// Something that a person should be able to read in the log.
-public enum LedgerEvent: Equatable, Sendable {
+package enum LedgerEvent: Equatable, Sendable {
     /// A holder was given CPUs.
     case granted(Holder, CPUSet, Claim.Protection)
     /// A holder gave CPUs back.

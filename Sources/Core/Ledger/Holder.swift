@@ -4,9 +4,9 @@ import Glibc
 ///
 /// Names are compared, ordered and hashed by their Unicode code points (their UTF-8 bytes), as every other program on the
 /// wire does; Swift's own string comparison would take two spellings of `é` for one name.
-public struct Holder: Hashable, Comparable, Sendable {
+package struct Holder: Hashable, Comparable, Sendable {
     /// The kinds of holders; the raw value is the prefix of the full name.
-    public enum Kind: String, CaseIterable, Sendable {
+    package enum Kind: String, CaseIterable, Sendable {
         /// A service of the EPA socket.
         case service
         /// A Kubernetes pod.
@@ -18,41 +18,41 @@ public struct Holder: Hashable, Comparable, Sendable {
     }
 
     /// The kind.
-    public let kind: Kind
+    package let kind: Kind
     /// The name within its kind: any text, not trimmed.
-    public let name: String
+    package let name: String
     /// The UTF-8 of the display name: what is compared, ordered and hashed.
     private let key: [UInt8]
 
     /// The holder of this kind and name.
-    public init(kind: Kind, name: String) {
+    package init(kind: Kind, name: String) {
         self.kind = kind
         self.name = name
         key = Array((kind == .service ? name : "\(kind.rawValue):\(name)").utf8)
     }
 
     /// The service of this name.
-    public static func service(_ name: String) -> Holder { Holder(kind: .service, name: name) }
+    package static func service(_ name: String) -> Holder { Holder(kind: .service, name: name) }
 
     /// `kind:name`, unique over all kinds.
-    public var fullName: String { "\(kind.rawValue):\(name)" }
+    package var fullName: String { "\(kind.rawValue):\(name)" }
 
     /// The name on the EPA socket: bare for a service, `kind:name` for the others.
-    public var displayName: String { kind == .service ? name : fullName }
+    package var displayName: String { kind == .service ? name : fullName }
 
     /// Whether kind and name are the same.
-    public static func == (left: Holder, right: Holder) -> Bool {
+    package static func == (left: Holder, right: Holder) -> Bool {
         left.kind == right.kind && left.key == right.key
     }
 
     /// Hashes the kind and the name.
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         hasher.combine(kind)
         key.withUnsafeBytes { hasher.combine(bytes: $0) }
     }
 
     /// By display name in code points, then by kind.
-    public static func < (left: Holder, right: Holder) -> Bool {
+    package static func < (left: Holder, right: Holder) -> Bool {
         let order = left.key.withUnsafeBytes { left in
             right.key.withUnsafeBytes { right in
                 guard let one = left.baseAddress, let two = right.baseAddress else { return Int32(0) }

@@ -10,7 +10,7 @@ extension Ledger {
     /// The caller keeps ``Decision/change`` durably and then applies it.
     ///
     /// - Throws: ``Refusal``.
-    public func decide(_ command: Command, by caller: Caller, policy: Policy = []) throws(Refusal) -> Decision {
+    package func decide(_ command: Command, by caller: Caller, policy: Policy = []) throws(Refusal) -> Decision {
         if let claim = self[command.holder], !claim.owner.admits(caller) {
             throw Refusal(.notOwner(claim.holder, claim.owner))
         }

@@ -1,22 +1,22 @@
 import Machine
 
 /// The figures that every core action of the EPA socket reports (EPA specification 3.4, "Statistics everywhere").
-public struct CoreStatistics: Equatable, Sendable {
+package struct CoreStatistics: Equatable, Sendable {
     /// The isolated CPUs.
-    public let available: Int
+    package let available: Int
     /// Those of them that anybody holds.
-    public let allocated: Int
+    package let allocated: Int
 
     /// Those of them that nobody holds; never negative (section 7, item 23).
-    public var remaining: Int { available - allocated }
+    package var remaining: Int { available - allocated }
 }
 
 extension Ledger {
     /// The figures of the pool; claims count as far as they are isolated.
-    public func statistics(isolated: CPUSet) -> CoreStatistics {
+    package func statistics(isolated: CPUSet) -> CoreStatistics {
         CoreStatistics(available: isolated.count, allocated: isolated.intersection(withdrawn).count)
     }
 
     /// CPUs that are held although they are not isolated (any more): drift to tell an operator of.
-    public func drift(isolated: CPUSet) -> CPUSet { withdrawn.subtracting(isolated) }
+    package func drift(isolated: CPUSet) -> CPUSet { withdrawn.subtracting(isolated) }
 }

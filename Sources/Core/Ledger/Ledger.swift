@@ -6,7 +6,7 @@ import Machine
 /// - a CPU withdrawn by one holder is neither withdrawn by nor among the CPUs of another;
 /// - no claim is empty, and no part of it either;
 /// - a claim books each node and page size once, 1 to ``Claim/PageBooking/maximumCount`` pages.
-public struct Ledger: Sendable, Equatable {
+package struct Ledger: Sendable, Equatable {
     private var claims: [Holder: Claim] = [:]
     /// The holders in the order of the EPA list.
     private var order: [Holder] = []
@@ -15,33 +15,33 @@ public struct Ledger: Sendable, Equatable {
     private var steps = 0
 
     /// All CPUs withdrawn by any claim.
-    public private(set) var withdrawn = CPUSet()
+    package private(set) var withdrawn = CPUSet()
     /// The CPUs that EPA's NUMA rule may not take: withdrawn by an explicit part or by a holder that is no service.
-    public private(set) var protected = CPUSet()
+    package private(set) var protected = CPUSet()
 
     /// An empty ledger.
-    public init() {}
+    package init() {}
 
     /// The number of claims.
-    public var count: Int { claims.count }
+    package var count: Int { claims.count }
 
     /// The holders by display name in code points.
-    public var holders: [Holder] { order }
+    package var holders: [Holder] { order }
 
     /// The claim of `holder`, where it has one.
-    public subscript(holder: Holder) -> Claim? { claims[holder] }
+    package subscript(holder: Holder) -> Claim? { claims[holder] }
 
     /// The claims by display name of their holders, in code points.
-    public var sortedClaims: some Sequence<Claim> { order.lazy.compactMap { claims[$0] } }
+    package var sortedClaims: some Sequence<Claim> { order.lazy.compactMap { claims[$0] } }
 
     /// The holders with huge pages: first those loaded at start by name, then the others as they came (EPA
     /// specification 3.5).
-    public var holdersWithPages: [Holder] {
+    package var holdersWithPages: [Holder] {
         pagesSince.sorted { ($0.value, $0.key) < ($1.value, $1.key) }.map(\.key)
     }
 
     /// The pages of one node and size that all claims book together.
-    public func bookedPages(node: Int, sizeKB: Int) -> Int {
+    package func bookedPages(node: Int, sizeKB: Int) -> Int {
         pagesSince.keys.reduce(0) { $0 + (claims[$1]?.booking(node: node, sizeKB: sizeKB)?.count ?? 0) }
     }
 
@@ -58,14 +58,14 @@ public struct Ledger: Sendable, Equatable {
     }
 
     /// Whether both have the same claims, since whenever.
-    public static func == (left: Ledger, right: Ledger) -> Bool { left.claims == right.claims }
+    package static func == (left: Ledger, right: Ledger) -> Bool { left.claims == right.claims }
 
     // MARK: - Change
 
     /// Puts the new state of some claims in place of the old one.
     ///
     /// - Throws: ``LedgerViolation`` where a rule would be broken; the ledger is as before then.
-    public mutating func apply(_ change: LedgerChange) throws(LedgerViolation) {
+    package mutating func apply(_ change: LedgerChange) throws(LedgerViolation) {
         let affected = change.removed + change.claims.map(\.holder)
         let before = affected.map { (holder: $0, claim: claims[$0], since: pagesSince[$0]) }
         // All old states leave before the new ones enter: CPUs may move from one claim to another.
@@ -88,7 +88,7 @@ public struct Ledger: Sendable, Equatable {
     }
 
     /// Forgets since when huge pages are booked, as a restart does.
-    public mutating func forgetOrder() {
+    package mutating func forgetOrder() {
         steps = 0
         for holder in pagesSince.keys { pagesSince[holder] = 0 }
     }
@@ -174,20 +174,20 @@ public struct Ledger: Sendable, Equatable {
 }
 
 /// The new state of the claims that one command changes: what the store keeps and what a restart applies again.
-public struct LedgerChange: Sendable, Equatable {
+package struct LedgerChange: Sendable, Equatable {
     /// Claims in their new state.
-    public var claims: [Claim]
+    package var claims: [Claim]
     /// Holders that hold nothing any more.
-    public var removed: [Holder]
+    package var removed: [Holder]
 
     /// A change of these claims.
-    public init(claims: [Claim] = [], removed: [Holder] = []) {
+    package init(claims: [Claim] = [], removed: [Holder] = []) {
         self.claims = claims
         self.removed = removed
     }
 
     /// Whether nothing changes.
-    public var isEmpty: Bool { claims.isEmpty && removed.isEmpty }
+    package var isEmpty: Bool { claims.isEmpty && removed.isEmpty }
 
     /// Records the new state of a claim, or that its holder holds nothing any more.
     mutating func record(_ claim: Claim) {
@@ -197,7 +197,7 @@ public struct LedgerChange: Sendable, Equatable {
 
 /// A rule of the ledger that a change would break. From a consistent ledger no command leads here; a store or a file to
 /// import that does is corrupt.
-public enum LedgerViolation: Error, Equatable, Sendable, CustomStringConvertible {
+package enum LedgerViolation: Error, Equatable, Sendable, CustomStringConvertible {
     /// A claim or one of its parts has nothing in it.
     case empty(Holder)
     /// A part runs on CPUs that it does not withdraw although it withdraws others.
@@ -208,7 +208,7 @@ public enum LedgerViolation: Error, Equatable, Sendable, CustomStringConvertible
     case badBooking(Holder, Claim.PageBooking)
 
     /// One sentence for people.
-    public var description: String {
+    package var description: String {
         switch self {
         case .empty(let holder): "the claim of \(quoted(holder)) holds nothing"
         case .notWithdrawn(let holder, let cpus): "\(quoted(holder)) runs on CPUs \(cpus) that it does not withdraw"

@@ -1,28 +1,28 @@
 import Machine
 
 /// Why a command is not carried out, and who stands in its way.
-public struct Refusal: Error, Equatable, Sendable {
+package struct Refusal: Error, Equatable, Sendable {
     /// What kept the command from being carried out.
-    public let reason: Reason
+    package let reason: Reason
     /// Who holds what the command would have needed, by name.
-    public let blockers: [Blocker]
+    package let blockers: [Blocker]
 
     /// A refusal for `reason`.
-    public init(_ reason: Reason, blockers: [Blocker] = []) {
+    package init(_ reason: Reason, blockers: [Blocker] = []) {
         self.reason = reason
         self.blockers = blockers
     }
 
     /// A holder and what it has of the CPUs that were wanted.
-    public struct Blocker: Equatable, Sendable {
+    package struct Blocker: Equatable, Sendable {
         /// Who holds them.
-        public let holder: Holder
+        package let holder: Holder
         /// The CPUs.
-        public let cpus: CPUSet
+        package let cpus: CPUSet
     }
 
     /// The limits of the ledger.
-    public enum Reason: Equatable, Sendable {
+    package enum Reason: Equatable, Sendable {
         /// Another user owns the claim.
         case notOwner(Holder, Owner)
         /// A count below -1, which the command has no meaning for.

@@ -1,11 +1,11 @@
 /// Disjoint, non-empty sets of CPUs, ascending by their lowest CPU: the cores of a machine, its L3 groups.
-public struct CPUPartition: Sendable, Equatable {
+package struct CPUPartition: Sendable, Equatable {
     private var groups: [CPUSet] = []
     /// For each CPU the position of its group, -1 for none.
     private var positions: [Int32] = []
 
     /// The groups of `sets`; a CPU named by several belongs to the first of them, empty sets are left out.
-    public init(_ sets: some Sequence<CPUSet> = EmptyCollection()) {
+    package init(_ sets: some Sequence<CPUSet> = EmptyCollection()) {
         var taken = CPUSet()
         for set in sets {
             let group = set.subtracting(taken)
@@ -21,10 +21,10 @@ public struct CPUPartition: Sendable, Equatable {
     }
 
     /// The group that holds `cpu`; nil where none does.
-    public func group(of cpu: Int) -> CPUSet? { position(of: cpu).map { groups[$0] } }
+    package func group(of cpu: Int) -> CPUSet? { position(of: cpu).map { groups[$0] } }
 
     /// The position of the group that holds `cpu`; nil where none does.
-    public func position(of cpu: Int) -> Int? {
+    package func position(of cpu: Int) -> Int? {
         guard positions.indices.contains(cpu), positions[cpu] >= 0 else { return nil }
         return Int(positions[cpu])
     }
@@ -32,14 +32,14 @@ public struct CPUPartition: Sendable, Equatable {
 
 extension CPUPartition: RandomAccessCollection {
     /// 0.
-    public var startIndex: Int { groups.startIndex }
+    package var startIndex: Int { groups.startIndex }
     /// The number of groups.
-    public var endIndex: Int { groups.endIndex }
+    package var endIndex: Int { groups.endIndex }
     /// The group at `position`, which must be below ``endIndex``.
-    public subscript(position: Int) -> CPUSet { groups[position] }
+    package subscript(position: Int) -> CPUSet { groups[position] }
 }
 
 extension CPUPartition: ExpressibleByArrayLiteral {
     /// The groups of the literal's sets.
-    public init(arrayLiteral sets: CPUSet...) { self.init(sets) }
+    package init(arrayLiteral sets: CPUSet...) { self.init(sets) }
 }

@@ -8,7 +8,7 @@ extension CPUSet {
     /// the empty set.
     ///
     /// - Throws: ``CPUListError``, which names the offending part.
-    public init(list: some StringProtocol) throws(CPUListError) {
+    package init(list: some StringProtocol) throws(CPUListError) {
         self.init()
         var text = String(list)
         text.makeContiguousUTF8()
@@ -23,7 +23,7 @@ extension CPUSet {
     }
 
     /// Linux list text: ascending, runs of two and more as `a-b`, joined by `,`; empty text for the empty set.
-    public var list: String {
+    package var list: String {
         var text = ""
         for run in runs {
             if !text.isEmpty { text.append(",") }
@@ -37,7 +37,7 @@ extension CPUSet {
     }
 
     /// The maximal runs of consecutive CPUs, ascending.
-    public var runs: [ClosedRange<Int>] {
+    package var runs: [ClosedRange<Int>] {
         var runs: [ClosedRange<Int>] = []
         for cpu in self {
             if let last = runs.last, last.upperBound == cpu - 1 {
@@ -97,13 +97,13 @@ extension CPUSet {
 
 extension CPUSet: CustomStringConvertible {
     /// The same as ``list``.
-    public var description: String { list }
+    package var description: String { list }
 }
 
 /// What is wrong with a CPU list, and where.
-public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What a part of a list can have wrong.
-    public enum Reason: Equatable, Sendable {
+    package enum Reason: Equatable, Sendable {
         /// A number was expected.
         case notANumber
         /// A range ends before it starts.
@@ -119,12 +119,12 @@ public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible 
     }
 
     /// The offending item, as it stood between commas; cut where it is long.
-    public let part: String
+    package let part: String
     /// What is wrong with it.
-    public let reason: Reason
+    package let reason: Reason
 
     /// An error about `part`.
-    public init(part: String, reason: Reason) {
+    package init(part: String, reason: Reason) {
         self.part = part
         self.reason = reason
     }
@@ -138,7 +138,7 @@ public struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible 
     }
 
     /// The sentence for people; the one for a reversed range is on the EPA wire.
-    public var description: String {
+    package var description: String {
         switch reason {
         case .notANumber: "Invalid CPU number: \(part) (expected N, A-B or A-B:USED/GROUP)"
         case .reversed: "Invalid CPU range: \(part) (start > end)"

@@ -6,7 +6,7 @@ extension CPUSet {
     /// A mask without commas is one hexadecimal number of any length. Empty text is the empty set.
     ///
     /// - Throws: ``CPUListError`` with the offending word.
-    public init(mask: some StringProtocol) throws(CPUListError) {
+    package init(mask: some StringProtocol) throws(CPUListError) {
         self.init()
         var text = String(mask)
         text.makeContiguousUTF8()

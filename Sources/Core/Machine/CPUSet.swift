@@ -4,15 +4,15 @@
 /// algebra costs one pass over the shorter operand's words: 4,096 CPUs are 64 words.
 ///
 /// CPU numbers run from 0 to ``maximumCPU``. The kernel's own limit is `CONFIG_NR_CPUS`, at most 8,192 today.
-public struct CPUSet: Sendable, Hashable {
+package struct CPUSet: Sendable, Hashable {
     /// The highest CPU number that a set can hold.
-    public static let maximumCPU = 65_535
+    package static let maximumCPU = 65_535
 
     @usableFromInline var words: [UInt64]
 
     /// The empty set.
     @inlinable
-    public init() {
+    package init() {
         words = []
     }
 
@@ -23,21 +23,21 @@ public struct CPUSet: Sendable, Hashable {
     }
 
     /// The CPUs of `range`; bounds outside `0...maximumCPU` are cut off.
-    public init(_ range: ClosedRange<Int>) {
+    package init(_ range: ClosedRange<Int>) {
         self.init()
         insert(contentsOf: range)
     }
 
     /// The CPUs of a sequence; numbers outside `0...maximumCPU` are left out.
     @inlinable
-    public init(_ cpus: some Sequence<Int>) {
+    package init(_ cpus: some Sequence<Int>) {
         self.init()
         for cpu in cpus { insert(cpu) }
     }
 
     /// The number of CPUs in the set.
     @inlinable
-    public var count: Int {
+    package var count: Int {
         var total = 0
         for word in words { total += word.nonzeroBitCount }
         return total
@@ -45,11 +45,11 @@ public struct CPUSet: Sendable, Hashable {
 
     /// Whether no CPU is in the set.
     @inlinable
-    public var isEmpty: Bool { words.isEmpty }
+    package var isEmpty: Bool { words.isEmpty }
 
     /// The lowest CPU, or nil where the set is empty.
     @inlinable
-    public var first: Int? {
+    package var first: Int? {
         for (index, word) in words.enumerated() where word != 0 {
             return index * 64 + word.trailingZeroBitCount
         }
@@ -58,14 +58,14 @@ public struct CPUSet: Sendable, Hashable {
 
     /// The highest CPU, or nil where the set is empty.
     @inlinable
-    public var last: Int? {
+    package var last: Int? {
         guard let word = words.last else { return nil }
         return words.count * 64 - 1 - word.leadingZeroBitCount
     }
 
     /// Whether `cpu` is in the set; false for every number outside `0...maximumCPU`.
     @inlinable
-    public func contains(_ cpu: Int) -> Bool {
+    package func contains(_ cpu: Int) -> Bool {
         guard cpu >= 0, cpu >> 6 < words.count else { return false }
         return words[cpu >> 6] & (1 << UInt64(cpu & 63)) != 0
     }
@@ -73,7 +73,7 @@ public struct CPUSet: Sendable, Hashable {
     /// Adds `cpu`. Returns false, and changes nothing, where it is in the set already or outside `0...maximumCPU`.
     @inlinable
     @discardableResult
-    public mutating func insert(_ cpu: Int) -> Bool {
+    package mutating func insert(_ cpu: Int) -> Bool {
         guard cpu >= 0, cpu <= Self.maximumCPU else { return false }
         let index = cpu >> 6
         while words.count <= index { words.append(0) }
@@ -84,7 +84,7 @@ public struct CPUSet: Sendable, Hashable {
     }
 
     /// Adds the CPUs of `range`; bounds outside `0...maximumCPU` are cut off.
-    public mutating func insert(contentsOf range: ClosedRange<Int>) {
+    package mutating func insert(contentsOf range: ClosedRange<Int>) {
         let lower = Swift.max(range.lowerBound, 0)
         let upper = Swift.min(range.upperBound, Self.maximumCPU)
         guard lower <= upper else { return }
@@ -99,7 +99,7 @@ public struct CPUSet: Sendable, Hashable {
     /// Removes `cpu`. Returns whether it was in the set.
     @inlinable
     @discardableResult
-    public mutating func remove(_ cpu: Int) -> Bool {
+    package mutating func remove(_ cpu: Int) -> Bool {
         guard contains(cpu) else { return false }
         words[cpu >> 6] &= ~(1 << UInt64(cpu & 63))
         trim()
@@ -117,7 +117,7 @@ public struct CPUSet: Sendable, Hashable {
 extension CPUSet {
     /// The CPUs in either set.
     @inlinable
-    public func union(_ other: CPUSet) -> CPUSet {
+    package func union(_ other: CPUSet) -> CPUSet {
         var result = self
         result.formUnion(other)
         return result
@@ -125,7 +125,7 @@ extension CPUSet {
 
     /// The CPUs in both sets.
     @inlinable
-    public func intersection(_ other: CPUSet) -> CPUSet {
+    package func intersection(_ other: CPUSet) -> CPUSet {
         var result = self
         result.formIntersection(other)
         return result
@@ -133,7 +133,7 @@ extension CPUSet {
 
     /// The CPUs of this set that are not in `other`.
     @inlinable
-    public func subtracting(_ other: CPUSet) -> CPUSet {
+    package func subtracting(_ other: CPUSet) -> CPUSet {
         var result = self
         result.subtract(other)
         return result
@@ -141,14 +141,14 @@ extension CPUSet {
 
     /// Adds the CPUs of `other`.
     @inlinable
-    public mutating func formUnion(_ other: CPUSet) {
+    package mutating func formUnion(_ other: CPUSet) {
         while words.count < other.words.count { words.append(0) }
         for index in other.words.indices { words[index] |= other.words[index] }
     }
 
     /// Keeps only the CPUs that are in `other` too.
     @inlinable
-    public mutating func formIntersection(_ other: CPUSet) {
+    package mutating func formIntersection(_ other: CPUSet) {
         if words.count > other.words.count { words.removeLast(words.count - other.words.count) }
         for index in words.indices { words[index] &= other.words[index] }
         trim()
@@ -156,14 +156,14 @@ extension CPUSet {
 
     /// Removes the CPUs of `other`.
     @inlinable
-    public mutating func subtract(_ other: CPUSet) {
+    package mutating func subtract(_ other: CPUSet) {
         for index in 0..<Swift.min(words.count, other.words.count) { words[index] &= ~other.words[index] }
         trim()
     }
 
     /// Whether the sets have no CPU in common.
     @inlinable
-    public func isDisjoint(with other: CPUSet) -> Bool {
+    package func isDisjoint(with other: CPUSet) -> Bool {
         for index in 0..<Swift.min(words.count, other.words.count) where words[index] & other.words[index] != 0 {
             return false
         }
@@ -172,14 +172,14 @@ extension CPUSet {
 
     /// Whether every CPU of this set is in `other`.
     @inlinable
-    public func isSubset(of other: CPUSet) -> Bool {
+    package func isSubset(of other: CPUSet) -> Bool {
         guard words.count <= other.words.count else { return false }
         for index in words.indices where words[index] & ~other.words[index] != 0 { return false }
         return true
     }
 
     /// The `count` lowest CPUs; the whole set where it has no more, the empty set where `count` is 0 or less.
-    public func lowest(_ count: Int) -> CPUSet {
+    package func lowest(_ count: Int) -> CPUSet {
         var left = count
         guard left > 0 else { return CPUSet() }
         var kept: [UInt64] = []
@@ -208,7 +208,7 @@ extension CPUSet {
 
 extension CPUSet: Sequence {
     /// Gives the CPUs in ascending order.
-    public struct Iterator: IteratorProtocol {
+    package struct Iterator: IteratorProtocol {
         @usableFromInline let words: [UInt64]
         @usableFromInline var index = 0
         @usableFromInline var word: UInt64
@@ -221,7 +221,7 @@ extension CPUSet: Sequence {
 
         /// The next higher CPU, or nil at the end.
         @inlinable
-        public mutating func next() -> Int? {
+        package mutating func next() -> Int? {
             while word == 0 {
                 index += 1
                 guard index < words.count else { return nil }
@@ -235,14 +235,14 @@ extension CPUSet: Sequence {
 
     /// An iterator over the CPUs in ascending order.
     @inlinable
-    public func makeIterator() -> Iterator { Iterator(words) }
+    package func makeIterator() -> Iterator { Iterator(words) }
 
     /// A lower bound of ``count`` that costs nothing.
     @inlinable
-    public var underestimatedCount: Int { words.isEmpty ? 0 : 1 }
+    package var underestimatedCount: Int { words.isEmpty ? 0 : 1 }
 }
 
 extension CPUSet: ExpressibleByArrayLiteral {
     /// The CPUs of the literal; numbers outside `0...maximumCPU` are left out.
-    public init(arrayLiteral elements: Int...) { self.init(elements) }
+    package init(arrayLiteral elements: Int...) { self.init(elements) }
 }

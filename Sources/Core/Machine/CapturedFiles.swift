@@ -6,23 +6,23 @@ import Glibc
 /// Its JSON form is `{"name": …, "files": {path under /sys: content}}`. On reading, the files of an optional
 /// `"derived"` object fill in for absent ones and other keys are ignored. A path that ends in a slash is an empty
 /// folder.
-public struct CapturedFiles: MachineFiles, Equatable {
+package struct CapturedFiles: MachineFiles, Equatable {
     /// What the machine is called.
-    public let name: String
+    package let name: String
     /// The content of each file by its path under `/sys`.
-    public private(set) var files: [String: String]
+    package private(set) var files: [String: String]
     /// The names in each folder that has one, in no order: few folders are ever asked for.
     private var folders: [String: [String]] = [:]
 
     /// A machine of the given files.
-    public init(name: String, files: [String: String]) {
+    package init(name: String, files: [String: String]) {
         self.name = name
         self.files = files
         index()
     }
 
     /// The content of one file, nil where it is absent; setting nil removes the file.
-    public subscript(path: String) -> String? {
+    package subscript(path: String) -> String? {
         get { files[path] }
         set {
             let changesFolders = (files[path] == nil) != (newValue == nil)
@@ -32,19 +32,19 @@ public struct CapturedFiles: MachineFiles, Equatable {
     }
 
     /// The content of a file; nil where it is absent, a folder, or longer than 1 MiB.
-    public func read(_ path: String) -> [UInt8]? {
+    package func read(_ path: String) -> [UInt8]? {
         guard !path.hasSuffix("/"), let content = files[path], content.utf8.count <= maximumFileSize else { return nil }
         return Array(content.utf8)
     }
 
     /// The names in a folder that holds a file or is captured as empty, in numerical order.
-    public func entries(of folder: String) -> [String]? {
+    package func entries(of folder: String) -> [String]? {
         // A file and a folder of one name, which only damaged data has, count once.
         folders[folder].map { Set($0).sorted(by: numericallyPrecedes) }
     }
 
     /// Whether name and files are the same.
-    public static func == (left: CapturedFiles, right: CapturedFiles) -> Bool {
+    package static func == (left: CapturedFiles, right: CapturedFiles) -> Bool {
         left.name == right.name && left.files == right.files
     }
 
@@ -75,7 +75,7 @@ extension CapturedFiles: Codable {
     private enum CodingKeys: String, CodingKey { case name, files, derived }
 
     /// Reads `name`, `files` and `derived`; only `files` must be there.
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let files = try container.decode([String: String].self, forKey: .files)
         let derived = try container.decodeIfPresent([String: String].self, forKey: .derived) ?? [:]
@@ -85,7 +85,7 @@ extension CapturedFiles: Codable {
     }
 
     /// Writes `name` and `files`.
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(name, forKey: .name)
         try container.encode(files, forKey: .files)
@@ -94,7 +94,7 @@ extension CapturedFiles: Codable {
     /// Reads the JSON form.
     ///
     /// - Throws: ``CaptureError/malformed(_:)``.
-    public init(json: some Sequence<UInt8>) throws(CaptureError) {
+    package init(json: some Sequence<UInt8>) throws(CaptureError) {
         do {
             self = try JSONDecoder().decode(CapturedFiles.self, from: Data(json))
         } catch {
@@ -119,7 +119,7 @@ extension CapturedFiles: Codable {
     /// The JSON form, indented, keys sorted: equal captures give equal bytes.
     ///
     /// - Throws: ``CaptureError/malformed(_:)`` where the encoder refuses; no content known leads there.
-    public func json() throws(CaptureError) -> [UInt8] {
+    package func json() throws(CaptureError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         do {
@@ -132,7 +132,7 @@ extension CapturedFiles: Codable {
     /// Reads a capture from a file.
     ///
     /// - Throws: ``CaptureError``.
-    public init(contentsOf path: String) throws(CaptureError) {
+    package init(contentsOf path: String) throws(CaptureError) {
         let data: Data
         do {
             data = try Data(contentsOf: URL(filePath: path))
@@ -155,7 +155,7 @@ extension CapturedFiles: Codable {
     /// Writes the JSON form to a file, replacing what was there at once.
     ///
     /// - Throws: ``CaptureError``.
-    public func write(to path: String) throws(CaptureError) {
+    package func write(to path: String) throws(CaptureError) {
         let data = Data(try json())
         do {
             try data.write(to: URL(filePath: path), options: .atomic)
@@ -166,7 +166,7 @@ extension CapturedFiles: Codable {
 }
 
 /// Why a capture could not be read or written.
-public enum CaptureError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum CaptureError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file cannot be read or written: its path and the reason.
     case file(String, String)
     /// The text is not a capture; the reason.
@@ -177,7 +177,7 @@ public enum CaptureError: Error, Equatable, Sendable, CustomStringConvertible {
     private static let form = "expected {\"name\": …, \"files\": {path: content}}"
 
     /// The sentence for people.
-    public var description: String {
+    package var description: String {
         switch self {
         case .file(let path, let reason): "Cannot read or write the capture \(path): \(reason)"
         case .malformed(let reason): "Not a machine capture (\(Self.form)): \(reason)"

@@ -3,22 +3,22 @@ import Glibc
 /// The files of the running kernel, or of a folder that stands for `/sys`.
 ///
 /// Reads with plain system calls, because some files are read again on every request.
-public struct DirectoryFiles: MachineFiles {
+package struct DirectoryFiles: MachineFiles {
     /// The folder that stands for `/sys`, without a slash at its end.
-    public let root: String
+    package let root: String
 
     /// More names than any folder of `/sys` has; the rest of a longer folder is left out.
     private static let maximumEntries = 1 << 17
 
     /// Files below `root`.
-    public init(root: String = "/sys") {
+    package init(root: String = "/sys") {
         var root = root
         while root.hasSuffix("/") { root.removeLast() }
         self.root = root
     }
 
     /// The content of `<root>/<path>`, in one buffer of 4 KiB at a time; nil as ``MachineFiles/read(_:)`` says.
-    public func read(_ path: String) -> [UInt8]? {
+    package func read(_ path: String) -> [UInt8]? {
         // Non-blocking: a pipe in a folder that stands for `/sys` must not hang the reader.
         let descriptor = open("\(root)/\(path)", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { return nil }
@@ -39,7 +39,7 @@ public struct DirectoryFiles: MachineFiles {
     }
 
     /// The names in `<root>/<folder>`, without `.` and `..`, in numerical order.
-    public func entries(of folder: String) -> [String]? {
+    package func entries(of folder: String) -> [String]? {
         guard let directory = opendir("\(root)/\(folder)") else { return nil }
         defer { closedir(directory) }
         guard let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) else { return nil }

@@ -1,53 +1,53 @@
 /// The hardware as Linux shows it: CPUs, what they share, NUMA nodes with memory and huge pages.
 ///
 /// A value: it does not change when the machine does. ``MachineSource`` gives the machine as it is now.
-public struct Machine: Sendable, Equatable {
+package struct Machine: Sendable, Equatable {
     /// CPUs that run (`cpu/online`).
-    public let online: CPUSet
+    package let online: CPUSet
     /// CPUs that are there, online or not (`cpu/present`).
-    public let present: CPUSet
+    package let present: CPUSet
     /// CPUs that may ever be there (`cpu/possible`).
-    public let possible: CPUSet
+    package let possible: CPUSet
     /// CPUs that are there and do not run. (`cpu/offline` also names those that could be plugged in.)
-    public var offline: CPUSet { present.subtracting(online) }
+    package var offline: CPUSet { present.subtracting(online) }
     /// CPUs kept free from the scheduler's balancing at boot (`cpu/isolated`), as the kernel lists them: offline and
     /// absent ones included.
-    public let isolated: CPUSet
+    package let isolated: CPUSet
     /// CPUs without the periodic tick (`cpu/nohz_full`).
-    public internal(set) var nohzFull: CPUSet
+    package internal(set) var nohzFull: CPUSet
     /// The highest CPU number the kernel was built for (`cpu/kernel_max`); nil where it does not say.
-    public let kernelMax: Int?
+    package let kernelMax: Int?
 
     /// The packages (sockets), ascending by their lowest online CPU.
-    public let packages: [Package]
+    package let packages: [Package]
     /// The dies, online CPUs only; empty where the kernel does not tell dies.
-    public let dies: CPUPartition
+    package let dies: CPUPartition
     /// The clusters (cores sharing an L2 cache or its tags), online CPUs only; empty where the kernel tells none.
-    public let clusters: CPUPartition
+    package let clusters: CPUPartition
     /// The books of s390 (packages on one book), online CPUs only; empty elsewhere.
-    public let books: CPUPartition
+    package let books: CPUPartition
     /// The drawers of s390 (books in one drawer), online CPUs only; empty elsewhere.
-    public let drawers: CPUPartition
+    package let drawers: CPUPartition
     /// The physical cores, each the set of its online sibling CPUs; every online CPU is in exactly one.
-    public let cores: CPUPartition
+    package let cores: CPUPartition
     /// The online CPUs sharing an L2 cache; empty where the kernel shows none.
-    public let l2Groups: CPUPartition
+    package let l2Groups: CPUPartition
     /// The online CPUs sharing an L3 cache; empty where the kernel shows none.
-    public let l3Groups: CPUPartition
+    package let l3Groups: CPUPartition
     /// The kinds of core, the strongest first; empty where all cores are alike.
-    public let coreKinds: [CoreKind]
+    package let coreKinds: [CoreKind]
     /// The NUMA nodes, ascending by id; empty on a kernel without NUMA.
-    public internal(set) var nodes: [Node]
+    package internal(set) var nodes: [Node]
 
     /// Files whose content could not be used, in the order of reading. The model leaves out what they say.
-    public let problems: [MachineProblem]
+    package let problems: [MachineProblem]
 
     private let siblings: [Int: CPUSet]
     private let packagePositions: CPUPartition
 
     /// A machine of the given parts. Groups are cut to online CPUs and made disjoint; online CPUs in no core become
     /// cores of their own; `present` and `possible` are widened to hold what they must.
-    public init(
+    package init(
         online: CPUSet, present: CPUSet? = nil, possible: CPUSet? = nil, isolated: CPUSet = CPUSet(),
         nohzFull: CPUSet = CPUSet(), kernelMax: Int? = nil, cores: [CPUSet] = [], packages: [Package] = [],
         dies: [CPUSet] = [], clusters: [CPUSet] = [], books: [CPUSet] = [], drawers: [CPUSet] = [],
@@ -86,26 +86,26 @@ public struct Machine: Sendable, Equatable {
     }
 
     /// The online siblings of `cpu`, itself included: its core. The CPU alone where the machine does not know it.
-    public func core(of cpu: Int) -> CPUSet { cores.group(of: cpu) ?? CPUSet(CollectionOfOne(cpu)) }
+    package func core(of cpu: Int) -> CPUSet { cores.group(of: cpu) ?? CPUSet(CollectionOfOne(cpu)) }
 
     /// The siblings of `cpu` as the kernel names them (`thread_siblings_list`), offline ones included; nil where the
     /// kernel has no such file for this CPU. The EPA rules use this set.
-    public func rawSiblings(of cpu: Int) -> CPUSet? { siblings[cpu] }
+    package func rawSiblings(of cpu: Int) -> CPUSet? { siblings[cpu] }
 
     /// The package of `cpu`; nil where the CPU is not online or the kernel does not say.
-    public func package(of cpu: Int) -> Package? { packagePositions.position(of: cpu).map { packages[$0] } }
+    package func package(of cpu: Int) -> Package? { packagePositions.position(of: cpu).map { packages[$0] } }
 
     /// The online CPUs that share an L3 cache with `cpu`; nil where it has none.
-    public func l3Group(of cpu: Int) -> CPUSet? { l3Groups.group(of: cpu) }
+    package func l3Group(of cpu: Int) -> CPUSet? { l3Groups.group(of: cpu) }
 
     /// Whether the kernel shows NUMA nodes.
-    public var hasNUMA: Bool { !nodes.isEmpty }
+    package var hasNUMA: Bool { !nodes.isEmpty }
 
     /// The ids of all nodes, ascending, memory-only ones included.
-    public var nodeIDs: [Int] { nodes.map(\.id) }
+    package var nodeIDs: [Int] { nodes.map(\.id) }
 
     /// The node with this id.
-    public func node(_ id: Int) -> Node? {
+    package func node(_ id: Int) -> Node? {
         var low = 0
         var high = nodes.count
         while low < high {
@@ -116,38 +116,38 @@ public struct Machine: Sendable, Equatable {
     }
 
     /// The nodes that have `cpu` as an online CPU, ascending by id. More than one where nodes overlap.
-    public func nodes(of cpu: Int) -> [Node] { nodes.filter { $0.cpus.contains(cpu) } }
+    package func nodes(of cpu: Int) -> [Node] { nodes.filter { $0.cpus.contains(cpu) } }
 
     /// The nodes with memory and without an online CPU.
-    public var memoryOnlyNodes: [Node] { nodes.filter { $0.cpus.isEmpty && $0.memoryBytes != 0 } }
+    package var memoryOnlyNodes: [Node] { nodes.filter { $0.cpus.isEmpty && $0.memoryBytes != 0 } }
 }
 
 /// A package (socket).
-public struct Package: Sendable, Equatable {
+package struct Package: Sendable, Equatable {
     /// The kernel's `physical_package_id`: any number; nil where it says -1 or nothing. Not unique on every machine.
-    public let id: Int?
+    package let id: Int?
     /// The package's online CPUs.
-    public let cpus: CPUSet
+    package let cpus: CPUSet
 
     /// A package.
-    public init(id: Int?, cpus: CPUSet) {
+    package init(id: Int?, cpus: CPUSet) {
         self.id = id
         self.cpus = cpus
     }
 }
 
 /// The cores of one kind on a machine that mixes kinds.
-public struct CoreKind: Sendable, Equatable {
+package struct CoreKind: Sendable, Equatable {
     /// `performance`, `efficiency` or `low-power` (hybrid Intel: `devices/cpu_core/cpus`, `cpu_atom`, `cpu_lowpower`),
     /// or `capacity-<n>`.
-    public let name: String
+    package let name: String
     /// The `cpu_capacity` of each CPU (the strongest CPU of the machine has 1024); nil where the kernel does not say.
-    public let capacity: Int?
+    package let capacity: Int?
     /// The online CPUs of this kind.
-    public let cpus: CPUSet
+    package let cpus: CPUSet
 
     /// A kind.
-    public init(name: String, capacity: Int? = nil, cpus: CPUSet) {
+    package init(name: String, capacity: Int? = nil, cpus: CPUSet) {
         self.name = name
         self.capacity = capacity
         self.cpus = cpus
@@ -155,27 +155,27 @@ public struct CoreKind: Sendable, Equatable {
 }
 
 /// A file whose content could not be used.
-public struct MachineProblem: Sendable, Equatable, CustomStringConvertible {
+package struct MachineProblem: Sendable, Equatable, CustomStringConvertible {
     /// The path under `/sys`.
-    public let path: String
+    package let path: String
     /// What is wrong with the content.
-    public let reason: String
+    package let reason: String
 
     /// A problem.
-    public init(path: String, reason: String) {
+    package init(path: String, reason: String) {
         self.path = path
         self.reason = reason
     }
 
     /// `/sys/path: reason`.
-    public var description: String { "/sys/\(path): \(reason)" }
+    package var description: String { "/sys/\(path): \(reason)" }
 }
 
 /// Why no machine could be read.
-public enum MachineError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum MachineError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The highest CPU number of a machine that is read: twice what any kernel can be built for today. A model grows
     /// with the square of it.
-    public static let highestCPU = 16_383
+    package static let highestCPU = 16_383
 
     /// No file names a CPU that runs.
     case noCPUs
@@ -185,7 +185,7 @@ public enum MachineError: Error, Equatable, Sendable, CustomStringConvertible {
     case malformed(path: String, CPUListError)
 
     /// The sentence for people.
-    public var description: String {
+    package var description: String {
         switch self {
         case .noCPUs: "No CPU found: /sys/\(SysPath.cpus)/online is absent or empty (is sysfs mounted and readable?)"
         case .tooHigh(let cpu): "/sys/\(SysPath.cpus)/online: CPU \(cpu) is above \(Self.highestCPU)"

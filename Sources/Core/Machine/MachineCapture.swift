@@ -1,12 +1,12 @@
 import Synchronization
 
 /// Takes down the files that describe a machine, to replay it elsewhere.
-public enum MachineCapture {
+package enum MachineCapture {
     /// The files of `files` that ``MachineReader`` looks at, and some more of the same kind that tell a person about
     /// the machine. Reading the capture gives the machine that reading `files` gives.
     ///
     /// - Parameter name: what to call the machine.
-    public static func capture(_ files: any MachineFiles, name: String) -> CapturedFiles {
+    package static func capture(_ files: any MachineFiles, name: String) -> CapturedFiles {
         let recorder = RecordingFiles(files)
         let reader = MachineReader(files: recorder)
         // A machine that cannot be read is captured as far as it goes: that is what a report of the fault needs.

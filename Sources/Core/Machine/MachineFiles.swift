@@ -1,7 +1,7 @@
 /// Where the files of `/sys` come from: the running kernel, a folder that stands for it, or a capture.
 ///
 /// Paths are relative to `/sys`, without a leading slash: `devices/system/cpu/isolated`.
-public protocol MachineFiles: Sendable {
+package protocol MachineFiles: Sendable {
     /// The content of a file; nil where it is absent, unreadable or longer than 1 MiB.
     func read(_ path: String) -> [UInt8]?
 

@@ -2,11 +2,11 @@
 ///
 /// Nothing is kept between calls: each answer is what the files say now. The narrow reads are what the EPA face needs
 /// for a request; ``read()`` reads everything.
-public struct MachineReader: Sendable {
+package struct MachineReader: Sendable {
     let files: any MachineFiles
 
     /// A reader of `files`.
-    public init(files: any MachineFiles) {
+    package init(files: any MachineFiles) {
         self.files = files
     }
 
@@ -16,7 +16,7 @@ public struct MachineReader: Sendable {
     /// left out.
     ///
     /// - Throws: ``MachineError`` where no CPU is known to run, or the list of online or isolated CPUs is malformed.
-    public func read() throws(MachineError) -> Machine {
+    package func read() throws(MachineError) -> Machine {
         var pass = TopologyPass(files: files)
         return try pass.machine()
     }
@@ -25,27 +25,27 @@ public struct MachineReader: Sendable {
     /// unreadable, or says nothing (blanks, NUL, `(null)`).
     ///
     /// - Throws: ``CPUListError`` where the list is malformed.
-    public func isolated() throws(CPUListError) -> CPUSet {
+    package func isolated() throws(CPUListError) -> CPUSet {
         try Self.isolated(isolatedText())
     }
 
     /// The content of `cpu/isolated`, or nil where the file is absent or unreadable.
-    public func isolatedText() -> [UInt8]? { files.read("\(SysPath.cpus)/isolated") }
+    package func isolatedText() -> [UInt8]? { files.read("\(SysPath.cpus)/isolated") }
 
     /// The isolated CPUs that the content of `cpu/isolated` names.
-    public static func isolated(_ text: [UInt8]?) throws(CPUListError) -> CPUSet {
+    package static func isolated(_ text: [UInt8]?) throws(CPUListError) -> CPUSet {
         guard let text else { return CPUSet() }
         return try KernelText.list(text)
     }
 
     /// The CPUs without the periodic tick (`cpu/nohz_full`); empty where the file says nothing or is malformed.
-    public func nohzFull() -> CPUSet {
+    package func nohzFull() -> CPUSet {
         files.read("\(SysPath.cpus)/nohz_full").flatMap { try? KernelText.list($0) } ?? CPUSet()
     }
 
     /// The CPUs that run: `cpu/online`, or what follows from other files where that is absent or empty. Nil where
     /// nothing says so or the list is malformed.
-    public func online() -> CPUSet? {
+    package func online() -> CPUSet? {
         if let text = files.read("\(SysPath.cpus)/online") {
             guard let listed = try? KernelText.list(text) else { return nil }
             if !listed.isEmpty { return listed }
@@ -55,7 +55,7 @@ public struct MachineReader: Sendable {
     }
 
     /// The ids of the NUMA nodes, ascending: the folders `node<digits>`. Nil where there is no folder of nodes.
-    public func nodeIDs() -> [Int]? {
+    package func nodeIDs() -> [Int]? {
         guard let names = files.entries(of: SysPath.nodes) else { return nil }
         let ids = names.compactMap { name in
             // The folder is opened by its number again, so `node007` is none.
@@ -68,7 +68,7 @@ public struct MachineReader: Sendable {
     /// `cpu<N>` entries. Nil where there is no such node or it has none of these.
     ///
     /// - Throws: ``CPUListError`` where the first of these files that exists is malformed.
-    public func nodeCPUs(_ id: Int) throws(CPUListError) -> CPUSet? {
+    package func nodeCPUs(_ id: Int) throws(CPUListError) -> CPUSet? {
         let folder = SysPath.node(id)
         if let text = files.read("\(folder)/cpulist") { return try KernelText.list(text) }
         if let text = files.read("\(folder)/cpumap") { return try KernelText.mask(text) }
@@ -78,7 +78,7 @@ public struct MachineReader: Sendable {
 
     /// The siblings of `cpu` as the kernel lists them, itself and offline ones included (`thread_siblings_list`, else
     /// the mask `thread_siblings`). Nil where neither file exists or its content is malformed.
-    public func siblings(of cpu: Int) -> CPUSet? {
+    package func siblings(of cpu: Int) -> CPUSet? {
         if let text = files.read(SysPath.topology(of: cpu, "thread_siblings_list")) {
             return try? KernelText.list(text)
         }
@@ -88,7 +88,7 @@ public struct MachineReader: Sendable {
     /// The pools of huge pages of a node, ascending by size: the folders `hugepages-<digits>kB` that have
     /// `nr_hugepages`. A count that is unreadable or no number is 0. Nil where there is no such node; empty where it
     /// has no pools.
-    public func hugePages(ofNode id: Int) -> [HugePagePool]? {
+    package func hugePages(ofNode id: Int) -> [HugePagePool]? {
         if let pools = pools(ofNode: id) { return pools }
         // One look usually tells that the node is there; its CPU list may be missing in a dump.
         let isThere =

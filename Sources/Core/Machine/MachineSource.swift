@@ -5,9 +5,9 @@ import Synchronization
 /// What hotplug changes is read again when `cpu/online`, `cpu/present` or the folders of nodes differ from the last
 /// time; isolated CPUs, `nohz_full` and huge pages are read on each ask. A call that has to read everything holds up
 /// the others meanwhile (milliseconds for hundreds of CPUs).
-public final class MachineSource: Sendable {
+package final class MachineSource: Sendable {
     /// What reads the files.
-    public let reader: MachineReader
+    package let reader: MachineReader
 
     private struct State {
         var machine: Machine?
@@ -27,14 +27,14 @@ public final class MachineSource: Sendable {
     private let state = Mutex(State())
 
     /// A source over `files`; nothing is read yet.
-    public init(files: any MachineFiles) {
+    package init(files: any MachineFiles) {
         reader = MachineReader(files: files)
     }
 
     /// The machine as it is now.
     ///
     /// - Throws: ``MachineError`` as ``MachineReader/read()``.
-    public func current() throws(MachineError) -> Machine {
+    package func current() throws(MachineError) -> Machine {
         try state.withLock { state throws(MachineError) in
             // The key is taken before the reading: a change during it shows at the next ask.
             let key = key()
@@ -68,7 +68,7 @@ public final class MachineSource: Sendable {
     }
 
     /// The siblings of `cpu` as ``MachineReader/siblings(of:)`` gives them, kept until `cpu/online` changes.
-    public func siblings(of cpu: Int) -> CPUSet? {
+    package func siblings(of cpu: Int) -> CPUSet? {
         siblingTable(for: CPUSet(CollectionOfOne(cpu)))[cpu]
     }
 
@@ -76,7 +76,7 @@ public final class MachineSource: Sendable {
     /// entry. CPUs asked for earlier may be in the table too: no copy is made.
     ///
     /// Costs one look at `cpu/online` where the CPUs were asked for before and it has not changed.
-    public func siblingTable(for cpus: CPUSet) -> [Int: CPUSet] {
+    package func siblingTable(for cpus: CPUSet) -> [Int: CPUSet] {
         state.withLock { state in
             let online = reader.files.read("\(SysPath.cpus)/online")
             if online == nil || online != state.siblingsKey {

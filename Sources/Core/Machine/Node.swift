@@ -1,20 +1,20 @@
 /// A NUMA node, as its folder `devices/system/node/node<id>` describes it.
-public struct Node: Sendable, Equatable {
+package struct Node: Sendable, Equatable {
     /// The kernel's number. Numbers may have gaps.
-    public let id: Int
+    package let id: Int
     /// The CPUs that the node's `cpulist` names, offline ones included: the EPA rules count these.
-    public let rawCPUs: CPUSet
+    package let rawCPUs: CPUSet
     /// The node's CPUs that are online; empty for a memory-only node.
-    public let cpus: CPUSet
+    package let cpus: CPUSet
     /// The node's memory in bytes (`MemTotal` of its `meminfo`); nil where the kernel does not say.
-    public let memoryBytes: Int?
+    package let memoryBytes: Int?
     /// The distance to each node by its id, 10 to itself (ACPI SLIT); empty where the kernel does not say.
-    public let distances: [Int: Int]
+    package let distances: [Int: Int]
     /// The pools of huge pages, ascending by size.
-    public internal(set) var hugePages: [HugePagePool]
+    package internal(set) var hugePages: [HugePagePool]
 
     /// A node; `cpus` is what is online of `rawCPUs`.
-    public init(
+    package init(
         id: Int, rawCPUs: CPUSet, online: CPUSet, memoryBytes: Int? = nil, distances: [Int: Int] = [:],
         hugePages: [HugePagePool] = []
     ) {
@@ -29,18 +29,18 @@ public struct Node: Sendable, Equatable {
 
 /// The huge pages of one size on one node
 /// (kernel `Documentation/admin-guide/mm/hugetlbpage.rst`, counts in pages).
-public struct HugePagePool: Sendable, Equatable {
+package struct HugePagePool: Sendable, Equatable {
     /// The size of a page in kB (1,024 bytes).
-    public let sizeKB: Int
+    package let sizeKB: Int
     /// Pages in the pool, surplus ones included (`nr_hugepages`).
-    public let total: Int
+    package let total: Int
     /// Pages that nobody uses (`free_hugepages`).
-    public let free: Int
+    package let free: Int
     /// Pages above the configured number (`surplus_hugepages`).
-    public let surplus: Int
+    package let surplus: Int
 
     /// A pool.
-    public init(sizeKB: Int, total: Int, free: Int, surplus: Int = 0) {
+    package init(sizeKB: Int, total: Int, free: Int, surplus: Int = 0) {
         self.sizeKB = sizeKB
         self.total = total
         self.free = free

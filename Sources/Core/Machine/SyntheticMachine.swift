@@ -1,9 +1,9 @@
 /// A regular machine made up from a few numbers, as the files a kernel would show for it.
 ///
 /// For `--simulate`, tests and benchmarks: `SyntheticMachine(packages: 2).files` reads like a server's `/sys`.
-public struct SyntheticMachine: Sendable {
+package struct SyntheticMachine: Sendable {
     /// How the kernel numbered the threads of a core.
-    public enum Numbering: Sendable {
+    package enum Numbering: Sendable {
         /// Threads far apart: first one thread of each core, then the next of each (n and n + cores).
         case spread
         /// Threads side by side (2n and 2n + 1).
@@ -11,39 +11,39 @@ public struct SyntheticMachine: Sendable {
     }
 
     /// What the machine is called.
-    public var name = "synthetic"
+    package var name = "synthetic"
     /// Packages, at least 1.
-    public var packages = 1
+    package var packages = 1
     /// NUMA nodes in each package; 0 for a kernel without NUMA.
-    public var nodesPerPackage = 1
+    package var nodesPerPackage = 1
     /// Cores in each node, or in each package without NUMA; at least 1.
-    public var coresPerNode = 4
+    package var coresPerNode = 4
     /// Threads in each core, at least 1.
-    public var threadsPerCore = 1
+    package var threadsPerCore = 1
     /// How threads are numbered.
-    public var numbering = Numbering.spread
+    package var numbering = Numbering.spread
     /// Cores sharing an L3 cache; nil for one L3 in each package.
-    public var coresPerL3: Int?
+    package var coresPerL3: Int?
     /// Nodes with memory and without CPUs, after the others.
-    public var memoryOnlyNodes = 0
+    package var memoryOnlyNodes = 0
     /// The isolated CPUs; they need not exist.
-    public var isolated = CPUSet()
+    package var isolated = CPUSet()
     /// The CPUs without the periodic tick.
-    public var nohzFull = CPUSet()
+    package var nohzFull = CPUSet()
     /// CPUs that are present and do not run.
-    public var offline = CPUSet()
+    package var offline = CPUSet()
     /// The memory of each node in kB.
-    public var memoryKB = 32 << 20
+    package var memoryKB = 32 << 20
     /// The pools of huge pages of each node.
-    public var hugePages: [HugePagePool] = []
+    package var hugePages: [HugePagePool] = []
     /// Pools of single nodes by id, instead of `hugePages`.
-    public var hugePagesByNode: [Int: [HugePagePool]] = [:]
+    package var hugePagesByNode: [Int: [HugePagePool]] = [:]
 
     /// One package, one node, four cores.
-    public init() {}
+    package init() {}
 
     /// A machine of the given shape; everything else is as ``init()`` leaves it.
-    public init(
+    package init(
         name: String = "synthetic", packages: Int, nodesPerPackage: Int = 1, coresPerNode: Int, threadsPerCore: Int = 1,
         isolated: CPUSet = CPUSet(), hugePages: [HugePagePool] = []
     ) {
@@ -60,10 +60,10 @@ public struct SyntheticMachine: Sendable {
     private var coreCount: Int { max(packages, 1) * coresPerPackage }
 
     /// All CPUs, offline ones included; at most ``CPUSet/maximumCPU`` + 1.
-    public var cpus: CPUSet { CPUSet(0...(coreCount * max(threadsPerCore, 1) - 1)) }
+    package var cpus: CPUSet { CPUSet(0...(coreCount * max(threadsPerCore, 1) - 1)) }
 
     /// The CPUs of a core, counted from 0 through all packages, offline ones included.
-    public func cpus(ofCore core: Int) -> CPUSet {
+    package func cpus(ofCore core: Int) -> CPUSet {
         let threads = 0..<max(threadsPerCore, 1)
         return switch numbering {
         case .spread: CPUSet(threads.lazy.map { core + $0 * coreCount })
@@ -76,14 +76,14 @@ public struct SyntheticMachine: Sendable {
     }
 
     /// The CPUs of a node, offline ones included; empty for a memory-only node.
-    public func cpus(ofNode node: Int) -> CPUSet {
+    package func cpus(ofNode node: Int) -> CPUSet {
         let size = max(coresPerNode, 1)
         guard node >= 0, node < max(packages, 1) * nodesPerPackage else { return CPUSet() }
         return cpus(ofCores: node * size..<(node + 1) * size)
     }
 
     /// The files of the machine.
-    public var files: CapturedFiles {
+    package var files: CapturedFiles {
         var files: [String: String] = [:]
         func put(_ path: String, _ content: String) { files[path] = content + "\n" }
         func put(_ path: String, _ cpus: CPUSet) { put(path, cpus.list) }
@@ -167,7 +167,7 @@ public struct SyntheticMachine: Sendable {
 extension CapturedFiles {
     /// The built-in machine of `berthd --simulate`: 2 packages of 8 cores with 2 threads (siblings n and n + 16), 2
     /// NUMA nodes, and on each of them 12 isolated CPUs, 4 for housekeeping, huge pages of 2 MB and 1 GB.
-    public static let simulated: CapturedFiles = {
+    package static let simulated: CapturedFiles = {
         var machine = SyntheticMachine(
             name: "simulated", packages: 2, coresPerNode: 8, threadsPerCore: 2,
             isolated: [2...7, 10...15, 18...23, 26...31].reduce(into: CPUSet()) { $0.insert(contentsOf: $1) })

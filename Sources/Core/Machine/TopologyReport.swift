@@ -1,76 +1,76 @@
 import FoundationEssentials
 
 /// A machine as `berth topology --json` prints it. CPUs are Linux list text throughout; maps are keyed by node id.
-public struct TopologyReport: Encodable, Sendable {
+package struct TopologyReport: Encodable, Sendable {
     /// What the machine is called; nil for the machine at hand.
-    public let name: String?
+    package let name: String?
     /// The number of packages.
-    public let packages: Int
+    package let packages: Int
     /// The ids of the NUMA nodes.
-    public let numaNodes: [Int]
+    package let numaNodes: [Int]
     /// The ids of the nodes with memory and without online CPUs.
-    public let memoryOnlyNodes: [Int]
+    package let memoryOnlyNodes: [Int]
     /// The number of cores.
-    public let cores: Int
+    package let cores: Int
     /// CPUs that run.
-    public let cpusOnline: String
+    package let cpusOnline: String
     /// How many run.
-    public let cpusOnlineCount: Int
+    package let cpusOnlineCount: Int
     /// CPUs that are present and do not run.
-    public let cpusOffline: String
+    package let cpusOffline: String
     /// CPUs that are there.
-    public let cpusPresent: String
+    package let cpusPresent: String
     /// Isolated CPUs as the kernel lists them.
-    public let cpusIsolated: String
+    package let cpusIsolated: String
     /// CPUs without the periodic tick.
-    public let nohzFull: String
+    package let nohzFull: String
     /// The online CPUs of each node.
-    public let nodeCPUs: [String: String]
+    package let nodeCPUs: [String: String]
     /// The online CPUs of each core.
-    public let smtSiblings: [String]
+    package let smtSiblings: [String]
     /// The online CPUs of each package.
-    public let packageCPUs: [String]
+    package let packageCPUs: [String]
     /// The online CPUs of each die.
-    public let dies: [String]
+    package let dies: [String]
     /// The online CPUs of each cluster.
-    public let clusters: [String]
+    package let clusters: [String]
     /// The online CPUs sharing each L2 cache.
-    public let l2Groups: [String]
+    package let l2Groups: [String]
     /// The online CPUs sharing each L3 cache.
-    public let l3Groups: [String]
+    package let l3Groups: [String]
     /// The kinds of core; empty where all are alike.
-    public let coreKinds: [Kind]
+    package let coreKinds: [Kind]
     /// The memory of each node that tells it, in bytes.
-    public let nodeMemoryBytes: [String: Int]
+    package let nodeMemoryBytes: [String: Int]
     /// The pages in each pool, by node and by page size in kB.
-    public let nodeNrHugepages: [String: [String: Int]]
+    package let nodeNrHugepages: [String: [String: Int]]
     /// Each pool with free and surplus pages.
-    public let hugepages: [String: [Pool]]
+    package let hugepages: [String: [Pool]]
     /// The distances between nodes; nil with fewer than two nodes or where one does not tell.
-    public let nodeDistances: Distances?
+    package let nodeDistances: Distances?
     /// Files whose content could not be used.
-    public let problems: [String]
+    package let problems: [String]
 
     /// A kind of core.
-    public struct Kind: Encodable, Sendable {
+    package struct Kind: Encodable, Sendable {
         /// The name of the kind.
-        public let name: String
+        package let name: String
         /// The CPUs' capacity, where known.
-        public let capacity: Int?
+        package let capacity: Int?
         /// The online CPUs.
-        public let cpus: String
+        package let cpus: String
     }
 
     /// A pool of huge pages, in pages.
-    public struct Pool: Encodable, Sendable {
+    package struct Pool: Encodable, Sendable {
         /// The size of a page in kB.
-        public let sizeKB: Int
+        package let sizeKB: Int
         /// Pages in the pool.
-        public let total: Int
+        package let total: Int
         /// Unused pages.
-        public let free: Int
+        package let free: Int
         /// Pages above the configured number.
-        public let surplus: Int
+        package let surplus: Int
 
         private enum CodingKeys: String, CodingKey {
             case sizeKB = "size_kb"
@@ -79,15 +79,15 @@ public struct TopologyReport: Encodable, Sendable {
     }
 
     /// Distances as a matrix.
-    public struct Distances: Encodable, Sendable {
+    package struct Distances: Encodable, Sendable {
         /// The ids of rows and columns.
-        public let nodes: [Int]
+        package let nodes: [Int]
         /// `rows[i][j]`: from `nodes[i]` to `nodes[j]`.
-        public let rows: [[Int]]
+        package let rows: [[Int]]
     }
 
     /// The report of `machine`.
-    public init(_ machine: Machine, name: String? = nil) {
+    package init(_ machine: Machine, name: String? = nil) {
         func byNode<Value>(_ value: (Node) -> Value?) -> [String: Value] {
             Dictionary(machine.nodes.compactMap { node in value(node).map { (String(node.id), $0) } }) { first, _ in
                 first
@@ -158,7 +158,7 @@ public struct TopologyReport: Encodable, Sendable {
     }
 
     /// Writes every key, `node_distances` as null where unknown; only `name` is left out where there is none.
-    public func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encodeIfPresent(name, forKey: .name)
         try container.encode(packages, forKey: .packages)
@@ -188,7 +188,7 @@ public struct TopologyReport: Encodable, Sendable {
     }
 
     /// The JSON text, indented, keys sorted: equal machines give equal bytes.
-    public func json() throws -> [UInt8] {
+    package func json() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]

@@ -3,7 +3,7 @@ import Machine
 /// Which CPUs are siblings, in the form that a placement over thousands of CPUs needs: one table look-up a CPU.
 ///
 /// Built once for a machine and kept until its online CPUs change; building costs one look at each CPU's sibling list.
-public struct CoreIndex: Sendable, Equatable {
+package struct CoreIndex: Sendable, Equatable {
     /// For each CPU the number of its sibling list, counted in the order of the lists' lowest CPUs; -1 beyond the index.
     private let core: [Int32]
     private let coreCount: Int
@@ -11,7 +11,7 @@ public struct CoreIndex: Sendable, Equatable {
     private let contradicting: [Int: CPUSet]?
 
     /// The index of `cpus` by the sibling lists that the kernel gives; a CPU without a list is a core of its own.
-    public init(of cpus: CPUSet, siblings: (Int) -> CPUSet?) {
+    package init(of cpus: CPUSet, siblings: (Int) -> CPUSet?) {
         var core = [Int32](repeating: -1, count: (cpus.last ?? -1) + 1)
         var lists: [Int: CPUSet] = [:]
         var numbers: [CPUSet: Int32] = [:]

@@ -3,9 +3,9 @@ import Machine
 /// The choice of CPUs for a request: pure functions of the candidates, the count and the machine's cores.
 ///
 /// The same arguments give the same CPUs, everywhere. Each answers nil where there are fewer candidates than asked for.
-public enum Placement {
+package enum Placement {
     /// The `count` lowest-numbered candidates (EPA specification 3.1, step 6).
-    public static func lowest(_ count: Int, of candidates: CPUSet) -> CPUSet? {
+    package static func lowest(_ count: Int, of candidates: CPUSet) -> CPUSet? {
         let chosen = candidates.lowest(count)
         return chosen.count == count ? chosen : nil
     }
@@ -17,7 +17,7 @@ public enum Placement {
     /// 3. Then whatever is left, core by core.
     ///
     /// So an odd remainder breaks the first core that has members, even where a lone thread exists further on.
-    public static func pairs(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
+    package static func pairs(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
         guard candidates.count >= count else { return nil }
         let groups = cores.groups(of: candidates)
         var taken = [Int](repeating: 0, count: groups.count)
@@ -48,7 +48,7 @@ public enum Placement {
     ///
     /// 1. Cores of which every member fits into what is still needed, fullest first, then lowest first.
     /// 2. The rest from the smallest core that has enough members, so that a lone thread goes before a full core breaks.
-    public static func wholeCores(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
+    package static func wholeCores(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
         guard candidates.count >= count else { return nil }
         let groups = cores.groups(of: candidates)
         let bySize = (0..<groups.count).sorted { (groups.size($1), $0) < (groups.size($0), $1) }

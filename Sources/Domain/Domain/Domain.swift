@@ -3,9 +3,9 @@
 /// A pure state machine: events go in, changes to be kept and effects to be carried out come out; time, randomness and ids
 /// come from outside. What the controller wants and where each thing runs is in ``records``; each difference between that
 /// and the nodes is a ``Chore``, which is tried until it is done or its node is gone.
-public struct Domain: Sendable {
+package struct Domain: Sendable {
     /// What survives a restart.
-    public internal(set) var records: DomainRecords
+    package internal(set) var records: DomainRecords
     let options: DomainOptions
     var random: Xoshiro
     var now: Moment
@@ -103,7 +103,7 @@ public struct Domain: Sendable {
     var saysOldCapabilities = false
 
     /// A domain that goes on from `records`; its first step is ``begin(at:)``.
-    public init(records: DomainRecords = DomainRecords(), options: DomainOptions, random: Xoshiro, now: Moment) {
+    package init(records: DomainRecords = DomainRecords(), options: DomainOptions, random: Xoshiro, now: Moment) {
         self.records = records
         self.options = options
         self.random = random
@@ -124,7 +124,7 @@ public struct Domain: Sendable {
     }
 
     /// Takes up what a restart has left undone, and makes the domain known to its controller.
-    public mutating func begin(at now: Moment) -> DomainStep {
+    package mutating func begin(at now: Moment) -> DomainStep {
         self.now = now
         if records.nonce == 0 {
             change(.identity(nonce: random.next() | 1, counter: records.counter, sequence: records.sequence))
@@ -158,7 +158,7 @@ public struct Domain: Sendable {
     /// Takes an event.
     ///
     /// - Returns: what is to be kept, and what is to be done once it is.
-    public mutating func handle(_ event: DomainEvent, at now: Moment) -> DomainStep {
+    package mutating func handle(_ event: DomainEvent, at now: Moment) -> DomainStep {
         self.now = now
         switch event {
         case .update(let update, let problem, let request): take(update, problem: problem, request)
@@ -174,7 +174,7 @@ public struct Domain: Sendable {
     }
 
     /// From now on no lease ends: while what is under way is finished nobody listens to refreshes any more.
-    public mutating func holdLeases() { isEnding = true }
+    package mutating func holdLeases() { isEnding = true }
 
     private mutating func tick() {
         let expired = isEnding ? [] : live.filter { $0.value.leaseEnd < now.monotonic }.keys.sorted()
@@ -267,7 +267,7 @@ extension Domain {
     ///   - lost: the changes that could not be kept. What has been started by them is stopped.
     ///   - neverMade: calls that were asked for and will not be made. What others start that are under way is stopped when
     ///     they answer.
-    public func restarted(
+    package func restarted(
         from records: DomainRecords, without lost: [DomainChange], neverMade: Set<CallID> = [], options: DomainOptions,
         at now: Moment
     ) -> Domain {

@@ -1,19 +1,19 @@
 /// What time it is.
-public struct Moment: Hashable, Sendable {
+package struct Moment: Hashable, Sendable {
     /// A clock that nobody sets, in milliseconds.
-    public var monotonic: Int
+    package var monotonic: Int
     /// The wall clock, in milliseconds since 1970.
-    public var wall: Int
+    package var wall: Int
 
     /// A time.
-    public init(monotonic: Int, wall: Int) {
+    package init(monotonic: Int, wall: Int) {
         self.monotonic = monotonic
         self.wall = wall
     }
 }
 
 /// What happens to a domain.
-public enum DomainEvent: Hashable, Sendable {
+package enum DomainEvent: Hashable, Sendable {
     /// A node registers or refreshes. Where its URLs cannot be used, `problem` is the answer.
     case update(NodeUpdate, problem: DomainRefusal?, RequestID)
     /// The controller asks for a function or resource.
@@ -33,7 +33,7 @@ public enum DomainEvent: Hashable, Sendable {
 }
 
 /// What an operator can ask for.
-public enum Intent: Hashable, Sendable {
+package enum Intent: Hashable, Sendable {
     /// To move an instance to one of these nodes.
     case migrate(LogicalID, to: [NodeID])
     /// To give a node nothing new, or to give it things again.
@@ -41,7 +41,7 @@ public enum Intent: Hashable, Sendable {
 }
 
 /// What a domain wants done. None of it may be done before the changes of the same step, and of all before it, are durable.
-public enum DomainEffect: Hashable, Sendable {
+package enum DomainEffect: Hashable, Sendable {
     /// A node's agent is to be called; calls of one node in this order.
     case call(NodeCall)
     /// Nothing more is to be asked of a node: what waits is dropped.
@@ -61,9 +61,9 @@ public enum DomainEffect: Hashable, Sendable {
 }
 
 /// Something that an operator should know.
-public struct DomainNote: Hashable, Sendable {
+package struct DomainNote: Hashable, Sendable {
     /// How much it matters.
-    public enum Level: Hashable, Sendable {
+    package enum Level: Hashable, Sendable {
         /// What an operator may like to know.
         case info
         /// What has changed in the domain.
@@ -73,11 +73,11 @@ public struct DomainNote: Hashable, Sendable {
     }
 
     /// How much it matters.
-    public var level: Level
+    package var level: Level
     /// What happened.
-    public var text: String
+    package var text: String
     /// To what.
-    public var fields: [String: String]
+    package var fields: [String: String]
 
     init(_ level: Level, _ text: String, _ fields: [String: String] = [:]) {
         self.level = level
@@ -87,19 +87,19 @@ public struct DomainNote: Hashable, Sendable {
 }
 
 /// What a step of a domain came to.
-public struct DomainStep: Hashable, Sendable {
+package struct DomainStep: Hashable, Sendable {
     /// Starts that may be sent before anything is kept: that so many may be under way is kept already.
-    public var ahead: [NodeCall] = []
+    package var ahead: [NodeCall] = []
     /// What is to be kept first.
-    public var changes: [DomainChange] = []
+    package var changes: [DomainChange] = []
     /// What is to be done then, in order.
-    public var effects: [DomainEffect] = []
+    package var effects: [DomainEffect] = []
 }
 
 /// The choices of an operator.
-public struct DomainOptions: Hashable, Sendable {
+package struct DomainOptions: Hashable, Sendable {
     /// How functions are spread.
-    public enum Strategy: String, Hashable, Sendable {
+    package enum Strategy: String, Hashable, Sendable {
         /// By weight.
         case random = "Random"
         /// One node after the other.
@@ -109,26 +109,26 @@ public struct DomainOptions: Hashable, Sendable {
     }
 
     /// The domain's name for its controller.
-    public var domainID = "domain-7000"
+    package var domainID = "domain-7000"
     /// Where the controller reaches it.
-    public var orchestratorURL = ""
+    package var orchestratorURL = ""
     /// How often the controller is updated, in seconds.
-    public var refreshInterval = 2
+    package var refreshInterval = 2
     /// How functions are spread.
-    public var strategy = Strategy.random
+    package var strategy = Strategy.random
     /// Whether a Start that one node fails is tried on the others before it is answered.
-    public var triesNextCandidate = true
+    package var triesNextCandidate = true
     /// The shortest lease of a node, in seconds.
-    public var leaseMinimum = 1
+    package var leaseMinimum = 1
     /// The longest, in seconds.
-    public var leaseMaximum = 86_400
+    package var leaseMaximum = 86_400
     /// How long nodes known from before a restart have for their first refresh, in seconds.
-    public var recoveryGrace = 30
+    package var recoveryGrace = 30
     /// The most nodes that the domain takes.
-    public var nodeLimit = 20_000
+    package var nodeLimit = 20_000
     /// Whether an instance that moves is started at its new place before it is stopped at the old one.
-    public var makesBeforeBreaking = false
+    package var makesBeforeBreaking = false
 
     /// The reference's choices.
-    public init() {}
+    package init() {}
 }

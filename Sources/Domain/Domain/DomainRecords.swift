@@ -1,20 +1,20 @@
 /// A node as it is kept: what it said of itself last, and how far it has come in joining.
-public struct NodeRecord: Hashable, Sendable {
+package struct NodeRecord: Hashable, Sendable {
     /// Which node.
-    public let id: NodeID
+    package let id: NodeID
     /// The number that tells this run of the node from others.
-    public var nonce: UInt64
+    package var nonce: UInt64
     /// What it says of itself.
-    public var description: NodeDescription
+    package var description: NodeDescription
     /// The claims on its providers' names, in the order in which all claims of the domain were made.
-    public var claims: [String: UInt64]
+    package var claims: [String: UInt64]
     /// Whether it has been told to forget what it ran before: only then is it given anything.
-    public var isReset = false
+    package var isReset = false
     /// Whether every node knows it as a peer, and it them.
-    public var isMeshed = false
+    package var isMeshed = false
 
     /// A node.
-    public init(
+    package init(
         id: NodeID, nonce: UInt64, description: NodeDescription, claims: [String: UInt64], isReset: Bool = false,
         isMeshed: Bool = false
     ) {
@@ -28,18 +28,18 @@ public struct NodeRecord: Hashable, Sendable {
 }
 
 /// A function or resource that the controller knows, as it is kept.
-public struct InstanceRecord: Hashable, Sendable {
+package struct InstanceRecord: Hashable, Sendable {
     /// Its logical id.
-    public let id: LogicalID
+    package let id: LogicalID
     /// What was asked for.
-    public let specification: Specification
+    package let specification: Specification
     /// Its number among all that were ever asked for.
-    public let created: UInt64
+    package let created: UInt64
     /// Where it runs; nil where it is to be started as soon as a node can take it.
-    public var physical: PhysicalID?
+    package var physical: PhysicalID?
 
     /// An instance.
-    public init(id: LogicalID, specification: Specification, created: UInt64, physical: PhysicalID?) {
+    package init(id: LogicalID, specification: Specification, created: UInt64, physical: PhysicalID?) {
         self.id = id
         self.specification = specification
         self.created = created
@@ -48,7 +48,7 @@ public struct InstanceRecord: Hashable, Sendable {
 }
 
 /// One change of what a domain keeps. Changes carry whole values: to apply one again changes nothing.
-public enum DomainChange: Hashable, Sendable {
+package enum DomainChange: Hashable, Sendable {
     /// The nonce and the counter of the updates to the controller, and which numbers instances and claims may have.
     case identity(nonce: UInt64, counter: UInt64, sequence: UInt64)
     /// Whose state this is: the domain's name.
@@ -80,39 +80,39 @@ public enum DomainChange: Hashable, Sendable {
 }
 
 /// All that a domain keeps: what survives a restart.
-public struct DomainRecords: Hashable, Sendable {
+package struct DomainRecords: Hashable, Sendable {
     /// The domain's name; empty where nothing was kept yet.
-    public internal(set) var domainID = ""
+    package internal(set) var domainID = ""
     /// Drawn once, when the state begins.
-    public internal(set) var nonce: UInt64 = 0
+    package internal(set) var nonce: UInt64 = 0
     /// Rises with each change of the domain's capabilities.
-    public internal(set) var counter: UInt64 = 0
+    package internal(set) var counter: UInt64 = 0
     /// Instances and claims have numbers below this.
-    public internal(set) var sequence: UInt64 = 0
+    package internal(set) var sequence: UInt64 = 0
     /// The nodes.
-    public internal(set) var nodes: [NodeID: NodeRecord] = [:]
+    package internal(set) var nodes: [NodeID: NodeRecord] = [:]
     /// The nodes that are given nothing new; some may not be there at present.
-    public internal(set) var cordoned: Set<NodeID> = []
+    package internal(set) var cordoned: Set<NodeID> = []
     /// Nodes that have left and that others may still know as peers.
-    public internal(set) var departed: Set<NodeID> = []
+    package internal(set) var departed: Set<NodeID> = []
     /// The functions and resources.
-    public internal(set) var instances: [LogicalID: InstanceRecord] = [:]
+    package internal(set) var instances: [LogicalID: InstanceRecord] = [:]
     /// Where outputs lead: channel to target, by origin.
-    public internal(set) var rows: [LogicalID: [String: LogicalID]] = [:]
+    package internal(set) var rows: [LogicalID: [String: LogicalID]] = [:]
     /// What runs and should not: it is told to stop until it has.
-    public internal(set) var leftovers: [PhysicalID: ComponentKind] = [:]
+    package internal(set) var leftovers: [PhysicalID: ComponentKind] = [:]
     /// Instances whose node has still to be told where their outputs lead.
-    public internal(set) var patchesDue: Set<LogicalID> = []
+    package internal(set) var patchesDue: Set<LogicalID> = []
     /// How many Starts may be under way to each node: what a restart finds here may run without anybody knowing.
-    public internal(set) var allowances: [NodeID: Int] = [:]
+    package internal(set) var allowances: [NodeID: Int] = [:]
     /// How many instances may run without anybody knowing their physical ids, until their node is next reset.
-    public internal(set) var doubts: [NodeID: Int] = [:]
+    package internal(set) var doubts: [NodeID: Int] = [:]
 
     /// Nothing.
-    public init() {}
+    package init() {}
 
     /// Carries one change out. Changes that name something unknown change nothing else.
-    public mutating func apply(_ change: DomainChange) {
+    package mutating func apply(_ change: DomainChange) {
         switch change {
         case .identity(let nonce, let counter, let sequence):
             (self.nonce, self.counter, self.sequence) = (nonce, counter, sequence)
@@ -143,7 +143,7 @@ public struct DomainRecords: Hashable, Sendable {
     }
 
     /// The changes that make these records out of nothing, in an order of their own: equal records give equal changes.
-    public var snapshot: [DomainChange] {
+    package var snapshot: [DomainChange] {
         var changes = [DomainChange.identity(nonce: nonce, counter: counter, sequence: sequence)]
         if !domainID.isEmpty { changes.append(.domain(domainID)) }
         changes += nodes.values.sorted { $0.id < $1.id }.map { .node($0) }

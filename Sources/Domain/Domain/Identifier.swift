@@ -2,26 +2,26 @@
 ///
 /// Reads every form that the reference reads (domain specification, section 1.3, rule 1): hyphenated, 32 digits, `{braced}`
 /// and `urn:uuid:`, in any case. Its text is lower-case and hyphenated.
-public struct Identifier<Kind>: Hashable, Comparable, Sendable, CustomStringConvertible, LosslessStringConvertible {
+package struct Identifier<Kind>: Hashable, Comparable, Sendable, CustomStringConvertible, LosslessStringConvertible {
     /// The first 64 bits.
-    public let high: UInt64
+    package let high: UInt64
     /// The last 64 bits.
-    public let low: UInt64
+    package let low: UInt64
 
     /// The identifier of these bits.
-    public init(high: UInt64, low: UInt64) {
+    package init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
     /// A random one (UUID version 4) of the bits that `random` gives.
-    public init(random: inout some RandomNumberGenerator) {
+    package init(random: inout some RandomNumberGenerator) {
         high = random.next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
         low = random.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
     }
 
     /// Reads a text; nil where it has none of the four forms.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         var bytes = Array(text.utf8)
         let urn = Array("urn:uuid:".utf8)
         if bytes.count == 45, bytes.starts(with: urn) {
@@ -44,7 +44,7 @@ public struct Identifier<Kind>: Hashable, Comparable, Sendable, CustomStringConv
     }
 
     /// The lower-case, hyphenated text.
-    public var description: String {
+    package var description: String {
         var text: [UInt8] = []
         text.reserveCapacity(36)
         for place in 0..<32 {
@@ -57,7 +57,7 @@ public struct Identifier<Kind>: Hashable, Comparable, Sendable, CustomStringConv
     }
 
     /// The order of the texts.
-    public static func < (left: Identifier, right: Identifier) -> Bool {
+    package static func < (left: Identifier, right: Identifier) -> Bool {
         (left.high, left.low) < (right.high, right.low)
     }
 }
@@ -75,45 +75,45 @@ extension UInt8 {
 }
 
 /// The kinds of ``Identifier``.
-public enum IdentifierKind {
+package enum IdentifierKind {
     /// A node of the domain.
-    public enum Node {}
+    package enum Node {}
     /// What the controller knows a function or resource by.
-    public enum Logical {}
+    package enum Logical {}
     /// What a node knows one running function or resource by.
-    public enum Component {}
+    package enum Component {}
     /// State that a function keeps.
-    public enum State {}
+    package enum State {}
 }
 
 /// Which node.
-public typealias NodeID = Identifier<IdentifierKind.Node>
+package typealias NodeID = Identifier<IdentifierKind.Node>
 /// Which function or resource of a workflow, wherever it runs: the logical id, minted here, the only one that the controller sees.
-public typealias LogicalID = Identifier<IdentifierKind.Logical>
+package typealias LogicalID = Identifier<IdentifierKind.Logical>
 /// Which function or resource among those that one node runs: minted by the node.
-public typealias ComponentID = Identifier<IdentifierKind.Component>
+package typealias ComponentID = Identifier<IdentifierKind.Component>
 /// Which state of a function.
-public typealias StateID = Identifier<IdentifierKind.State>
+package typealias StateID = Identifier<IdentifierKind.State>
 
 /// Where a function or resource runs: the physical id.
-public struct PhysicalID: Hashable, Comparable, Sendable {
+package struct PhysicalID: Hashable, Comparable, Sendable {
     /// The node that runs it.
-    public let node: NodeID
+    package let node: NodeID
     /// What that node calls it.
-    public let component: ComponentID
+    package let component: ComponentID
 
     /// The component of this id on this node.
-    public init(node: NodeID, component: ComponentID) {
+    package init(node: NodeID, component: ComponentID) {
         self.node = node
         self.component = component
     }
 
     /// The sentinel that stands for "nowhere" on the wire of the reference. Never sent by Berth, only shown to Redis readers.
-    public static let none = PhysicalID(
+    package static let none = PhysicalID(
         node: NodeID(high: 0, low: 0x0000_fffe_0000_0000), component: ComponentID(high: 0, low: 0x0000_fffd_0000_0000))
 
     /// By node, then by component.
-    public static func < (left: PhysicalID, right: PhysicalID) -> Bool {
+    package static func < (left: PhysicalID, right: PhysicalID) -> Bool {
         (left.node, left.component) < (right.node, right.component)
     }
 }

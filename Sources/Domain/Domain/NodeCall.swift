@@ -1,12 +1,12 @@
 /// The number of a call to a node, to match its answer.
-public typealias CallID = UInt64
+package typealias CallID = UInt64
 /// The number of a request that waits for a reply.
-public typealias RequestID = UInt64
+package typealias RequestID = UInt64
 
 /// What a node's agent is asked to do.
-public struct NodeCall: Hashable, Sendable {
+package struct NodeCall: Hashable, Sendable {
     /// What it is asked.
-    public enum Request: Hashable, Sendable {
+    package enum Request: Hashable, Sendable {
         /// To stop all that it runs.
         case reset
         /// To know a peer (anew).
@@ -22,17 +22,17 @@ public struct NodeCall: Hashable, Sendable {
     }
 
     /// Its number.
-    public let id: CallID
+    package let id: CallID
     /// Which node.
-    public let node: NodeID
+    package let node: NodeID
     /// Where its agent listens.
-    public let agentURL: String
+    package let agentURL: String
     /// What it is asked.
-    public let request: Request
+    package let request: Request
 }
 
 /// How a call to a node ended.
-public enum CallOutcome: Hashable, Sendable {
+package enum CallOutcome: Hashable, Sendable {
     /// It did what it was asked.
     case done
     /// It started a component, on the node that it says.

@@ -1,41 +1,41 @@
 /// What a node can do: `NodeCapabilities` on the wire (domain specification, section 1.2).
-public struct NodeCapabilities: Hashable, Sendable {
+package struct NodeCapabilities: Hashable, Sendable {
     /// Logical CPUs.
-    public var cpus: UInt32 = 0
+    package var cpus: UInt32 = 0
     /// The CPUs' model.
-    public var cpuModel = ""
+    package var cpuModel = ""
     /// The CPUs' speed, in a unit of the node's choice (the reference's documents say BogoMIPS, its nodes send MHz).
-    public var cpuFrequency: Float = 0
+    package var cpuFrequency: Float = 0
     /// Physical cores.
-    public var cores: UInt32 = 0
+    package var cores: UInt32 = 0
     /// Memory in MiB.
-    public var memoryMiB: UInt32 = 0
+    package var memoryMiB: UInt32 = 0
     /// Free texts, e.g. `hostname=n3`.
-    public var labels: [String] = []
+    package var labels: [String] = []
     /// Whether it runs in a trusted execution environment.
-    public var hasTEE = false
+    package var hasTEE = false
     /// Whether it has a trusted platform module.
-    public var hasTPM = false
+    package var hasTPM = false
     /// The run-times of functions that it has, e.g. `RUST_WASM`.
-    public var runtimes: [String] = []
+    package var runtimes: [String] = []
     /// Disk space in MiB.
-    public var diskMiB: UInt32 = 0
+    package var diskMiB: UInt32 = 0
     /// Graphics processors.
-    public var gpus: UInt32 = 0
+    package var gpus: UInt32 = 0
     /// Their model.
-    public var gpuModel = ""
+    package var gpuModel = ""
     /// Their memory in MiB.
-    public var gpuMemoryMiB: UInt32 = 0
+    package var gpuMemoryMiB: UInt32 = 0
 
     /// A node that can do nothing.
-    public init() {}
+    package init() {}
 
     /// Whether it may run functions at all (section 4.3).
-    public var runsFunctions: Bool { cpus != 0 && cores != 0 }
+    package var runsFunctions: Bool { cpus != 0 && cores != 0 }
 
     /// How likely the strategy Random is to choose it (section 4.4): the larger of cores and CPUs times the frequency; 1 where
     /// that is not positive or the frequency is no finite, positive number.
-    public var weight: Double {
+    package var weight: Double {
         let frequency = Double(cpuFrequency)
         guard frequency.isFinite, frequency > 0 else { return 1 }
         let weight = Double(max(cores, cpus)) * frequency
@@ -44,16 +44,16 @@ public struct NodeCapabilities: Hashable, Sendable {
 }
 
 /// A resource that a node offers: `ResourceProviderSpecification` on the wire.
-public struct ResourceProvider: Hashable, Sendable {
+package struct ResourceProvider: Hashable, Sendable {
     /// Its name, unique in the domain.
-    public var id: String
+    package var id: String
     /// The class of its resources, e.g. `file-log`.
-    public var classType: String
+    package var classType: String
     /// The names of their output channels.
-    public var outputs: [String]
+    package var outputs: [String]
 
     /// A provider.
-    public init(id: String, classType: String, outputs: [String] = []) {
+    package init(id: String, classType: String, outputs: [String] = []) {
         self.id = id
         self.classType = classType
         self.outputs = outputs
@@ -61,18 +61,18 @@ public struct ResourceProvider: Hashable, Sendable {
 }
 
 /// What a node says of itself when it registers and each time it refreshes.
-public struct NodeDescription: Hashable, Sendable {
+package struct NodeDescription: Hashable, Sendable {
     /// Where its agent listens.
-    public var agentURL: String
+    package var agentURL: String
     /// Where its functions are invoked by those of other nodes.
-    public var invocationURL: String
+    package var invocationURL: String
     /// What it offers, in its order.
-    public var providers: [ResourceProvider]
+    package var providers: [ResourceProvider]
     /// What it can do.
-    public var capabilities: NodeCapabilities
+    package var capabilities: NodeCapabilities
 
     /// A node's description.
-    public init(
+    package init(
         agentURL: String, invocationURL: String, providers: [ResourceProvider] = [],
         capabilities: NodeCapabilities = NodeCapabilities()
     ) {
@@ -84,36 +84,36 @@ public struct NodeDescription: Hashable, Sendable {
 }
 
 /// What a domain can do, for its controller: `DomainCapabilities` on the wire.
-public struct DomainCapabilities: Hashable, Sendable {
+package struct DomainCapabilities: Hashable, Sendable {
     /// How many nodes it has.
-    public var nodes: UInt32 = 0
+    package var nodes: UInt32 = 0
     /// Logical CPUs.
-    public var cpus: UInt32 = 0
+    package var cpus: UInt32 = 0
     /// Physical cores.
-    public var cores: UInt32 = 0
+    package var cores: UInt32 = 0
     /// Memory in MiB.
-    public var memoryMiB: UInt32 = 0
+    package var memoryMiB: UInt32 = 0
     /// All labels.
-    public var labels: Set<String> = []
+    package var labels: Set<String> = []
     /// Nodes in a trusted execution environment.
-    public var tees: UInt32 = 0
+    package var tees: UInt32 = 0
     /// Nodes with a trusted platform module.
-    public var tpms: UInt32 = 0
+    package var tpms: UInt32 = 0
     /// All run-times.
-    public var runtimes: Set<String> = []
+    package var runtimes: Set<String> = []
     /// Disk space in MiB.
-    public var diskMiB: UInt32 = 0
+    package var diskMiB: UInt32 = 0
     /// Graphics processors.
-    public var gpus: UInt32 = 0
+    package var gpus: UInt32 = 0
     /// Their memory in MiB.
-    public var gpuMemoryMiB: UInt32 = 0
+    package var gpuMemoryMiB: UInt32 = 0
     /// The names of all providers.
-    public var providers: Set<String> = []
+    package var providers: Set<String> = []
     /// The classes of all providers.
-    public var providerClasses: Set<String> = []
+    package var providerClasses: Set<String> = []
 
     /// A domain without nodes.
-    public init() {}
+    package init() {}
 
     /// Adds what one node can do (section 3.3): sums that stop at the largest number, unions, counts of flags.
     mutating func add(_ node: NodeCapabilities) {

@@ -1,63 +1,63 @@
 /// How a node is at the moment: `NodeHealthStatus` on the wire, in its units; −1 where the node cannot tell.
-public struct NodeHealth: Hashable, Sendable {
+package struct NodeHealth: Hashable, Sendable {
     /// kB.
-    public var memoryFree: Int32 = 0
+    package var memoryFree: Int32 = 0
     /// kB.
-    public var memoryUsed: Int32 = 0
+    package var memoryUsed: Int32 = 0
     /// kB.
-    public var memoryAvailable: Int32 = 0
+    package var memoryAvailable: Int32 = 0
     /// Percent of a CPU that the node's own process uses.
-    public var processCPU: Int32 = 0
+    package var processCPU: Int32 = 0
     /// kB.
-    public var processMemory: Int32 = 0
+    package var processMemory: Int32 = 0
     /// kB.
-    public var processVirtualMemory: Int32 = 0
+    package var processVirtualMemory: Int32 = 0
     /// Hundredths.
-    public var load1: Int32 = 0
+    package var load1: Int32 = 0
     /// Hundredths.
-    public var load5: Int32 = 0
+    package var load5: Int32 = 0
     /// Hundredths.
-    public var load15: Int32 = 0
+    package var load15: Int32 = 0
     /// Over all its networks, since it started.
-    public var receivedBytes: Int64 = 0
+    package var receivedBytes: Int64 = 0
     /// Likewise.
-    public var receivedPackets: Int64 = 0
+    package var receivedPackets: Int64 = 0
     /// Likewise.
-    public var receiveErrors: Int64 = 0
+    package var receiveErrors: Int64 = 0
     /// Likewise.
-    public var sentBytes: Int64 = 0
+    package var sentBytes: Int64 = 0
     /// Likewise.
-    public var sentPackets: Int64 = 0
+    package var sentPackets: Int64 = 0
     /// Likewise.
-    public var sendErrors: Int64 = 0
+    package var sendErrors: Int64 = 0
     /// Bytes.
-    public var diskFree: Int64 = 0
+    package var diskFree: Int64 = 0
     /// Since it started.
-    public var diskReads: Int64 = 0
+    package var diskReads: Int64 = 0
     /// Since it started.
-    public var diskWrites: Int64 = 0
+    package var diskWrites: Int64 = 0
     /// Percent.
-    public var gpuLoad: Int32 = 0
+    package var gpuLoad: Int32 = 0
     /// Thousandths of a degree Celsius.
-    public var gpuTemperature: Int32 = 0
+    package var gpuTemperature: Int32 = 0
     /// mW.
-    public var activePower: Int32 = 0
+    package var activePower: Int32 = 0
 
     /// All zero, as a message without health reads.
-    public init() {}
+    package init() {}
 }
 
 /// A figure with the time at which the node took it.
-public struct Sample: Hashable, Sendable {
+package struct Sample: Hashable, Sendable {
     /// Seconds since 1970, by the node's clock.
-    public var seconds: Int64
+    package var seconds: Int64
     /// Nanoseconds after that.
-    public var nanoseconds: UInt32
+    package var nanoseconds: UInt32
     /// The figure, in seconds.
-    public var value: Double
+    package var value: Double
 
     /// A figure.
-    public init(seconds: Int64, nanoseconds: UInt32, value: Double) {
+    package init(seconds: Int64, nanoseconds: UInt32, value: Double) {
         self.seconds = seconds
         self.nanoseconds = nanoseconds
         self.value = value
@@ -65,18 +65,18 @@ public struct Sample: Hashable, Sendable {
 }
 
 /// A line that a function has logged.
-public struct FunctionLogEntry: Hashable, Sendable {
+package struct FunctionLogEntry: Hashable, Sendable {
     /// Seconds since 1970, by the node's clock.
-    public var seconds: Int64
+    package var seconds: Int64
     /// Nanoseconds after that.
-    public var nanoseconds: UInt32
+    package var nanoseconds: UInt32
     /// Which log of the function's.
-    public var target: String
+    package var target: String
     /// The line.
-    public var message: String
+    package var message: String
 
     /// A line.
-    public init(seconds: Int64, nanoseconds: UInt32, target: String, message: String) {
+    package init(seconds: Int64, nanoseconds: UInt32, target: String, message: String) {
         self.seconds = seconds
         self.nanoseconds = nanoseconds
         self.target = target
@@ -85,9 +85,9 @@ public struct FunctionLogEntry: Hashable, Sendable {
 }
 
 /// What a node has measured of its functions since its last report: `NodePerformanceSamples` on the wire.
-public struct PerformanceSamples: Hashable, Sendable {
+package struct PerformanceSamples: Hashable, Sendable {
     /// What was measured; the raw value is the metric's name in Redis.
-    public enum Metric: String, CaseIterable, Hashable, Sendable {
+    package enum Metric: String, CaseIterable, Hashable, Sendable {
         /// Making the instance.
         case instantiation = "function_instantiate_time"
         /// Its own beginning.
@@ -101,31 +101,31 @@ public struct PerformanceSamples: Hashable, Sendable {
     }
 
     /// The figures of each metric by component.
-    public var samples: [Metric: [ComponentID: [Sample]]] = [:]
+    package var samples: [Metric: [ComponentID: [Sample]]] = [:]
     /// The log lines of each component.
-    public var logEntries: [ComponentID: [FunctionLogEntry]] = [:]
+    package var logEntries: [ComponentID: [FunctionLogEntry]] = [:]
 
     /// Nothing.
-    public init() {}
+    package init() {}
 }
 
 /// What a node sends to register and to refresh: `UpdateNodeRequest` on the wire.
-public struct NodeUpdate: Hashable, Sendable {
+package struct NodeUpdate: Hashable, Sendable {
     /// Which node.
-    public var node: NodeID
+    package var node: NodeID
     /// What it says of itself.
-    public var description: NodeDescription
+    package var description: NodeDescription
     /// Until when it will have refreshed, seconds since 1970 by the node's clock.
-    public var refreshDeadline: UInt64
+    package var refreshDeadline: UInt64
     /// A number that the node draws when it starts: another one means that it has restarted.
-    public var nonce: UInt64
+    package var nonce: UInt64
     /// How it is.
-    public var health: NodeHealth
+    package var health: NodeHealth
     /// What it has measured.
-    public var samples: PerformanceSamples
+    package var samples: PerformanceSamples
 
     /// An update.
-    public init(
+    package init(
         node: NodeID, description: NodeDescription, refreshDeadline: UInt64, nonce: UInt64,
         health: NodeHealth = NodeHealth(), samples: PerformanceSamples = PerformanceSamples()
     ) {
@@ -139,22 +139,22 @@ public struct NodeUpdate: Hashable, Sendable {
 }
 
 /// What a domain sends to its controller: `UpdateDomainRequest` on the wire.
-public struct DomainUpdate: Hashable, Sendable {
+package struct DomainUpdate: Hashable, Sendable {
     /// Which domain.
-    public var domainID: String
+    package var domainID: String
     /// Where the controller reaches its orchestrator.
-    public var orchestratorURL: String
+    package var orchestratorURL: String
     /// What it can do.
-    public var capabilities: DomainCapabilities
+    package var capabilities: DomainCapabilities
     /// Until when it will have refreshed, seconds since 1970.
-    public var refreshDeadline: UInt64
+    package var refreshDeadline: UInt64
     /// Rises with each change of the capabilities.
-    public var counter: UInt64
+    package var counter: UInt64
     /// Drawn when the domain's state begins.
-    public var nonce: UInt64
+    package var nonce: UInt64
 
     /// An update.
-    public init(
+    package init(
         domainID: String, orchestratorURL: String, capabilities: DomainCapabilities, refreshDeadline: UInt64,
         counter: UInt64, nonce: UInt64
     ) {
@@ -168,7 +168,7 @@ public struct DomainUpdate: Hashable, Sendable {
 }
 
 /// What the controller answered to a ``DomainUpdate``.
-public enum DomainUpdateOutcome: Hashable, Sendable {
+package enum DomainUpdateOutcome: Hashable, Sendable {
     /// All is as it was.
     case accepted
     /// The controller knows nothing of what runs here: all of it is to be stopped.

@@ -1,25 +1,25 @@
 /// The code of a function, known by its content so that it is kept once however many functions share it.
-public struct Binary: Hashable, Sendable {
+package struct Binary: Hashable, Sendable {
     /// The SHA-256 of the bytes, 64 lower-case hexadecimal digits.
-    public let digest: String
+    package let digest: String
     /// The code.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// The code `bytes` whose SHA-256 the caller has computed.
-    public init(digest: String, bytes: [UInt8]) {
+    package init(digest: String, bytes: [UInt8]) {
         self.digest = digest
         self.bytes = bytes
     }
 
     /// Equal digests mean equal bytes.
-    public static func == (left: Binary, right: Binary) -> Bool { left.digest == right.digest }
+    package static func == (left: Binary, right: Binary) -> Bool { left.digest == right.digest }
 
     /// Hashes the digest.
-    public func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 }
 
 /// How the state of a function is kept (`StatePolicy` on the wire).
-public enum StatePolicy: Int, Hashable, Sendable {
+package enum StatePolicy: Int, Hashable, Sendable {
     /// Not at all.
     case transient = 0
     /// On its node.
@@ -29,22 +29,22 @@ public enum StatePolicy: Int, Hashable, Sendable {
 }
 
 /// What a function is: `FunctionClassSpecification` on the wire.
-public struct FunctionClass: Hashable, Sendable {
+package struct FunctionClass: Hashable, Sendable {
     /// The name of the class.
-    public var id: String
+    package var id: String
     /// The run-time that it needs, e.g. `RUST_WASM`.
-    public var runtime: String
+    package var runtime: String
     /// Its version.
-    public var version: String
+    package var version: String
     /// Its code, where it travels with the request.
-    public var binary: Binary?
+    package var binary: Binary?
     /// Where to get the code, where it does not.
-    public var code: String?
+    package var code: String?
     /// The names of its output channels.
-    public var outputs: [String]
+    package var outputs: [String]
 
     /// A class; without code unless told.
-    public init(
+    package init(
         id: String, runtime: String, version: String, binary: Binary? = nil, code: String? = nil, outputs: [String] = []
     ) {
         self.id = id
@@ -57,14 +57,14 @@ public struct FunctionClass: Hashable, Sendable {
 }
 
 /// What the controller asks to have started.
-public enum Specification: Hashable, Sendable {
+package enum Specification: Hashable, Sendable {
     /// A function: `SpawnFunctionRequest`.
     case function(FunctionSpecification)
     /// A resource: `ResourceInstanceSpecification`.
     case resource(ResourceSpecification)
 
     /// Which service of a node it belongs to.
-    public var kind: ComponentKind {
+    package var kind: ComponentKind {
         switch self {
         case .function: .function
         case .resource: .resource
@@ -72,7 +72,7 @@ public enum Specification: Hashable, Sendable {
     }
 
     /// Which workflow it is part of.
-    public var workflowID: String {
+    package var workflowID: String {
         switch self {
         case .function(let function): function.workflowID
         case .resource(let resource): resource.workflowID
@@ -81,7 +81,7 @@ public enum Specification: Hashable, Sendable {
 }
 
 /// Functions and resources: each has a service of its own on the wire.
-public enum ComponentKind: String, Hashable, Sendable {
+package enum ComponentKind: String, Hashable, Sendable {
     /// A function.
     case function
     /// A resource.
@@ -89,20 +89,20 @@ public enum ComponentKind: String, Hashable, Sendable {
 }
 
 /// A function to run.
-public struct FunctionSpecification: Hashable, Sendable {
+package struct FunctionSpecification: Hashable, Sendable {
     /// What to run.
-    public var functionClass: FunctionClass
+    package var functionClass: FunctionClass
     /// Requirements (``Requirements``) and what the function itself is given.
-    public var annotations: [String: String]
+    package var annotations: [String: String]
     /// Which state it has.
-    public var stateID: StateID
+    package var stateID: StateID
     /// How that is kept.
-    public var statePolicy: StatePolicy
+    package var statePolicy: StatePolicy
     /// The workflow that it is part of.
-    public var workflowID: String
+    package var workflowID: String
 
     /// A function to run.
-    public init(
+    package init(
         functionClass: FunctionClass, annotations: [String: String] = [:], stateID: StateID,
         statePolicy: StatePolicy = .transient, workflowID: String = ""
     ) {
@@ -115,16 +115,16 @@ public struct FunctionSpecification: Hashable, Sendable {
 }
 
 /// A resource to use.
-public struct ResourceSpecification: Hashable, Sendable {
+package struct ResourceSpecification: Hashable, Sendable {
     /// The class of the resource, e.g. `file-log`.
-    public var classType: String
+    package var classType: String
     /// Requirements (``Requirements``) and what the resource itself is given.
-    public var configuration: [String: String]
+    package var configuration: [String: String]
     /// The workflow that it is part of.
-    public var workflowID: String
+    package var workflowID: String
 
     /// A resource to use.
-    public init(classType: String, configuration: [String: String] = [:], workflowID: String = "") {
+    package init(classType: String, configuration: [String: String] = [:], workflowID: String = "") {
         self.classType = classType
         self.configuration = configuration
         self.workflowID = workflowID
@@ -132,17 +132,17 @@ public struct ResourceSpecification: Hashable, Sendable {
 }
 
 /// Why something is refused: `ResponseError` on the wire.
-public struct DomainRefusal: Error, Hashable, Sendable {
+package struct DomainRefusal: Error, Hashable, Sendable {
     /// What failed, in the words that clients of the reference know.
-    public var summary: String
+    package var summary: String
     /// Why.
-    public var detail: String?
+    package var detail: String?
 
     /// Both together.
     var sentence: String { detail.map { "\(summary): \($0)" } ?? summary }
 
     /// A refusal.
-    public init(_ summary: String, detail: String? = nil) {
+    package init(_ summary: String, detail: String? = nil) {
         self.summary = summary
         self.detail = detail
     }

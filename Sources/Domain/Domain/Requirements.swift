@@ -1,26 +1,26 @@
 /// Where a function or resource may run, as its annotations or its configuration say (domain specification, section 4.2).
-public struct Requirements: Hashable, Sendable {
+package struct Requirements: Hashable, Sendable {
     /// The nodes that it may run on; empty for any.
-    public var nodes: Set<NodeID> = []
+    package var nodes: Set<NodeID> = []
     /// Labels that the node must have, all of them.
-    public var labels: Set<String> = []
+    package var labels: Set<String> = []
     /// Names of providers that the node must have, all of them.
-    public var providers: Set<String> = []
+    package var providers: Set<String> = []
     /// Whether the node must run in a trusted execution environment.
-    public var needsTEE = false
+    package var needsTEE = false
     /// Whether the node must have a trusted platform module.
-    public var needsTPM = false
+    package var needsTPM = false
     /// How many instances there may be; 0 for no limit. A logical id has one, so every value is satisfied.
-    public var maximumInstances = 0
+    package var maximumInstances = 0
 
     /// No requirement.
-    public init() {}
+    package init() {}
 
     /// Reads the requirements. Blanks around an element and empty elements do not count; a constraint that cannot be understood
     /// is refused, where the reference drops it and lets the function run anywhere (section 8, W12).
     ///
     /// - Throws: ``RequirementError`` which names the key.
-    public init(_ texts: [String: String]) throws(RequirementError) {
+    package init(_ texts: [String: String]) throws(RequirementError) {
         if let text = texts["max_instances"] {
             guard let number = Int(text.trimmed), number >= 0 else {
                 throw RequirementError(key: "max_instances", value: text, expected: "an integer of 0 or more")
@@ -46,19 +46,19 @@ public struct Requirements: Hashable, Sendable {
     }
 
     /// Whether nothing is required.
-    public var isEmpty: Bool { nodes.isEmpty && labels.isEmpty && providers.isEmpty && !needsTEE && !needsTPM }
+    package var isEmpty: Bool { nodes.isEmpty && labels.isEmpty && providers.isEmpty && !needsTEE && !needsTPM }
 
     /// Whether a node meets them.
     ///
     /// - Parameter providers: the names of the providers that are registered to the node.
-    public func areMet(by node: NodeID, _ capabilities: NodeCapabilities, providers: Set<String>) -> Bool {
+    package func areMet(by node: NodeID, _ capabilities: NodeCapabilities, providers: Set<String>) -> Bool {
         unmet(by: node, capabilities, providers: providers) == nil
     }
 
     /// The key of the first that a node does not meet; nil where it meets all.
     ///
     /// - Parameter providers: the names of the providers that are registered to the node.
-    public func unmet(by node: NodeID, _ capabilities: NodeCapabilities, providers: Set<String>) -> String? {
+    package func unmet(by node: NodeID, _ capabilities: NodeCapabilities, providers: Set<String>) -> String? {
         if !nodes.isEmpty, !nodes.contains(node) { return "node_id_match_any" }
         if needsTEE, !capabilities.hasTEE { return "tee" }
         if needsTPM, !capabilities.hasTPM { return "tpm" }
@@ -85,16 +85,16 @@ public struct Requirements: Hashable, Sendable {
 }
 
 /// A requirement that cannot be understood.
-public struct RequirementError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct RequirementError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The key of the annotation or the configuration.
-    public let key: String
+    package let key: String
     /// What was found.
-    public let value: String
+    package let value: String
     /// What would be right.
-    public let expected: String
+    package let expected: String
 
     /// One sentence.
-    public var description: String { "\(key): \"\(value)\" is not \(expected)" }
+    package var description: String { "\(key): \"\(value)\" is not \(expected)" }
 }
 
 extension String {

@@ -86,7 +86,7 @@ extension Domain {
     }
 
     /// All changes until now are about to be kept; ``noteKept()`` follows when they are. Events may be taken meanwhile.
-    public mutating func beginKeeping() {
+    package mutating func beginKeeping() {
         for id in unsettled { live[id]?.starts.handOver(recorded: records.allowances[id] ?? 0) }
         handedOver.formUnion(unsettled)
         unsettled = []
@@ -94,7 +94,7 @@ extension Domain {
     }
 
     /// What ``beginKeeping()`` was told of is kept.
-    public mutating func noteKept() {
+    package mutating func noteKept() {
         for id in handedOver { live[id]?.starts.settle() }
         handedOver = []
         strays = [:]
@@ -129,7 +129,7 @@ extension Domain {
     }
 
     /// Says what is still under way, before an orderly end.
-    public mutating func end(at now: Moment) -> DomainStep {
+    package mutating func end(at now: Moment) -> DomainStep {
         self.now = now
         for (id, count) in records.allowances.sorted(by: { $0.key < $1.key }) {
             let underWay = live[id]?.starts.underWay ?? 0

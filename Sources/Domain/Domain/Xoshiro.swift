@@ -1,11 +1,11 @@
 /// A generator of random numbers whose whole state is a value: the same seed gives the same run.
 ///
 /// The algorithm xoshiro256** by Blackman and Vigna (prng.di.unimi.it), seeded through SplitMix64. Not for secrets.
-public struct Xoshiro: RandomNumberGenerator, Hashable, Sendable {
+package struct Xoshiro: RandomNumberGenerator, Hashable, Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
     /// A generator for this seed.
-    public init(seed: UInt64) {
+    package init(seed: UInt64) {
         var next = seed
         func word() -> UInt64 {
             next &+= 0x9E37_79B9_7F4A_7C15
@@ -18,12 +18,12 @@ public struct Xoshiro: RandomNumberGenerator, Hashable, Sendable {
     }
 
     /// A generator whose seed nobody knows.
-    public init(from system: inout SystemRandomNumberGenerator) {
+    package init(from system: inout SystemRandomNumberGenerator) {
         state = (system.next() | 1, system.next(), system.next(), system.next())
     }
 
     /// The next 64 bits.
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         func rotate(_ word: UInt64, _ count: UInt64) -> UInt64 { word << count | word >> (64 - count) }
         let result = rotate(state.1 &* 5, 7) &* 9
         let shifted = state.1 << 17
@@ -37,10 +37,10 @@ public struct Xoshiro: RandomNumberGenerator, Hashable, Sendable {
     }
 
     /// Whether both will give the same numbers.
-    public static func == (left: Xoshiro, right: Xoshiro) -> Bool { left.state == right.state }
+    package static func == (left: Xoshiro, right: Xoshiro) -> Bool { left.state == right.state }
 
     /// Hashes the state.
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         hasher.combine(state.0)
         hasher.combine(state.3)
     }

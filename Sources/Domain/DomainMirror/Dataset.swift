@@ -2,9 +2,9 @@ import Domain
 
 /// The CSV files of a domain's history: which rows follow from what happens (domain specification, section 5.7; quoted as RFC
 /// 4180 says). Pure; somebody else writes them.
-public struct Dataset: Sendable {
+package struct Dataset: Sendable {
     /// One of the files; the raw value is its name.
-    public enum File: String, CaseIterable, Sendable {
+    package enum File: String, CaseIterable, Sendable {
         /// How nodes are, where that has changed.
         case health = "health_status"
         /// What nodes are, where that has changed.
@@ -17,7 +17,7 @@ public struct Dataset: Sendable {
         case logs = "application_logs"
 
         /// The names of its columns.
-        public var columns: [String] {
+        package var columns: [String] {
             switch self {
             case .health: ["timestamp", "node_id"] + NodeHealth().fields.map(\.name)
             case .capabilities: ["timestamp", "node_id"] + NodeCapabilities().fields.map(\.name)
@@ -29,26 +29,26 @@ public struct Dataset: Sendable {
     }
 
     /// What an operator chooses of them: `proxy.dataset_settings` of the configuration.
-    public struct Settings: Hashable, Sendable {
+    package struct Settings: Hashable, Sendable {
         /// What the names of the files begin with: `run1/` for files in a folder, `run1-` for a part of their names.
-        public var path = ""
+        package var path = ""
         /// Whether files that are there are continued.
-        public var appends = true
+        package var appends = true
         /// What each row begins with, as it is.
-        public var additionalFields = ""
+        package var additionalFields = ""
         /// What the header begins with, as it is.
-        public var additionalHeader = ""
+        package var additionalHeader = ""
 
         /// The template's choices.
-        public init() {}
+        package init() {}
     }
 
     /// A row of one of the files.
-    public struct Row: Hashable, Sendable {
+    package struct Row: Hashable, Sendable {
         /// Of which.
-        public let file: File
+        package let file: File
         /// As many as the file has columns.
-        public let fields: [String]
+        package let fields: [String]
     }
 
     private var health: [NodeID: NodeHealth] = [:]
@@ -57,12 +57,12 @@ public struct Dataset: Sendable {
     private var workflows: [LogicalID: String] = [:]
 
     /// Nothing has happened yet.
-    public init() {}
+    package init() {}
 
     /// The rows of these changes.
     ///
     /// - Parameter time: now, in milliseconds since 1970.
-    public mutating func take(_ changes: [DomainChange], at time: Int) -> [Row] {
+    package mutating func take(_ changes: [DomainChange], at time: Int) -> [Row] {
         let now = NumberText.plain(Double(time) / 1000)
         var rows: [Row] = []
         for change in changes {
@@ -98,7 +98,7 @@ public struct Dataset: Sendable {
     /// The rows of a node's report.
     ///
     /// - Parameter time: when it came, in milliseconds since 1970.
-    public mutating func report(_ update: NodeUpdate, at time: Int) -> [Row] {
+    package mutating func report(_ update: NodeUpdate, at time: Int) -> [Row] {
         var rows: [Row] = []
         if health.updateValue(update.health, forKey: update.node) != update.health {
             let now = NumberText.plain(Double(time) / 1000)
@@ -126,7 +126,7 @@ public struct Dataset: Sendable {
     /// A line of CSV with its end. What holds a comma, a quote or the end of a line stands in quotes.
     ///
     /// - Parameter constant: what each line begins with, as it is; nothing where it is empty.
-    public static func line(_ fields: [String], after constant: String) -> String {
+    package static func line(_ fields: [String], after constant: String) -> String {
         let quoted = fields.map { field in
             let isPlain = !field.utf8.contains { byte in
                 byte == UInt8(ascii: ",") || byte == UInt8(ascii: "\"") || byte == 10 || byte == 13

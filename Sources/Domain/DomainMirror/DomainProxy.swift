@@ -11,35 +11,35 @@ import Synchronization
 ///
 /// While Redis cannot be reached the mirror goes on in memory, and all of it is written when Redis is there again; figures that
 /// nodes report meanwhile are not shown.
-public final class DomainProxy: DomainFollower {
+package final class DomainProxy: DomainFollower {
     /// What an operator chooses of it.
-    public struct Settings: Sendable {
+    package struct Settings: Sendable {
         /// Where Redis is.
-        public var address: RedisAddress
+        package var address: RedisAddress
         /// The name of the domain.
-        public var domainID: String
+        package var domainID: String
         /// Which keys there are.
-        public var schema = Mirror.Schema.both
+        package var schema = Mirror.Schema.both
         /// How often figures that are older than this are removed, in seconds; 0 for never.
-        public var retention = 360
+        package var retention = 360
         /// How long Redis may take for an answer.
-        public var timeout = Duration.seconds(2)
+        package var timeout = Duration.seconds(2)
         /// The CSV files; nil for none.
-        public var dataset: Dataset.Settings?
+        package var dataset: Dataset.Settings?
 
         /// The template's choices.
-        public init(address: RedisAddress, domainID: String) {
+        package init(address: RedisAddress, domainID: String) {
             self.address = address
             self.domainID = domainID
         }
     }
 
     /// How the mirror fares.
-    public struct State: Hashable, Sendable {
+    package struct State: Hashable, Sendable {
         /// Whether there is a connection to Redis.
-        public var isConnected = false
+        package var isConnected = false
         /// When Redis last had all there was to show, in milliseconds since 1970; nil for never.
-        public var lastSync: Int?
+        package var lastSync: Int?
     }
 
     private struct Inbox {
@@ -61,7 +61,7 @@ public final class DomainProxy: DomainFollower {
     private static let figureLimit = 500_000
 
     /// A proxy that does nothing yet but remember.
-    public init(_ settings: Settings, logger: Logger) {
+    package init(_ settings: Settings, logger: Logger) {
         self.settings = settings
         self.logger = logger
     }
@@ -72,7 +72,7 @@ public final class DomainProxy: DomainFollower {
     ///   - records: what was known before the first change that is followed.
     ///   - carryOut: takes an intent, in order, and tells what became of it.
     /// - Throws: `SystemError` where its thread cannot be started.
-    public func start(
+    package func start(
         from records: DomainRecords, carryOut: @escaping @Sendable (Intent, @escaping DomainRuntime.Answer) -> Void
     ) throws(SystemError) {
         try startThread(named: "mirror") { [self] in
@@ -93,7 +93,7 @@ public final class DomainProxy: DomainFollower {
     }
 
     /// Shows what it knows, as far as Redis answers in time, and ends.
-    public func stop() {
+    package func stop() {
         inbox.withLock { $0.isClosed = true }
         signal.signal()
         finished.wait()
@@ -101,13 +101,13 @@ public final class DomainProxy: DomainFollower {
     }
 
     /// How the mirror fares; while Redis keeps it waiting, how it was before.
-    public var state: State { shown.withLock { $0 } }
+    package var state: State { shown.withLock { $0 } }
 
     /// Shows these changes.
-    public func follow(_ changes: [DomainChange]) { add(.changes(changes)) }
+    package func follow(_ changes: [DomainChange]) { add(.changes(changes)) }
 
     /// Shows what a node has reported.
-    public func follow(_ report: NodeUpdate) {
+    package func follow(_ report: NodeUpdate) {
         add(.report(report, at: Moment.current.wall), figures: 1 + report.samples.count)
     }
 

@@ -3,14 +3,14 @@ import WireJSON
 
 /// What an operator has put into the list `intents`: the name of a key that says what is wanted (domain specification, section
 /// 5.4).
-public enum IntentKey {
+package enum IntentKey {
     /// The list.
-    public static let list = "intents"
+    package static let list = "intents"
     /// The beginning of the keys with outcomes.
-    public static let resultPrefix = "intent:result:"
+    package static let resultPrefix = "intent:result:"
 
     /// Why an entry of the list is dropped.
-    public enum Problem: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Problem: Error, Hashable, Sendable, CustomStringConvertible {
         /// It names no intent; what it names is left alone.
         case foreign
         /// The key has no value: it was taken before, or never set.
@@ -19,7 +19,7 @@ public enum IntentKey {
         case badValue(String)
 
         /// One sentence.
-        public var description: String {
+        package var description: String {
             switch self {
             case .foreign: "it is neither intent:migrate:<logical id> nor intent:cordon:<node id>"
             case .noValue: "its key has no value"
@@ -30,7 +30,7 @@ public enum IntentKey {
 
     /// The script of ``take(_:for:at:)``: the keys are the list and the domain's name; the arguments how many, the outcome that
     /// marks them, for how many seconds, and which domain it has to be.
-    public static let takeScript = """
+    package static let takeScript = """
         if redis.call('GET', KEYS[2]) ~= ARGV[4] then return false end
         local taken = {}
         for _ = 1, tonumber(ARGV[1]) do
@@ -54,7 +54,7 @@ public enum IntentKey {
     /// intents are not touched.
     ///
     /// - Parameter time: now, in milliseconds since 1970.
-    public static func take(_ count: Int, for domainID: String, at time: Int) -> RedisCommand {
+    package static func take(_ count: Int, for domainID: String, at time: Int) -> RedisCommand {
         return RedisCommand(
             "EVAL", takeScript, "2", list, Mirror.identity, "\(count)", outcome("taken", nil, at: time),
             "\(outcomeSeconds)", domainID)
@@ -64,7 +64,7 @@ public enum IntentKey {
     private static let outcomeSeconds = 86_400
 
     /// Reads an entry and the value of the key that it names.
-    public static func intent(_ name: String, _ value: String?) throws(Problem) -> Intent {
+    package static func intent(_ name: String, _ value: String?) throws(Problem) -> Intent {
         let parts = name.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 3, parts[0] == "intent", parts[1] == "migrate" || parts[1] == "cordon" else {
             throw .foreign
@@ -94,21 +94,21 @@ public enum IntentKey {
     ///   - name: the entry of the list.
     ///   - reason: why it was declined; nil where it was carried out.
     ///   - time: now, in milliseconds since 1970.
-    public static func publish(_ name: String, declined reason: String?, at time: Int) -> RedisCommand {
+    package static func publish(_ name: String, declined reason: String?, at time: Int) -> RedisCommand {
         publish(result: result(of: name), declined: reason, at: time)
     }
 
     /// The key of the outcome of an entry of the list.
-    public static func result(of name: String) -> String { resultPrefix + name.dropFirst("intent:".count) }
+    package static func result(of name: String) -> String { resultPrefix + name.dropFirst("intent:".count) }
 
     /// Likewise, by the key of the outcome.
-    public static func publish(result key: String, declined reason: String?, at time: Int) -> RedisCommand {
+    package static func publish(result key: String, declined reason: String?, at time: Int) -> RedisCommand {
         RedisCommand(
             "SET", key, outcome(reason == nil ? "done" : "declined", reason, at: time), "EX", "\(outcomeSeconds)")
     }
 
     /// Whether this outcome is that of an intent which was taken and has not come to an end.
-    public static func isUnfinished(_ outcome: String) -> Bool { outcome.hasPrefix(#"{"status":"taken""#) }
+    package static func isUnfinished(_ outcome: String) -> Bool { outcome.hasPrefix(#"{"status":"taken""#) }
 
     private static func outcome(_ status: String, _ reason: String?, at time: Int) -> String {
         JSONWriter.text { writer in

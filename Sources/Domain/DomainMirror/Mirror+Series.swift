@@ -23,10 +23,10 @@ extension Mirror {
     static let strangerGrace = 3_600_000
 
     /// The beginnings of keys that ``retire(_:at:retention:)`` is to be asked of.
-    public static let seriesPrefixes = ["node:health:", "performance:"]
+    package static let seriesPrefixes = ["node:health:", "performance:"]
 
     /// What kind of value a key of a series has; nil for a key that is none.
-    public func type(ofSeries key: String) -> String? {
+    package func type(ofSeries key: String) -> String? {
         switch SeriesKey(key) {
         case .health: schema == .seed ? "string" : "zset"
         case .component: "zset"
@@ -42,7 +42,7 @@ extension Mirror {
     ///   - keys: the series that there are.
     ///   - time: now, in milliseconds since 1970.
     ///   - retention: how old figures may be, in milliseconds; 0 for as old as they like.
-    public mutating func retire(_ keys: [String], at time: Int, retention: Int) -> [RedisCommand] {
+    package mutating func retire(_ keys: [String], at time: Int, retention: Int) -> [RedisCommand] {
         let own = Set(records.instances.values.compactMap(\.physical?.component))
         var present: Set<ComponentID> = []
         var commands: [RedisCommand] = []
@@ -86,7 +86,7 @@ extension Mirror {
 
     /// The script that trims a list of the seed's schema: the key is the list; the arguments the oldest time that stays, in
     /// seconds, and minus how many entries at most.
-    public static let trimScript = """
+    package static let trimScript = """
         local oldest = tonumber(ARGV[1])
         for _ = 1, 100000 do
           local entry = redis.call('LINDEX', KEYS[1], 0)

@@ -3,9 +3,9 @@ import WireJSON
 
 /// The mirror of a domain in Redis: which commands bring it up to date (domain specification, section 5). Pure; somebody else
 /// sends them, each list in one transaction.
-public struct Mirror: Sendable {
+package struct Mirror: Sendable {
     /// Which keys and forms it has (section 5.3).
-    public enum Schema: String, CaseIterable, Sendable {
+    package enum Schema: String, CaseIterable, Sendable {
         /// Today's.
         case current
         /// Those of the seed.
@@ -15,7 +15,7 @@ public struct Mirror: Sendable {
     }
 
     /// The beginnings of the keys that are the mirror's own; nothing else in the database is ever touched.
-    public static let prefixes = [
+    package static let prefixes = [
         "domain_info:", "node:capabilities:", "node:health:", "node:status:", "nodes:capabilities:", "provider:",
         "instance:", "dependency:", "performance:",
     ]
@@ -23,14 +23,14 @@ public struct Mirror: Sendable {
     let schema: Schema
     private let domainID: String
     /// What the mirror shows.
-    public private(set) var records = DomainRecords()
+    package private(set) var records = DomainRecords()
     /// Which nodes claim a provider's name.
     private var claimers: [String: Set<NodeID>] = [:]
     /// What of the series is known beyond Redis.
     var series = SeriesAges()
 
     /// A mirror that is empty.
-    public init(domainID: String, schema: Schema) {
+    package init(domainID: String, schema: Schema) {
         self.domainID = domainID
         self.schema = schema
     }
@@ -38,14 +38,14 @@ public struct Mirror: Sendable {
     // MARK: - What is kept
 
     /// The key with the domain's name.
-    public static let identity = "domain_info:domain_id"
+    package static let identity = "domain_info:domain_id"
 
     /// The commands that write all of `records` and remove what else there is of the mirror's, whatever was known before.
     ///
     /// - Parameters:
     ///   - found: the keys that are there.
     ///   - time: now, in milliseconds since 1970.
-    public mutating func begin(
+    package mutating func begin(
         with records: DomainRecords, over found: [String] = [], at time: Int
     ) -> [RedisCommand] {
         self.records = DomainRecords()
@@ -73,7 +73,7 @@ public struct Mirror: Sendable {
     }
 
     /// The commands that follow these changes; the stamps come last, so that who sees one finds the values.
-    public mutating func take(_ changes: [DomainChange], at time: Int) -> [RedisCommand] {
+    package mutating func take(_ changes: [DomainChange], at time: Int) -> [RedisCommand] {
         var commands: [RedisCommand] = []
         var stamps: Set<Category> = []
         var nodes: Set<NodeID> = []
@@ -199,7 +199,7 @@ public struct Mirror: Sendable {
     /// The commands that keep a node's report.
     ///
     /// - Parameter time: when it came, in milliseconds since 1970.
-    public mutating func report(_ update: NodeUpdate, at time: Int) -> [RedisCommand] {
+    package mutating func report(_ update: NodeUpdate, at time: Int) -> [RedisCommand] {
         var commands: [RedisCommand] = []
         var leads: [ComponentID: Int] = [:]
         defer { series.leads.merge(leads) { $1 } }

@@ -1,5 +1,5 @@
 /// The way to a database that shows a domain: a connection to Redis, or to a model of it.
-public protocol MirrorLink {
+package protocol MirrorLink {
     /// Whether there is a connection.
     var isOpen: Bool { get }
 
@@ -25,7 +25,7 @@ public protocol MirrorLink {
 }
 
 /// Why a database could not be asked.
-public enum MirrorFailure: Error, Hashable, Sendable {
+package enum MirrorFailure: Error, Hashable, Sendable {
     /// It cannot be reached, or did not answer in time; why.
     case disconnected(String)
     /// It does not do what it was asked; why.
@@ -33,7 +33,7 @@ public enum MirrorFailure: Error, Hashable, Sendable {
 }
 
 /// What Redis answers to a command.
-public enum RedisAnswer: Hashable, Sendable {
+package enum RedisAnswer: Hashable, Sendable {
     /// Nothing is there.
     case null
     /// A number.

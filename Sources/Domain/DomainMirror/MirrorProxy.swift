@@ -2,9 +2,9 @@ import Domain
 
 /// What a domain's proxy knows and decides (domain specification, section 5): which commands follow what happens, when all is
 /// written anew, what becomes of intents. It has no connection, no clock and no thread of its own: the caller lends them.
-public struct MirrorProxy: Sendable {
+package struct MirrorProxy: Sendable {
     /// What happened to the domain, in order.
-    public enum News: Sendable {
+    package enum News: Sendable {
         /// What is kept has changed.
         case changes([DomainChange])
         /// A node has reported; when that came, in milliseconds since 1970.
@@ -14,7 +14,7 @@ public struct MirrorProxy: Sendable {
     }
 
     /// Something that an operator should know.
-    public enum Note: Hashable, Sendable {
+    package enum Note: Hashable, Sendable {
         /// The database showed this other domain, which was replaced.
         case replaced(String)
         /// This other domain has taken the database, which is left to it for a while.
@@ -28,11 +28,11 @@ public struct MirrorProxy: Sendable {
     }
 
     /// What the caller has to do.
-    public struct Orders: Sendable {
+    package struct Orders: Sendable {
         /// The intents to be carried out, in order; their outcomes are to come back under these names.
-        public fileprivate(set) var intents: [(name: String, intent: Intent)] = []
+        package fileprivate(set) var intents: [(name: String, intent: Intent)] = []
         /// What is to be logged.
-        public fileprivate(set) var notes: [Note] = []
+        package fileprivate(set) var notes: [Note] = []
     }
 
     private let domainID: String
@@ -61,7 +61,7 @@ public struct MirrorProxy: Sendable {
     /// A proxy of a domain that goes on from `records`, of which nothing is shown yet.
     ///
     /// - Parameter retention: how old figures may be, in milliseconds; 0 for as old as they like.
-    public init(domainID: String, schema: Mirror.Schema, retention: Int, from records: DomainRecords) {
+    package init(domainID: String, schema: Mirror.Schema, retention: Int, from records: DomainRecords) {
         self.domainID = domainID
         self.retention = retention
         mirror = Mirror(domainID: domainID, schema: schema)
@@ -70,17 +70,17 @@ public struct MirrorProxy: Sendable {
     }
 
     /// The intents that were handed on and have not come to an end.
-    public var unfinished: Set<String> { handed }
+    package var unfinished: Set<String> { handed }
 
     /// How long nothing needs to be done unless something happens, in milliseconds.
-    public func patience(at now: Moment) -> Int {
+    package func patience(at now: Moment) -> Int {
         max(1, min(nextIntents, nextRetirement ?? .max) - now.monotonic)
     }
 
     /// Shows what has happened, and does what is due.
     ///
     /// - Parameter isLast: whether nothing comes after this, so that no intent may be taken any more.
-    public mutating func work(
+    package mutating func work(
         _ news: [News], isLast: Bool = false, over link: inout some MirrorLink, at now: Moment
     ) -> Orders {
         var orders = Orders()

@@ -1,7 +1,7 @@
 /// A command to Redis: its name and arguments.
-public struct RedisCommand: Hashable, Sendable {
+package struct RedisCommand: Hashable, Sendable {
     /// The words of the command.
-    public let words: [String]
+    package let words: [String]
 
     init(_ words: String...) { self.words = words }
 

@@ -4,48 +4,48 @@ import Logging
 
 /// Serves a domain over gRPC (domain specification, section 1): functions and resources to its controller at one address,
 /// registration to its nodes at another.
-public final class DomainServer: Sendable {
+package final class DomainServer: Sendable {
     /// What an operator may choose.
-    public struct Settings: Sendable {
+    package struct Settings: Sendable {
         /// Where the controller reaches the domain.
-        public var orchestratorURL: ServiceURL
+        package var orchestratorURL: ServiceURL
         /// Where nodes register.
-        public var nodeRegisterURL: ServiceURL
+        package var nodeRegisterURL: ServiceURL
         /// How both are protected; nil for plaintext.
-        public var tls: TLSSettings.Server?
+        package var tls: TLSSettings.Server?
         /// Whether a node may only register with a certificate that has its id among its names. Counts where clients must
         /// have certificates at all.
-        public var bindsNodesToCertificates = true
+        package var bindsNodesToCertificates = true
         /// The names, as DNS name or URI, of certificates that may start, stop and patch; empty for whoever may connect.
-        public var controllerNames: Set<String> = []
+        package var controllerNames: Set<String> = []
         /// The most bytes of a message: code travels in them.
-        public var messageLimit = 256 << 20
+        package var messageLimit = 256 << 20
         /// The most bytes of all requests at once. What is beyond is answered with RESOURCE_EXHAUSTED.
-        public var memoryLimit = 1 << 30
+        package var memoryLimit = 1 << 30
         /// The most requests at once on one connection.
-        public var requestsPerConnection = 256
+        package var requestsPerConnection = 256
         /// The most connections at once, at each of the two addresses. What is beyond is closed.
-        public var connections = 4_096
+        package var connections = 4_096
         /// How long a client may take until it has said something, TLS included.
-        public var greetingTime = Duration.seconds(20)
+        package var greetingTime = Duration.seconds(20)
         /// How long a client may say nothing later, in which it is asked to answer a ping: 80 seconds are the least.
-        public var silenceTime = Duration.seconds(100)
+        package var silenceTime = Duration.seconds(100)
         /// How long a request may take to arrive.
-        public var receiveTime = Duration.seconds(120)
+        package var receiveTime = Duration.seconds(120)
         /// The most bytes of code that are remembered to be shared by functions that are asked for later.
-        public var binaryMemory = 256 << 20
+        package var binaryMemory = 256 << 20
 
         /// The defaults, in plaintext.
-        public init(orchestratorURL: ServiceURL, nodeRegisterURL: ServiceURL) {
+        package init(orchestratorURL: ServiceURL, nodeRegisterURL: ServiceURL) {
             self.orchestratorURL = orchestratorURL
             self.nodeRegisterURL = nodeRegisterURL
         }
     }
 
     /// The port that the controller reaches; where the URL says 0, the one that was free.
-    public let orchestratorPort: UInt16
+    package let orchestratorPort: UInt16
     /// The port that nodes register at; where the URL says 0, the one that was free.
-    public let nodeRegisterPort: UInt16
+    package let nodeRegisterPort: UInt16
 
     private let servers: [RunningServer]
     private let budget: MemoryBudget
@@ -54,7 +54,7 @@ public final class DomainServer: Sendable {
     /// Listens and serves. Connections are taken when this returns.
     ///
     /// - Throws: ``ListenError`` that names the address, where one cannot be listened on; nothing is served then.
-    public init(_ service: any DomainService, settings: Settings, logger: Logger) throws(ListenError) {
+    package init(_ service: any DomainService, settings: Settings, logger: Logger) throws(ListenError) {
         for url in [settings.orchestratorURL, settings.nodeRegisterURL] {
             if url.scheme == .coap { throw ListenError(url: url.description, reason: "CoAP is not supported") }
             if url.scheme == .https, settings.tls == nil {
@@ -87,12 +87,12 @@ public final class DomainServer: Sendable {
     }
 
     /// The bytes of requests that are held at the moment.
-    public var bytesInFlight: Int { budget.bytes }
+    package var bytesInFlight: Int { budget.bytes }
 
     /// Returns once the server has been stopped.
     ///
     /// - Throws: where it ended by itself: then the domain can no longer be reached, and the process had better end.
-    public func waitUntilStopped() async throws {
+    package func waitUntilStopped() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for server in servers { group.addTask { try await server.wait() } }
             try await group.waitForAll()
@@ -101,7 +101,7 @@ public final class DomainServer: Sendable {
 
     /// Takes no more connections and requests, and returns once those that are being served have been answered, or after
     /// `grace`, when their connections are closed.
-    public func stop(within grace: Duration = .seconds(10)) async {
+    package func stop(within grace: Duration = .seconds(10)) async {
         ending.begin()
         await withTaskGroup { group in
             for server in servers { group.addTask { await server.stop(within: grace) } }

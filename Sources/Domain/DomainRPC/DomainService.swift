@@ -4,7 +4,7 @@ import Domain
 ///
 /// A thrown error means that the domain could not even take the request; the caller is told INTERNAL, and the error is logged.
 /// Who calls is ``PeerIdentity/current``.
-public protocol DomainService: Sendable {
+package protocol DomainService: Sendable {
     /// Starts a function or resource, and answers once a node has answered.
     func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal>
 

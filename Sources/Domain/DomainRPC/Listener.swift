@@ -2,14 +2,14 @@ import DomainWire
 import Glibc
 
 /// An address that cannot be listened on: which, and why.
-public struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The URL, as it was asked for.
-    public let url: String
+    package let url: String
     /// Why.
-    public let reason: String
+    package let reason: String
 
     /// One sentence.
-    public var description: String { "cannot listen on \(url): \(reason)" }
+    package var description: String { "cannot listen on \(url): \(reason)" }
 }
 
 /// A socket that listens, of which nobody has taken a connection yet.

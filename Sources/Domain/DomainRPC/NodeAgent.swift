@@ -4,9 +4,9 @@ import GRPCCore
 import SwiftProtobuf
 
 /// The agent of one node, over one connection for all its calls.
-public final class NodeAgent: Sendable {
+package final class NodeAgent: Sendable {
     /// Which node.
-    public let node: NodeID
+    package let node: NodeID
     private let peer: Peer
 
     /// Prepares to call the agent of `node` at `url`; does not connect yet.
@@ -15,7 +15,7 @@ public final class NodeAgent: Sendable {
     ///   - tls: how calls are protected; nil for plaintext.
     ///   - messageLimit: the most bytes of a message.
     /// - Throws: ``PeerError`` where the scheme and the TLS settings do not go together.
-    public init(
+    package init(
         node: NodeID, url: ServiceURL, tls: TLSSettings.Client? = nil, messageLimit: Int = 256 << 20
     ) throws(PeerError) {
         self.node = node
@@ -23,13 +23,13 @@ public final class NodeAgent: Sendable {
     }
 
     /// Closes the connection, also under calls that wait for their answers.
-    public func close() { peer.close() }
+    package func close() { peer.close() }
 
     /// Makes a call.
     ///
     /// - Parameter deadline: after which it ends at the latest, answered or not.
     /// - Returns: how it ended. A component that was started is on the node that the answer names, which may be another one.
-    public func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome {
+    package func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome {
         do throws(CallFailure) {
             switch request {
             case .reset:

@@ -5,14 +5,14 @@ internal import NIOCore
 internal import NIOSSL
 
 /// A URL that cannot be called: which, and why.
-public struct PeerError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct PeerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The URL.
-    public let url: String
+    package let url: String
     /// Why.
-    public let reason: String
+    package let reason: String
 
     /// One sentence.
-    public var description: String { "cannot call \(url): \(reason)" }
+    package var description: String { "cannot call \(url): \(reason)" }
 }
 
 extension ServiceURL {

@@ -4,23 +4,23 @@ import GRPCNIOTransportHTTP2Posix
 internal import X509
 
 /// Who calls, as far as the connection proves it.
-public struct PeerIdentity: Hashable, Sendable {
+package struct PeerIdentity: Hashable, Sendable {
     /// The address that the call comes from, e.g. `ipv4:10.0.0.7:40112`.
-    public var address: String
+    package var address: String
     /// The DNS names and URIs of the caller's certificate; nil where there is none, because clients need none.
-    public var names: [String]?
+    package var names: [String]?
 
     /// A caller.
-    public init(address: String, names: [String]? = nil) {
+    package init(address: String, names: [String]? = nil) {
         self.address = address
         self.names = names
     }
 
     /// Who makes the call that is being served in this task.
-    @TaskLocal public static var current: PeerIdentity?
+    @TaskLocal package static var current: PeerIdentity?
 
     /// Whether one of the names is this node: its id alone, or `urn:uuid:` and its id.
-    public func isNode(_ node: NodeID) -> Bool { names?.contains { NodeID($0) == node } ?? false }
+    package func isNode(_ node: NodeID) -> Bool { names?.contains { NodeID($0) == node } ?? false }
 }
 
 extension PeerIdentity {

@@ -8,46 +8,46 @@ internal import TOMLKit
 ///
 /// The reference falls back to plaintext where the file cannot be used; here only a missing file means plaintext, and anything
 /// that is wrong with one is an error.
-public struct TLSSettings: Hashable, Sendable {
+package struct TLSSettings: Hashable, Sendable {
     /// A certificate and its key, both files in PEM.
-    public struct Identity: Hashable, Sendable {
+    package struct Identity: Hashable, Sendable {
         /// The file of the certificate and those between it and the authority.
-        public var certificate: String
+        package var certificate: String
         /// The file of the private key.
-        public var key: String
+        package var key: String
 
         /// An identity of these two files.
-        public init(certificate: String, key: String) {
+        package init(certificate: String, key: String) {
             self.certificate = certificate
             self.key = key
         }
     }
 
     /// What the servers do: with it, all of them speak TLS.
-    public struct Server: Hashable, Sendable {
+    package struct Server: Hashable, Sendable {
         /// Who they are.
-        public var identity: Identity
+        package var identity: Identity
         /// The file of the authority that clients' certificates must be from; nil where clients need none.
-        public var clientAuthority: String?
+        package var clientAuthority: String?
 
         /// A server's part.
-        public init(identity: Identity, clientAuthority: String? = nil) {
+        package init(identity: Identity, clientAuthority: String? = nil) {
             self.identity = identity
             self.clientAuthority = clientAuthority
         }
     }
 
     /// What calls to nodes and the controller do: with it, all of them speak TLS.
-    public struct Client: Hashable, Sendable {
+    package struct Client: Hashable, Sendable {
         /// The file of the authority that servers' certificates must be from.
-        public var authority: String
+        package var authority: String
         /// Who the orchestrator is to the servers that ask.
-        public var identity: Identity?
+        package var identity: Identity?
         /// The name that servers' certificates must have; nil for the host of the URL that is called.
-        public var serverName: String?
+        package var serverName: String?
 
         /// A client's part.
-        public init(authority: String, identity: Identity? = nil, serverName: String? = nil) {
+        package init(authority: String, identity: Identity? = nil, serverName: String? = nil) {
             self.authority = authority
             self.identity = identity
             self.serverName = serverName
@@ -55,12 +55,12 @@ public struct TLSSettings: Hashable, Sendable {
     }
 
     /// The servers' part; nil for plaintext.
-    public var server: Server?
+    package var server: Server?
     /// The callers' part; nil for plaintext.
-    public var client: Client?
+    package var client: Client?
 
     /// Plaintext unless told.
-    public init(server: Server? = nil, client: Client? = nil) {
+    package init(server: Server? = nil, client: Client? = nil) {
         self.server = server
         self.client = client
     }
@@ -68,7 +68,7 @@ public struct TLSSettings: Hashable, Sendable {
     /// Reads the file at `path`, and the certificates and keys that it names; plaintext where there is no such file.
     ///
     /// - Throws: `ConfigurationError` that names the file, and the key where one is to blame.
-    public init(file path: String) throws(ConfigurationError) {
+    package init(file path: String) throws(ConfigurationError) {
         let text: String
         do throws(SystemError) {
             text = try readText(path)
@@ -84,7 +84,7 @@ public struct TLSSettings: Hashable, Sendable {
     /// Reads a text; does not look at the files that it names.
     ///
     /// - Throws: `ConfigurationError` that names `file`, and the key where one is to blame.
-    public init(toml: String, file: String) throws(ConfigurationError) {
+    package init(toml: String, file: String) throws(ConfigurationError) {
         try TOMLForm.tables.check(toml, file: file)
         let root: TOMLTable
         do { root = try TOMLTable(string: toml) } catch { throw ConfigurationError("\(file): not TOML: \(error)") }
@@ -167,7 +167,7 @@ public struct TLSSettings: Hashable, Sendable {
     /// No error, as the clock may be to blame.
     ///
     /// - Throws: `ConfigurationError` where a file cannot be read any more.
-    public func warnings(at time: Int) throws(ConfigurationError) -> [String] {
+    package func warnings(at time: Int) throws(ConfigurationError) -> [String] {
         let files = [
             ("server_cert_path", server?.identity.certificate), ("server_ca_path", server?.clientAuthority),
             ("client_cert_path", client?.identity?.certificate), ("client_ca_path", client?.authority),

@@ -4,16 +4,16 @@ import GRPCCore
 import SwiftProtobuf
 
 /// The controller, asked about its workflows.
-public final class WorkflowClient: Sendable {
+package final class WorkflowClient: Sendable {
     /// Why there is no answer.
-    public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
         /// The controller says no: it does not know the workflow, for one.
         case refused(String)
         /// It cannot be reached, or did not answer in time.
         case unreachable(String)
 
         /// One sentence.
-        public var description: String {
+        package var description: String {
             switch self {
             case .refused(let reason): "the controller refuses: \(reason)"
             case .unreachable(let reason): "the controller cannot be reached: \(reason)"
@@ -30,7 +30,7 @@ public final class WorkflowClient: Sendable {
     ///   - tls: how calls are protected; nil for plaintext.
     ///   - deadline: after which a call ends at the latest, answered or not.
     /// - Throws: ``PeerError`` where the scheme and the TLS settings do not go together.
-    public init(
+    package init(
         url: ServiceURL, tls: TLSSettings.Client? = nil, within deadline: Duration = .seconds(5)
     ) throws(PeerError) {
         peer = try Peer(url, tls: tls, messageLimit: 4 << 20)
@@ -38,10 +38,10 @@ public final class WorkflowClient: Sendable {
     }
 
     /// Closes the connection, also under calls that wait for their answers.
-    public func close() { peer.close() }
+    package func close() { peer.close() }
 
     /// The ids of the workflows that it runs, sorted.
-    public func list() async throws(Failure) -> [String] {
+    package func list() async throws(Failure) -> [String] {
         try await call { client, options in
             try await EdgelessApi_WorkflowInstance.Client(wrapping: client)
                 .list(Google_Protobuf_Empty(), options: options)
@@ -49,7 +49,7 @@ public final class WorkflowClient: Sendable {
     }
 
     /// What a workflow is made of, and which domain runs each part.
-    public func inspect(_ workflow: String) async throws(Failure) -> WorkflowStatus {
+    package func inspect(_ workflow: String) async throws(Failure) -> WorkflowStatus {
         let request = EdgelessApi_WorkflowId.with { $0.workflowID = workflow }
         return WorkflowStatus(
             wire: try await call { client, options in

@@ -1,9 +1,9 @@
 import Domain
 
 /// How often what has happened to a domain since its process began.
-public struct DomainCounters: Hashable, Sendable {
+package struct DomainCounters: Hashable, Sendable {
     /// What a domain is asked for.
-    public enum Request: String, CaseIterable, Hashable, Sendable {
+    package enum Request: String, CaseIterable, Hashable, Sendable {
         /// To start a function or resource.
         case start
         /// To stop one.
@@ -17,7 +17,7 @@ public struct DomainCounters: Hashable, Sendable {
     }
 
     /// What became of a request.
-    public enum Outcome: String, CaseIterable, Hashable, Sendable {
+    package enum Outcome: String, CaseIterable, Hashable, Sendable {
         /// It was done, or is kept and will be.
         case accepted
         /// The domain declined it.
@@ -27,7 +27,7 @@ public struct DomainCounters: Hashable, Sendable {
     }
 
     /// How a call to a node ended.
-    public enum CallEnd: String, CaseIterable, Hashable, Sendable {
+    package enum CallEnd: String, CaseIterable, Hashable, Sendable {
         /// The node did what it was asked.
         case done
         /// It refuses to start something.
@@ -41,7 +41,7 @@ public struct DomainCounters: Hashable, Sendable {
     }
 
     /// What the controller answered to an update.
-    public enum UpdateEnd: String, CaseIterable, Hashable, Sendable {
+    package enum UpdateEnd: String, CaseIterable, Hashable, Sendable {
         /// That it is accepted.
         case accepted
         /// That it is refused.
@@ -61,37 +61,37 @@ public struct DomainCounters: Hashable, Sendable {
     private var calls: [CallEnd: Int] = [:]
     private var updates: [UpdateEnd: Int] = [:]
     /// Transactions that were kept.
-    public private(set) var commits = 0
+    package private(set) var commits = 0
     /// Transactions that could not be kept.
-    public private(set) var failedCommits = 0
+    package private(set) var failedCommits = 0
 
     /// Nodes that have left: their leases ended, or they restarted.
-    public private(set) var nodesLeft = 0
+    package private(set) var nodesLeft = 0
 
     /// Since when, in milliseconds since 1970.
-    public let began: Int
+    package let began: Int
 
     /// Nothing has happened yet.
-    public init(began: Int = 0) { self.began = began }
+    package init(began: Int = 0) { self.began = began }
 
     /// How many requests of a kind have ended like this.
-    public func requests(_ request: Request, _ outcome: Outcome) -> Int {
+    package func requests(_ request: Request, _ outcome: Outcome) -> Int {
         requests[RequestEnd(request: request, outcome: outcome)] ?? 0
     }
 
     /// How many calls to nodes have ended like this. Calls that were given up because their node left are not counted.
-    public func calls(_ end: CallEnd) -> Int { calls[end] ?? 0 }
+    package func calls(_ end: CallEnd) -> Int { calls[end] ?? 0 }
 
     /// How many updates to the controller have ended like this.
-    public func updates(_ end: UpdateEnd) -> Int { updates[end] ?? 0 }
+    package func updates(_ end: UpdateEnd) -> Int { updates[end] ?? 0 }
 
     /// Counts the end of a request.
-    public mutating func count(_ request: Request, _ outcome: Outcome) {
+    package mutating func count(_ request: Request, _ outcome: Outcome) {
         requests[RequestEnd(request: request, outcome: outcome), default: 0] += 1
     }
 
     /// Counts the end of a call to a node.
-    public mutating func count(_ outcome: CallOutcome) {
+    package mutating func count(_ outcome: CallOutcome) {
         let end: CallEnd =
             switch outcome {
             case .done, .started: .done
@@ -104,7 +104,7 @@ public struct DomainCounters: Hashable, Sendable {
     }
 
     /// Counts the end of an update to the controller.
-    public mutating func count(_ outcome: DomainUpdateOutcome) {
+    package mutating func count(_ outcome: DomainUpdateOutcome) {
         let end: UpdateEnd =
             switch outcome {
             case .accepted: .accepted
@@ -116,10 +116,10 @@ public struct DomainCounters: Hashable, Sendable {
     }
 
     /// Counts a node that has left.
-    public mutating func countNodeLeft() { nodesLeft += 1 }
+    package mutating func countNodeLeft() { nodesLeft += 1 }
 
     /// Counts a transaction.
-    public mutating func countCommit(isKept: Bool) {
+    package mutating func countCommit(isKept: Bool) {
         if isKept { commits += 1 } else { failedCommits += 1 }
     }
 }

@@ -1,7 +1,7 @@
 import Domain
 
 /// Who carries the calls of a domain to its nodes and its controller.
-public protocol DomainOutside: Sendable {
+package protocol DomainOutside: Sendable {
     /// Prepares to call a node's agent; does not connect yet.
     ///
     /// - Throws: where the URL cannot be used.
@@ -16,11 +16,11 @@ public protocol DomainOutside: Sendable {
 
 extension DomainOutside {
     /// Anywhere.
-    public var executor: (any TaskExecutor)? { nil }
+    package var executor: (any TaskExecutor)? { nil }
 }
 
 /// One node's agent, over one connection.
-public protocol NodeCaller: Sendable {
+package protocol NodeCaller: Sendable {
     /// Makes a call that ends by the deadline at the latest, answered or not.
     func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome
 
@@ -30,7 +30,7 @@ public protocol NodeCaller: Sendable {
 
 /// Who follows what becomes of a domain. Is told in order, one thing at a time but not always on the same thread, and must not
 /// wait: what follows in the domain does.
-public protocol DomainFollower: Sendable {
+package protocol DomainFollower: Sendable {
     /// These changes of one step are kept now.
     func follow(_ changes: [DomainChange])
 
@@ -39,7 +39,7 @@ public protocol DomainFollower: Sendable {
 }
 
 /// Who keeps what a domain must not forget.
-public protocol DomainKeeper: AnyObject {
+package protocol DomainKeeper: AnyObject {
     /// Keeps changes, all or none, before it returns.
     ///
     /// - Parameter before: all that is kept already; the authority where the store has to be made anew.
@@ -56,19 +56,19 @@ public protocol DomainKeeper: AnyObject {
 }
 
 /// Keeps nothing: for trying things out, and where there is no state folder.
-public final class ForgetfulKeeper: DomainKeeper {
+package final class ForgetfulKeeper: DomainKeeper {
     /// A keeper that keeps nothing.
-    public init() {}
+    package init() {}
 
     /// Nothing fails.
-    public var failure: String? { nil }
+    package var failure: String? { nil }
 
     /// Does nothing.
-    public func keep(_ changes: [DomainChange], before: DomainRecords) {}
+    package func keep(_ changes: [DomainChange], before: DomainRecords) {}
 
     /// Does nothing.
-    public func maintain(_ records: DomainRecords, isIdle: Bool) {}
+    package func maintain(_ records: DomainRecords, isIdle: Bool) {}
 
     /// Does nothing.
-    public func close(_ records: DomainRecords) {}
+    package func close(_ records: DomainRecords) {}
 }

@@ -9,14 +9,14 @@ import Synchronization
 /// The domain takes an event at once, on the thread that brings it; what has to be kept is kept by a thread of its own, and all
 /// that has come while it kept something goes into one transaction. Where that fails nothing of it is done: who waits for it is
 /// refused, and the domain goes on from what is kept, as after a restart.
-public final class DomainRuntime: Sendable {
+package final class DomainRuntime: Sendable {
 
     /// Takes the answer to a request: a refusal, nil where all is well, or why it was not taken at all.
-    public typealias Answer = @Sendable (Result<DomainRefusal?, Failure>) -> Void
+    package typealias Answer = @Sendable (Result<DomainRefusal?, Failure>) -> Void
     /// Takes the answer to a Start, or why it was not taken at all.
     typealias StartAnswer = @Sendable (Result<Result<LogicalID, DomainRefusal>, Failure>) -> Void
     /// Looks at the domain; nil where there is none any more.
-    public typealias Look = @Sendable (DomainSnapshot?) -> Void
+    package typealias Look = @Sendable (DomainSnapshot?) -> Void
 
     /// Who waits for an answer.
     struct Waiters {
@@ -46,7 +46,7 @@ public final class DomainRuntime: Sendable {
     ///   - records: all that `keeper` keeps.
     ///   - follower: who is told of all that is kept from now on.
     ///   - callDeadline: how long a call to a node may take.
-    public init(
+    package init(
         records: DomainRecords, options: DomainOptions, keeper: sending any DomainKeeper, outside: any DomainOutside,
         follower: (any DomainFollower)? = nil, callDeadline: Duration = .seconds(10), logger: Logger
     ) {
@@ -66,7 +66,7 @@ public final class DomainRuntime: Sendable {
     /// Takes what waits, and goes on with what a restart has left undone. From here on nodes and the controller are called.
     ///
     /// - Throws: `SystemError` where its thread cannot be started.
-    public func begin() throws(SystemError) {
+    package func begin() throws(SystemError) {
         try startThread(named: "keeping") { [self] in
             preferPromptness()
             keepOn(keeping)
@@ -77,7 +77,7 @@ public final class DomainRuntime: Sendable {
     // MARK: - Requests
 
     /// Starts a function or resource.
-    public func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
+    package func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
         await withCheckedContinuation { continuation in
             let answer: StartAnswer = { [self] result in
                 count(.start, result.map(\.refusal))
@@ -100,31 +100,31 @@ public final class DomainRuntime: Sendable {
     }
 
     /// Stops an instance; returns when the wish is kept.
-    public func stop(_ id: LogicalID) async throws { try await take(.stop(id), .stop) }
+    package func stop(_ id: LogicalID) async throws { try await take(.stop(id), .stop) }
 
     /// Leads the outputs of an instance elsewhere; returns when the wish is kept.
-    public func patch(_ origin: LogicalID, _ row: [String: LogicalID]) async throws {
+    package func patch(_ origin: LogicalID, _ row: [String: LogicalID]) async throws {
         try await take(.patch(origin, row), .patch)
     }
 
     /// Takes what a node says of itself.
     ///
     /// - Returns: why it is refused; nil where it is accepted.
-    public func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
+    package func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
         try await ask(.update) { .update(update, problem: problem, $0) }
     }
 
     /// Takes what an operator wants, and returns when that has come to an end.
-    public func intent(_ intent: Intent) async throws -> DomainRefusal? {
+    package func intent(_ intent: Intent) async throws -> DomainRefusal? {
         try await ask(.intent) { .intent(intent, $0) }
     }
 
     /// Takes what an operator wants, after what was taken before; `answer` is called when that has come to an end.
-    public func intent(_ intent: Intent, answer: @escaping Answer) { ask(.intent, { .intent(intent, $0) }, answer) }
+    package func intent(_ intent: Intent, answer: @escaping Answer) { ask(.intent, { .intent(intent, $0) }, answer) }
 
     /// Has what is kept looked at between two transactions, on the thread that keeps, which waits for `look`: so it had better be
     /// quick. What it keeps of the records beyond its end costs a copy of them when they next change.
-    public func look(_ look: @escaping Look) {
+    package func look(_ look: @escaping Look) {
         let isTaken = owned.withLock { owned in
             if !owned.isClosed { owned.looks.append(look) }
             return !owned.isClosed
@@ -133,10 +133,10 @@ public final class DomainRuntime: Sendable {
     }
 
     /// To be called before nobody listens to the nodes any more: their leases do not end from now on.
-    public func holdLeases() { owned.withLock { $0.domain.holdLeases() } }
+    package func holdLeases() { owned.withLock { $0.domain.holdLeases() } }
 
     /// Takes nothing more, keeps what is known and ends the connections; what waits is refused.
-    public func stop() {
+    package func stop() {
         waiters.withLock { $0.isClosed = true }
         owned.withLock { $0.isClosed = true }
         refuseWaiters(.stopping)

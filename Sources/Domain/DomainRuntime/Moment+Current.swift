@@ -3,7 +3,7 @@ import Glibc
 
 extension Moment {
     /// Now.
-    public static var current: Moment {
+    package static var current: Moment {
         Moment(monotonic: milliseconds(CLOCK_MONOTONIC), wall: milliseconds(CLOCK_REALTIME))
     }
 

@@ -2,7 +2,7 @@ import Domain
 
 extension DomainRuntime {
     /// Why an event was not taken.
-    public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
         /// It could not be kept.
         case notKept(String)
         /// Too many wait already.
@@ -11,7 +11,7 @@ extension DomainRuntime {
         case stopping
 
         /// One sentence.
-        public var description: String {
+        package var description: String {
             switch self {
             case .notKept(let reason): "The state could not be stored, nothing was changed: \(reason)"
             case .overloaded: "Too many requests wait; try again later"

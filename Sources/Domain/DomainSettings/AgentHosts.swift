@@ -2,7 +2,7 @@ import Glibc
 
 /// The hosts whose agents a domain may call: nobody who registers can aim its calls at others (domain specification, section 8,
 /// W21).
-public struct AgentHosts: Sendable {
+package struct AgentHosts: Sendable {
     private struct Network: Sendable {
         let address: UInt32
         let mask: UInt32
@@ -12,7 +12,7 @@ public struct AgentHosts: Sendable {
     private var networks: [Network] = []
 
     /// Hosts as the configuration lists them: names, addresses, or IPv4 networks such as `10.1.0.0/16`. None means all.
-    public init(_ texts: [String]) {
+    package init(_ texts: [String]) {
         for text in texts {
             let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count == 2, let address = Self.address(String(parts[0])), let bits = Int(parts[1]),
@@ -41,10 +41,10 @@ public struct AgentHosts: Sendable {
     }
 
     /// Whether all hosts are.
-    public var isOpen: Bool { names.isEmpty && networks.isEmpty }
+    package var isOpen: Bool { names.isEmpty && networks.isEmpty }
 
     /// Whether the agent of this host may be called.
-    public func admits(_ host: String) -> Bool {
+    package func admits(_ host: String) -> Bool {
         if isOpen { return true }
         if names.contains(host.lowercased()) { return true }
         guard let address = Self.address(host) else { return false }

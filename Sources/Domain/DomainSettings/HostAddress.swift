@@ -1,9 +1,9 @@
 import Glibc
 
 /// The host's own addresses.
-public enum HostAddress {
+package enum HostAddress {
     /// The first IPv4 address that is not the loopback's; nil where there is none.
-    public static var first: String? {
+    package static var first: String? {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&list) == 0 else { return nil }
         defer { freeifaddrs(list) }

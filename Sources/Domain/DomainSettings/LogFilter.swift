@@ -1,16 +1,16 @@
 import Logging
 
 /// The environment variable `RUST_LOG` of the reference, as far as it is about the orchestrator.
-public struct LogFilter: Sendable {
+package struct LogFilter: Sendable {
     /// The least level that is logged.
-    public let level: Logger.Level
+    package let level: Logger.Level
     /// The parts that name no level and so mean nothing. Levels of other modules than the orchestrator's are none of ours; a
     /// module alone is not told from a level that is written wrong.
-    public let unknown: [String]
+    package let unknown: [String]
 
     /// Reads a filter such as `info` or `warn,edgeless_orc=debug`, whose least level for all or for the orchestrator counts;
     /// `notice` without any. A module alone means all of its levels, and what follows a slash, a pattern for messages, is not used.
-    public init(_ filter: String?) {
+    package init(_ filter: String?) {
         var level: Logger.Level?
         var unknown: [String] = []
         for part in (filter ?? "").prefix(while: { $0 != "/" }).split(whereSeparator: { $0 == "," || $0.isWhitespace })

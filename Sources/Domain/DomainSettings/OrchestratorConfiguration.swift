@@ -7,9 +7,9 @@ import TOMLKit
 ///
 /// Every key has the value of the template unless given, so that also the snippets of the reference's documents load; a key
 /// that is unknown is no error, as in the reference, but named in ``warnings``.
-public struct OrchestratorConfiguration: Equatable, Sendable {
+package struct OrchestratorConfiguration: Equatable, Sendable {
     /// Where the mirror of the domain goes.
-    public enum ProxyType: String, Equatable, Sendable {
+    package enum ProxyType: String, Equatable, Sendable {
         /// Nowhere.
         case none
         /// To Redis or Valkey.
@@ -17,47 +17,47 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
     }
 
     /// The controller's register of domains.
-    public var domainRegisterURL = "http://127.0.0.1:7002"
+    package var domainRegisterURL = "http://127.0.0.1:7002"
     /// The choices that the domain itself knows.
-    public var options = DomainOptions()
+    package var options = DomainOptions()
     /// Where the controller's requests are served.
-    public var orchestratorURL = "http://127.0.0.1:7003"
+    package var orchestratorURL = "http://127.0.0.1:7003"
     /// How the controller is told to reach that; empty for the host's own address.
-    public var announcedURL = "http://127.0.0.1:7003"
+    package var announcedURL = "http://127.0.0.1:7003"
     /// Where nodes register.
-    public var nodeRegisterURL = "http://127.0.0.1:7004"
+    package var nodeRegisterURL = "http://127.0.0.1:7004"
     /// The CoAP register, which is not supported.
-    public var nodeRegisterCoAPURL: String?
+    package var nodeRegisterCoAPURL: String?
     /// How long a call to a node may take, in seconds.
-    public var callDeadline = 10
+    package var callDeadline = 10
     /// The most bytes of a message.
-    public var messageLimit = 256 << 20
+    package var messageLimit = 256 << 20
     /// Where status and metrics are shown over HTTP; empty for nowhere.
-    public var statusURL = ""
+    package var statusURL = ""
     /// The names of the certificates that may call the orchestrator's address; empty for all who may connect.
-    public var controllerNames: [String] = []
+    package var controllerNames: [String] = []
     /// The hosts that an agent's URL may name; empty for all.
-    public var agentHosts: [String] = []
+    package var agentHosts: [String] = []
     /// Where the mirror of the domain goes.
-    public var proxyType = ProxyType.none
+    package var proxyType = ProxyType.none
     /// How often, and after how long, old figures are removed from it, in seconds; 0 for never.
-    public var proxyRetention = 360
+    package var proxyRetention = 360
     /// Where Redis is.
-    public var redisURL = "redis://127.0.0.1:6379"
+    package var redisURL = "redis://127.0.0.1:6379"
     /// Which keys the mirror has.
-    public var proxySchema = Mirror.Schema.both
+    package var proxySchema = Mirror.Schema.both
     /// The CSV files; nil for none.
-    public var dataset: Dataset.Settings?
+    package var dataset: Dataset.Settings?
     /// What an operator should know of the file.
-    public private(set) var warnings: [String] = []
+    package private(set) var warnings: [String] = []
 
     /// The template's values.
-    public init() { options.refreshInterval = 2 }
+    package init() { options.refreshInterval = 2 }
 
     /// Reads a configuration.
     ///
     /// - Throws: `ConfigurationError`, which names the file, the key and what would be right.
-    public init(toml: String, file: String) throws(ConfigurationError) {
+    package init(toml: String, file: String) throws(ConfigurationError) {
         self.init()
         try TOMLForm.tables.check(toml, file: file)
         let table: TOMLTable
@@ -138,7 +138,7 @@ public struct OrchestratorConfiguration: Equatable, Sendable {
     }
 
     /// The file that `-t` writes.
-    public static let template = """
+    package static let template = """
         [general]
         domain_register_url = "http://127.0.0.1:7002"
         subscription_refresh_interval_sec = 2

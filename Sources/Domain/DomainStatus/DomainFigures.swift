@@ -2,7 +2,7 @@ import Domain
 import DomainRuntime
 
 /// How much there is of what in a domain, counted anew from its records each time, so that no figure can drift.
-public struct DomainFigures: Sendable {
+package struct DomainFigures: Sendable {
     /// What a node can be; each is one of these.
     enum NodeState: String, CaseIterable, Hashable, Sendable {
         /// It is given functions and resources.
@@ -42,7 +42,7 @@ public struct DomainFigures: Sendable {
     let canStore: Bool
 
     /// Counts.
-    public init(_ view: DomainSnapshot) {
+    package init(_ view: DomainSnapshot) {
         let records = view.records
         for node in records.nodes.values {
             let state: NodeState =

@@ -2,9 +2,9 @@ import Domain
 import DomainRuntime
 
 /// A domain's figures in the text format of Prometheus, version 0.0.4.
-public enum MetricsText {
+package enum MetricsText {
     /// What the text is called on the wire.
-    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+    package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     /// The text.
     ///
@@ -12,7 +12,7 @@ public enum MetricsText {
     ///   - domainID: the domain's name.
     ///   - version: that of the program.
     ///   - redis: how the mirror fares; nil where there is none, and then nothing is said of it.
-    public static func text(
+    package static func text(
         _ figures: DomainFigures, domainID: String, version: String, redis: StatusReport.RedisState?
     ) -> String {
         var text = Exposition()

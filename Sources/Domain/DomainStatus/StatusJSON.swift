@@ -3,9 +3,9 @@ import DomainRuntime
 import WireJSON
 
 /// A report as JSON; `docs/domain.md` shows one.
-public enum StatusJSON {
+package enum StatusJSON {
     /// One line of JSON.
-    public static func bytes(_ report: StatusReport) -> [UInt8] {
+    package static func bytes(_ report: StatusReport) -> [UInt8] {
         let nodes = report.nodes
         let instances = report.instances
         let figures = report.figures

@@ -2,14 +2,14 @@ import Domain
 import DomainRuntime
 
 /// A report as a page that needs nothing else.
-public enum StatusPage {
+package enum StatusPage {
     /// What a browser may do with the page: show it in its own style, and nothing else.
-    public static let contentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    package static let contentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     /// How many nodes and instances are shown at most; `/status.json` has all.
     static let rowLimit = 1_000
 
     /// The page, HTML in UTF-8.
-    public static func text(_ report: StatusReport) -> String {
+    package static func text(_ report: StatusReport) -> String {
         var html = HTMLWriter()
         html.raw(head)
         html.element("title", "Domain \(report.domainID)")

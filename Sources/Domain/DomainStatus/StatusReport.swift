@@ -4,20 +4,20 @@ import DomainRuntime
 /// A domain at one moment, with all that operators are shown of it.
 ///
 /// Annotations, configurations and code of functions and resources are never shown: they may hold secrets.
-public struct StatusReport: Sendable {
+package struct StatusReport: Sendable {
     /// The domain's name.
-    public var domainID: String
+    package var domainID: String
     /// The version of the program.
-    public var version: String
+    package var version: String
     /// What it is.
-    public var view: DomainSnapshot
+    package var view: DomainSnapshot
     /// How its mirror in Redis fares; nil where there is none.
-    public var redis: RedisState?
+    package var redis: RedisState?
     /// When that was, in milliseconds since 1970.
-    public var time: Int
+    package var time: Int
 
     /// A report of these.
-    public init(domainID: String, version: String, view: DomainSnapshot, redis: RedisState?, time: Int) {
+    package init(domainID: String, version: String, view: DomainSnapshot, redis: RedisState?, time: Int) {
         self.domainID = domainID
         self.version = version
         self.view = view
@@ -26,14 +26,14 @@ public struct StatusReport: Sendable {
     }
 
     /// How a domain's mirror in Redis fares.
-    public struct RedisState: Hashable, Sendable {
+    package struct RedisState: Hashable, Sendable {
         /// Whether there is a connection.
-        public var isConnected: Bool
+        package var isConnected: Bool
         /// When Redis last had all there was to show, in milliseconds since 1970; nil for never.
-        public var lastSync: Int?
+        package var lastSync: Int?
 
         /// A state of these.
-        public init(isConnected: Bool, lastSync: Int?) {
+        package init(isConnected: Bool, lastSync: Int?) {
             self.isConnected = isConnected
             self.lastSync = lastSync
         }

@@ -5,37 +5,37 @@ import NIOPosix
 /// Shows a domain over HTTP: a page, the same as JSON, metrics, and whether all is well. Nothing can be changed there.
 ///
 /// It has a thread, and the domain never waits for its clients.
-public final class StatusServer: Sendable {
+package final class StatusServer: Sendable {
     /// Where it listens, and how much it bears.
-    public struct Settings: Sendable {
+    package struct Settings: Sendable {
         /// The address or name of the host to listen at.
-        public var host: String
+        package var host: String
         /// 0 to 65535; 0 for any port that is free.
-        public var port: UInt16
+        package var port: UInt16
         /// The most connections at once; others wait until one is closed.
-        public var connections = 32
+        package var connections = 32
         /// How long a connection may say nothing.
-        public var idleTime = Duration.seconds(10)
+        package var idleTime = Duration.seconds(10)
         /// How long a connection may last.
-        public var lifetime = Duration.seconds(60)
+        package var lifetime = Duration.seconds(60)
         /// How long the domain may take until it can be looked at.
-        public var patience = Duration.seconds(5)
+        package var patience = Duration.seconds(5)
 
         /// The defaults, at this address.
-        public init(host: String, port: UInt16) {
+        package init(host: String, port: UInt16) {
             self.host = host
             self.port = port
         }
     }
 
     /// An address that cannot be listened on.
-    public struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
+    package struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
         /// One sentence.
-        public let description: String
+        package let description: String
     }
 
     /// The port that it listens at.
-    public let port: UInt16
+    package let port: UInt16
     private let group: MultiThreadedEventLoopGroup
     private let running: StatusListener
     private let serving: Task<Void, Never>
@@ -43,7 +43,7 @@ public final class StatusServer: Sendable {
     /// Listens and serves. Connections are taken when this returns.
     ///
     /// - Throws: ``ListenError`` that names the address where it cannot be listened on.
-    public init(_ source: StatusSource, settings: Settings, logger: Logger) async throws(ListenError) {
+    package init(_ source: StatusSource, settings: Settings, logger: Logger) async throws(ListenError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let pages = StatusPages(source, loop: group.next(), patience: settings.patience)
         let running = StatusListener(pages, settings, group, logger)
@@ -65,7 +65,7 @@ public final class StatusServer: Sendable {
     }
 
     /// Takes no more connections, and returns once those there are have had their answers, or after `grace`.
-    public func stop(within grace: Duration = .seconds(1)) async {
+    package func stop(within grace: Duration = .seconds(1)) async {
         let (ends, end) = AsyncStream<Bool>.makeStream()
         let (running, serving) = (running, serving)
         Task {

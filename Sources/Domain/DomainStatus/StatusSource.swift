@@ -2,18 +2,18 @@ import Domain
 import DomainRuntime
 
 /// Where what is shown comes from.
-public struct StatusSource: Sendable {
+package struct StatusSource: Sendable {
     /// The domain's name.
-    public var domainID: String
+    package var domainID: String
     /// The version of the program.
-    public var version: String
+    package var version: String
     /// Has the domain looked at, as `DomainRuntime.look` does.
-    public var look: @Sendable (@escaping DomainRuntime.Look) -> Void
+    package var look: @Sendable (@escaping DomainRuntime.Look) -> Void
     /// How the mirror in Redis fares; nil where there is none.
-    public var redis: @Sendable () -> StatusReport.RedisState?
+    package var redis: @Sendable () -> StatusReport.RedisState?
 
     /// A source of these.
-    public init(
+    package init(
         domainID: String, version: String, look: @escaping @Sendable (@escaping DomainRuntime.Look) -> Void,
         redis: @escaping @Sendable () -> StatusReport.RedisState? = { nil }
     ) {

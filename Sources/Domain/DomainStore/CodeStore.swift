@@ -5,7 +5,7 @@ import Synchronization
 /// The code of functions, each in a file named by its SHA-256 in one folder: stored once however many functions share it.
 ///
 /// A file is there, whole and synced, before a record that names it is written. May be used by several threads.
-public final class CodeStore: Sendable {
+package final class CodeStore: Sendable {
     let folder: String
     /// The longest code that is read, in bytes (1 GiB).
     private static let limit = 1 << 30
@@ -29,12 +29,12 @@ public final class CodeStore: Sendable {
     var failure: String? { state.withLock { $0.unwritten?.reason } }
 
     /// Whether code is known to be in its file already, so that keeping it waits for nothing.
-    public func holds(_ binary: Binary) -> Bool { state.withLock { $0.known.contains(binary.digest) } }
+    package func holds(_ binary: Binary) -> Bool { state.withLock { $0.known.contains(binary.digest) } }
 
     /// Writes code where it is not there yet; durable on return.
     ///
     /// - Throws: `StorageError` that names the folder.
-    public func keep(_ binary: Binary) throws(StorageError) {
+    package func keep(_ binary: Binary) throws(StorageError) {
         guard !holds(binary) else { return }
         try files.withLock { _ throws(StorageError) in
             guard !holds(binary) else { return }

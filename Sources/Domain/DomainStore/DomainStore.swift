@@ -6,13 +6,13 @@ import WireJSON
 /// now and then, the code of functions in files of its own.
 ///
 /// Used by one thread, which holds the folder's `StoreLock`.
-public final class DomainStore {
+package final class DomainStore {
     /// The name of the store's files in its folder.
-    public static let name = "domain"
+    package static let name = "domain"
 
     private let journal: Journal
     /// The code of functions. Where it is stored before a function is taken, a failure concerns that function alone.
-    public let code: CodeStore
+    package let code: CodeStore
     private let report: @Sendable (String) -> Void
     private var told: String?
     /// How often it was idle since code that no function has was removed last.
@@ -32,7 +32,7 @@ public final class DomainStore {
     }
 
     /// What a state folder held.
-    public enum Opened {
+    package enum Opened {
         /// What can be trusted, and its keeper.
         case ready(DomainStore, DomainRecords)
         /// A state that cannot be trusted, and why. Nothing was changed.
@@ -46,7 +46,7 @@ public final class DomainStore {
     ///   - digest: the SHA-256 of bytes, as 64 lower-case hexadecimal digits.
     ///   - report: is told of failures that have no caller.
     /// - Throws: `StorageError` where the files cannot be read or made, which says nothing about their content.
-    public static func open(
+    package static func open(
         folder: String, vfs: String? = nil, digest: ([UInt8]) -> String, report: @escaping @Sendable (String) -> Void
     ) throws(StorageError) -> Opened {
         let files = StoreFiles(folder: folder, name: name)
@@ -112,12 +112,12 @@ public final class DomainStore {
     // MARK: - Keeping
 
     /// Why nothing can be stored at present; nil while all is well.
-    public var failure: String? { journal.failed ?? code.failure }
+    package var failure: String? { journal.failed ?? code.failure }
 
     /// Keeps changes in one transaction, durable on return; after a failure the store is first made anew from `before`.
     ///
     /// - Parameter before: all that is durable already.
-    public func keep(_ changes: [DomainChange], before: DomainRecords) throws(StorageError) {
+    package func keep(_ changes: [DomainChange], before: DomainRecords) throws(StorageError) {
         guard !changes.isEmpty else { return }
         for case .instance(let record) in changes {
             if let binary = record.specification.binary { try code.keep(binary) }
@@ -127,7 +127,7 @@ public final class DomainStore {
     }
 
     /// Does what can wait: heals the store after a failure, writes the domain anew after many records, empties SQLite's log.
-    public func maintain(_ records: DomainRecords, isIdle: Bool) {
+    package func maintain(_ records: DomainRecords, isIdle: Bool) {
         do throws(StorageError) {
             if isIdle { try maintainCode(records) }
             if journal.failed != nil {
@@ -153,7 +153,7 @@ public final class DomainStore {
     }
 
     /// Closes the files.
-    public func close(_ records: DomainRecords) {
+    package func close(_ records: DomainRecords) {
         do throws(StorageError) {
             if journal.failed != nil { try rebuild(records) }
             try journal.close()

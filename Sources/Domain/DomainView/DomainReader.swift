@@ -2,20 +2,20 @@ import Domain
 import Redis
 
 /// Reads the mirror of a domain from Redis. Changes nothing, whatever is in there, and never asks for all keys at once.
-public final class DomainReader {
+package final class DomainReader {
     /// How many keys are asked for in one go.
     private static let batch = 512
 
     private let connection: RedisConnection
 
     /// Reads through a connection.
-    public init(_ connection: RedisConnection) { self.connection = connection }
+    package init(_ connection: RedisConnection) { self.connection = connection }
 
     /// Reads these parts of the domain. Entries that cannot be read are noted in its problems; those that go meanwhile are left
     /// out.
     ///
     /// - Throws: `RedisError` where Redis cannot be asked.
-    public func read(_ parts: Set<DomainPart>) throws(RedisError) -> DomainView {
+    package func read(_ parts: Set<DomainPart>) throws(RedisError) -> DomainView {
         var view = DomainView()
         var keys: [(name: String, key: MirrorKey)] = []
         for name in try scan() {
@@ -36,7 +36,7 @@ public final class DomainReader {
     ///
     /// - Parameter time: seconds since 1970.
     /// - Throws: `RedisError` where Redis cannot be asked.
-    public func add(
+    package func add(
         _ metrics: [PerformanceSamples.Metric], of components: Set<ComponentID>, since time: Double,
         to view: inout DomainView
     ) throws(RedisError) {

@@ -3,68 +3,68 @@ import WireJSON
 
 /// A domain as its mirror in Redis shows it, in today's schema or the seed's (domain specification, section 5). Pure: somebody
 /// else fetches what it takes.
-public struct DomainView: Sendable {
+package struct DomainView: Sendable {
     /// A value with the JSON that it was read from.
-    public struct Mirrored<Value: Sendable>: Sendable {
+    package struct Mirrored<Value: Sendable>: Sendable {
         /// The value.
-        public let value: Value
+        package let value: Value
         /// The JSON, which may hold members that are unknown here.
-        public let document: JSONValue
+        package let document: JSONValue
     }
 
     /// What the orchestrator thinks of a node, and where the node is reached.
-    public struct Status: Hashable, Sendable {
+    package struct Status: Hashable, Sendable {
         /// Where its agent listens.
-        public let agentURL: String
+        package let agentURL: String
         /// Where its functions are invoked.
-        public let invocationURL: String
+        package let invocationURL: String
         /// Whether it is given nothing new.
-        public let isCordoned: Bool
+        package let isCordoned: Bool
         /// Whether it has joined.
-        public let isReady: Bool
+        package let isReady: Bool
     }
 
     /// A resource that a node offers.
-    public struct Provider: Hashable, Sendable {
+    package struct Provider: Hashable, Sendable {
         /// What it is.
-        public let provider: ResourceProvider
+        package let provider: ResourceProvider
         /// Which node.
-        public let node: NodeID
+        package let node: NodeID
     }
 
     /// The domain's name; nil where the mirror does not tell.
-    public private(set) var domainID: String?
+    package private(set) var domainID: String?
     /// What the nodes can do.
-    public private(set) var nodes: [NodeID: Mirrored<NodeCapabilities>] = [:]
+    package private(set) var nodes: [NodeID: Mirrored<NodeCapabilities>] = [:]
     /// How they were when they last told.
-    public private(set) var health: [NodeID: Mirrored<NodeHealth>] = [:]
+    package private(set) var health: [NodeID: Mirrored<NodeHealth>] = [:]
     /// What the orchestrator thinks of them; only Berth tells.
-    public private(set) var status: [NodeID: Status] = [:]
+    package private(set) var status: [NodeID: Status] = [:]
     /// What they offer, by its name.
-    public private(set) var providers: [String: Provider] = [:]
+    package private(set) var providers: [String: Provider] = [:]
     /// The functions and resources.
-    public private(set) var instances: [LogicalID: InstanceView] = [:]
+    package private(set) var instances: [LogicalID: InstanceView] = [:]
     /// Where their outputs lead.
-    public private(set) var rows: [LogicalID: [String: LogicalID]] = [:]
+    package private(set) var rows: [LogicalID: [String: LogicalID]] = [:]
     /// Their figures and log lines, oldest first.
-    public private(set) var series: [SeriesID: [SeriesEntry]] = [:]
+    package private(set) var series: [SeriesID: [SeriesEntry]] = [:]
     /// What could not be read.
-    public private(set) var problems: [MirrorProblem] = []
+    package private(set) var problems: [MirrorProblem] = []
     /// Whether there is anything at all of a mirror, also of parts that were not asked for.
-    public private(set) var isMirrored = false
+    package private(set) var isMirrored = false
 
     /// A domain of which nothing is known.
-    public init() {}
+    package init() {}
 
     /// Notes that there is a key of a mirror.
-    public mutating func noteKey() { isMirrored = true }
+    package mutating func noteKey() { isMirrored = true }
 
     /// Notes an entry that could not be read.
-    public mutating func note(_ problem: MirrorProblem) { problems.append(problem) }
+    package mutating func note(_ problem: MirrorProblem) { problems.append(problem) }
 
     /// Takes what stands under a key; what cannot be read is noted and left out. Where both are given, today's keys count and
     /// the seed's do not, in whatever order they come.
-    public mutating func take(_ key: MirrorKey, _ value: MirrorValue, from name: String) {
+    package mutating func take(_ key: MirrorKey, _ value: MirrorValue, from name: String) {
         do throws(ReadingError) { try read(key, value, name) } catch { note(MirrorProblem(name, error.reason)) }
     }
 

@@ -2,16 +2,16 @@ import Domain
 import WireJSON
 
 /// A file that a command writes.
-public struct DumpFile: Sendable {
+package struct DumpFile: Sendable {
     /// Its name, which stays within its folder whatever is in it.
-    public let name: String
+    package let name: String
     /// What is in it.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
 }
 
 extension DomainView {
     /// `dump performance`: a file for each series, a line for each entry.
-    public var performanceFiles: [DumpFile] {
+    package var performanceFiles: [DumpFile] {
         series.sorted { $0.key < $1.key }.map { id, entries in
             let text = entries.reduce(into: "") { $0 += CSV.line([UTCTime.text($1.time), $1.value]) + "\n" }
             return DumpFile(name: "\(FileName.safe(id.name))-\(id.component).dat", bytes: Array(text.utf8))
@@ -20,7 +20,7 @@ extension DomainView {
 
     /// `dump performance-csv`: all of them in one table (RFC 4180, but with single line feeds), by logical id. What no
     /// instance is known for any more has neither a name nor an id.
-    public var performanceTable: Report {
+    package var performanceTable: Report {
         var owners: [ComponentID: InstanceView] = [:]
         for instance in instances.values { for place in instance.physical { owners[place.component] = instance } }
         struct Row {
@@ -63,7 +63,7 @@ extension DomainView {
     }
 
     /// `dump instances`: a file for each, with what was asked for.
-    public var instanceFiles: [DumpFile] {
+    package var instanceFiles: [DumpFile] {
         instances.values.sorted { $0.id < $1.id }.map { instance in
             DumpFile(
                 name: "\(instance.kind == .function ? "fun" : "res")-\(instance.id).json",

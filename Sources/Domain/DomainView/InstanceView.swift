@@ -2,19 +2,19 @@ import Domain
 import WireJSON
 
 /// A function or resource as the mirror shows it.
-public struct InstanceView: Sendable {
+package struct InstanceView: Sendable {
     /// Its logical id.
-    public let id: LogicalID
+    package let id: LogicalID
     /// Which of the two.
-    public let kind: ComponentKind
+    package let kind: ComponentKind
     /// The class of the function or of the resource.
-    public let className: String
+    package let className: String
     /// The workflow that it is part of.
-    public let workflowID: String
+    package let workflowID: String
     /// Where it runs; empty where it waits for a node.
-    public let physical: [PhysicalID]
+    package let physical: [PhysicalID]
     /// What was asked for, without the code.
-    public let request: JSONValue
+    package let request: JSONValue
 
     init(_ id: LogicalID, _ object: MirrorObject) throws(ReadingError) {
         self.id = id
@@ -49,7 +49,7 @@ public struct InstanceView: Sendable {
 
 extension PhysicalID {
     /// Reads `InstanceId(node_id: …, function_id: …)`; nil for any other form.
-    public init?(mirror text: String) {
+    package init?(mirror text: String) {
         let words = text.split(separator: " ")
         guard words.count == 4, words[0] == "InstanceId(node_id:", words[2] == "function_id:", words[1].last == ",",
             words[3].last == ")", let node = NodeID(String(words[1].dropLast())),

@@ -1,21 +1,21 @@
 import Redis
 
 /// Where operators put what they want of a domain.
-public final class IntentQueue {
+package final class IntentQueue {
     private let connection: RedisConnection
 
     /// Asks through a connection.
-    public init(_ connection: RedisConnection) { self.connection = connection }
+    package init(_ connection: RedisConnection) { self.connection = connection }
 
     /// Asks for something.
     ///
     /// - Throws: `RedisError` where nothing may have been asked.
-    public func send(_ request: IntentRequest) throws(RedisError) { try connection.transact(request.commands) }
+    package func send(_ request: IntentRequest) throws(RedisError) { try connection.transact(request.commands) }
 
     /// What has become of it so far; nil where the domain has not taken it yet.
     ///
     /// - Throws: `RedisError` where Redis cannot be asked.
-    public func outcome(of request: IntentRequest) throws(RedisError) -> IntentOutcome? {
+    package func outcome(of request: IntentRequest) throws(RedisError) -> IntentOutcome? {
         let replies = try connection.send(all: [["EXISTS", request.key], ["GET", request.resultKey]])
         for reply in replies { if let reason = reply.failure { throw .refused(reason) } }
         // As long as it has not been taken, what is told is about an earlier one.

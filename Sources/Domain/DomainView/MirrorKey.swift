@@ -1,7 +1,7 @@
 import Domain
 
 /// A key of the mirror in Redis: what stands under it (domain specification, sections 5.1 and 5.3).
-public enum MirrorKey: Hashable, Sendable {
+package enum MirrorKey: Hashable, Sendable {
     /// The domain's name.
     case domainID
     /// What a node can do.
@@ -24,12 +24,12 @@ public enum MirrorKey: Hashable, Sendable {
     case executionsAlias(ComponentID)
 
     /// The first letters of all keys of the mirror, as a pattern for SCAN.
-    public static let pattern = "[dinp]*"
+    package static let pattern = "[dinp]*"
 
     /// Reads a key; nil for one that is none of the mirror's, or a stamp of the last change.
     ///
     /// - Throws: ``MirrorProblem`` for a key of the mirror that names nothing.
-    public static func read(_ key: String) throws(MirrorProblem) -> MirrorKey? {
+    package static func read(_ key: String) throws(MirrorProblem) -> MirrorKey? {
         // A log target or a provider may have colons of its own.
         let parts = key.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count >= 2 else { return nil }
@@ -63,7 +63,7 @@ public enum MirrorKey: Hashable, Sendable {
     }
 
     /// The part of the domain that it belongs to.
-    public var part: DomainPart {
+    package var part: DomainPart {
         switch self {
         case .domainID: .name
         case .capabilities, .capabilitiesAlias: .nodes
@@ -78,12 +78,12 @@ public enum MirrorKey: Hashable, Sendable {
 }
 
 /// A part of what the mirror holds, to be read with or without the others.
-public enum DomainPart: CaseIterable, Hashable, Sendable {
+package enum DomainPart: CaseIterable, Hashable, Sendable {
     case name, nodes, health, status, providers, instances, dependencies, series
 }
 
 /// What stands under a key.
-public enum MirrorValue: Hashable, Sendable {
+package enum MirrorValue: Hashable, Sendable {
     /// A STRING.
     case text(String)
     /// The members of a SORTED SET, by their scores, least first.
@@ -93,22 +93,22 @@ public enum MirrorValue: Hashable, Sendable {
 }
 
 /// An entry of the mirror that cannot be read: which, and why.
-public struct MirrorProblem: Error, Hashable, Sendable, CustomStringConvertible {
+package struct MirrorProblem: Error, Hashable, Sendable, CustomStringConvertible {
     /// Its key.
-    public let key: String
+    package let key: String
     /// Why.
-    public let reason: String
+    package let reason: String
 
     /// Whether the rest of the entry could be read.
-    public let isPartial: Bool
+    package let isPartial: Bool
 
     /// A problem.
-    public init(_ key: String, _ reason: String, isPartial: Bool = false) {
+    package init(_ key: String, _ reason: String, isPartial: Bool = false) {
         self.key = key
         self.reason = reason
         self.isPartial = isPartial
     }
 
     /// One sentence.
-    public var description: String { "\(key) is \(isPartial ? "read in part" : "left out"): \(reason)" }
+    package var description: String { "\(key) is \(isPartial ? "read in part" : "left out"): \(reason)" }
 }

@@ -2,7 +2,7 @@ import Domain
 import Terminal
 
 /// How nodes are called.
-public enum NodeNaming: String, CaseIterable, Sendable {
+package enum NodeNaming: String, CaseIterable, Sendable {
     /// By their UUIDs.
     case uuid
     /// By all their labels.
@@ -12,14 +12,14 @@ public enum NodeNaming: String, CaseIterable, Sendable {
 }
 
 /// Why a node or an instance cannot be meant.
-public struct LookupError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct LookupError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One sentence.
-    public let description: String
+    package let description: String
 }
 
 extension DomainView {
     /// What a node is called; its UUID where it has no other name. Line ends and the like are escaped.
-    public func name(of node: NodeID, _ naming: NodeNaming) -> String {
+    package func name(of node: NodeID, _ naming: NodeNaming) -> String {
         let labels = nodes[node]?.value.labels ?? []
         switch naming {
         case .uuid: break
@@ -35,12 +35,12 @@ extension DomainView {
     }
 
     /// All nodes that the mirror knows of: those that are registered, and those that something runs on.
-    public var knownNodes: Set<NodeID> { Set(nodes.keys).union(status.keys) }
+    package var knownNodes: Set<NodeID> { Set(nodes.keys).union(status.keys) }
 
     /// The node that is called so, in any of the namings.
     ///
     /// - Throws: ``LookupError`` where there is none, or more than one.
-    public func node(called name: String) throws(LookupError) -> NodeID {
+    package func node(called name: String) throws(LookupError) -> NodeID {
         let known = knownNodes
         if let id = NodeID(name) {
             guard known.contains(id) else { throw LookupError(description: "there is no node \(id) in the domain") }
@@ -60,7 +60,7 @@ extension DomainView {
     /// The instance with this id.
     ///
     /// - Throws: ``LookupError`` where there is none.
-    public func instance(_ text: String) throws(LookupError) -> InstanceView {
+    package func instance(_ text: String) throws(LookupError) -> InstanceView {
         guard let id = LogicalID(text), let instance = instances[id] else {
             throw LookupError(description: "there is no function or resource \(Printable.name(text)) in the domain")
         }

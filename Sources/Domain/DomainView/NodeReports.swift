@@ -4,7 +4,7 @@ import WireJSON
 
 extension DomainView {
     /// `show node capabilities`.
-    public func nodeCapabilities(_ naming: NodeNaming) -> Report {
+    package func nodeCapabilities(_ naming: NodeNaming) -> Report {
         Report("nodes", nodes.sorted { $0.key < $1.key }) { node, item in
             "\(name(of: node, naming)) -> \(item.value.sentence)"
         } members: { item, writer in
@@ -14,7 +14,7 @@ extension DomainView {
     }
 
     /// `show node health`.
-    public func nodeHealth(_ naming: NodeNaming) -> Report {
+    package func nodeHealth(_ naming: NodeNaming) -> Report {
         Report("nodes", health.sorted { $0.key < $1.key }) { node, item in
             "\(name(of: node, naming)) -> \(item.value.sentence)"
         } members: { item, writer in
@@ -24,7 +24,7 @@ extension DomainView {
     }
 
     /// `show node resource-providers`.
-    public func resourceProviders(_ naming: NodeNaming) -> Report {
+    package func resourceProviders(_ naming: NodeNaming) -> Report {
         Report("providers", providers.sorted { $0.key < $1.key }) { id, item in
             let outputs = item.provider.outputs.map(Printable.text).joined(separator: ",")
             return "\(Printable.text(id)) -> class_type \(Printable.text(item.provider.classType)), "
@@ -38,7 +38,7 @@ extension DomainView {
     }
 
     /// `show node instances`: what runs on each node, and at last what waits for one.
-    public func nodeInstances(_ naming: NodeNaming) -> Report {
+    package func nodeInstances(_ naming: NodeNaming) -> Report {
         var groups: [NodeID: [InstanceView]] = [:]
         for node in knownNodes { groups[node] = [] }
         var waiting: [InstanceView] = []
@@ -73,7 +73,7 @@ extension DomainView {
     }
 
     /// `show node status`: what the orchestrator thinks of each node; only Berth's mirror tells.
-    public func nodeStatus(_ naming: NodeNaming) -> Report {
+    package func nodeStatus(_ naming: NodeNaming) -> Report {
         Report("nodes", status.sorted { $0.key < $1.key }) { node, status in
             "\(name(of: node, naming)) -> \(status.isReady ? "ready" : "joining"), "
                 + (status.isCordoned ? "cordoned, " : "") + "agent \(Printable.text(status.agentURL)), "

@@ -3,11 +3,11 @@ import Terminal
 import WireJSON
 
 /// What a command prints: lines for people and scripts, or the same as JSON.
-public struct Report: Sendable {
+package struct Report: Sendable {
     /// The lines, without line ends.
-    public let lines: [String]
+    package let lines: [String]
     /// One JSON document.
-    public let json: [UInt8]
+    package let json: [UInt8]
 
     init(_ lines: [String], _ body: (inout JSONWriter) -> Void) {
         self.lines = lines
@@ -32,7 +32,7 @@ extension DomainView {
     private var sorted: [InstanceView] { instances.values.sorted { $0.id < $1.id } }
 
     /// `show functions`: on which nodes they run.
-    public var functions: Report {
+    package var functions: Report {
         Report("functions", sorted(.function)) { instance in
             "\(instance.id) -> \(Self.list(instance.physical.map(\.node.description)))"
         } members: { instance, writer in
@@ -42,7 +42,7 @@ extension DomainView {
     }
 
     /// `show resources`: on which node they are.
-    public func resources(_ naming: NodeNaming) -> Report {
+    package func resources(_ naming: NodeNaming) -> Report {
         Report("resources", sorted(.resource)) { instance in
             "\(instance.id) -> \(Self.list(instance.physical.map { name(of: $0.node, naming) }))"
         } members: { instance, writer in
@@ -53,7 +53,7 @@ extension DomainView {
     }
 
     /// `show logical-to-physical`: what the nodes know them by.
-    public var logicalToPhysical: Report {
+    package var logicalToPhysical: Report {
         Report("instances", sorted) { instance in
             "\(instance.id) -> \(Self.list(instance.physical.map(\.component.description)))"
         } members: { instance, writer in
@@ -64,7 +64,7 @@ extension DomainView {
     }
 
     /// `show logical-to-workflow`: which workflow they are part of.
-    public var logicalToWorkflow: Report {
+    package var logicalToWorkflow: Report {
         Report("instances", sorted) { instance in
             "\(instance.id) -> \(Printable.text(instance.workflowID))"
         } members: { instance, writer in
@@ -75,7 +75,7 @@ extension DomainView {
     }
 
     /// `show dependencies`: where their outputs lead.
-    public var dependencies: Report {
+    package var dependencies: Report {
         Report("dependencies", rows.sorted { $0.key < $1.key }) { origin, row in
             let targets = row.sorted { $0.key < $1.key }.map { "\(Printable.name($0.key)): \($0.value)" }
             return "\(origin) -> \(targets.isEmpty ? "-" : targets.joined(separator: ", "))"

@@ -1,35 +1,35 @@
 import Domain
 
 /// Which figures or log lines: of which component, and the metric or log target.
-public struct SeriesID: Hashable, Comparable, Sendable {
+package struct SeriesID: Hashable, Comparable, Sendable {
     /// Of what.
-    public let component: ComponentID
+    package let component: ComponentID
     /// The metric, as `PerformanceSamples.Metric` spells it, or the target of a log.
-    public let name: String
+    package let name: String
 
     /// A series.
-    public init(component: ComponentID, name: String) {
+    package init(component: ComponentID, name: String) {
         self.component = component
         self.name = name
     }
 
     /// By component, then by name.
-    public static func < (left: SeriesID, right: SeriesID) -> Bool {
+    package static func < (left: SeriesID, right: SeriesID) -> Bool {
         (left.component, left.name) < (right.component, right.name)
     }
 }
 
 /// A figure or a log line with its time.
-public struct SeriesEntry: Hashable, Sendable {
+package struct SeriesEntry: Hashable, Sendable {
     /// Seconds since 1970, by the node's clock.
-    public let time: Double
+    package let time: Double
     /// The time as the mirror spells it.
-    public let timeText: String
+    package let timeText: String
     /// The figure, in seconds, or the line; as the mirror spells it.
-    public let value: String
+    package let value: String
 
     /// The figure; nil for a log line.
-    public var number: Double? { Double(value).flatMap { $0.isFinite ? $0 : nil } }
+    package var number: Double? { Double(value).flatMap { $0.isFinite ? $0 : nil } }
 
     /// Reads `TIME:VALUE`; the value may have colons of its own.
     init?(member: String) { self.init(member.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)) }

@@ -4,7 +4,7 @@ import WireJSON
 
 extension DomainView {
     /// `top nodes`: how busy each node is. `-` where a node has not told.
-    public func topNodes(_ naming: NodeNaming) -> (table: Table, json: [UInt8]) {
+    package func topNodes(_ naming: NodeNaming) -> (table: Table, json: [UInt8]) {
         var table = Table([
             ("Node", .left), ("Runtimes", .left), ("Load", .right), ("Proc CPU", .right),
             ("Memory (used/avail)", .right),
@@ -44,7 +44,7 @@ extension DomainView {
     }
 
     /// The components that run for a workflow here.
-    public func components(of workflow: WorkflowStatus) -> Set<ComponentID> {
+    package func components(of workflow: WorkflowStatus) -> Set<ComponentID> {
         Set(workflow.components.flatMap { place(of: $0).map(\.component) })
     }
 
@@ -55,7 +55,7 @@ extension DomainView {
     /// `top workflow`: where its components run and how long they took, of the entries of ``series`` from `time` on.
     ///
     /// - Parameter time: seconds since 1970.
-    public func topWorkflow(
+    package func topWorkflow(
         _ workflow: WorkflowStatus, since time: Double, _ naming: NodeNaming
     ) -> (table: Table, json: [UInt8]) {
         let metrics: [(PerformanceSamples.Metric, String)] = [(.execution, "Exec"), (.transfer, "Transfer")]

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// It remembers the binaries that it saw last, up to a number of bytes: those that are running are held by whoever runs them
 /// anyway, the others are the price of finding them again.
-public final class BinaryInterner: Sendable {
+package final class BinaryInterner: Sendable {
     private struct Known {
         var binaries: [String: Binary] = [:]
         /// The digests, those seen last at the end.
@@ -16,14 +16,14 @@ public final class BinaryInterner: Sendable {
     }
 
     /// The most bytes that are remembered; a binary that is larger is not.
-    public let limit: Int
+    package let limit: Int
     private let known = Mutex(Known())
 
     /// Remembers `limit` bytes of code.
-    public init(limit: Int = 256 << 20) { self.limit = limit }
+    package init(limit: Int = 256 << 20) { self.limit = limit }
 
     /// How many bytes of code are remembered.
-    public var bytes: Int { known.withLock { $0.bytes } }
+    package var bytes: Int { known.withLock { $0.bytes } }
 
     /// The code `data` with its SHA-256, in the buffer of the equal one that was seen before where there is one.
     package func binary(_ data: Data) -> Binary {
@@ -50,7 +50,7 @@ public final class BinaryInterner: Sendable {
     }
 
     /// The SHA-256 of code, as a ``Binary`` has it.
-    public static func digest(of bytes: [UInt8]) -> String { text(of: SHA256.hash(data: bytes)) }
+    package static func digest(of bytes: [UInt8]) -> String { text(of: SHA256.hash(data: bytes)) }
 
     /// 64 lower-case hexadecimal digits.
     private static func text(of hash: SHA256.Digest) -> String {

@@ -4,14 +4,14 @@ import Glibc
 ///
 /// The reference looks for this form anywhere in the text (domain specification, section 1.3, rule 8); here the whole text
 /// must have it, so that what was checked is what is called.
-public struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
+package struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
     /// The schemes that there are, in lower case.
-    public enum Scheme: String, CaseIterable, Hashable, Sendable {
+    package enum Scheme: String, CaseIterable, Hashable, Sendable {
         case http, https, coap
     }
 
     /// A host as it is written in a URL.
-    public enum Host: Hashable, Sendable {
+    package enum Host: Hashable, Sendable {
         /// Four decimal numbers.
         case ipv4(String)
         /// Without its brackets.
@@ -21,14 +21,14 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// How to talk.
-    public let scheme: Scheme
+    package let scheme: Scheme
     /// Whom to talk to.
-    public let host: Host
+    package let host: Host
     /// 0 to 65535; where one listens, 0 means any port that is free.
-    public let port: UInt16
+    package let port: UInt16
 
     /// The URL of these parts, which must be as a reading gives them.
-    public init(scheme: Scheme, host: Host, port: UInt16) {
+    package init(scheme: Scheme, host: Host, port: UInt16) {
         self.scheme = scheme
         self.host = host
         self.port = port
@@ -37,7 +37,7 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
     /// Reads a text.
     ///
     /// - Throws: ``WireError`` that says which part is wrong.
-    public init(_ text: String) throws(WireError) {
+    package init(_ text: String) throws(WireError) {
         func refuse(_ what: String) -> WireError {
             WireError("\(text.quoted): \(what); a URL such as http://10.0.0.7:7005 is needed")
         }
@@ -83,17 +83,17 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The URL, without a slash at its end.
-    public var description: String { "\(scheme.rawValue)://\(hostText):\(port)" }
+    package var description: String { "\(scheme.rawValue)://\(hostText):\(port)" }
 
     /// The host as resolvers take it.
-    public var bareHost: String {
+    package var bareHost: String {
         switch host {
         case .ipv4(let text), .ipv6(let text), .name(let text): text
         }
     }
 
     /// The host as a URL writes it.
-    public var hostText: String {
+    package var hostText: String {
         switch host {
         case .ipv4(let text), .name(let text): text
         case .ipv6(let text): "[\(text)]"

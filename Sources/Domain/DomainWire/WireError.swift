@@ -1,13 +1,13 @@
 /// A message that cannot be understood: what was wrong, and what would be right.
-public struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One sentence for people; texts from the wire are quoted in it and shortened.
-    public let reason: String
+    package let reason: String
 
     /// An error with this reason.
-    public init(_ reason: String) { self.reason = reason }
+    package init(_ reason: String) { self.reason = reason }
 
     /// The reason.
-    public var description: String { reason }
+    package var description: String { reason }
 }
 
 extension String {

@@ -51,7 +51,7 @@ extension EdgelessApi_PatchRequest {
 }
 
 /// What a node is told of its peers.
-public enum PeerUpdate: Hashable, Sendable {
+package enum PeerUpdate: Hashable, Sendable {
     /// There is one more, whose functions are invoked at this URL.
     case add(NodeID, invocationURL: String)
     /// One is gone.

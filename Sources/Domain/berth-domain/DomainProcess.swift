@@ -1,9 +1,9 @@
 import Domain
-import DomainStatus
 import DomainMirror
 import DomainRPC
-import DomainSettings
 import DomainRuntime
+import DomainSettings
+import DomainStatus
 import DomainStore
 import DomainWire
 import Glibc

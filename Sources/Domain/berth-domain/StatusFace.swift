@@ -1,8 +1,8 @@
 import Domain
-import DomainStatus
 import DomainMirror
-import DomainSettings
 import DomainRuntime
+import DomainSettings
+import DomainStatus
 import DomainWire
 import Logging
 import Service

@@ -1,8 +1,8 @@
 import Domain
 import DomainMirror
 import DomainRPC
-import DomainSettings
 import DomainRuntime
+import DomainSettings
 import DomainStore
 import DomainWire
 import Redis

@@ -2,18 +2,18 @@ import Machine
 import WireJSON
 
 /// `list_allocations`: who holds which CPUs (EPA specification, section 3.4).
-public struct ListAllocations: EPAAction {
+package struct ListAllocations: EPAAction {
     /// The value of `action`.
-    public static let name = "list_allocations"
+    package static let name = "list_allocations"
 
     /// The request.
-    public init() {}
+    package init() {}
 
     /// Nothing more is asked.
-    public func write(to writer: inout JSONWriter) {}
+    package func write(to writer: inout JSONWriter) {}
 
     /// Reads the list.
-    public static func reply(_ object: ReplyObject) throws(ReplyError) -> AllocationList {
+    package static func reply(_ object: ReplyObject) throws(ReplyError) -> AllocationList {
         var allocations: [Allocation] = []
         for entry in try object.objects("allocations") {
             allocations.append(
@@ -29,18 +29,18 @@ public struct ListAllocations: EPAAction {
 }
 
 /// All allocations of CPUs.
-public struct AllocationList: Sendable, Equatable {
+package struct AllocationList: Sendable, Equatable {
     /// The holders, sorted by name.
-    public let allocations: [Allocation]
+    package let allocations: [Allocation]
     /// CPUs that somebody holds.
-    public let allocated: Int
+    package let allocated: Int
     /// Isolated CPUs.
-    public let available: Int
+    package let available: Int
     /// Isolated CPUs that nobody holds.
-    public let remaining: Int
+    package let remaining: Int
 
     /// A list.
-    public init(allocations: [Allocation], allocated: Int, available: Int, remaining: Int) {
+    package init(allocations: [Allocation], allocated: Int, available: Int, remaining: Int) {
         self.allocations = allocations
         self.allocated = allocated
         self.available = available
@@ -49,16 +49,16 @@ public struct AllocationList: Sendable, Equatable {
 }
 
 /// What one holder holds.
-public struct Allocation: Sendable, Equatable {
+package struct Allocation: Sendable, Equatable {
     /// The holder's name: any text, escape it before a person sees it.
-    public let service: String
+    package let service: String
     /// Its CPUs.
-    public let cpus: CPUSet
+    package let cpus: CPUSet
     /// Whether at least some of them are protected from being taken.
-    public let isExplicit: Bool
+    package let isExplicit: Bool
 
     /// An allocation.
-    public init(service: String, cpus: CPUSet, isExplicit: Bool) {
+    package init(service: String, cpus: CPUSet, isExplicit: Bool) {
         self.service = service
         self.cpus = cpus
         self.isExplicit = isExplicit

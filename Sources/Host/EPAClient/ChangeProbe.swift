@@ -5,7 +5,7 @@ extension EPAClient {
     ///
     /// - Returns: nil where changes are accepted, else the daemon's reason.
     /// - Throws: ``ClientError``, but never that the daemon refused.
-    public func refusalOfChanges() throws(ClientError) -> String? {
+    package func refusalOfChanges() throws(ClientError) -> String? {
         let name = "berth-status-" + String(UInt64.random(in: .min ... .max), radix: 16)
         do {
             _ = try send(AllocateHugePages.remove(service: name, node: 0, sizeKB: 2048))

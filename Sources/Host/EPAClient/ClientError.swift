@@ -1,5 +1,5 @@
 /// Why no answer, or none of use, came from the daemon.
-public enum ClientError: Error, Equatable, Sendable {
+package enum ClientError: Error, Equatable, Sendable {
     /// Nothing answers at the socket.
     case unreachable(socket: String, Unreachable)
     /// The socket is there and this user may not connect to it.
@@ -12,7 +12,7 @@ public enum ClientError: Error, Equatable, Sendable {
     case refused(message: String, reply: [UInt8])
 
     /// Why nothing answers.
-    public enum Unreachable: Equatable, Sendable {
+    package enum Unreachable: Equatable, Sendable {
         /// There is no such file.
         case noSocket
         /// The file is there and nobody listens.
@@ -26,7 +26,7 @@ public enum ClientError: Error, Equatable, Sendable {
 
 extension ClientError: CustomStringConvertible {
     /// What was wrong and what to do. Texts of the daemon are as they came: escape them before a person sees them.
-    public var description: String {
+    package var description: String {
         switch self {
         case .unreachable(let socket, .noSocket):
             "no socket at \(socket): is berthd running? (start it, or name its socket with --socket or BERTH_SOCKET)"

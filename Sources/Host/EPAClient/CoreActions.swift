@@ -2,29 +2,29 @@ import Machine
 import WireJSON
 
 /// `allocate_cores`: so many CPUs from the pool, or the service's CPUs back (EPA specification, section 3.1).
-public struct AllocateCores: EPAAction {
+package struct AllocateCores: EPAAction {
     /// The value of `action`.
-    public static let name = "allocate_cores"
+    package static let name = "allocate_cores"
     let service: String
     let count: Int
 
     /// - Parameter count: how many CPUs; nil for the daemon's default policy.
-    public init(service: String, count: Int? = nil) {
+    package init(service: String, count: Int? = nil) {
         self.service = service
         self.count = count ?? 0
     }
 
     /// Gives all CPUs of the service back.
-    public static func release(service: String) -> AllocateCores { AllocateCores(service: service, count: -1) }
+    package static func release(service: String) -> AllocateCores { AllocateCores(service: service, count: -1) }
 
     /// Name and count.
-    public func write(to writer: inout JSONWriter) {
+    package func write(to writer: inout JSONWriter) {
         writer.member("service_name", service)
         writer.member("num_of_cores", count)
     }
 
     /// Reads the grant.
-    public static func reply(_ object: ReplyObject) throws(ReplyError) -> CoreGrant {
+    package static func reply(_ object: ReplyObject) throws(ReplyError) -> CoreGrant {
         CoreGrant(
             service: try object.text("service_name"), count: try object.count("cores_allocated"),
             cpus: try object.cpus("allocated_cores"), shared: try object.cpus("shared_cpus"),
@@ -34,42 +34,42 @@ public struct AllocateCores: EPAAction {
 }
 
 /// The reply to ``AllocateCores``.
-public struct CoreGrant: Sendable, Equatable {
+package struct CoreGrant: Sendable, Equatable {
     /// The holder.
-    public let service: String
+    package let service: String
     /// How many CPUs it holds now.
-    public let count: Int
+    package let count: Int
     /// These CPUs.
-    public let cpus: CPUSet
+    package let cpus: CPUSet
     /// Isolated CPUs that nobody held at that moment.
-    public let shared: CPUSet
+    package let shared: CPUSet
     /// Isolated CPUs.
-    public let available: Int
+    package let available: Int
     /// Isolated CPUs that nobody holds.
-    public let remaining: Int
+    package let remaining: Int
 }
 
 /// `allocate_cores_percent`: a share of all isolated CPUs (EPA specification, section 3.2).
-public struct AllocatePercent: EPAAction {
+package struct AllocatePercent: EPAAction {
     /// The value of `action`.
-    public static let name = "allocate_cores_percent"
+    package static let name = "allocate_cores_percent"
     let service: String
     let percent: Int
 
     /// - Parameter percent: 1 to 100; 0 and -1 give the service's CPUs back.
-    public init(service: String, percent: Int) {
+    package init(service: String, percent: Int) {
         self.service = service
         self.percent = percent
     }
 
     /// Name and share.
-    public func write(to writer: inout JSONWriter) {
+    package func write(to writer: inout JSONWriter) {
         writer.member("service_name", service)
         writer.member("percent", percent)
     }
 
     /// Reads the grant.
-    public static func reply(_ object: ReplyObject) throws(ReplyError) -> PercentGrant {
+    package static func reply(_ object: ReplyObject) throws(ReplyError) -> PercentGrant {
         PercentGrant(
             service: try object.text("service_name"), count: try object.count("cores_allocated_count"),
             cpus: try object.cpus("allocated_cores"), available: try object.count("total_available_cpus"),
@@ -78,48 +78,48 @@ public struct AllocatePercent: EPAAction {
 }
 
 /// The reply to ``AllocatePercent``.
-public struct PercentGrant: Sendable, Equatable {
+package struct PercentGrant: Sendable, Equatable {
     /// The holder.
-    public let service: String
+    package let service: String
     /// How many CPUs it holds now.
-    public let count: Int
+    package let count: Int
     /// These CPUs.
-    public let cpus: CPUSet
+    package let cpus: CPUSet
     /// Isolated CPUs.
-    public let available: Int
+    package let available: Int
     /// Isolated CPUs that nobody holds.
-    public let remaining: Int
+    package let remaining: Int
 }
 
 /// `allocate_numa_cores`: protected CPUs of one NUMA node, or those of a node back (EPA specification, section 3.3).
-public struct AllocateNodeCores: EPAAction {
+package struct AllocateNodeCores: EPAAction {
     /// The value of `action`.
-    public static let name = "allocate_numa_cores"
+    package static let name = "allocate_numa_cores"
     let service: String
     let node: Int
     let count: Int
 
     /// - Parameter count: how many CPUs, at least 1.
-    public init(service: String, node: Int, count: Int) {
+    package init(service: String, node: Int, count: Int) {
         self.service = service
         self.node = node
         self.count = count
     }
 
     /// Gives the service's CPUs of a node back.
-    public static func release(service: String, node: Int) -> AllocateNodeCores {
+    package static func release(service: String, node: Int) -> AllocateNodeCores {
         AllocateNodeCores(service: service, node: node, count: -1)
     }
 
     /// Name, node and count.
-    public func write(to writer: inout JSONWriter) {
+    package func write(to writer: inout JSONWriter) {
         writer.member("service_name", service)
         writer.member("numa_node", node)
         writer.member("num_of_cores", count)
     }
 
     /// Reads the grant.
-    public static func reply(_ object: ReplyObject) throws(ReplyError) -> NodeGrant {
+    package static func reply(_ object: ReplyObject) throws(ReplyError) -> NodeGrant {
         NodeGrant(
             service: try object.text("service_name"), node: try object.count("numa_node"),
             cpus: try object.cpus("cores_allocated"), available: try object.count("total_available_cpus"),
@@ -128,15 +128,15 @@ public struct AllocateNodeCores: EPAAction {
 }
 
 /// The reply to ``AllocateNodeCores``.
-public struct NodeGrant: Sendable, Equatable {
+package struct NodeGrant: Sendable, Equatable {
     /// The holder.
-    public let service: String
+    package let service: String
     /// The node.
-    public let node: Int
+    package let node: Int
     /// The CPUs of this node that the holder has now; empty after a release.
-    public let cpus: CPUSet
+    package let cpus: CPUSet
     /// Isolated CPUs.
-    public let available: Int
+    package let available: Int
     /// Isolated CPUs that nobody holds.
-    public let remaining: Int
+    package let remaining: Int
 }

@@ -1,7 +1,7 @@
 import WireJSON
 
 /// An action of the EPA socket: what is asked and what is answered (EPA specification, section 3).
-public protocol EPAAction: Sendable {
+package protocol EPAAction: Sendable {
     /// What the daemon answers.
     associatedtype Reply: Sendable
     /// The value of the request's member `action`.
@@ -14,7 +14,7 @@ public protocol EPAAction: Sendable {
 
 extension EPAAction {
     /// The request's text.
-    public var request: [UInt8] {
+    package var request: [UInt8] {
         JSONWriter.object { writer in
             writer.member("version", "1.0")
             writer.member("action", Self.name)
@@ -24,9 +24,9 @@ extension EPAAction {
 }
 
 /// What a reply lacks or has wrong.
-public struct ReplyError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct ReplyError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The sentence for people.
-    public let description: String
+    package let description: String
 
     init(_ description: String) { self.description = description }
 }

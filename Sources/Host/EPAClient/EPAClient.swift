@@ -1,30 +1,30 @@
 import WireJSON
 
 /// Talks to the daemon over its EPA socket. Each call makes a connection of its own and waits for the answer.
-public struct EPAClient: Sendable {
+package struct EPAClient: Sendable {
     /// The path of the socket.
-    public let socket: String
+    package let socket: String
     /// How long one exchange may take from connecting to the end of the reply, in seconds.
-    public let timeout: Double
+    package let timeout: Double
 
     /// A client; nothing is connected yet.
-    public init(socket: String, timeout: Double = 10) {
+    package init(socket: String, timeout: Double = 10) {
         self.socket = socket
         self.timeout = timeout
     }
 
     /// A reply, decoded and as it came.
-    public struct Answer<Reply: Sendable>: Sendable {
+    package struct Answer<Reply: Sendable>: Sendable {
         /// What the daemon said.
-        public let reply: Reply
+        package let reply: Reply
         /// Its JSON text.
-        public let json: [UInt8]
+        package let json: [UInt8]
     }
 
     /// Asks and waits.
     ///
     /// - Throws: ``ClientError``.
-    public func send<Action: EPAAction>(_ action: Action) throws(ClientError) -> Answer<Action.Reply> {
+    package func send<Action: EPAAction>(_ action: Action) throws(ClientError) -> Answer<Action.Reply> {
         let exchange = try Exchange(socket: socket, seconds: timeout)
         try exchange.send(action.request)
         let json = try exchange.receive()

@@ -1,18 +1,18 @@
 import WireJSON
 
 /// `get_memory_info`: pools and bookings of huge pages (EPA specification, section 3.5).
-public struct GetMemoryInfo: EPAAction {
+package struct GetMemoryInfo: EPAAction {
     /// The value of `action`.
-    public static let name = "get_memory_info"
+    package static let name = "get_memory_info"
 
     /// The request.
-    public init() {}
+    package init() {}
 
     /// Nothing more is asked.
-    public func write(to writer: inout JSONWriter) {}
+    package func write(to writer: inout JSONWriter) {}
 
     /// Reads pools and bookings.
-    public static func reply(_ object: ReplyObject) throws(ReplyError) -> MemoryInfo {
+    package static func reply(_ object: ReplyObject) throws(ReplyError) -> MemoryInfo {
         var nodes: [MemoryInfo.Node] = []
         for member in try object.members("numa_hugepages") {
             guard member.name.hasPrefix("node"), let id = Int(member.name.dropFirst(4)), id >= 0 else {
@@ -44,31 +44,31 @@ public struct GetMemoryInfo: EPAAction {
 }
 
 /// Pools and bookings of huge pages by node.
-public struct MemoryInfo: Sendable, Equatable {
+package struct MemoryInfo: Sendable, Equatable {
     /// The nodes, as the daemon ordered them.
-    public let nodes: [Node]
+    package let nodes: [Node]
 
     /// All nodes.
-    public init(nodes: [Node]) { self.nodes = nodes }
+    package init(nodes: [Node]) { self.nodes = nodes }
 
     /// The pages of one node.
-    public struct Node: Sendable, Equatable {
+    package struct Node: Sendable, Equatable {
         /// The node's number.
-        public let id: Int
+        package let id: Int
         /// Its pools.
-        public let pools: [Pool]
+        package let pools: [Pool]
         /// Who booked how many of its pages; sizes without a pool may appear.
-        public let bookings: [Booking]
+        package let bookings: [Booking]
 
         /// A node.
-        public init(id: Int, pools: [Pool], bookings: [Booking]) {
+        package init(id: Int, pools: [Pool], bookings: [Booking]) {
             self.id = id
             self.pools = pools
             self.bookings = bookings
         }
 
         /// The pages of this size that services booked.
-        public func booked(sizeKB: Int) -> Int {
+        package func booked(sizeKB: Int) -> Int {
             bookings.reduce(0) { sum, booking in
                 guard booking.sizeKB == sizeKB else { return sum }
                 let (total, isTooLarge) = sum.addingReportingOverflow(booking.count)
@@ -78,16 +78,16 @@ public struct MemoryInfo: Sendable, Equatable {
     }
 
     /// The pages of one size on one node.
-    public struct Pool: Sendable, Equatable {
+    package struct Pool: Sendable, Equatable {
         /// The size of a page in kB.
-        public let sizeKB: Int
+        package let sizeKB: Int
         /// Pages in the pool.
-        public let total: Int
+        package let total: Int
         /// Pages that are neither used nor booked.
-        public let free: Int
+        package let free: Int
 
         /// A pool.
-        public init(sizeKB: Int, total: Int, free: Int) {
+        package init(sizeKB: Int, total: Int, free: Int) {
             self.sizeKB = sizeKB
             self.total = total
             self.free = free
@@ -95,16 +95,16 @@ public struct MemoryInfo: Sendable, Equatable {
     }
 
     /// Pages of one size that a holder booked on one node.
-    public struct Booking: Sendable, Equatable {
+    package struct Booking: Sendable, Equatable {
         /// The holder's name: any text, escape it before a person sees it.
-        public let service: String
+        package let service: String
         /// The size of a page in kB.
-        public let sizeKB: Int
+        package let sizeKB: Int
         /// The number of pages.
-        public let count: Int
+        package let count: Int
 
         /// A booking.
-        public init(service: String, sizeKB: Int, count: Int) {
+        package init(service: String, sizeKB: Int, count: Int) {
             self.service = service
             self.sizeKB = sizeKB
             self.count = count
@@ -114,9 +114,9 @@ public struct MemoryInfo: Sendable, Equatable {
 
 /// `allocate_hugepages`: books pages of one size on one node, replacing an earlier booking of the same kind, or removes
 /// the booking (EPA specification, section 3.6).
-public struct AllocateHugePages: EPAAction {
+package struct AllocateHugePages: EPAAction {
     /// The value of `action`.
-    public static let name = "allocate_hugepages"
+    package static let name = "allocate_hugepages"
     let service: String
     let count: Int
     let node: Int
@@ -125,7 +125,7 @@ public struct AllocateHugePages: EPAAction {
     /// - Parameters:
     ///   - count: pages, at least 1.
     ///   - sizeKB: the size of a page in kB.
-    public init(service: String, count: Int, node: Int, sizeKB: Int) {
+    package init(service: String, count: Int, node: Int, sizeKB: Int) {
         self.service = service
         self.count = count
         self.node = node
@@ -133,12 +133,12 @@ public struct AllocateHugePages: EPAAction {
     }
 
     /// Removes the booking.
-    public static func remove(service: String, node: Int, sizeKB: Int) -> AllocateHugePages {
+    package static func remove(service: String, node: Int, sizeKB: Int) -> AllocateHugePages {
         AllocateHugePages(service: service, count: -1, node: node, sizeKB: sizeKB)
     }
 
     /// Name, pages, node and size.
-    public func write(to writer: inout JSONWriter) {
+    package func write(to writer: inout JSONWriter) {
         writer.member("service_name", service)
         writer.member("hugepages_requested", count)
         writer.member("node_id", node)
@@ -146,7 +146,7 @@ public struct AllocateHugePages: EPAAction {
     }
 
     /// Reads the confirmation.
-    public static func reply(_ object: ReplyObject) throws(ReplyError) -> PageBooking {
+    package static func reply(_ object: ReplyObject) throws(ReplyError) -> PageBooking {
         guard try object.truth("allocation_successful") else { throw ReplyError("`allocation_successful` is false") }
         return PageBooking(
             service: try object.text("service_name"), requested: try object.count("hugepages_requested"),
@@ -155,15 +155,15 @@ public struct AllocateHugePages: EPAAction {
 }
 
 /// The reply to ``AllocateHugePages``.
-public struct PageBooking: Sendable, Equatable {
+package struct PageBooking: Sendable, Equatable {
     /// The holder.
-    public let service: String
+    package let service: String
     /// The pages booked; -1 after a removal.
-    public let requested: Int
+    package let requested: Int
     /// The node.
-    public let node: Int
+    package let node: Int
     /// The size of a page in kB.
-    public let sizeKB: Int
+    package let sizeKB: Int
     /// The daemon's sentence.
-    public let message: String
+    package let message: String
 }

@@ -2,7 +2,7 @@ import Machine
 import WireJSON
 
 /// An object of a reply, read member by member.
-public struct ReplyObject: Sendable {
+package struct ReplyObject: Sendable {
     let value: JSONValue
 
     /// The members of `value`.

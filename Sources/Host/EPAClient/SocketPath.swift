@@ -1,15 +1,15 @@
 /// Where the daemon's socket is.
-public enum SocketPath {
+package enum SocketPath {
     /// Where `berthd` listens unless told otherwise.
-    public static let standard = "/run/berth/epa.sock"
+    package static let standard = "/run/berth/epa.sock"
     /// Where the daemon of the snap listens, for people on its host.
-    public static let snap = "/var/snap/epa-orchestrator/current/data/epa.sock"
+    package static let snap = "/var/snap/epa-orchestrator/current/data/epa.sock"
 
     /// The path to use: the one given, else `BERTH_SOCKET`, else the one in `SNAP_DATA`, else ``standard``; where that
     /// does not exist and ``snap`` does, that one. Empty variables count as absent.
     ///
     /// - Parameter exists: whether a path is there.
-    public static func resolve(
+    package static func resolve(
         given: String?, environment: [String: String], exists: (String) -> Bool
     ) -> String {
         func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }

@@ -7,16 +7,16 @@ import WireJSON
 
 /// Translates between the EPA socket and the host: finds out what a request depends on, asks the owner of the ledger,
 /// words the answer. No rule of allocation lives here.
-public final class EPAFace: Sendable {
+package final class EPAFace: Sendable {
     /// What an operator may change while the face serves.
-    public struct Options: Equatable, Sendable {
+    package struct Options: Equatable, Sendable {
         /// The choices that differ from the reference's.
-        public var policy: Policy
+        package var policy: Policy
         /// The most bytes of a new service's name; 0 for no limit of its own.
-        public var nameLimit: Int
+        package var nameLimit: Int
 
         /// Options; the reference's choices unless told otherwise.
-        public init(policy: Policy = [], nameLimit: Int = 0) {
+        package init(policy: Policy = [], nameLimit: Int = 0) {
             self.policy = policy
             self.nameLimit = nameLimit
         }
@@ -28,14 +28,14 @@ public final class EPAFace: Sendable {
     private let lastList = Mutex<(version: Int, isolated: CPUSet, bytes: [UInt8])?>(nil)
 
     /// A face of `host` on `machine`; `journalist` tells the operator of decisions.
-    public init(host: Host, machine: HostMachine, journalist: Journalist) {
+    package init(host: Host, machine: HostMachine, journalist: Journalist) {
         self.host = host
         self.machine = machine
         self.journalist = journalist
     }
 
     /// Answers one request. `reply` is called once: at once for questions, on the host's thread for changes.
-    public func answer(
+    package func answer(
         _ value: JSONValue, from peer: Peer, isAdministrator: Bool, options: Options,
         reply: @escaping @Sendable ([UInt8]) -> Void
     ) {

@@ -3,9 +3,9 @@ import Machine
 import WireJSON
 
 /// The replies of the EPA socket: compact JSON, members in the order of the specification.
-public enum EPAReply {
+package enum EPAReply {
     /// An error.
-    public static func error(_ text: String) -> [UInt8] {
+    package static func error(_ text: String) -> [UInt8] {
         reply { $0.member("error", text) }
     }
 

@@ -1,7 +1,7 @@
 import WireJSON
 
 /// A request of the EPA socket that has passed validation (EPA specification, sections 2 and 3).
-public enum EPARequest: Equatable, Sendable {
+package enum EPARequest: Equatable, Sendable {
     /// `allocate_cores`: -1 releases, 0 is the default policy.
     case allocateCores(service: String, count: Int)
     /// `allocate_cores_percent`: -1 and 0 release.
@@ -18,7 +18,7 @@ public enum EPARequest: Equatable, Sendable {
     /// Validates a decoded request.
     ///
     /// - Throws: ``EPARequestError`` with the text for the wire.
-    public init(_ value: JSONValue) throws(EPARequestError) {
+    package init(_ value: JSONValue) throws(EPARequestError) {
         guard value.members != nil else { throw EPARequestError("Invalid request: expected a JSON object") }
         let action = value["action"] ?? .null
         var fields = Fields(value)
@@ -65,9 +65,9 @@ public enum EPARequest: Equatable, Sendable {
 }
 
 /// A request that is refused before it reaches the ledger; the text goes on the wire.
-public struct EPARequestError: Error, Equatable, Sendable {
+package struct EPARequestError: Error, Equatable, Sendable {
     /// The text of the error reply.
-    public let text: String
+    package let text: String
 
     init(_ text: String) { self.text = text }
 }

@@ -6,22 +6,22 @@ import Synchronization
 ///
 /// The loop over the sockets is our own: with a connection for each request, a general one spends several times the work of
 /// the request itself on setting a channel up and tearing it down (docs/architecture.md has the figures).
-public final class EPAServer: Sendable {
+package final class EPAServer: Sendable {
     /// What an operator may change while the server runs.
-    public struct Settings: Sendable {
+    package struct Settings: Sendable {
         /// Who may use the socket.
-        public var access = AccessPolicy()
+        package var access = AccessPolicy()
         /// The most connections that one user may have open.
-        public var connectionsPerUID = 512
+        package var connectionsPerUID = 512
         /// Until when a request must be complete, in seconds from the connection.
-        public var readTimeout = 5
+        package var readTimeout = 5
         /// How long a client may take to read its reply, in seconds.
-        public var writeTimeout = 5
+        package var writeTimeout = 5
         /// What the face is to do differently from the reference.
-        public var options = EPAFace.Options()
+        package var options = EPAFace.Options()
 
         /// The defaults.
-        public init() {}
+        package init() {}
     }
 
     let face: EPAFace
@@ -32,14 +32,14 @@ public final class EPAServer: Sendable {
     private let ended = DispatchSemaphore(value: 0)
 
     /// A server of `face` that tells `journalist` whom it turned away.
-    public init(face: EPAFace, journalist: Journalist, settings: Settings) {
+    package init(face: EPAFace, journalist: Journalist, settings: Settings) {
         self.face = face
         self.journalist = journalist
         current = Mutex(settings)
     }
 
     /// The settings in force; new ones hold for connections that come after.
-    public var settings: Settings {
+    package var settings: Settings {
         get { current.withLock { $0 } }
         set { current.withLock { $0 = newValue } }
     }
@@ -47,7 +47,7 @@ public final class EPAServer: Sendable {
     /// Serves the listening socket `descriptor`, which stays the caller's, on `threads` threads.
     ///
     /// - Throws: `SystemError` where a thread cannot be started; those that were go on.
-    public func start(descriptor: Int32, threads: Int) throws(SystemError) {
+    package func start(descriptor: Int32, threads: Int) throws(SystemError) {
         for _ in 0..<threads {
             let reactor = try Reactor(server: self, listener: descriptor) { [ended] in ended.signal() }
             reactors.withLock { $0.append(reactor) }
@@ -55,7 +55,7 @@ public final class EPAServer: Sendable {
     }
 
     /// Takes no more connections and returns once those that are open have been answered, after `seconds` at the latest.
-    public func stop(within seconds: Int) {
+    package func stop(within seconds: Int) {
         let stopping = reactors.withLock { $0 }
         for reactor in stopping { reactor.stop() }
         let deadline = DispatchTime.now() + .seconds(seconds)

@@ -10,7 +10,7 @@ import WireJSON
 ///
 /// What the audit log says already is logged at the level `debug` only. A decision is noted in the order in which it was
 /// taken, and written after the reply has left, so that nobody waits for a log.
-public final class Journalist: Sendable {
+package final class Journalist: Sendable {
     /// A decision that is to be written.
     private struct Entry: Sendable {
         let request: EPARequest
@@ -30,24 +30,24 @@ public final class Journalist: Sendable {
     private let denials = Mutex<[UInt32: (second: Int, unwritten: Int)]>([:])
 
     /// A journalist who writes to `audit` and `logger`; `machine` says which granted CPUs are offline.
-    public init(audit: AuditLog, logger: Logger, machine: HostMachine) {
+    package init(audit: AuditLog, logger: Logger, machine: HostMachine) {
         self.audit = Mutex(audit)
         self.logger = Mutex(logger)
         self.machine = machine
     }
 
     /// The logger.
-    public var log: Logger { logger.withLock { $0 } }
+    package var log: Logger { logger.withLock { $0 } }
 
     /// Puts other logs in place, after a reload.
-    public func replace(audit: AuditLog, logger: Logger) {
+    package func replace(audit: AuditLog, logger: Logger) {
         self.audit.withLock { $0 = audit }
         self.logger.withLock { $0 = logger }
     }
 
     /// A peer that may not use the socket, or has too many connections. One line a second and user; the next line has the
     /// number of those that were not written.
-    public func denied(_ peer: Peer, reason: String) {
+    package func denied(_ peer: Peer, reason: String) {
         let second = wallClock() / 1000
         let unwritten: Int? = denials.withLock { denials in
             let last = denials[peer.uid] ?? (second: 0, unwritten: 0)
@@ -91,7 +91,7 @@ public final class Journalist: Sendable {
     }
 
     /// Writes what was noted. Whoever has sent the replies calls it; the end of the program does once more.
-    public func writeNoted() {
+    package func writeNoted() {
         writing.withLock { _ in
             let entries = noted.withLock { noted in
                 defer { noted = [] }

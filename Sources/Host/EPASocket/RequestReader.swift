@@ -4,12 +4,12 @@ import WireJSON
 ///
 /// A pure state machine: bytes in, what to do next out. There is no framing but the JSON text itself (EPA specification,
 /// section 1), so the request ends where its value ends; a malformed one is known at its first wrong byte.
-public struct RequestReader: Sendable {
+package struct RequestReader: Sendable {
     /// The most bytes of one request.
-    public static let limit = 65_536
+    package static let limit = 65_536
 
     /// What the connection is to do.
-    public enum Step: Equatable, Sendable {
+    package enum Step: Equatable, Sendable {
         /// Wait for more bytes.
         case wait
         /// Answer this request.
@@ -24,13 +24,13 @@ public struct RequestReader: Sendable {
     private var scanned = 0
 
     /// A reader for one request.
-    public init() {}
+    package init() {}
 
     /// Whether any byte has come.
-    public var isEmpty: Bool { bytes.isEmpty }
+    package var isEmpty: Bool { bytes.isEmpty }
 
     /// Takes the next bytes.
-    public mutating func receive(_ piece: ArraySlice<UInt8>) -> Step {
+    package mutating func receive(_ piece: ArraySlice<UInt8>) -> Step {
         bytes.append(contentsOf: piece)
         guard let first = bytes.first(where: { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }) else {
             return bytes.count > Self.limit ? tooLong : .wait
@@ -52,12 +52,12 @@ public struct RequestReader: Sendable {
     }
 
     /// Says that no more bytes will come: nil where none ever came, which needs no answer.
-    public func end() -> Step? {
+    package func end() -> Step? {
         isEmpty ? nil : .reject("Invalid request: it ended within the JSON text (byte \(bytes.count))")
     }
 
     /// Says that the time for the request is over.
-    public func expire(seconds: Int) -> Step {
+    package func expire(seconds: Int) -> Step {
         .reject("Request timed out: no complete JSON text within \(seconds) s")
     }
 

@@ -7,16 +7,16 @@ import Service
 /// It is bound under a temporary name that nobody may use, given its owner and mode, and moved to its path once it
 /// listens; so no client meets a socket with the wrong mode (EPA specification, section 7, item 10), and a stale file of
 /// a server that was killed is replaced in the same step.
-public struct SocketFile: Sendable {
+package struct SocketFile: Sendable {
     /// The socket's path.
-    public let path: String
+    package let path: String
     /// The listening descriptor, not blocking; whoever serves it closes it.
-    public let descriptor: Int32
+    package let descriptor: Int32
     private let device: UInt64
     private let inode: UInt64
 
     /// The most bytes of a path: `sun_path` (unix(7)) less its final NUL and what the temporary name adds.
-    public static let pathLimit = 107 - suffix.utf8.count
+    package static let pathLimit = 107 - suffix.utf8.count
     /// What is added to the path until the socket is ready.
     private static let suffix = ".new"
 
@@ -27,7 +27,7 @@ public struct SocketFile: Sendable {
     ///   - owner: the user, or nil for the own one.
     ///   - group: the group, or nil for the own one.
     /// - Throws: ``SocketFileError``.
-    public init(listeningAt path: String, mode: UInt32, owner: UInt32?, group: UInt32?) throws(SocketFileError) {
+    package init(listeningAt path: String, mode: UInt32, owner: UInt32?, group: UInt32?) throws(SocketFileError) {
         let temporary = path + Self.suffix
         guard path.utf8.count <= Self.pathLimit else { throw .pathTooLong(path) }
         for place in [path, temporary] where Self.isOccupied(place) { throw .occupied(place) }
@@ -74,7 +74,7 @@ public struct SocketFile: Sendable {
     }
 
     /// Removes the file, if it is still this socket's.
-    public func remove() {
+    package func remove() {
         var file = stat()
         guard lstat(path, &file) == 0, file.st_mode & S_IFMT == S_IFSOCK, UInt64(file.st_dev) == device,
             UInt64(file.st_ino) == inode
@@ -89,7 +89,7 @@ public struct SocketFile: Sendable {
     }
 
     /// Whether somebody accepts connections at `path`.
-    public static func answers(_ path: String) -> Bool {
+    package static func answers(_ path: String) -> Bool {
         // A queue that stays full is one that somebody listens to, if badly.
         let descriptor = clinux_connect_within(path, 1_000)
         guard descriptor >= 0 else { return errno == EAGAIN }
@@ -99,7 +99,7 @@ public struct SocketFile: Sendable {
 }
 
 /// Why a socket could not be put in place.
-public enum SocketFileError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum SocketFileError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The path does not fit into a socket address.
     case pathTooLong(String)
     /// Another program serves there.
@@ -110,7 +110,7 @@ public enum SocketFileError: Error, Equatable, Sendable, CustomStringConvertible
     case failed(SystemError)
 
     /// One sentence for people.
-    public var description: String {
+    package var description: String {
         switch self {
         case .pathTooLong(let path):
             "\(path): a socket's path may have at most \(SocketFile.pathLimit) bytes, this has \(path.utf8.count)"

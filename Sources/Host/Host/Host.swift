@@ -10,17 +10,17 @@ import Synchronization
 /// their changes in one transaction, and only then publishes the new ledger and answers (design, rule 1). A command that
 /// finds nobody at work is carried out by the thread that submits it, which saves two changes of thread; what has come
 /// meanwhile goes on a thread of the host's own. Readers see the last durable ledger without waiting for anybody.
-public final class Host: Sendable {
+package final class Host: Sendable {
     /// What a command came to.
-    public struct Outcome: Sendable {
+    package struct Outcome: Sendable {
         /// What was decided; its change is durable.
-        public let decision: Decision
+        package let decision: Decision
         /// The figures of the pool after the command.
-        public let statistics: CoreStatistics
+        package let statistics: CoreStatistics
     }
 
     /// Why a command was not carried out.
-    public enum Failure: Error, Sendable {
+    package enum Failure: Error, Sendable {
         /// The ledger's rules refuse it.
         case refused(Refusal)
         /// It could not be made durable.
@@ -30,11 +30,11 @@ public final class Host: Sendable {
     }
 
     /// A ledger as it is stored, and how many times it has changed since the start.
-    public struct Published: Sendable {
+    package struct Published: Sendable {
         /// The ledger.
-        public let ledger: Ledger
+        package let ledger: Ledger
         /// The number of its version; equal numbers mean equal ledgers.
-        public let version: Int
+        package let version: Int
     }
 
     private struct Job: Sendable {
@@ -62,7 +62,7 @@ public final class Host: Sendable {
     /// A host that starts from `ledger`, all of which is kept already.
     ///
     /// - Throws: `SystemError` where its thread cannot be started.
-    public init(ledger: Ledger, keeper: sending any LedgerKeeper) throws(SystemError) {
+    package init(ledger: Ledger, keeper: sending any LedgerKeeper) throws(SystemError) {
         published = Mutex(Published(ledger: ledger, version: 0))
         writer = Writer(ledger: ledger, keeper: keeper)
         try startThread(named: "host") { [self] in
@@ -72,14 +72,14 @@ public final class Host: Sendable {
     }
 
     /// The ledger as it is stored.
-    public var current: Published { published.withLock { $0 } }
+    package var current: Published { published.withLock { $0 } }
 
     /// The ledger as it is stored.
-    public var ledger: Ledger { current.ledger }
+    package var ledger: Ledger { current.ledger }
 
     /// Asks for a change. `completion` is called once, when the change is durable or refused: on this thread before the
     /// call returns, or on another one.
-    public func submit(
+    package func submit(
         _ command: Command, by caller: Caller, policy: Policy = [],
         completion: @escaping @Sendable (Result<Outcome, Failure>) -> Void
     ) {
@@ -103,7 +103,7 @@ public final class Host: Sendable {
     }
 
     /// Carries out what was submitted, closes the store and returns.
-    public func stop() {
+    package func stop() {
         queue.withLock { $0.isClosed = true }
         signal.signal()
         finished.wait()

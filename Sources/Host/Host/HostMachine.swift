@@ -5,9 +5,9 @@ import Synchronization
 
 /// The machine as the faces ask for it: each question opens only the files that its answer depends on; what costs a look
 /// at every CPU is kept until the online or the isolated CPUs change.
-public final class HostMachine: Sendable {
+package final class HostMachine: Sendable {
     /// The narrow reads.
-    public let reader: MachineReader
+    package let reader: MachineReader
 
     private struct Index {
         var online: CPUSet?
@@ -19,12 +19,12 @@ public final class HostMachine: Sendable {
     private let lastIsolated = Mutex<(text: [UInt8]?, cpus: CPUSet)?>(nil)
 
     /// The machine that `files` describe.
-    public init(files: any MachineFiles) {
+    package init(files: any MachineFiles) {
         reader = MachineReader(files: files)
     }
 
     /// The isolated CPUs, only online ones of them where `onlineOnly`.
-    public func isolated(onlineOnly: Bool) throws(CPUListError) -> CPUSet {
+    package func isolated(onlineOnly: Bool) throws(CPUListError) -> CPUSet {
         let isolated = try readIsolated()
         guard onlineOnly, let online = reader.online() else { return isolated }
         return isolated.intersection(online)
@@ -40,7 +40,7 @@ public final class HostMachine: Sendable {
     }
 
     /// Which of the isolated CPUs are siblings.
-    public func cores(isolated: CPUSet) -> CoreIndex {
+    package func cores(isolated: CPUSet) -> CoreIndex {
         let online = reader.online()
         if online != nil, let kept = index.withLock({ $0.online == online && $0.isolated == isolated ? $0.cores : nil })
         {
@@ -52,7 +52,7 @@ public final class HostMachine: Sendable {
     }
 
     /// What a request that names NUMA node `id` depends on.
-    public func node(_ id: Int) throws(CPUListError) -> NodeFacts {
+    package func node(_ id: Int) throws(CPUListError) -> NodeFacts {
         if let cpus = try reader.nodeCPUs(id), !cpus.isEmpty { return .cpus(node: id, cpus) }
         for other in reader.nodeIDs() ?? [] {
             if let cpus = try reader.nodeCPUs(other), !cpus.isEmpty { return .missing(node: id) }
@@ -61,7 +61,7 @@ public final class HostMachine: Sendable {
     }
 
     /// What a request for huge pages of one size on node `id` depends on.
-    public func pages(node id: Int, sizeKB: Int) -> PageCapacity {
+    package func pages(node id: Int, sizeKB: Int) -> PageCapacity {
         guard let pools = reader.hugePages(ofNode: id) else { return .noSuchNode }
         guard let pool = pools.first(where: { $0.sizeKB == sizeKB }) else { return .noSuchSize }
         return .pages(total: pool.total, free: pool.free)

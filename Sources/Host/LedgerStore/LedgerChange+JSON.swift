@@ -10,7 +10,7 @@ import WireJSON
 /// "lease_until":1700000000000}`. An empty member is left out; an owner that is left out is the administrators.
 extension LedgerChange {
     /// The change as the store keeps it.
-    public var json: [UInt8] {
+    package var json: [UInt8] {
         JSONWriter.object { writer in
             if !claims.isEmpty {
                 writer.name("claims")
@@ -26,7 +26,7 @@ extension LedgerChange {
     /// Reads a change from its form in the store.
     ///
     /// - Throws: ``RecordError`` where a member is missing or has the wrong form.
-    public init(json bytes: [UInt8]) throws(RecordError) {
+    package init(json bytes: [UInt8]) throws(RecordError) {
         let value: JSONValue
         do { value = try JSONValue(bytes) } catch { throw RecordError(error.description) }
         guard value.members != nil else { throw RecordError("a change is an object") }
@@ -36,15 +36,15 @@ extension LedgerChange {
     }
 
     /// The change that makes `ledger` out of an empty one: a snapshot.
-    public init(snapshotOf ledger: Ledger) {
+    package init(snapshotOf ledger: Ledger) {
         self.init(claims: Array(ledger.sortedClaims))
     }
 }
 
 /// What is wrong with a record of the store.
-public struct RecordError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct RecordError: Error, Equatable, Sendable, CustomStringConvertible {
     /// One sentence for people.
-    public let description: String
+    package let description: String
 
     init(_ description: String) { self.description = description }
 }

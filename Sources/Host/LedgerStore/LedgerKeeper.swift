@@ -1,7 +1,7 @@
 import Ledger
 
 /// Keeps the changes of a ledger durably. Used by one thread.
-public protocol LedgerKeeper: AnyObject {
+package protocol LedgerKeeper: AnyObject {
     /// Why no command may be carried out at all, not even one that changes nothing; nil where all is well.
     var untrusted: KeepingError? { get }
 
@@ -29,7 +29,7 @@ public protocol LedgerKeeper: AnyObject {
 }
 
 /// Why changes could not be made durable.
-public enum KeepingError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum KeepingError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Writing failed; a later try may succeed.
     case failed(String)
     /// What is on the disk cannot be trusted; an operator must decide.
@@ -38,7 +38,7 @@ public enum KeepingError: Error, Equatable, Sendable, CustomStringConvertible {
     case untrustedImport(String)
 
     /// One sentence for people, which names the file.
-    public var description: String {
+    package var description: String {
         switch self {
         case .failed(let text): "The change could not be stored, nothing was changed: \(text)"
         case .untrusted(let text):

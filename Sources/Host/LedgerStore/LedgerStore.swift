@@ -2,9 +2,9 @@ import Ledger
 import Storage
 
 /// Keeps a ledger in a state folder: each change is a record of a journal, the whole ledger a snapshot now and then.
-public final class LedgerStore: LedgerKeeper {
+package final class LedgerStore: LedgerKeeper {
     /// The name of the store's files in its folder.
-    public static let name = "ledger"
+    package static let name = "ledger"
 
     private let journal: Journal
     private let now: @Sendable () -> Int
@@ -33,7 +33,7 @@ public final class LedgerStore: LedgerKeeper {
     // MARK: - Opening
 
     /// What a state folder held.
-    public enum Opened {
+    package enum Opened {
         /// A ledger that can be trusted, and its keeper.
         case ready(LedgerStore, Ledger)
         /// A state that cannot be trusted and why, and the last good ledger if there is one. Nothing was changed.
@@ -51,7 +51,7 @@ public final class LedgerStore: LedgerKeeper {
     ///   - now: the clock, in milliseconds since 1970.
     ///   - report: is told of failures that have no caller.
     /// - Throws: `StorageError` where the files cannot be read or made, which says nothing about their content.
-    public static func open(
+    package static func open(
         folder: String, imported: Ledger? = nil, vfs: String? = nil, now: @escaping @Sendable () -> Int,
         report: @escaping @Sendable (String) -> Void
     ) throws(StorageError) -> Opened {
@@ -96,7 +96,7 @@ public final class LedgerStore: LedgerKeeper {
     }
 
     /// What a state folder holds, read without changing anything.
-    public enum Content {
+    package enum Content {
         /// Nothing was ever stored.
         case fresh
         /// A ledger that can be trusted, and the number of its last record.
@@ -106,7 +106,7 @@ public final class LedgerStore: LedgerKeeper {
     }
 
     /// Reads the ledger of a store that no journal has open; the caller holds the folder's `StoreLock`.
-    public static func read(_ files: StoreFiles) throws(StorageError) -> Content {
+    package static func read(_ files: StoreFiles) throws(StorageError) -> Content {
         switch try files.inspect() {
         case .fresh: return .fresh
         case .damaged(let damage): return .untrusted(damage.description)
@@ -120,13 +120,13 @@ public final class LedgerStore: LedgerKeeper {
     // MARK: - Keeping
 
     /// Why nothing can be stored at present; nil while all is well.
-    public var failure: String? { journal.failed }
+    package var failure: String? { journal.failed }
 
     /// Never: what cannot be trusted is not opened.
-    public var untrusted: KeepingError? { nil }
+    package var untrusted: KeepingError? { nil }
 
     /// Keeps changes in one transaction; after a failure the store is first made anew from `before`.
-    public func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) {
+    package func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) {
         do throws(StorageError) {
             if journal.failed != nil { try rebuild(before) }
             try journal.append(changes.map(\.json))
@@ -137,7 +137,7 @@ public final class LedgerStore: LedgerKeeper {
 
     /// Heals the store after a failure, writes the ledger anew after many records, empties SQLite's log, keeps the last
     /// good state.
-    public func maintain(_ ledger: Ledger, isIdle: Bool) {
+    package func maintain(_ ledger: Ledger, isIdle: Bool) {
         do throws(StorageError) {
             if journal.failed != nil {
                 guard isIdle else { return }
@@ -159,7 +159,7 @@ public final class LedgerStore: LedgerKeeper {
     }
 
     /// Keeps the last good state and closes the files.
-    public func close(_ ledger: Ledger) {
+    package func close(_ ledger: Ledger) {
         do throws(StorageError) {
             if journal.failed != nil { try rebuild(ledger) }
             try keepLastGood(ledger)
@@ -186,29 +186,29 @@ public final class LedgerStore: LedgerKeeper {
 }
 
 /// Stands in for a store that cannot be trusted: keeps nothing, and so refuses every change.
-public final class UntrustedStore: LedgerKeeper {
+package final class UntrustedStore: LedgerKeeper {
     private let error: KeepingError
 
     /// A keeper that gives `reason` for each refusal.
-    public init(reason: String) { error = .untrusted(reason) }
+    package init(reason: String) { error = .untrusted(reason) }
 
     /// A keeper in place of a store that was to begin with a state that cannot be trusted.
-    public init(refusedImport reason: String) { error = .untrustedImport(reason) }
+    package init(refusedImport reason: String) { error = .untrustedImport(reason) }
 
     /// The reason.
-    public var untrusted: KeepingError? { error }
+    package var untrusted: KeepingError? { error }
 
     /// Never: nothing is tried.
-    public var failure: String? { nil }
+    package var failure: String? { nil }
 
     /// Refuses.
-    public func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) { throw error }
+    package func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) { throw error }
 
     /// Does nothing.
-    public func maintain(_ ledger: Ledger, isIdle: Bool) {}
+    package func maintain(_ ledger: Ledger, isIdle: Bool) {}
 
     /// Does nothing.
-    public func close(_ ledger: Ledger) {}
+    package func close(_ ledger: Ledger) {}
 }
 
 extension Ledger {
@@ -219,7 +219,7 @@ extension Ledger {
     }
 
     /// The ledger of a snapshot.
-    public init(snapshot: [UInt8]) throws(RecordError) {
+    package init(snapshot: [UInt8]) throws(RecordError) {
         self.init()
         try take(snapshot)
         forgetOrder()

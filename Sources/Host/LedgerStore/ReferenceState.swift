@@ -4,13 +4,13 @@ import WireJSON
 
 /// The state file of the reference, `state.json` (EPA specification, section 4): read at the first start, written on
 /// command for going back.
-public enum ReferenceState {
+package enum ReferenceState {
     /// What an import found.
-    public struct Import: Equatable, Sendable {
+    package struct Import: Equatable, Sendable {
         /// The ledger; all names belong to the administrators.
-        public var ledger = Ledger()
+        package var ledger = Ledger()
         /// What was left out or put right, and why.
-        public var warnings: [String] = []
+        package var warnings: [String] = []
     }
 
     /// Reads the text of a state file.
@@ -20,7 +20,7 @@ public enum ReferenceState {
     ///
     /// - Throws: ``CorruptStateError`` for what must not be guessed at: no JSON, no object, sections of the wrong type, bad
     ///   CPU lists, CPUs that two services hold (items 4, 5, 14, 26).
-    public static func read(_ bytes: [UInt8]) throws(CorruptStateError) -> Import {
+    package static func read(_ bytes: [UInt8]) throws(CorruptStateError) -> Import {
         let value: JSONValue
         do { value = try JSONValue(bytes) } catch { throw CorruptStateError(error.description) }
         guard value.members != nil else { throw CorruptStateError("the state is no JSON object") }
@@ -111,7 +111,7 @@ public enum ReferenceState {
     /// CPUs stay booked.
     ///
     /// - Parameter updatedAt: the time as ISO 8601 with microseconds and `+00:00`.
-    public static func write(_ ledger: Ledger, updatedAt: String) -> [UInt8] {
+    package static func write(_ ledger: Ledger, updatedAt: String) -> [UInt8] {
         func cores(_ writer: inout JSONWriter, _ name: String, _ cpus: (Claim) -> CPUSet) {
             writer.name(name)
             writer.object { writer in
@@ -157,9 +157,9 @@ public enum ReferenceState {
 }
 
 /// A state file that cannot be trusted: what is wrong with it.
-public struct CorruptStateError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct CorruptStateError: Error, Equatable, Sendable, CustomStringConvertible {
     /// One sentence for people.
-    public let description: String
+    package let description: String
 
     init(_ description: String) { self.description = description }
 }

@@ -3,9 +3,9 @@ import Machine
 import Terminal
 
 /// Tables of what the daemon answers.
-public enum Tables {
+package enum Tables {
     /// Who holds which CPUs.
-    public static func allocations(_ list: AllocationList, style: Style) -> [StyledText] {
+    package static func allocations(_ list: AllocationList, style: Style) -> [StyledText] {
         var table = Table([("SERVICE", .left), ("COUNT", .right), ("PROTECTION", .left), ("CPUS", .left)])
         for allocation in list.allocations {
             table.add([
@@ -17,7 +17,7 @@ public enum Tables {
     }
 
     /// Pools and bookings of huge pages.
-    public static func memory(_ memory: MemoryInfo, style: Style) -> [StyledText] {
+    package static func memory(_ memory: MemoryInfo, style: Style) -> [StyledText] {
         var table = Table([
             ("NODE", .right), ("SIZE", .right), ("TOTAL", .right), ("FREE", .right), ("BOOKED", .right), ("BY", .left),
         ])
@@ -49,7 +49,7 @@ public enum Tables {
     /// What `berth status` shows.
     ///
     /// - Parameter refusal: why the daemon refuses changes; nil where it accepts them.
-    public static func status(
+    package static func status(
         socket: String, refusal: String?, list: AllocationList, memory: MemoryInfo, style: Style
     ) -> [StyledText] {
         var table = Table([("", .left), ("", .left)])

@@ -3,9 +3,9 @@ import Machine
 import Terminal
 
 /// The picture of a machine: packages, nodes, caches, cores with their siblings, who holds each CPU, huge pages.
-public struct MachineMap {
+package struct MachineMap {
     /// How much each CPU shows.
-    public enum Detail: String, Sendable, CaseIterable {
+    package enum Detail: String, Sendable, CaseIterable {
         /// Numbers up to ``MachineMap/mostNumbered`` CPUs, then marks only.
         case auto
         /// Each CPU's number above its mark.
@@ -15,7 +15,7 @@ public struct MachineMap {
     }
 
     /// More CPUs than this are drawn without their numbers.
-    public static let mostNumbered = 128
+    package static let mostNumbered = 128
 
     let title: String
     let machine: Machine
@@ -33,7 +33,7 @@ public struct MachineMap {
     ///   - title: what the machine is called.
     ///   - list: who holds which CPUs; nil where no daemon was asked.
     ///   - memory: bookings of huge pages; nil where no daemon was asked.
-    public init(
+    package init(
         title: String, machine: Machine, list: AllocationList?, memory: MemoryInfo?, style: Style,
         detail: Detail = .auto
     ) {
@@ -54,7 +54,7 @@ public struct MachineMap {
     }
 
     /// The lines of the picture.
-    public var lines: [StyledText] {
+    package var lines: [StyledText] {
         var lines = heading + doubts
         let flow = CellFlow(
             cells: isDense ? .dense : .numbered(String(machine.present.last ?? 0).count), holdings: holdings,

@@ -3,7 +3,7 @@ import Machine
 extension Machine {
     /// The labels by which an edge node tells what it has set apart for functions, for the strategy LoadAware of `berth-domain`:
     /// the isolated CPUs that are online and the free huge pages of each NUMA node; nothing for what there is none of.
-    public var edgeNodeLabels: [String] {
+    package var edgeNodeLabels: [String] {
         nodes.flatMap { node in
             let pages = node.hugePages.compactMap { pool in
                 Self.pageNames[pool.sizeKB].map { (name: "hugepages-\($0)", count: pool.free) }

@@ -3,19 +3,19 @@ import Machine
 import Terminal
 
 /// One sentence about what a command changed.
-public enum Sentences {
+package enum Sentences {
     /// After `allocate`.
-    public static func granted(_ grant: CoreGrant) -> String {
+    package static func granted(_ grant: CoreGrant) -> String {
         holds(grant.service, grant.cpus.list, grant.count, "automatic", grant.remaining, grant.available)
     }
 
     /// After `percent`.
-    public static func granted(_ grant: PercentGrant) -> String {
+    package static func granted(_ grant: PercentGrant) -> String {
         holds(grant.service, grant.cpus.list, grant.count, "automatic", grant.remaining, grant.available)
     }
 
     /// After `numa`.
-    public static func granted(_ grant: NodeGrant) -> String {
+    package static func granted(_ grant: NodeGrant) -> String {
         holds(
             grant.service, grant.cpus.list, grant.cpus.count, "explicit, node \(grant.node)", grant.remaining,
             grant.available)
@@ -24,21 +24,21 @@ public enum Sentences {
     /// After `release`.
     ///
     /// - Parameter cpus: what the service held before; nil where that is not known.
-    public static func released(_ grant: CoreGrant, _ cpus: CPUSet?) -> String {
+    package static func released(_ grant: CoreGrant, _ cpus: CPUSet?) -> String {
         released(grant.service, cpus, "", grant.remaining, grant.available)
     }
 
     /// After `release --node`.
     ///
     /// - Parameter cpus: what the service held of the node before; nil where that is not known.
-    public static func released(_ grant: NodeGrant, _ cpus: CPUSet?) -> String {
+    package static func released(_ grant: NodeGrant, _ cpus: CPUSet?) -> String {
         released(grant.service, cpus, " of node \(grant.node)", grant.remaining, grant.available)
     }
 
     /// After `release --hugepages`, for each booking.
     ///
     /// - Parameter pages: how many pages were booked.
-    public static func released(_ booking: PageBooking, pages: Int) -> String {
+    package static func released(_ booking: PageBooking, pages: Int) -> String {
         "\(Printable.name(booking.service)) gave back \(pages) x \(Quantity.pageSize(kilobytes: booking.sizeKB)) "
             + "on node \(booking.node)"
     }
@@ -57,7 +57,7 @@ public enum Sentences {
     }
 
     /// After `hugepages`.
-    public static func booked(_ booking: PageBooking) -> String {
+    package static func booked(_ booking: PageBooking) -> String {
         let pages = "\(Quantity.pageSize(kilobytes: booking.sizeKB)) pages on node \(booking.node)"
         let name = Printable.name(booking.service)
         return booking.requested < 0

@@ -2,14 +2,14 @@ import Machine
 import Terminal
 
 /// A machine as a tree for people: what contains what, with the CPUs of each.
-public struct TopologyTree {
+package struct TopologyTree {
     private let title: String
     private let machine: Machine
     private let style: Style
     private let root: Branch
 
     /// The tree of `machine`, which is called `title`.
-    public init(title: String, machine: Machine, style: Style) {
+    package init(title: String, machine: Machine, style: Style) {
         self.title = title
         self.machine = machine
         self.style = style
@@ -17,7 +17,7 @@ public struct TopologyTree {
     }
 
     /// The lines.
-    public var lines: [StyledText] {
+    package var lines: [StyledText] {
         var heading = StyledText(Printable.text(title), .heading)
         heading.append(
             ": \(Quantity.count(machine.online.count, "CPU")) in \(Quantity.count(machine.cores.count, "core")), "

@@ -1,7 +1,7 @@
 /// Where a Redis or Valkey is, and who says so.
-public struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
+package struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
     /// How it is reached.
-    public enum Endpoint: Hashable, Sendable {
+    package enum Endpoint: Hashable, Sendable {
         /// Over TCP.
         case tcp(host: String, port: UInt16)
         /// Over a Unix socket.
@@ -9,19 +9,19 @@ public struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// How it is reached.
-    public let endpoint: Endpoint
+    package let endpoint: Endpoint
     /// The user of its access lists; nil for the default one.
-    public let user: String?
+    package let user: String?
     /// The password; nil for none.
-    public let password: String?
+    package let password: String?
     /// Which of its databases.
-    public let database: Int
+    package let database: Int
 
     /// Reads `redis://[user][:password@]host[:port][/database]` or `unix:///path[?db=1&user=…&pass=…]`, as the reference's
     /// client does; `valkey://` and `redis+unix://` mean the same. Special characters are given as `%40`.
     ///
     /// - Throws: ``RedisError/badAddress(_:)``, which says what would be right and keeps the password to itself.
-    public init(_ url: String) throws(RedisError) {
+    package init(_ url: String) throws(RedisError) {
         guard let colon = url.firstRange(of: "://") else {
             throw .badAddress("an address of Redis begins with redis:// or unix://")
         }
@@ -106,7 +106,7 @@ public struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The address without its password.
-    public var description: String {
+    package var description: String {
         switch endpoint {
         case .tcp(let host, let port): "redis://\(host.contains(":") ? "[\(host)]" : host):\(port)/\(database)"
         case .unix(let path): "unix://\(path)?db=\(database)"

@@ -4,7 +4,7 @@ import Glibc
 /// A connection to Redis or Valkey; each call waits for its answers, no longer than the time-out for each. For one thread.
 ///
 /// The process must ignore SIGPIPE, which a connection that breaks would else raise.
-public final class RedisConnection {
+package final class RedisConnection {
     private let context: UnsafeMutablePointer<redisContext>
     private let timeout: Duration
 
@@ -12,7 +12,7 @@ public final class RedisConnection {
     ///
     /// - Parameter timeout: how long connecting and each answer may take.
     /// - Throws: ``RedisError``.
-    public init(to address: RedisAddress, timeout: Duration) throws(RedisError) {
+    package init(to address: RedisAddress, timeout: Duration) throws(RedisError) {
         let time = timeval(timeout)
         errno = 0
         let opened =
@@ -49,7 +49,7 @@ public final class RedisConnection {
     ///
     /// - Returns: what it answers, which is no error.
     /// - Throws: ``RedisError``.
-    @discardableResult public func send(_ words: [String]) throws(RedisError) -> RedisReply {
+    @discardableResult package func send(_ words: [String]) throws(RedisError) -> RedisReply {
         let replies = try send(all: [words])
         if let reason = replies[0].failure { throw .refused(reason) }
         return replies[0]
@@ -59,7 +59,7 @@ public final class RedisConnection {
     ///
     /// - Returns: what each answers, errors included.
     /// - Throws: ``RedisError/disconnected(_:)``; what was sent may then have been done or not.
-    public func send(all commands: [[String]]) throws(RedisError) -> [RedisReply] {
+    package func send(all commands: [[String]]) throws(RedisError) -> [RedisReply] {
         for words in commands { try append(words) }
         var replies: [RedisReply] = []
         replies.reserveCapacity(commands.count)
@@ -70,7 +70,7 @@ public final class RedisConnection {
     /// Does all of these commands or, where Redis refuses one before it has begun, none; nobody sees only some of them done.
     ///
     /// - Throws: ``RedisError``.
-    public func transact(_ commands: [[String]]) throws(RedisError) {
+    package func transact(_ commands: [[String]]) throws(RedisError) {
         let replies = try send(all: [["MULTI"]] + commands + [["EXEC"]])
         for reply in replies { if let reason = reply.failure { throw .refused(reason) } }
     }

@@ -1,5 +1,5 @@
 /// Why Redis could not be asked.
-public enum RedisError: Error, Hashable, Sendable, CustomStringConvertible {
+package enum RedisError: Error, Hashable, Sendable, CustomStringConvertible {
     /// This is no address of a Redis.
     case badAddress(String)
     /// It cannot be reached, or did not answer in time; the connection is of no further use.
@@ -8,7 +8,7 @@ public enum RedisError: Error, Hashable, Sendable, CustomStringConvertible {
     case refused(String)
 
     /// One sentence.
-    public var description: String {
+    package var description: String {
         switch self {
         case .badAddress(let reason): reason
         case .disconnected(let reason): "Redis cannot be reached: \(reason)"

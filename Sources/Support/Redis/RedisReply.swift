@@ -1,7 +1,7 @@
 import CHiredis
 
 /// What Redis answers to a command.
-public enum RedisReply: Hashable, Sendable {
+package enum RedisReply: Hashable, Sendable {
     /// Nothing is there.
     case null
     /// A number.
@@ -31,19 +31,19 @@ public enum RedisReply: Hashable, Sendable {
     }
 
     /// The text; nil for anything else.
-    public var text: String? { if case .text(let text) = self { text } else { nil } }
+    package var text: String? { if case .text(let text) = self { text } else { nil } }
 
     /// The number; nil for anything else.
-    public var integer: Int? { if case .integer(let number) = self { number } else { nil } }
+    package var integer: Int? { if case .integer(let number) = self { number } else { nil } }
 
     /// The replies; nil for anything else.
-    public var array: [RedisReply]? { if case .array(let replies) = self { replies } else { nil } }
+    package var array: [RedisReply]? { if case .array(let replies) = self { replies } else { nil } }
 
     /// The texts of an array; empty for anything else.
-    public var texts: [String] { (array ?? []).compactMap(\.text) }
+    package var texts: [String] { (array ?? []).compactMap(\.text) }
 
     /// The first error in it; nil where there is none.
-    public var failure: String? {
+    package var failure: String? {
         switch self {
         case .error(let reason): reason
         case .array(let replies): replies.lazy.compactMap(\.failure).first

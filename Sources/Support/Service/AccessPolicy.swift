@@ -1,22 +1,22 @@
 /// Who may use a socket (design, "Who may"): uid 0 and members of the admin group are administrators, members of the
 /// access group may use it and change what they own, nobody else may connect unless the operator opened it to all.
-public struct AccessPolicy: Equatable, Sendable {
+package struct AccessPolicy: Equatable, Sendable {
     /// The group whose members are administrators, besides uid 0.
-    public var adminGroup: UInt32?
+    package var adminGroup: UInt32?
     /// The group whose members may use the socket.
-    public var accessGroup: UInt32?
+    package var accessGroup: UInt32?
     /// Whether everybody may use it, as the reference lets them (socket mode 0666).
-    public var isOpen: Bool
+    package var isOpen: Bool
 
     /// A policy; without groups only uid 0 has access.
-    public init(adminGroup: UInt32? = nil, accessGroup: UInt32? = nil, isOpen: Bool = false) {
+    package init(adminGroup: UInt32? = nil, accessGroup: UInt32? = nil, isOpen: Bool = false) {
         self.adminGroup = adminGroup
         self.accessGroup = accessGroup
         self.isOpen = isOpen
     }
 
     /// What a peer may do.
-    public enum Role: Equatable, Sendable {
+    package enum Role: Equatable, Sendable {
         /// Change everything.
         case administrator
         /// Change what it owns.
@@ -24,7 +24,7 @@ public struct AccessPolicy: Equatable, Sendable {
     }
 
     /// The role of `peer`, or nil where it may not use the socket.
-    public func role(of peer: Peer) -> Role? {
+    package func role(of peer: Peer) -> Role? {
         func isMember(of group: UInt32?) -> Bool {
             guard let group else { return false }
             return peer.gid == group || peer.groups.contains(group)
@@ -36,11 +36,11 @@ public struct AccessPolicy: Equatable, Sendable {
 
 /// Names and numbers of users and groups from `/etc/passwd` and `/etc/group`, read as text: a static binary cannot ask
 /// the name service. Names that only a directory service knows must be given as numbers.
-public struct AccountFile: Sendable {
+package struct AccountFile: Sendable {
     private let numbers: [String: UInt32]
 
     /// The accounts of a text in the form of passwd(5) or group(5): `name:password:number:…`.
-    public init(text: String) {
+    package init(text: String) {
         var numbers: [String: UInt32] = [:]
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: ":", omittingEmptySubsequences: false)
@@ -51,13 +51,13 @@ public struct AccountFile: Sendable {
     }
 
     /// The accounts of a file; none where it cannot be read.
-    public init(path: String) {
+    package init(path: String) {
         self.init(text: String(decoding: (try? readBytes(path)) ?? [], as: UTF8.self))
     }
 
     /// The number for a name or a number in decimal, or nil where the name is unknown. 2^32 - 1 is nobody's: chown(2)
     /// takes it for "leave as it is".
-    public func number(of nameOrNumber: String) -> UInt32? {
+    package func number(of nameOrNumber: String) -> UInt32? {
         let number = UInt32(nameOrNumber) ?? numbers[nameOrNumber]
         return number == UInt32.max ? nil : number
     }

@@ -5,18 +5,18 @@ import WireJSON
 ///
 /// Fields: `time` (UTC, milliseconds), `decision`, `action`, `holder`, `uid`, `gid`, `pid`, `label` where the kernel has
 /// one, then what `details` writes.
-public struct AuditLog: Sendable {
+package struct AuditLog: Sendable {
     private let sink: LineSink
     private let now: @Sendable () -> Int
 
     /// An audit log in `sink`; `now` gives milliseconds since 1970 UTC.
-    public init(sink: LineSink, now: @escaping @Sendable () -> Int = wallClock) {
+    package init(sink: LineSink, now: @escaping @Sendable () -> Int = wallClock) {
         self.sink = sink
         self.now = now
     }
 
     /// Writes one decision.
-    public func record(
+    package func record(
         _ decision: String, action: String, holder: String?, peer: Peer?, details: (inout JSONWriter) -> Void = { _ in }
     ) {
         var writer = JSONWriter(escapesNonASCII: true)
@@ -38,14 +38,14 @@ public struct AuditLog: Sendable {
 }
 
 /// The wall clock in milliseconds since 1970 UTC.
-@Sendable public func wallClock() -> Int {
+@Sendable package func wallClock() -> Int {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
 }
 
 /// A time in milliseconds since 1970 UTC as `2026-11-20T23:53:51.691Z` (RFC 3339).
-public func timestamp(_ milliseconds: Int) -> String {
+package func timestamp(_ milliseconds: Int) -> String {
     let (days, ofDay) = milliseconds.quotientAndFloorRemainder(86_400_000)
     // Civil date from the day number, counted in eras of 400 years from 1 March of year 0.
     let (era, dayOfEra) = (days + 719_468).quotientAndFloorRemainder(146_097)

@@ -1,6 +1,6 @@
 extension DaemonConfiguration {
     /// The value of a key as a flag takes it, for the log; `none` where nothing is set.
-    public func shown(_ key: String) -> String {
+    package func shown(_ key: String) -> String {
         let text: String? =
             switch key {
             case "socket": socket
@@ -27,7 +27,7 @@ extension DaemonConfiguration {
     }
 
     /// The keys whose values differ from those of `old`, in the order of the manual.
-    public func changes(from old: DaemonConfiguration) -> [String] {
+    package func changes(from old: DaemonConfiguration) -> [String] {
         Self.keys.filter { shown($0) != old.shown($0) }
     }
 }

@@ -1,49 +1,49 @@
 internal import TOMLKit
 
 /// The settings of `berthd`: a key of the configuration file is the name of the flag too.
-public struct DaemonConfiguration: Equatable, Sendable {
+package struct DaemonConfiguration: Equatable, Sendable {
     /// The socket to listen on; nil for the place that the environment decides.
-    public var socket: String?
+    package var socket: String?
     /// The folder of the durable state; nil for the place that the environment decides.
-    public var stateDirectory: String?
+    package var stateDirectory: String?
     /// The permission bits of the socket.
-    public var socketMode: UInt32 = 0o660
+    package var socketMode: UInt32 = 0o660
     /// The user who owns the socket, by name or number; nil for the one berthd runs as.
-    public var socketOwner: String?
+    package var socketOwner: String?
     /// The group of the socket, by name or number; nil for the access group, else the one berthd runs as.
-    public var socketGroup: String?
+    package var socketGroup: String?
     /// The group whose members are administrators, by name or number.
-    public var adminGroup: String?
+    package var adminGroup: String?
     /// The group whose members may use the socket, by name or number.
-    public var accessGroup: String?
+    package var accessGroup: String?
     /// The file that takes the audit log; nil for standard error.
-    public var auditLog: String?
+    package var auditLog: String?
     /// The least level that is logged.
-    public var logLevel = "info"
+    package var logLevel = "info"
     /// The choices that differ from the reference's, by name.
-    public var policy: [String] = []
+    package var policy: [String] = []
     /// The most bytes of a new service's name; 0 for no limit of its own.
-    public var nameLimit = 0
+    package var nameLimit = 0
     /// The most connections that one user may have open.
-    public var connectionsPerUID = 512
+    package var connectionsPerUID = 512
     /// Seconds until an incomplete request is answered with an error.
-    public var readTimeout = 5
+    package var readTimeout = 5
     /// Seconds that a client may take to read a reply.
-    public var writeTimeout = 5
+    package var writeTimeout = 5
     /// A captured machine to serve in place of the real one.
-    public var machine: String?
+    package var machine: String?
     /// The folder that stands for `/sys`.
-    public var sysfsRoot = "/sys"
+    package var sysfsRoot = "/sys"
     /// Whether to serve the built-in simulated machine.
-    public var simulate = false
+    package var simulate = false
     /// The reference's `state.json` to import at the first start; nil for the place that the environment decides.
-    public var importState: String?
+    package var importState: String?
 
     /// The defaults.
-    public init() {}
+    package init() {}
 
     /// Every key, in the order of the manual.
-    public static let keys = [
+    package static let keys = [
         "socket", "state-dir", "socket-mode", "socket-owner", "socket-group", "admin-group", "access-group",
         "audit-log", "log-level", "policy", "name-limit", "connections-per-uid", "read-timeout", "write-timeout",
         "machine", "sysfs-root", "simulate", "import-state",
@@ -52,7 +52,7 @@ public struct DaemonConfiguration: Equatable, Sendable {
     /// Takes the settings of a TOML text.
     ///
     /// - Throws: ``ConfigurationError``; an unknown key is an error that names the key.
-    public mutating func merge(toml: String, file: String) throws(ConfigurationError) {
+    package mutating func merge(toml: String, file: String) throws(ConfigurationError) {
         try TOMLForm.keys.check(toml, file: file)
         let table: TOMLTable
         do { table = try TOMLTable(string: toml) } catch {
@@ -94,7 +94,7 @@ public struct DaemonConfiguration: Equatable, Sendable {
     }
 
     /// Sets one key from its text, as a flag gives it.
-    public mutating func set(_ key: String, to text: String) throws(ConfigurationError) {
+    package mutating func set(_ key: String, to text: String) throws(ConfigurationError) {
         switch key {
         case "socket": socket = try path(key, text)
         case "state-dir": stateDirectory = try path(key, text)
@@ -150,13 +150,13 @@ public struct DaemonConfiguration: Equatable, Sendable {
 }
 
 /// A setting that cannot be used: what was wrong and what would be right.
-public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
     /// One sentence for people.
-    public let message: String
+    package let message: String
 
     /// An error with this message.
-    public init(_ message: String) { self.message = message }
+    package init(_ message: String) { self.message = message }
 
     /// The message.
-    public var description: String { message }
+    package var description: String { message }
 }

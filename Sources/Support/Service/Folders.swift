@@ -3,7 +3,7 @@ import Glibc
 /// Makes the folders above a path that are missing, with the mode 0755.
 ///
 /// - Throws: ``SystemError`` which names the one that cannot be made.
-public func makeFolders(above path: String) throws(SystemError) {
+package func makeFolders(above path: String) throws(SystemError) {
     var folder = ""
     for part in path.split(separator: "/", omittingEmptySubsequences: false).dropLast() {
         folder += part

@@ -7,9 +7,9 @@ import Synchronization
 /// Lines that the descriptor does not take at once are kept, up to ``backlogLimit`` bytes, and written before the next
 /// one; beyond that they are dropped, counted, and the count is written as soon as there is room. A failed write is told
 /// to `onFailure`, once until a write succeeds again.
-public final class LineSink: Sendable {
+package final class LineSink: Sendable {
     /// The most bytes kept for a reader that is slow.
-    public static let backlogLimit = 1 << 20
+    package static let backlogLimit = 1 << 20
 
     private struct State: ~Copyable {
         var fd: Int32 {
@@ -31,10 +31,10 @@ public final class LineSink: Sendable {
     private let onFailure: @Sendable (String) -> Void
 
     /// Lines go to standard error.
-    public static let standardError = LineSink(descriptor: 2)
+    package static let standardError = LineSink(descriptor: 2)
 
     /// Lines go to a descriptor that somebody else owns.
-    public init(descriptor: Int32, onFailure: @escaping @Sendable (String) -> Void = { _ in }) {
+    package init(descriptor: Int32, onFailure: @escaping @Sendable (String) -> Void = { _ in }) {
         state = Mutex(State(fd: descriptor))
         path = nil
         self.onFailure = onFailure
@@ -43,7 +43,7 @@ public final class LineSink: Sendable {
     /// Lines are appended to the file at `path`, which is created with mode 0640.
     ///
     /// - Throws: ``SystemError`` where the file cannot be opened.
-    public init(path: String, onFailure: @escaping @Sendable (String) -> Void = { _ in }) throws(SystemError) {
+    package init(path: String, onFailure: @escaping @Sendable (String) -> Void = { _ in }) throws(SystemError) {
         state = Mutex(State(fd: try Self.open(path)))
         self.path = path
         self.onFailure = onFailure
@@ -54,7 +54,7 @@ public final class LineSink: Sendable {
     }
 
     /// Opens the file anew, after somebody has moved it away; without effect on a descriptor.
-    public func reopen() throws(SystemError) {
+    package func reopen() throws(SystemError) {
         guard let path else { return }
         let fresh = try Self.open(path)
         state.withLock { state in
@@ -64,7 +64,7 @@ public final class LineSink: Sendable {
     }
 
     /// Writes `line` and a line end.
-    public func write(_ line: [UInt8]) {
+    package func write(_ line: [UInt8]) {
         let failure: String? = state.withLock { state in
             if state.backlog.count + line.count < Self.backlogLimit {
                 state.backlog += line
@@ -108,18 +108,18 @@ public final class LineSink: Sendable {
 }
 
 /// A system call that failed: what was to be done, and why it could not be.
-public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What was to be done, e.g. `open /run/berth/lock`.
-    public let action: String
+    package let action: String
     /// The number of the error.
-    public let errno: Int32
+    package let errno: Int32
 
     /// The failure of `action` with this error number.
-    public init(_ action: String, errno: Int32) {
+    package init(_ action: String, errno: Int32) {
         self.action = action
         self.errno = errno
     }
 
     /// `cannot ACTION: REASON`.
-    public var description: String { "cannot \(action): \(String(cString: strerror(errno)))" }
+    package var description: String { "cannot \(action): \(String(cString: strerror(errno)))" }
 }

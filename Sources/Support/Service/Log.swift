@@ -4,27 +4,27 @@ import Logging
 ///
 /// Values that come from outside cannot forge a line or a field: what is not plain is quoted and escaped (EPA
 /// specification, section 7, item 11).
-public struct LineLogHandler: LogHandler {
+package struct LineLogHandler: LogHandler {
     /// What is logged.
-    public var logLevel: Logger.Level
+    package var logLevel: Logger.Level
     /// Fields of every line.
-    public var metadata: Logger.Metadata = [:]
+    package var metadata: Logger.Metadata = [:]
     private let sink: LineSink
 
     /// A handler that writes to `sink`.
-    public init(sink: LineSink, level: Logger.Level) {
+    package init(sink: LineSink, level: Logger.Level) {
         self.sink = sink
         logLevel = level
     }
 
     /// One field of every line.
-    public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
     /// Writes one line.
-    public func log(event: LogEvent) {
+    package func log(event: LogEvent) {
         var line = "\(event.level.rawValue.uppercased()): \(escaped(event.message.description))"
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }
         for key in fields.keys.sorted() {
@@ -44,7 +44,7 @@ public struct LineLogHandler: LogHandler {
 
 /// `text` with everything escaped that could end or overwrite a line: control characters, line separators, bidirectional
 /// marks and other invisible formatting; non-ASCII letters stay.
-public func escaped(_ text: String) -> String {
+package func escaped(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
         switch scalar.properties.generalCategory {

@@ -2,20 +2,20 @@ import CLinux
 import Glibc
 
 /// Who is at the other end of a Unix socket, as the kernel says.
-public struct Peer: Equatable, Sendable {
+package struct Peer: Equatable, Sendable {
     /// The user id.
-    public let uid: UInt32
+    package let uid: UInt32
     /// The group id.
-    public let gid: UInt32
+    package let gid: UInt32
     /// The process id; 0 where it is of another namespace.
-    public let pid: Int32
+    package let pid: Int32
     /// The supplementary groups.
-    public let groups: [UInt32]
+    package let groups: [UInt32]
     /// The security label, where a security module is active.
-    public let label: String?
+    package let label: String?
 
     /// A peer with these credentials.
-    public init(uid: UInt32, gid: UInt32, pid: Int32 = 0, groups: [UInt32] = [], label: String? = nil) {
+    package init(uid: UInt32, gid: UInt32, pid: Int32 = 0, groups: [UInt32] = [], label: String? = nil) {
         self.uid = uid
         self.gid = gid
         self.pid = pid
@@ -27,7 +27,7 @@ public struct Peer: Equatable, Sendable {
     ///
     /// - Throws: ``SystemError`` where the kernel gives no credentials. Groups and label are optional: without them the
     ///   peer has none.
-    public init(descriptor: Int32) throws(SystemError) {
+    package init(descriptor: Int32) throws(SystemError) {
         var credentials = clinux_peer()
         guard clinux_peer_credentials(descriptor, &credentials) == 0 else {
             throw SystemError("read the credentials of a client", errno: errno)

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The environment as a dictionary.
-public func processEnvironment() -> [String: String] {
+package func processEnvironment() -> [String: String] {
     var result: [String: String] = [:]
     var entry = environ
     while let text = entry.pointee {

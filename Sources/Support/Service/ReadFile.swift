@@ -7,7 +7,7 @@ import Glibc
 ///   - mustBeRegular: whether anything but a regular file is an error, so that a pipe that somebody put in its place
 ///     cannot stop the program.
 /// - Throws: ``SystemError`` where it cannot be read or is longer.
-public func readBytes(
+package func readBytes(
     _ path: String, limit: Int = 1 << 20, mustBeRegular: Bool = false
 ) throws(SystemError) -> [UInt8] {
     let fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (mustBeRegular ? O_NONBLOCK : 0))
@@ -35,7 +35,7 @@ public func readBytes(
 /// The text of a file of at most 1 MiB.
 ///
 /// - Throws: ``SystemError`` where it cannot be read, is longer, or is no UTF-8.
-public func readText(_ path: String) throws(SystemError) -> String {
+package func readText(_ path: String) throws(SystemError) -> String {
     guard let text = String(validating: try readBytes(path), as: UTF8.self) else {
         throw SystemError("read \(path) as UTF-8", errno: EILSEQ)
     }

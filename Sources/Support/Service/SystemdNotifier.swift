@@ -2,26 +2,26 @@ import CLinux
 import Glibc
 
 /// Tells the service manager what state the program is in (sd_notify(3)); does nothing where none asked to be told.
-public struct SystemdNotifier: Sendable {
+package struct SystemdNotifier: Sendable {
     private let socket: String?
 
     /// A notifier for the socket that `NOTIFY_SOCKET` names.
-    public init(environment: [String: String]) {
+    package init(environment: [String: String]) {
         socket = environment["NOTIFY_SOCKET"].flatMap { $0.hasPrefix("/") || $0.hasPrefix("@") ? $0 : nil }
     }
 
     /// The program serves.
-    public func ready(status: String) { send("READY=1\nSTATUS=\(oneLine(status))") }
+    package func ready(status: String) { send("READY=1\nSTATUS=\(oneLine(status))") }
 
     /// The program reads its configuration again; ``ready(status:)`` must follow.
-    public func reloading() {
+    package func reloading() {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         send("RELOADING=1\nMONOTONIC_USEC=\(time.tv_sec * 1_000_000 + time.tv_nsec / 1000)")
     }
 
     /// The program ends.
-    public func stopping() { send("STOPPING=1") }
+    package func stopping() { send("STOPPING=1") }
 
     private func oneLine(_ text: String) -> String { escaped(text) }
 

@@ -1,5 +1,5 @@
 /// The TOML that a configuration file of ours may have.
-public enum TOMLForm: Sendable {
+package enum TOMLForm: Sendable {
     /// Keys only.
     case keys
     /// Keys in tables, whose names may be dotted; inline tables of plain values, on one line.
@@ -9,7 +9,7 @@ public enum TOMLForm: Sendable {
     /// process by an assertion, and it takes a NUL for the end of the text.
     ///
     /// - Parameter file: how to call the file in messages.
-    public func check(_ toml: String, file: String) throws(ConfigurationError) {
+    package func check(_ toml: String, file: String) throws(ConfigurationError) {
         var scan = Scan(form: self)
         // By bytes: for `Character` the two that end a line on other systems are one, and no newline.
         for (number, line) in toml.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

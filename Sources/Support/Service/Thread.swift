@@ -5,7 +5,7 @@ import Glibc
 ///
 /// - Parameter name: what `top -H` and the like call it; 15 bytes at most.
 /// - Throws: ``SystemError`` where no thread can be started.
-public func startThread(named name: String, _ body: sending @escaping () -> Void) throws(SystemError) {
+package func startThread(named name: String, _ body: sending @escaping () -> Void) throws(SystemError) {
     final class Box {
         let name: String
         let body: () -> Void
@@ -32,4 +32,4 @@ public func startThread(named name: String, _ body: sending @escaping () -> Void
 /// Has the kernel let the calling thread go first when it wakes, as befits one that works little and that many wait for. Where
 /// all processors are busy it would else wait for the end of another thread's turn, 4 ms, after each sync of the disk. Does
 /// nothing where the kernel has no such thing.
-public func preferPromptness() { _ = clinux_prefer_short_turns(100_000) }
+package func preferPromptness() { _ = clinux_prefer_short_turns(100_000) }

@@ -1,5 +1,5 @@
 /// The version of Berth.
-public enum Version {
+package enum Version {
     /// The number, by semantic versioning.
-    public static let number = "0.1.0"
+    package static let number = "0.1.0"
 }

@@ -5,9 +5,9 @@
 /// writes each change before it says yes to anybody. After a failure it asks for `rebuild`.
 ///
 /// Not `Sendable`: open, use and release it on one thread (or one serial executor), and hold a `StoreLock` all the while.
-public final class Journal {
+package final class Journal {
     /// The files it lives in.
-    public let files: StoreFiles
+    package let files: StoreFiles
     private let schema: Schema
     private let vfs: String?
     private let logSpace: Int
@@ -18,10 +18,10 @@ public final class Journal {
     private var isClosed = false
     private var lastHead: Head
     /// Records appended since the last snapshot (since the start, where there is none).
-    public private(set) var recordsSinceSnapshot: Int
+    package private(set) var recordsSinceSnapshot: Int
 
     /// The largest payload of a record, in bytes (1 GiB).
-    public static let payloadLimit = 1 << 30
+    package static let payloadLimit = 1 << 30
     /// How long the write-ahead log may grow, in bytes, before `append` empties it first.
     static let logLimit = 4 << 20
     /// From which length on `maintain` empties it.
@@ -30,13 +30,13 @@ public final class Journal {
     static let logSpace = 1 << 20
 
     /// The number of the last row. A record of more than 4,000 bytes takes several rows; numbers never go back.
-    public var seq: Int64 { lastHead.seq }
+    package var seq: Int64 { lastHead.seq }
     /// The checksum chained up to `seq`.
-    public var chain: UInt64 { lastHead.chain }
+    package var chain: UInt64 { lastHead.chain }
     /// How long the write-ahead log is, in bytes.
-    public var logBytes: Int { database?.logBytes ?? 0 }
+    package var logBytes: Int { database?.logBytes ?? 0 }
     /// Why nothing can be appended until `rebuild` has succeeded; nil while all is well.
-    public var failed: String? { failure }
+    package var failed: String? { failure }
 
     /// Opens the store, creating the folder (mode 0700) and an empty store where nothing was ever stored.
     /// - Parameters:
@@ -44,7 +44,7 @@ public final class Journal {
     ///   - vfs: the name of the SQLite VFS to use, for tests; nil for the system's own.
     /// - Returns: the journal and what it holds.
     /// - Throws: `StorageError`, with reason `damaged` where the content cannot be trusted; the files are then untouched.
-    public static func open(
+    package static func open(
         _ files: StoreFiles, vfs: String? = nil
     ) throws(StorageError) -> (journal: Journal, recovered: Recovered) {
         try open(files, vfs: vfs, schema: .current, logSpace: logSpace)
@@ -69,7 +69,7 @@ public final class Journal {
 
     /// A journal that has failed before it was opened: for an owner who knows what a sound store holds, but could not `open`
     /// it for writing (a full disk, one that is read-only). `rebuild` opens it as soon as that can be done.
-    public convenience init(
+    package convenience init(
         unopened files: StoreFiles, vfs: String? = nil, holding: Recovered, after error: StorageError
     ) {
         let head = Head(seq: holding.seq, chain: holding.chain, state: .open)
@@ -103,7 +103,7 @@ public final class Journal {
     ///
     /// An empty list does nothing. On a throw none of them is stored, and except for `tooLarge` nothing can be appended
     /// until `rebuild` has succeeded.
-    public func append(_ payloads: [[UInt8]]) throws(StorageError) {
+    package func append(_ payloads: [[UInt8]]) throws(StorageError) {
         guard !payloads.isEmpty else { return }
         try check(payloads)
         try attempt { (database) throws(StorageError) in
@@ -117,7 +117,7 @@ public final class Journal {
 
     /// Writes the whole state as a snapshot and deletes every record before it, in one transaction; then empties the
     /// write-ahead log. On a throw the content is what it was, with or without this step, and `rebuild` must follow.
-    public func compact(snapshot: [UInt8]) throws(StorageError) {
+    package func compact(snapshot: [UInt8]) throws(StorageError) {
         try check([snapshot])
         try attempt { (database) throws(StorageError) in
             try database.write([snapshot], kind: .snapshot)
@@ -128,7 +128,7 @@ public final class Journal {
     }
 
     /// Empties the write-ahead log where it has grown past 512 KiB: for the owner's idle moments, so that `append` need not.
-    public func maintain() throws(StorageError) { try maintain(above: Self.idleLogLimit) }
+    package func maintain() throws(StorageError) { try maintain(above: Self.idleLogLimit) }
 
     func maintain(above limit: Int) throws(StorageError) {
         try attempt { (database) throws(StorageError) in
@@ -140,7 +140,7 @@ public final class Journal {
 
     /// Says "closed" in the database, empties the write-ahead log and closes the files. The journal is of no use
     /// afterwards, also on a throw. A journal released without this is like one whose process was killed: sound.
-    public func close() throws(StorageError) {
+    package func close() throws(StorageError) {
         defer {
             database = nil
             isClosed = true
@@ -175,7 +175,7 @@ public final class Journal {
     /// Sound files are reopened and get the snapshot as their newest record. Files that are damaged or gone are set aside
     /// (`<file>.damaged-<n>`) and made anew. Something else in their place is left alone and named in the error.
     /// May be called again until it succeeds; also on a journal that has not failed.
-    public func rebuild(snapshot: [UInt8]) throws(StorageError) {
+    package func rebuild(snapshot: [UInt8]) throws(StorageError) {
         try check([snapshot])
         guard !isClosed else { throw StorageError("rebuild", file: files.database, .closed) }
         failure = failure ?? "rebuilding"

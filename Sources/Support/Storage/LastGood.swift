@@ -1,16 +1,16 @@
 /// A copy of the owner's whole state, kept beside the database for the day that the database cannot be trusted.
-public struct LastGood: Sendable, Hashable {
+package struct LastGood: Sendable, Hashable {
     /// The state.
-    public let snapshot: [UInt8]
+    package let snapshot: [UInt8]
     /// The journal's number when it was kept.
-    public let seq: Int64
+    package let seq: Int64
     /// The journal's chained checksum when it was kept.
-    public let chain: UInt64
+    package let chain: UInt64
     /// When it was kept, as the caller said, in seconds since 1970.
-    public let time: Int64
+    package let time: Int64
 
     /// A state to keep.
-    public init(snapshot: [UInt8], seq: Int64, chain: UInt64, time: Int64) {
+    package init(snapshot: [UInt8], seq: Int64, chain: UInt64, time: Int64) {
         self.snapshot = snapshot
         self.seq = seq
         self.chain = chain
@@ -56,7 +56,7 @@ public struct LastGood: Sendable, Hashable {
 extension StoreFiles {
     /// Keeps a state as the last good one, in place of the one kept before; durable on return. A failure or a crash leaves
     /// the earlier one. For a store that exists: a last good state without a database is damage.
-    public func keepLastGood(_ state: LastGood) throws(StorageError) {
+    package func keepLastGood(_ state: LastGood) throws(StorageError) {
         try FileIO.prepareFolder(folder)
         try FileIO.writeNew(newLastGood, state.encoded(application: applicationID))
         try FileIO.rename(newLastGood, to: lastGood)
@@ -65,7 +65,7 @@ extension StoreFiles {
 
     /// The state kept last.
     /// - Throws: `StorageError`, with reason `absent` where none was kept and `damaged` where it cannot be trusted.
-    public func readLastGood() throws(StorageError) -> LastGood {
+    package func readLastGood() throws(StorageError) -> LastGood {
         guard let (bytes, _) = try FileIO.read(lastGood, limit: Self.sizeLimit) else {
             throw StorageError("read", file: lastGood, .absent)
         }
@@ -80,7 +80,7 @@ extension StoreFiles {
     ///
     /// Hold the `StoreLock`, with no `Journal` open. May be repeated after a failure.
     /// - Returns: the state restored, and the names under which the files set aside are found.
-    public func restoreLastGood() throws(StorageError) -> (state: LastGood, setAside: [String]) {
+    package func restoreLastGood() throws(StorageError) -> (state: LastGood, setAside: [String]) {
         let state = try readLastGood()
         let setAside = try replace(snapshot: state.snapshot, after: state.seq, schema: .current)
         return (state, setAside)

@@ -1,9 +1,9 @@
 import Glibc
 
 /// Why a store's files cannot be trusted, and which file says so. Such files are only ever read or renamed.
-public struct Damage: Error, Sendable, Hashable, CustomStringConvertible {
+package struct Damage: Error, Sendable, Hashable, CustomStringConvertible {
     /// What kind of damage it is; decides whether the file may be set aside and replaced.
-    public enum Kind: Sendable, Hashable {
+    package enum Kind: Sendable, Hashable {
         /// A file that must be there is not.
         case missing
         /// The content contradicts itself: bytes changed, cut or mixed.
@@ -15,27 +15,27 @@ public struct Damage: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// What kind of damage it is.
-    public let kind: Kind
+    package let kind: Kind
     /// Path of the file.
-    public let file: String
+    package let file: String
     /// What is wrong with it.
-    public let what: String
+    package let what: String
 
     /// Names `file` as damaged in the way `what` says.
-    public init(_ kind: Kind, file: String, what: String) {
+    package init(_ kind: Kind, file: String, what: String) {
         self.kind = kind
         self.file = file
         self.what = what
     }
 
     /// The file and what is wrong with it.
-    public var description: String { "\(file): \(what)" }
+    package var description: String { "\(file): \(what)" }
 }
 
 /// A failed operation on a store: what was attempted, on which file, and why it failed.
-public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The cause of a failure.
-    public enum Reason: Sendable, Hashable {
+    package enum Reason: Sendable, Hashable {
         /// A system call failed with this `errno`.
         case system(Int32)
         /// SQLite failed with this extended result code, and the `errno` behind it (0: none), in its words.
@@ -61,21 +61,21 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// What was attempted, as a verb phrase.
-    public let operation: String
+    package let operation: String
     /// Path of the file.
-    public let file: String
+    package let file: String
     /// Why it failed.
-    public let reason: Reason
+    package let reason: Reason
 
     /// A failure of `operation` on `file`.
-    public init(_ operation: String, file: String, _ reason: Reason) {
+    package init(_ operation: String, file: String, _ reason: Reason) {
         self.operation = operation
         self.file = file
         self.reason = reason
     }
 
     /// One line: operation, file and cause.
-    public var description: String {
+    package var description: String {
         let cause =
             switch reason {
             case .system(let code): Self.text(errno: code)

@@ -2,7 +2,7 @@ extension StoreFiles {
     /// Makes a store that holds `snapshot`, in one step: a crash leaves either nothing or all of it.
     ///
     /// Only where ``inspect()`` says that nothing was ever stored; hold the `StoreLock`.
-    public func create(snapshot: [UInt8]) throws(StorageError) {
+    package func create(snapshot: [UInt8]) throws(StorageError) {
         try FileIO.prepareFolder(folder)
         try DatabaseBuilder.place(
             try DatabaseBuilder.image(files: self, schema: .current, snapshot: (snapshot, 1)), files: self)
@@ -10,14 +10,14 @@ extension StoreFiles {
 }
 
 /// Why files of a store are set aside: part of the name that they get.
-public enum SetAsideMark: String, Sendable, CustomStringConvertible {
+package enum SetAsideMark: String, Sendable, CustomStringConvertible {
     /// They cannot be trusted.
     case damaged
     /// They are sound, and somebody wanted other ones.
     case replaced
 
     /// The part of the name.
-    public var description: String { rawValue }
+    package var description: String { rawValue }
 }
 
 extension StoreFiles {
@@ -25,7 +25,7 @@ extension StoreFiles {
     ///
     /// Hold the `StoreLock`, with no `Journal` open.
     /// - Returns: the names under which the files set aside are found.
-    public func restore(snapshot: [UInt8], mark: SetAsideMark = .damaged) throws(StorageError) -> [String] {
+    package func restore(snapshot: [UInt8], mark: SetAsideMark = .damaged) throws(StorageError) -> [String] {
         try FileIO.prepareFolder(folder)
         let seq = (try? readLastGood().seq) ?? 0
         return try replace(snapshot: snapshot, after: max(0, seq), schema: .current, mark: mark)

@@ -1,31 +1,31 @@
 /// Where one store lives: the files `<name>.db`, `<name>.db-wal`, `<name>.last-good` and `<name>.created` in a folder of
 /// mode 0700. What each holds: `docs/storage.md`.
-public struct StoreFiles: Sendable, Hashable {
+package struct StoreFiles: Sendable, Hashable {
     /// The state folder.
-    public let folder: String
+    package let folder: String
     /// The common first part of the names of the files.
-    public let name: String
+    package let name: String
     /// The number in SQLite's header that tells whose content this is; files with another one are refused.
-    public let applicationID: UInt32
+    package let applicationID: UInt32
 
     /// `Brth`, in ASCII.
-    public static let berth: UInt32 = 0x4272_7468
+    package static let berth: UInt32 = 0x4272_7468
 
     /// Names the files; touches none.
-    public init(folder: String, name: String, applicationID: UInt32 = StoreFiles.berth) {
+    package init(folder: String, name: String, applicationID: UInt32 = StoreFiles.berth) {
         self.folder = folder
         self.name = name
         self.applicationID = applicationID
     }
 
     /// The SQLite database.
-    public var database: String { "\(folder)/\(name).db" }
+    package var database: String { "\(folder)/\(name).db" }
     /// The database's write-ahead log.
-    public var log: String { "\(folder)/\(name).db-wal" }
+    package var log: String { "\(folder)/\(name).db-wal" }
     /// The last good state.
-    public var lastGood: String { "\(folder)/\(name).last-good" }
+    package var lastGood: String { "\(folder)/\(name).last-good" }
     /// An empty file that says that a database was created here: without it, a deleted database would look like none.
-    public var marker: String { "\(folder)/\(name).created" }
+    package var marker: String { "\(folder)/\(name).created" }
 
     var rollbackJournal: String { "\(folder)/\(name).db-journal" }
     var newDatabase: String { "\(folder)/\(name).db.new" }

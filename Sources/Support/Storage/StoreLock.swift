@@ -2,14 +2,14 @@ import Glibc
 
 /// The lifetime lock of a state folder: whoever holds it is the only one to open or change what is in the folder.
 /// The kernel releases it when the process dies, however that happens.
-public final class StoreLock {
+package final class StoreLock {
     /// Path of the lock file, `lock` in the folder.
-    public let file: String
+    package let file: String
     private let descriptor: Int32
 
     /// Takes the lock, creating the folder (mode 0700) where needed, and writes this process's id into the file.
     /// - Throws: `StorageError`; with reason `locked`, and the holder's process id, where another one holds it.
-    public init(folder: String) throws(StorageError) {
+    package init(folder: String) throws(StorageError) {
         try FileIO.prepareFolder(folder)
         file = "\(folder)/lock"
         descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)

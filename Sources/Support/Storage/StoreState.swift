@@ -1,21 +1,21 @@
 /// The content of a store as its files say.
-public struct Recovered: Sendable, Hashable {
+package struct Recovered: Sendable, Hashable {
     /// The last snapshot; nil where none was written yet.
-    public internal(set) var snapshot: [UInt8]?
+    package internal(set) var snapshot: [UInt8]?
     /// The events after it, in order.
-    public internal(set) var events: [[UInt8]]
+    package internal(set) var events: [[UInt8]]
     /// The number of the last row of the log; 0 where it is empty.
-    public internal(set) var seq: Int64
+    package internal(set) var seq: Int64
     /// The checksum chained over all rows from the snapshot to `seq`.
-    public internal(set) var chain: UInt64
+    package internal(set) var chain: UInt64
     /// Bytes of a transaction that a crash cut off before it was acknowledged, and which were dropped.
-    public internal(set) var droppedBytes = 0
+    package internal(set) var droppedBytes = 0
 
     static let empty = Recovered(snapshot: nil, events: [], seq: 0, chain: 0)
 }
 
 /// What the files of a store hold.
-public enum StoreState: Sendable, Hashable {
+package enum StoreState: Sendable, Hashable {
     /// Nothing was ever stored here.
     case fresh
     /// Sound content.
@@ -33,7 +33,7 @@ extension StoreFiles {
     /// Not while a `Journal` of the same process has it open: closing a second descriptor of a file drops the POSIX
     /// locks of the first.
     /// - Throws: `StorageError` where the files cannot be read, which says nothing about their content.
-    public func inspect() throws(StorageError) -> StoreState {
+    package func inspect() throws(StorageError) -> StoreState {
         switch try load() {
         case .fresh: .fresh
         case .image(let image, _): .recovered(image.recovered)

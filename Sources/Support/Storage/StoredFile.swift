@@ -1,10 +1,10 @@
 import Glibc
 
 /// Whole files beside a store, for what is too large for its records: written once, never changed.
-public enum StoredFile {
+package enum StoredFile {
     /// Writes a file where there is none of this name yet, making the folder (mode 0700) where needed; it is there whole and
     /// synced, or not at all.
-    public static func keep(_ bytes: [UInt8], at path: String, in folder: String) throws(StorageError) {
+    package static func keep(_ bytes: [UInt8], at path: String, in folder: String) throws(StorageError) {
         if try FileIO.exists(path) { return }
         try FileIO.prepareFolder(folder)
         let temporary = path + ".new"
@@ -14,7 +14,7 @@ public enum StoredFile {
     }
 
     /// The content of a file of at most `limit` bytes.
-    public static func read(_ path: String, limit: Int) throws(StorageError) -> [UInt8] {
+    package static func read(_ path: String, limit: Int) throws(StorageError) -> [UInt8] {
         guard let bytes = try FileIO.read(path, limit: limit)?.bytes else {
             throw StorageError("read", file: path, .absent)
         }
@@ -22,10 +22,10 @@ public enum StoredFile {
     }
 
     /// Removes a file; none there is fine.
-    public static func remove(_ path: String) throws(StorageError) { try FileIO.remove(path) }
+    package static func remove(_ path: String) throws(StorageError) { try FileIO.remove(path) }
 
     /// The names in a folder; none where it cannot be read.
-    public static func names(in folder: String) -> [String] {
+    package static func names(in folder: String) -> [String] {
         guard let stream = opendir(folder) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []

@@ -1,17 +1,17 @@
 /// Text from outside in a form that cannot be mistaken for anything else on a terminal or in a table.
-public enum Printable {
+package enum Printable {
     /// A name as one word: as it is where nothing in it can deceive, else in double quotes with escapes.
     ///
     /// Quoted are names that are empty or hold blanks or quotes. Control characters, line ends, invisible and
     /// direction-changing characters (Unicode's categories C and Z) become `\u{…}`, a backslash two of them.
-    public static func name(_ name: String) -> String {
+    package static func name(_ name: String) -> String {
         let isPlain = !name.isEmpty && name.unicodeScalars.allSatisfy { $0 != " " && $0 != "\"" }
         let escaped = text(name, quotes: !isPlain)
         return isPlain ? escaped : "\"\(escaped)\""
     }
 
     /// A sentence from outside on one line: escaped like a name, blanks and quotes as they are.
-    public static func text(_ text: String) -> String { self.text(text, quotes: false) }
+    package static func text(_ text: String) -> String { self.text(text, quotes: false) }
 
     private static func text(_ text: String, quotes: Bool) -> String {
         var result = ""
@@ -57,7 +57,7 @@ public enum Printable {
     }
 
     /// How many columns of a terminal the text takes: East Asian wide characters and emoji two, marks none.
-    public static func width(_ text: String) -> Int {
+    package static func width(_ text: String) -> Int {
         text.unicodeScalars.reduce(0) { $0 + (isMark($1) ? 0 : isWide($1) ? 2 : 1) }
     }
 
@@ -71,7 +71,7 @@ public enum Printable {
     }
 
     /// The text cut to `limit` columns, its last one or two saying so.
-    public static func cut(_ text: String, to limit: Int, unicode: Bool) -> String {
+    package static func cut(_ text: String, to limit: Int, unicode: Bool) -> String {
         guard width(text) > limit else { return text }
         let mark = unicode ? "…" : ".."
         var result = ""

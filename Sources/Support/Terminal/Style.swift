@@ -1,16 +1,16 @@
 /// How text is shown: what the place it goes to can do.
-public struct Style: Sendable, Equatable {
+package struct Style: Sendable, Equatable {
     /// Whether ANSI colours may be used.
-    public var usesColour: Bool
+    package var usesColour: Bool
     /// Whether box characters and blocks may be used; plain ASCII without.
-    public var usesUnicode: Bool
+    package var usesUnicode: Bool
     /// Columns of the terminal.
-    public var width: Int
+    package var width: Int
     /// Whether a person looks at it directly: headings, summaries and cut names are for them.
-    public var isTerminal: Bool
+    package var isTerminal: Bool
 
     /// A style; widths below 40 count as 40.
-    public init(usesColour: Bool, usesUnicode: Bool, width: Int, isTerminal: Bool) {
+    package init(usesColour: Bool, usesUnicode: Bool, width: Int, isTerminal: Bool) {
         self.usesColour = usesColour
         self.usesUnicode = usesUnicode
         self.width = max(width, 40)
@@ -18,11 +18,11 @@ public struct Style: Sendable, Equatable {
     }
 
     /// For pipes and files: ASCII, no colours, 80 columns.
-    public static let plain = Style(usesColour: false, usesUnicode: false, width: 80, isTerminal: false)
+    package static let plain = Style(usesColour: false, usesUnicode: false, width: 80, isTerminal: false)
 }
 
 /// What a piece of text means, which decides its colour.
-public enum Paint: Sendable, Equatable {
+package enum Paint: Sendable, Equatable {
     /// Nothing in particular.
     case plain
     /// Headings and names of columns.
@@ -64,7 +64,7 @@ public enum Paint: Sendable, Equatable {
 }
 
 /// Text whose pieces have a meaning.
-public struct StyledText: Sendable, Equatable, ExpressibleByStringInterpolation {
+package struct StyledText: Sendable, Equatable, ExpressibleByStringInterpolation {
     struct Span: Sendable, Equatable {
         var text: String
         var paint: Paint
@@ -73,22 +73,22 @@ public struct StyledText: Sendable, Equatable, ExpressibleByStringInterpolation 
     private(set) var spans: [Span] = []
 
     /// No text.
-    public init() {}
+    package init() {}
 
     /// Text of one meaning.
-    public init(_ text: String, _ paint: Paint = .plain) { append(text, paint) }
+    package init(_ text: String, _ paint: Paint = .plain) { append(text, paint) }
 
     /// Plain text.
-    public init(stringLiteral text: String) { self.init(text) }
+    package init(stringLiteral text: String) { self.init(text) }
 
     /// The columns it takes.
-    public var width: Int { spans.reduce(0) { $0 + Printable.width($1.text) } }
+    package var width: Int { spans.reduce(0) { $0 + Printable.width($1.text) } }
 
     /// Whether there is no text.
-    public var isEmpty: Bool { spans.isEmpty }
+    package var isEmpty: Bool { spans.isEmpty }
 
     /// Adds a piece.
-    public mutating func append(_ text: String, _ paint: Paint = .plain) {
+    package mutating func append(_ text: String, _ paint: Paint = .plain) {
         guard !text.isEmpty else { return }
         if spans.last?.paint == paint {
             spans[spans.count - 1].text += text
@@ -98,22 +98,22 @@ public struct StyledText: Sendable, Equatable, ExpressibleByStringInterpolation 
     }
 
     /// Adds all pieces of another text.
-    public mutating func append(_ other: StyledText) {
+    package mutating func append(_ other: StyledText) {
         for span in other.spans { append(span.text, span.paint) }
     }
 
     /// Blanks up to this column.
-    public mutating func pad(to column: Int) { append(String(repeating: " ", count: max(column - width, 0))) }
+    package mutating func pad(to column: Int) { append(String(repeating: " ", count: max(column - width, 0))) }
 
     /// Both, one after the other.
-    public static func + (left: StyledText, right: StyledText) -> StyledText {
+    package static func + (left: StyledText, right: StyledText) -> StyledText {
         var result = left
         result.append(right)
         return result
     }
 
     /// The text in this style, without blanks at its end.
-    public func rendered(_ style: Style) -> String {
+    package func rendered(_ style: Style) -> String {
         var spans = spans
         while let last = spans.last, last.paint.isBackgroundless {
             let trimmed = last.text.trimmedAtEnd
@@ -148,7 +148,7 @@ extension String {
 
 extension [StyledText] {
     /// The lines in this style, each with its line end.
-    public func rendered(_ style: Style) -> String {
+    package func rendered(_ style: Style) -> String {
         reduce(into: "") { $0 += $1.rendered(style) + "\n" }
     }
 }

@@ -1,7 +1,7 @@
 /// Columns aligned by blanks, with a line of names above them.
-public struct Table: Sendable {
+package struct Table: Sendable {
     /// Where the cells of a column stand.
-    public enum Alignment: Sendable {
+    package enum Alignment: Sendable {
         /// At its left.
         case left
         /// At its right.
@@ -12,16 +12,16 @@ public struct Table: Sendable {
     private var rows: [[StyledText]] = []
 
     /// A table with these columns and no rows.
-    public init(_ columns: [(String, Alignment)]) {
+    package init(_ columns: [(String, Alignment)]) {
         self.columns = columns.map { (name: $0.0, alignment: $0.1) }
     }
 
     /// Adds a row; cells that are missing are empty.
-    public mutating func add(_ cells: [StyledText]) { rows.append(cells) }
+    package mutating func add(_ cells: [StyledText]) { rows.append(cells) }
 
     /// The lines. The last column is never padded; with `wrap` it goes on below itself, broken after commas, where a
     /// line would be wider.
-    public func lines(hasHeading: Bool = true, indent: Int = 0, gap: Int = 2, wrap: Int? = nil) -> [StyledText] {
+    package func lines(hasHeading: Bool = true, indent: Int = 0, gap: Int = 2, wrap: Int? = nil) -> [StyledText] {
         let heading = columns.map { StyledText($0.name, .heading) }
         let all = (hasHeading ? [heading] : []) + rows
         let widths = columns.indices.map { column in

@@ -1,7 +1,7 @@
 /// What is wrong with a JSON text, and where.
-public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What can be wrong.
-    public enum Reason: Equatable, Sendable {
+    package enum Reason: Equatable, Sendable {
         /// Something else was expected at this place.
         case expected(String)
         /// The text ended within a value.
@@ -21,18 +21,18 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// The offset in bytes of the first wrong byte, from 0.
-    public let offset: Int
+    package let offset: Int
     /// What is wrong there.
-    public let reason: Reason
+    package let reason: Reason
 
     /// An error of this kind at this offset.
-    public init(offset: Int, reason: Reason) {
+    package init(offset: Int, reason: Reason) {
         self.offset = offset
         self.reason = reason
     }
 
     /// One sentence for people.
-    public var description: String {
+    package var description: String {
         let what =
             switch reason {
             case .expected(let what): "expected \(what)"

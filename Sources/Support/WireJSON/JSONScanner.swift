@@ -5,9 +5,9 @@
 /// byte at a time costs no more than one that sends them at once. It checks the whole grammar, strict UTF-8 (RFC 3629:
 /// no overlong forms, no surrogates), that `\u` escapes of surrogates come in pairs, and the depth. It does not accept a
 /// byte order mark, `NaN`, `Infinity` or comments. What it has passed, ``JSONValue`` can decode without further checks.
-public struct JSONScanner: Sendable {
+package struct JSONScanner: Sendable {
     /// What is known after the bytes seen so far.
-    public enum Progress: Equatable, Sendable {
+    package enum Progress: Equatable, Sendable {
         /// The text is a correct beginning; more bytes are needed.
         case incomplete
         /// The value ended before the byte at this offset (counted from the first byte ever scanned).
@@ -34,7 +34,7 @@ public struct JSONScanner: Sendable {
     private var offset = 0
 
     /// A scanner for one text nested at most `maximumDepth` levels deep.
-    public init(maximumDepth: Int = 64) {
+    package init(maximumDepth: Int = 64) {
         self.maximumDepth = maximumDepth
     }
 
@@ -43,7 +43,7 @@ public struct JSONScanner: Sendable {
     /// - Returns: ``Progress/complete(end:)`` as soon as the value has ended. A number at the top level has no end of its
     ///   own: call ``finish()`` at the end of the input.
     /// - Throws: ``JSONError`` with the offset of the first wrong byte. The scanner is of no use afterwards.
-    public mutating func scan(_ bytes: ArraySlice<UInt8>) throws(JSONError) -> Progress {
+    package mutating func scan(_ bytes: ArraySlice<UInt8>) throws(JSONError) -> Progress {
         for byte in bytes {
             try step(byte)
             if state == .done { return .complete(end: offset) }
@@ -60,7 +60,7 @@ public struct JSONScanner: Sendable {
     ///
     /// - Returns: the end of the value.
     /// - Throws: ``JSONError`` where the value is not complete.
-    public mutating func finish() throws(JSONError) -> Int {
+    package mutating func finish() throws(JSONError) -> Int {
         switch state {
         case .zero, .integer, .fraction, .exponent:
             guard levels.isEmpty else { break }

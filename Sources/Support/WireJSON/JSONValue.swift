@@ -1,5 +1,5 @@
 /// A decoded JSON value. Numbers keep their text, members their order.
-public enum JSONValue: Equatable, Sendable {
+package enum JSONValue: Equatable, Sendable {
     /// `null`.
     case null
     /// `true` or `false`.
@@ -14,17 +14,17 @@ public enum JSONValue: Equatable, Sendable {
     case object([Member])
 
     /// A name and its value.
-    public struct Member: Equatable, Sendable {
+    package struct Member: Equatable, Sendable {
         /// The member's name, its escapes resolved.
-        public let name: String
+        package let name: String
         /// The member's value.
-        public let value: JSONValue
+        package let value: JSONValue
     }
 
     /// Decodes one JSON text, with nothing but blanks around it.
     ///
     /// - Throws: ``JSONError``.
-    public init(_ bytes: [UInt8], maximumDepth: Int = 64) throws(JSONError) {
+    package init(_ bytes: [UInt8], maximumDepth: Int = 64) throws(JSONError) {
         var scanner = JSONScanner(maximumDepth: maximumDepth)
         let end: Int
         switch try scanner.scan(bytes[...]) {
@@ -36,7 +36,7 @@ public enum JSONValue: Equatable, Sendable {
     }
 
     /// Throws where anything but blanks follows the value.
-    public static func checkRest(of bytes: ArraySlice<UInt8>) throws(JSONError) {
+    package static func checkRest(of bytes: ArraySlice<UInt8>) throws(JSONError) {
         for (offset, byte) in zip(bytes.indices, bytes)
         where byte != 0x20 && byte != 0x0A && byte != 0x0D && byte != 0x09 {
             throw JSONError(offset: offset, reason: .trailing)
@@ -44,13 +44,13 @@ public enum JSONValue: Equatable, Sendable {
     }
 
     /// Decodes a text that a ``JSONScanner`` has passed.
-    public init(scanned bytes: ArraySlice<UInt8>) {
+    package init(scanned bytes: ArraySlice<UInt8>) {
         var decoder = Decoder(rest: bytes)
         self = decoder.value()
     }
 
     /// The value of the last member of this name (later duplicates win), or nil; nil too where this is no object.
-    public subscript(name: String) -> JSONValue? {
+    package subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         // By bytes: equal strings may be spelt differently.
         let length = name.utf8.count
@@ -58,31 +58,31 @@ public enum JSONValue: Equatable, Sendable {
     }
 
     /// The string, where this is one.
-    public var string: String? {
+    package var string: String? {
         guard case .string(let text) = self else { return nil }
         return text
     }
 
     /// The number as an integer, where it is one that fits and is spelt without fraction and exponent.
-    public var integer: Int? {
+    package var integer: Int? {
         guard case .number(let text) = self else { return nil }
         return Int(text)
     }
 
     /// The truth value, where this is one.
-    public var boolean: Bool? {
+    package var boolean: Bool? {
         guard case .boolean(let value) = self else { return nil }
         return value
     }
 
     /// The elements, where this is an array.
-    public var array: [JSONValue]? {
+    package var array: [JSONValue]? {
         guard case .array(let elements) = self else { return nil }
         return elements
     }
 
     /// The members, where this is an object.
-    public var members: [Member]? {
+    package var members: [Member]? {
         guard case .object(let members) = self else { return nil }
         return members
     }

@@ -2,22 +2,22 @@
 ///
 /// Strings leave non-ASCII characters as they are and escape what RFC 8259 demands, so a written text is one line. The
 /// caller closes what it opens; commas are put by the writer.
-public struct JSONWriter: Sendable {
+package struct JSONWriter: Sendable {
     /// The text so far, UTF-8.
-    public private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
     private var needsComma = false
     private let escapesNonASCII: Bool
 
     /// A writer that expects about `capacity` bytes.
     ///
     /// With `escapesNonASCII` the text is pure ASCII, so that no name can show as something else on a terminal.
-    public init(capacity: Int = 256, escapesNonASCII: Bool = false) {
+    package init(capacity: Int = 256, escapesNonASCII: Bool = false) {
         self.escapesNonASCII = escapesNonASCII
         bytes.reserveCapacity(capacity)
     }
 
     /// The text of one object whose members `body` writes.
-    public static func object(capacity: Int = 256, _ body: (inout JSONWriter) -> Void) -> [UInt8] {
+    package static func object(capacity: Int = 256, _ body: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter(capacity: capacity)
         writer.object(body)
         return writer.bytes
@@ -26,28 +26,28 @@ public struct JSONWriter: Sendable {
     // MARK: - Values
 
     /// An object whose members `body` writes.
-    public mutating func object(_ body: (inout JSONWriter) -> Void) {
+    package mutating func object(_ body: (inout JSONWriter) -> Void) {
         begin(UInt8(ascii: "{"))
         body(&self)
         end(UInt8(ascii: "}"))
     }
 
     /// An array whose elements `body` writes.
-    public mutating func array(_ body: (inout JSONWriter) -> Void) {
+    package mutating func array(_ body: (inout JSONWriter) -> Void) {
         begin(UInt8(ascii: "["))
         body(&self)
         end(UInt8(ascii: "]"))
     }
 
     /// A string.
-    public mutating func string(_ text: String) {
+    package mutating func string(_ text: String) {
         separate()
         quote(text)
         needsComma = true
     }
 
     /// An integer.
-    public mutating func integer(_ value: Int) {
+    package mutating func integer(_ value: Int) {
         separate()
         if value >= 0, value < 10 {
             bytes.append(UInt8(ascii: "0") + UInt8(value))
@@ -58,21 +58,21 @@ public struct JSONWriter: Sendable {
     }
 
     /// `true` or `false`.
-    public mutating func boolean(_ value: Bool) {
+    package mutating func boolean(_ value: Bool) {
         separate()
         bytes.append(contentsOf: (value ? "true" : "false").utf8)
         needsComma = true
     }
 
     /// `null`.
-    public mutating func null() {
+    package mutating func null() {
         separate()
         bytes.append(contentsOf: "null".utf8)
         needsComma = true
     }
 
     /// A decoded value as it was.
-    public mutating func value(_ value: JSONValue) {
+    package mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
         case .boolean(let truth): boolean(truth)
@@ -89,7 +89,7 @@ public struct JSONWriter: Sendable {
     // MARK: - Members
 
     /// A member's name; its value must follow.
-    public mutating func name(_ name: String) {
+    package mutating func name(_ name: String) {
         separate()
         quote(name)
         bytes.append(UInt8(ascii: ":"))
@@ -97,37 +97,37 @@ public struct JSONWriter: Sendable {
     }
 
     /// A member with a string.
-    public mutating func member(_ name: String, _ text: String) {
+    package mutating func member(_ name: String, _ text: String) {
         self.name(name)
         string(text)
     }
 
     /// A member with an integer.
-    public mutating func member(_ name: String, _ value: Int) {
+    package mutating func member(_ name: String, _ value: Int) {
         self.name(name)
         integer(value)
     }
 
     /// A member with a truth value.
-    public mutating func member(_ name: String, _ value: Bool) {
+    package mutating func member(_ name: String, _ value: Bool) {
         self.name(name)
         boolean(value)
     }
 
     /// A member with a decoded value.
-    public mutating func member(_ name: String, _ value: JSONValue) {
+    package mutating func member(_ name: String, _ value: JSONValue) {
         self.name(name)
         self.value(value)
     }
 
     /// A member with a list of strings.
-    public mutating func member(_ name: String, _ texts: [String]) {
+    package mutating func member(_ name: String, _ texts: [String]) {
         self.name(name)
         array { array in for text in texts { array.string(text) } }
     }
 
     /// A member with an object of strings, sorted by their names.
-    public mutating func member(_ name: String, _ texts: [String: String]) {
+    package mutating func member(_ name: String, _ texts: [String: String]) {
         self.name(name)
         object { writer in for (key, text) in texts.sorted(by: { $0.key < $1.key }) { writer.member(key, text) } }
     }

@@ -1,5 +1,5 @@
 /// Why a value is no integer, in the words that clients of the EPA socket know (EPA specification, section 2).
-public enum LaxIntegerError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum LaxIntegerError: Error, Equatable, Sendable, CustomStringConvertible {
     /// `null`, an array or an object.
     case notAnInteger
     /// A string that does not spell an integer.
@@ -12,7 +12,7 @@ public enum LaxIntegerError: Error, Equatable, Sendable, CustomStringConvertible
     case tooLarge
 
     /// One sentence for people.
-    public var description: String {
+    package var description: String {
         switch self {
         case .notAnInteger: "Input should be a valid integer"
         case .unparsable: "Input should be a valid integer, unable to parse string as an integer"
@@ -28,7 +28,7 @@ extension JSONValue {
     ///
     /// Accepted are integers; numbers with fraction or exponent that are whole and below 2^63 in size; true and false as 1
     /// and 0; strings that spell an integer, with blanks around it, a sign, `_` between digits or a fraction of zeros.
-    public func laxInteger() throws(LaxIntegerError) -> Int {
+    package func laxInteger() throws(LaxIntegerError) -> Int {
         switch self {
         case .boolean(let truth): return truth ? 1 : 0
         case .number(let text): return try Self.laxInteger(number: text)

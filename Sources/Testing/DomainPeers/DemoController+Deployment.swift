@@ -12,7 +12,7 @@ extension DemoController {
     /// - Parameter domain: where; nil for the one with the fewest workflows of those that it fits.
     /// - Returns: the id of the workflow.
     /// - Throws: ``DemoError`` that says which part failed and why.
-    public func deploy(_ workflow: DemoWorkflow, on domain: String? = nil) async throws -> String {
+    package func deploy(_ workflow: DemoWorkflow, on domain: String? = nil) async throws -> String {
         var random = SystemRandomNumberGenerator()
         let id = Identifier<DemoWorkflow>(random: &random).description
         let (chosen, ids) = try await deploy(workflow, id, on: domain)
@@ -23,7 +23,7 @@ extension DemoController {
     }
 
     /// Stops a workflow and forgets it. Errors are ignored, as the reference's controller does.
-    public func tearDown(_ id: String) async {
+    package func tearDown(_ id: String) async {
         guard let deployment = state.value.withLock({ $0.deployments.removeValue(forKey: id) }),
             let domain = deployment.domain, let client = try? client(of: domain)
         else { return }

@@ -6,23 +6,23 @@ import Synchronization
 
 /// A controller of our own, to try a domain with: it keeps a register of domains and deploys workflows on them as the
 /// reference's controller does (domain specification, section 6.2).
-public final class DemoController: Sendable {
+package final class DemoController: Sendable {
     /// What it knows of a domain.
-    public struct KnownDomain: Sendable {
+    package struct KnownDomain: Sendable {
         /// What the domain said last.
-        public var update: DomainUpdate
+        package var update: DomainUpdate
         /// How many updates it has sent.
-        public var updates = 1
+        package var updates = 1
     }
 
     /// A workflow that runs, or waits for a domain.
-    public struct Deployment: Sendable {
+    package struct Deployment: Sendable {
         /// What it is.
-        public var workflow: DemoWorkflow
+        package var workflow: DemoWorkflow
         /// The domain that runs it; nil where none does.
-        public var domain: String?
+        package var domain: String?
         /// What the domain knows its components by.
-        public var ids: [String: LogicalID] = [:]
+        package var ids: [String: LogicalID] = [:]
     }
 
     struct State {
@@ -32,7 +32,7 @@ public final class DemoController: Sendable {
     }
 
     /// Where domains register.
-    public let registerURL: ServiceURL
+    package let registerURL: ServiceURL
     let state = ControllerState()
     let tls: TLSSettings
     private let server: RunningServer
@@ -41,7 +41,7 @@ public final class DemoController: Sendable {
     /// A controller that listens; with port 0, at any port that is free.
     ///
     /// - Throws: `ListenError` where its address cannot be listened on.
-    public init(
+    package init(
         url: ServiceURL = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 0), tls: TLSSettings = TLSSettings()
     ) throws {
         let listener = try Listener(url)
@@ -53,13 +53,13 @@ public final class DemoController: Sendable {
     }
 
     /// The domains that it knows, by their names.
-    public var domains: [String: KnownDomain] { state.value.withLock { $0.domains } }
+    package var domains: [String: KnownDomain] { state.value.withLock { $0.domains } }
 
     /// The workflows, by their ids.
-    public var deployments: [String: Deployment] { state.value.withLock { $0.deployments } }
+    package var deployments: [String: Deployment] { state.value.withLock { $0.deployments } }
 
     /// Forgets a domain, which is then asked to reset itself.
-    public func forget(_ domain: String) {
+    package func forget(_ domain: String) {
         state.value.withLock { state in
             state.domains[domain] = nil
             state.clients.removeValue(forKey: domain)?.close()
@@ -67,7 +67,7 @@ public final class DemoController: Sendable {
     }
 
     /// Drops the domains whose time is up at `now`, in seconds since 1970, and deploys their workflows anew where they fit.
-    public func expire(at now: UInt64) async {
+    package func expire(at now: UInt64) async {
         let orphans = state.value.withLock { state in
             for (name, domain) in state.domains where domain.update.refreshDeadline < now {
                 state.domains[name] = nil
@@ -84,7 +84,7 @@ public final class DemoController: Sendable {
     }
 
     /// Does that every second from now on.
-    public func start(now: @escaping @Sendable () -> UInt64) {
+    package func start(now: @escaping @Sendable () -> UInt64) {
         let task = Task { [weak self] in
             while !Task.isCancelled {
                 await self?.expire(at: now())
@@ -98,7 +98,7 @@ public final class DemoController: Sendable {
     }
 
     /// Ends it; what it has deployed goes on.
-    public func stop() async {
+    package func stop() async {
         watching.withLock { $0?.cancel() }
         state.value.withLock { state in
             for client in state.clients.values { client.close() }

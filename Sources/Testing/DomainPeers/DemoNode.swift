@@ -6,28 +6,28 @@ import Synchronization
 
 /// A node of our own, to try a domain with: it registers, answers its agent's calls as the reference's node does (domain
 /// specification, section 6.1), keeps a record of them, and goes wrong where it is told to. It runs nothing.
-public final class DemoNode: Sendable {
+package final class DemoNode: Sendable {
     /// What makes a node.
-    public struct Settings: Sendable {
+    package struct Settings: Sendable {
         /// Which node.
-        public var node: NodeID
+        package var node: NodeID
         /// Where it registers.
-        public var registerURL: ServiceURL
+        package var registerURL: ServiceURL
         /// Where its agent listens; with port 0, at any port that is free.
-        public var agentURL = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 0)
+        package var agentURL = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 0)
         /// Where it says that its functions are invoked. Nothing listens there.
-        public var invocationURL = "http://127.0.0.1:7006"
+        package var invocationURL = "http://127.0.0.1:7006"
         /// What it can do.
-        public var capabilities = NodeCapabilities()
+        package var capabilities = NodeCapabilities()
         /// What it offers.
-        public var providers: [ResourceProvider] = []
+        package var providers: [ResourceProvider] = []
         /// How often it registers, in seconds.
-        public var interval = 2
+        package var interval = 2
         /// How it is protected.
-        public var tls = TLSSettings()
+        package var tls = TLSSettings()
 
         /// A node with one CPU that runs WebAssembly.
-        public init(node: NodeID, registerURL: ServiceURL) {
+        package init(node: NodeID, registerURL: ServiceURL) {
             self.node = node
             self.registerURL = registerURL
             capabilities.cpus = 1
@@ -37,9 +37,9 @@ public final class DemoNode: Sendable {
     }
 
     /// Which node.
-    public let node: NodeID
+    package let node: NodeID
     /// Where its agent listens.
-    public let agentURL: ServiceURL
+    package let agentURL: ServiceURL
     private let record: NodeRecord
     private let interval: Int
     private let register: Peer
@@ -49,7 +49,7 @@ public final class DemoNode: Sendable {
     /// A node whose agent listens; it does not register yet.
     ///
     /// - Throws: `ListenError` where its address cannot be listened on, `PeerError` where the register cannot be called.
-    public init(_ settings: Settings) throws {
+    package init(_ settings: Settings) throws {
         node = settings.node
         interval = settings.interval
         register = try Peer(settings.registerURL, tls: settings.tls.client, messageLimit: 4 << 20)
@@ -69,50 +69,50 @@ public final class DemoNode: Sendable {
     }
 
     /// What it does wrong.
-    public var faults: NodeFaults {
+    package var faults: NodeFaults {
         get { record.state.withLock { $0.faults } }
         set { record.state.withLock { $0.faults = newValue } }
     }
 
     /// What it says of itself when it registers next.
-    public var description: NodeDescription {
+    package var description: NodeDescription {
         get { record.state.withLock { $0.description } }
         set { record.state.withLock { $0.description = newValue } }
     }
 
     /// How it says that it is.
-    public var health: NodeHealth {
+    package var health: NodeHealth {
         get { record.state.withLock { $0.health } }
         set { record.state.withLock { $0.health = newValue } }
     }
 
     /// What it has measured since it registered last.
-    public var samples: PerformanceSamples {
+    package var samples: PerformanceSamples {
         get { record.state.withLock { $0.samples } }
         set { record.state.withLock { $0.samples = newValue } }
     }
 
     /// The calls of its agent, in order, those too that a fault kept it from carrying out.
-    public var calls: [NodeCall.Request] { record.state.withLock { $0.calls } }
+    package var calls: [NodeCall.Request] { record.state.withLock { $0.calls } }
 
     /// What it was asked to run and not to stop.
-    public var components: [ComponentID: Specification] { record.state.withLock { $0.components } }
+    package var components: [ComponentID: Specification] { record.state.withLock { $0.components } }
 
     /// The nodes that it knows, with the URLs at which their functions are invoked.
-    public var peers: [NodeID: String] { record.state.withLock { $0.peers } }
+    package var peers: [NodeID: String] { record.state.withLock { $0.peers } }
 
     /// How many connections its agent has taken.
-    public var connections: Int { record.state.withLock { $0.connections } }
+    package var connections: Int { record.state.withLock { $0.connections } }
 
     /// Forgets the record of the calls.
-    public func forgetCalls() { record.state.withLock { $0.calls = [] } }
+    package func forgetCalls() { record.state.withLock { $0.calls = [] } }
 
     /// Registers once: a lease for twice the interval, all that it can do, and the samples taken since the last time, which are
     /// gone also where that fails.
     ///
     /// - Returns: why the domain refuses it; nil where it does not.
     /// - Throws: where there is no answer.
-    public func registerOnce(within deadline: Duration = .seconds(30)) async throws -> DomainRefusal? {
+    package func registerOnce(within deadline: Duration = .seconds(30)) async throws -> DomainRefusal? {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         let update = record.state.withLock { state in
@@ -129,7 +129,7 @@ public final class DemoNode: Sendable {
     }
 
     /// Registers from now on, at once and then every interval, whatever comes of it.
-    public func start() {
+    package func start() {
         let task = Task { [weak self, interval] in
             while !Task.isCancelled {
                 _ = try? await self?.registerOnce(within: .seconds(interval))
@@ -143,7 +143,7 @@ public final class DemoNode: Sendable {
     }
 
     /// Registers no more, as a node that has died; its agent goes on.
-    public func fallSilent() {
+    package func fallSilent() {
         refreshing.withLock { refreshing in
             refreshing?.cancel()
             refreshing = nil
@@ -151,7 +151,7 @@ public final class DemoNode: Sendable {
     }
 
     /// Is a new process: it runs nothing, knows nobody, and draws another nonce.
-    public func restart() {
+    package func restart() {
         record.state.withLock { state in
             state.nonce = .random(in: 0 ... .max)
             state.components = [:]
@@ -160,10 +160,10 @@ public final class DemoNode: Sendable {
     }
 
     /// Closes the connections that its agent has taken.
-    public func closeConnections() { record.closeConnections() }
+    package func closeConnections() { record.closeConnections() }
 
     /// Ends it.
-    public func stop() async {
+    package func stop() async {
         fallSilent()
         register.close()
         record.closeConnections()

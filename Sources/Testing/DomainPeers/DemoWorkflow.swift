@@ -1,18 +1,18 @@
 import Domain
 
 /// A workflow to try a domain with: functions and resources by name, and where their outputs lead.
-public struct DemoWorkflow: Sendable {
+package struct DemoWorkflow: Sendable {
     /// A function or resource of a workflow.
-    public struct Component: Sendable {
+    package struct Component: Sendable {
         /// Its name within the workflow.
-        public var name: String
+        package var name: String
         /// What it is. A function's state and the workflow's id are set when it is deployed.
-        public var specification: Specification
+        package var specification: Specification
         /// The name of the component that each output leads to.
-        public var outputs: [String: String]
+        package var outputs: [String: String]
 
         /// A component.
-        public init(_ name: String, _ specification: Specification, outputs: [String: String] = [:]) {
+        package init(_ name: String, _ specification: Specification, outputs: [String: String] = [:]) {
             self.name = name
             self.specification = specification
             self.outputs = outputs
@@ -20,18 +20,18 @@ public struct DemoWorkflow: Sendable {
     }
 
     /// Its name.
-    public var name: String
+    package var name: String
     /// Its parts, each name once.
-    public var components: [Component]
+    package var components: [Component]
 
     /// A workflow.
-    public init(_ name: String, _ components: [Component]) {
+    package init(_ name: String, _ components: [Component]) {
         self.name = name
         self.components = components
     }
 
     /// Whether a domain has the run-times and the classes of resources that it needs: all that a controller looks at.
-    public func fits(_ capabilities: DomainCapabilities) -> Bool {
+    package func fits(_ capabilities: DomainCapabilities) -> Bool {
         components.allSatisfy { component in
             switch component.specification {
             case .function(let function): capabilities.runtimes.contains(function.functionClass.runtime)
@@ -42,9 +42,9 @@ public struct DemoWorkflow: Sendable {
 }
 
 /// A workflow that cannot be deployed: which part, and why.
-public struct DemoError: Error, Sendable, CustomStringConvertible {
+package struct DemoError: Error, Sendable, CustomStringConvertible {
     /// One sentence.
-    public let description: String
+    package let description: String
 
     init(_ description: String) { self.description = description }
 }

@@ -4,7 +4,7 @@ import DomainWire
 import SwiftProtobuf
 
 /// A domain's orchestrator, as its controller calls it.
-public final class OrchestratorClient: Sendable {
+package final class OrchestratorClient: Sendable {
     /// The connection, for calls that no honest controller makes.
     package let peer: Peer
     private let deadline: Duration
@@ -13,18 +13,18 @@ public final class OrchestratorClient: Sendable {
     ///
     /// - Parameter deadline: after which a call ends at the latest, answered or not.
     /// - Throws: `PeerError` where the scheme and the TLS settings do not go together.
-    public init(url: ServiceURL, tls: TLSSettings.Client? = nil, within deadline: Duration = .seconds(10)) throws {
+    package init(url: ServiceURL, tls: TLSSettings.Client? = nil, within deadline: Duration = .seconds(10)) throws {
         peer = try Peer(url, tls: tls, messageLimit: 256 << 20)
         self.deadline = deadline
     }
 
     /// Closes the connection, also under calls that wait for their answers.
-    public func close() { peer.close() }
+    package func close() { peer.close() }
 
     /// Starts a function or resource.
     ///
     /// - Throws: where there is no answer, or one that cannot be understood.
-    public func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
+    package func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
         try await peer.call(within: deadline) { client, options in
             switch specification {
             case .function(let function):
@@ -41,7 +41,7 @@ public final class OrchestratorClient: Sendable {
     ///
     /// - Parameter kind: the service that is called, right or wrong.
     /// - Throws: where there is no answer, or a status that is an error.
-    public func stop(_ id: LogicalID, kind: ComponentKind) async throws {
+    package func stop(_ id: LogicalID, kind: ComponentKind) async throws {
         try await stop(EdgelessApi_InstanceIdVariant(id), kind: kind)
     }
 
@@ -49,7 +49,7 @@ public final class OrchestratorClient: Sendable {
     ///
     /// - Parameter kind: the service that is called, right or wrong.
     /// - Throws: where there is no answer, or a status that is an error.
-    public func patch(_ origin: LogicalID, mapping: [String: LogicalID], kind: ComponentKind) async throws {
+    package func patch(_ origin: LogicalID, mapping: [String: LogicalID], kind: ComponentKind) async throws {
         try await patch(EdgelessApi_PatchRequest(origin, mapping: mapping), kind: kind)
     }
 

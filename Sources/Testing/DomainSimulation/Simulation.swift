@@ -5,22 +5,22 @@ import DomainMirror
 /// patches and resets, an operator who moves and cordons, a Redis that shows the domain and is cut off, filled, flushed and set
 /// back, a domain that is killed at any moment, clocks that differ. Then all heals, and what must be true is checked. The same
 /// seed gives the same history.
-public struct Simulation {
+package struct Simulation {
     /// How large and how wild a history is.
-    public struct Shape: Sendable {
+    package struct Shape: Sendable {
         /// How many nodes.
-        public var nodes: Int
+        package var nodes: Int
         /// How long the wild part lasts, in seconds.
-        public var seconds: Int
+        package var seconds: Int
         /// How many things the controller does in all.
-        public var requests: Int
+        package var requests: Int
         /// How likely it is that a call or its answer is lost, in percent.
-        public var loss: Int
+        package var loss: Int
         /// How often the domain is killed.
-        public var crashes: Int
+        package var crashes: Int
 
         /// A shape.
-        public init(nodes: Int, seconds: Int, requests: Int, loss: Int, crashes: Int) {
+        package init(nodes: Int, seconds: Int, requests: Int, loss: Int, crashes: Int) {
             self.nodes = nodes
             self.seconds = seconds
             self.requests = requests
@@ -29,7 +29,7 @@ public struct Simulation {
         }
 
         /// A shape that the seed chooses: 3 to 30 nodes.
-        public init(seed: UInt64) {
+        package init(seed: UInt64) {
             var random = Xoshiro(seed: seed &* 0x9E37_79B9 &+ 1)
             self.init(
                 nodes: .random(in: 3...30, using: &random), seconds: .random(in: 20...90, using: &random),
@@ -68,7 +68,7 @@ public struct Simulation {
 
     var domain: Domain
     /// What a restart finds.
-    public internal(set) var kept = DomainRecords()
+    package internal(set) var kept = DomainRecords()
     var keeping = SimulatedKeeping()
     /// Which run of the domain's process this is.
     var run = 0
@@ -100,9 +100,9 @@ public struct Simulation {
     var counters: [UInt64] = []
     var nonces: Set<UInt64> = []
     /// What is wrong.
-    public internal(set) var violations: [String] = []
+    package internal(set) var violations: [String] = []
     /// How many effects were carried out: what a history costs.
-    public private(set) var effects = 0
+    package private(set) var effects = 0
 
     static let options: DomainOptions = {
         var options = DomainOptions()
@@ -111,7 +111,7 @@ public struct Simulation {
     }()
 
     /// A history that has not begun.
-    public init(seed: UInt64, shape: Shape) {
+    package init(seed: UInt64, shape: Shape) {
         self.shape = shape
         random = Xoshiro(seed: seed)
         order = (0..<shape.nodes).map { NodeID(high: 1, low: UInt64($0 + 1)) }
@@ -142,7 +142,7 @@ public struct Simulation {
     // MARK: - Running
 
     /// Lives the history to its end.
-    public mutating func live() {
+    package mutating func live() {
         take { $0.begin(at: $1) }
         agenda.add(.tick(run: run), at: time + 500)
         agenda.add(.proxy(run: run), at: time)

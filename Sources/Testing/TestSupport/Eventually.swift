@@ -2,7 +2,7 @@
 ///
 /// - Returns: whether it came to hold.
 /// - Throws: where the task is cancelled.
-public func eventually(seconds: Double = 20, _ condition: () async throws -> Bool) async throws -> Bool {
+package func eventually(seconds: Double = 20, _ condition: () async throws -> Bool) async throws -> Bool {
     for _ in 0..<Int(seconds / 0.01) {
         if (try? await condition()) == true { return true }
         try await Task.sleep(for: .milliseconds(10))

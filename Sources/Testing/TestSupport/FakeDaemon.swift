@@ -3,9 +3,9 @@ import Glibc
 import Synchronization
 
 /// Something that listens on a Unix socket and answers as a test says, well or badly.
-public final class FakeDaemon: Sendable {
+package final class FakeDaemon: Sendable {
     /// What it does with a request.
-    public enum Answer: Sendable {
+    package enum Answer: Sendable {
         /// Sends these bytes and closes.
         case bytes([UInt8])
         /// Sends the bytes one after the other, each in a write of its own, and closes.
@@ -14,19 +14,19 @@ public final class FakeDaemon: Sendable {
         case stalling([UInt8])
 
         /// Sends a text and closes.
-        public static func text(_ text: String) -> Answer { .bytes(Array(text.utf8)) }
+        package static func text(_ text: String) -> Answer { .bytes(Array(text.utf8)) }
     }
 
     /// The path of its socket.
-    public var path: String { "\(folder.path)/epa.sock" }
+    package var path: String { "\(folder.path)/epa.sock" }
     /// The requests so far.
-    public var requests: [String] { worker.requests.withLock { $0 } }
+    package var requests: [String] { worker.requests.withLock { $0 } }
 
     private let folder: TemporaryFolder
     private let worker: Worker
 
     /// Listens, and answers each request with what `answer` says.
-    public init(_ answer: @escaping @Sendable (String) -> Answer) throws {
+    package init(_ answer: @escaping @Sendable (String) -> Answer) throws {
         folder = try TemporaryFolder()
         let path = "\(folder.path)/epa.sock"
         let listener = clinux_bind(path)

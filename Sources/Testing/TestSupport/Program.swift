@@ -2,14 +2,14 @@ import CTestSupport
 import Glibc
 
 /// A running program of a test's own: its standard output and error go to one file.
-public final class Program: Sendable {
+package final class Program: Sendable {
     /// Its process.
-    public let pid: pid_t
+    package let pid: pid_t
     /// The file with all that it printed.
-    public let output: String
+    package let output: String
 
     /// The built program of this package: it stands beside the program that runs the tests.
-    public static func built(_ name: String) throws -> String {
+    package static func built(_ name: String) throws -> String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let length = readlink("/proc/self/exe", &buffer, buffer.count)
         let own = String(decoding: buffer.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -22,13 +22,13 @@ public final class Program: Sendable {
     }
 
     /// A program that is not there, or cannot be started.
-    public struct Missing: Error, CustomStringConvertible {
+    package struct Missing: Error, CustomStringConvertible {
         /// Which, and why.
-        public let description: String
+        package let description: String
     }
 
     /// Starts a program with exactly these arguments and this environment.
-    public init(_ arguments: [String], environment: [String: String] = [:], output: String) throws {
+    package init(_ arguments: [String], environment: [String: String] = [:], output: String) throws {
         self.output = output
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -66,7 +66,7 @@ public final class Program: Sendable {
     }
 
     /// Waits for its end, at most `seconds`; nil where it goes on.
-    public func end(seconds: Double = 20) async throws -> Int32? {
+    package func end(seconds: Double = 20) async throws -> Int32? {
         for _ in 0..<Int(seconds / 0.005) {
             if let status = look() { return status }
             try await Task.sleep(for: .milliseconds(5))
@@ -75,15 +75,15 @@ public final class Program: Sendable {
     }
 
     /// Sends a signal.
-    public func signal(_ number: Int32) { kill(pid, number) }
+    package func signal(_ number: Int32) { kill(pid, number) }
 
     /// All that it printed.
-    public var text: String { String(decoding: TemporaryFolder.read(output) ?? [], as: UTF8.self) }
+    package var text: String { String(decoding: TemporaryFolder.read(output) ?? [], as: UTF8.self) }
     /// That, line by line.
-    public var lines: [String] { text.split(separator: "\n").map(String.init) }
+    package var lines: [String] { text.split(separator: "\n").map(String.init) }
 
     /// Waits until it has printed `text`.
-    public func prints(_ text: String, seconds: Double = 10) async throws -> Bool {
+    package func prints(_ text: String, seconds: Double = 10) async throws -> Bool {
         for _ in 0..<Int(seconds / 0.005) {
             if self.text.contains(text) { return true }
             try await Task.sleep(for: .milliseconds(5))
@@ -92,7 +92,7 @@ public final class Program: Sendable {
     }
 
     /// Runs a program to its end: its status and all that it printed.
-    public static func run(
+    package static func run(
         _ arguments: [String], environment: [String: String] = [:], seconds: Double = 20
     ) async throws -> (status: Int32?, text: String) {
         let folder = try TemporaryFolder()

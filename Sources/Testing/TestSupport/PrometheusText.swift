@@ -1,34 +1,34 @@
 import Glibc
 
 /// A text in the format of Prometheus, version 0.0.4, read strictly: what a scraper may be lenient about is an error here.
-public struct PrometheusText {
+package struct PrometheusText {
     /// A family of samples.
-    public struct Family {
+    package struct Family {
         /// What it means.
-        public let help: String
+        package let help: String
         /// `gauge` or `counter`.
-        public let type: String
+        package let type: String
     }
 
     /// What is wrong with a text.
-    public struct Wrong: Error, CustomStringConvertible {
+    package struct Wrong: Error, CustomStringConvertible {
         /// The line, and why.
-        public let description: String
+        package let description: String
     }
 
     /// The families by name.
-    public private(set) var families: [String: Family] = [:]
+    package private(set) var families: [String: Family] = [:]
     private var samples: [String: Double] = [:]
 
     /// The value of a sample, named as the text names it, labels sorted: `a{b="c"}`.
-    public subscript(sample: String) -> Double? { samples[sample] }
+    package subscript(sample: String) -> Double? { samples[sample] }
 
     /// How many samples there are.
-    public var count: Int { samples.count }
+    package var count: Int { samples.count }
 
     /// Reads a text: each family is HELP, TYPE, its samples, in this order and once; names and labels are well formed; counters
     /// end in `_total`, are whole and not negative; no sample stands twice; the last line ends.
-    public init(_ text: String) throws {
+    package init(_ text: String) throws {
         guard text.hasSuffix("\n") else { throw Wrong(description: "the last line does not end") }
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()[...]
         while let line = lines.popFirst() {
@@ -101,7 +101,7 @@ public struct PrometheusText {
     }
 
     /// Prometheus' own checker of such texts, where this machine has one, or `BERTH_PROMTOOL` names it.
-    public static var promtool: String? {
+    package static var promtool: String? {
         let named = getenv("BERTH_PROMTOOL").map { String(cString: $0) }
         return [named, "/usr/bin/promtool", "/usr/local/bin/promtool"].compactMap(\.self).first {
             access($0, X_OK) == 0

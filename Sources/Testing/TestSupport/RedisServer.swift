@@ -1,13 +1,13 @@
 import Glibc
 
 /// A `redis-server` of a test's own, on a Unix socket in a folder of its own; it ends with this object.
-public final class RedisServer: Sendable {
+package final class RedisServer: Sendable {
     /// Its folder.
-    public let folder: TemporaryFolder
+    package let folder: TemporaryFolder
     private let program: Program
 
     /// Whether this machine has one; `make test` installs it.
-    public static var isInstalled: Bool {
+    package static var isInstalled: Bool {
         ["/usr/bin/redis-server", "/usr/local/bin/redis-server"].contains { (path: String) in access(path, X_OK) == 0 }
     }
 
@@ -16,7 +16,7 @@ public final class RedisServer: Sendable {
     /// - Parameters:
     ///   - folder: where its socket is; one that is there already makes it come back at the same address.
     ///   - options: further options, such as `["--requirepass", "secret"]`.
-    public init(in folder: TemporaryFolder? = nil, options: [String] = []) throws {
+    package init(in folder: TemporaryFolder? = nil, options: [String] = []) throws {
         self.folder = try folder ?? TemporaryFolder()
         let path = self.folder.path
         unlink("\(path)/redis.sock")
@@ -34,15 +34,15 @@ public final class RedisServer: Sendable {
     }
 
     /// Its address.
-    public var url: String { "unix://\(folder.path)/redis.sock" }
+    package var url: String { "unix://\(folder.path)/redis.sock" }
 
     private var isListening: Bool { (try? SocketClient("\(folder.path)/redis.sock")) != nil }
 
     /// Sends its process a signal: SIGSTOP makes it hang, SIGCONT go on.
-    public func signal(_ number: Int32) { program.signal(number) }
+    package func signal(_ number: Int32) { program.signal(number) }
 
     /// Ends it and waits until it is gone.
-    public func stop() async throws {
+    package func stop() async throws {
         program.signal(SIGKILL)
         _ = try await program.end()
     }

@@ -2,16 +2,16 @@ import CTestSupport
 import Glibc
 
 /// A Unix socket client for tests: what it sends and when is the test's business.
-public final class SocketClient {
+package final class SocketClient {
     /// The connected socket.
-    public let descriptor: Int32
+    package let descriptor: Int32
 
     /// A failed system call of a test.
-    public struct Failure: Error, CustomStringConvertible {
+    package struct Failure: Error, CustomStringConvertible {
         /// What failed, and why.
-        public let description: String
+        package let description: String
         /// The number of the error.
-        public let errno: Int32
+        package let errno: Int32
 
         init(_ action: String) {
             errno = Glibc.errno
@@ -20,7 +20,7 @@ public final class SocketClient {
     }
 
     /// Connects to the socket at `path`, as another user where a uid is given (root only).
-    public init(_ path: String, uid: UInt32? = nil, gid: UInt32 = 65_534, groups: [UInt32] = []) throws {
+    package init(_ path: String, uid: UInt32? = nil, gid: UInt32 = 65_534, groups: [UInt32] = []) throws {
         if let uid {
             descriptor = ctest_connect_as(path, uid, gid, groups, Int32(groups.count))
         } else {
@@ -34,7 +34,7 @@ public final class SocketClient {
     deinit { close(descriptor) }
 
     /// Sends all of `bytes`.
-    public func send(_ bytes: [UInt8]) throws {
+    package func send(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
             let sent = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -44,13 +44,13 @@ public final class SocketClient {
     }
 
     /// Sends the UTF-8 of `text`.
-    public func send(_ text: String) throws { try send(Array(text.utf8)) }
+    package func send(_ text: String) throws { try send(Array(text.utf8)) }
 
     /// Says that nothing more will be sent.
-    public func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+    package func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Reads at most `limit` bytes until the other end closes; a reset connection counts as closed.
-    public func receive(limit: Int = .max) throws -> [UInt8] {
+    package func receive(limit: Int = .max) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 65_536)
         while bytes.count < limit {
@@ -64,7 +64,7 @@ public final class SocketClient {
     }
 
     /// Sends `text` and reads the reply to the end.
-    public func ask(_ text: String) throws -> String {
+    package func ask(_ text: String) throws -> String {
         try send(text)
         return String(decoding: try receive(), as: UTF8.self)
     }

@@ -1,13 +1,13 @@
 import Glibc
 
 /// A folder of a test's own, removed with all that is in it.
-public final class TemporaryFolder: Sendable {
+package final class TemporaryFolder: Sendable {
     /// The path of the folder.
-    public let path: String
+    package let path: String
 
     /// Makes the folder in another: on the disk that holds `/tmp` unless told otherwise, and where the other one is
     /// missing.
-    public init(in parent: String = "/tmp") throws {
+    package init(in parent: String = "/tmp") throws {
         let parent = access(parent, W_OK) == 0 ? parent : "/tmp"
         var template = Array("\(parent)/berth-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SocketClient.Failure("make a temporary folder") }
@@ -19,7 +19,7 @@ public final class TemporaryFolder: Sendable {
     deinit { Self.remove(path) }
 
     /// The names in the folder at `path`, sorted.
-    public static func names(in path: String) -> [String] {
+    package static func names(in path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }
         var names: [String] = []
@@ -33,7 +33,7 @@ public final class TemporaryFolder: Sendable {
     }
 
     /// Removes a file, or a folder with all that is in it.
-    public static func remove(_ path: String) {
+    package static func remove(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         if status.st_mode & S_IFMT == S_IFDIR {
@@ -45,7 +45,7 @@ public final class TemporaryFolder: Sendable {
     }
 
     /// The bytes of a file, or nil where there is none.
-    public static func read(_ path: String) -> [UInt8]? {
+    package static func read(_ path: String) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -56,7 +56,7 @@ public final class TemporaryFolder: Sendable {
     }
 
     /// Writes a file anew.
-    public static func write(_ bytes: [UInt8], to path: String) throws {
+    package static func write(_ bytes: [UInt8], to path: String) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw SocketClient.Failure("open \(path)") }
         defer { close(descriptor) }

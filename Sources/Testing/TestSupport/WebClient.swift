@@ -1,26 +1,26 @@
 import Glibc
 
 /// A client for tests that asks an HTTP server on the loopback, one connection for each request.
-public struct WebClient: Sendable {
+package struct WebClient: Sendable {
     private let port: UInt16
 
     /// An answer.
-    public struct Answer: Sendable {
+    package struct Answer: Sendable {
         /// The status; 0 where the server closed the connection without an answer.
-        public let status: Int
+        package let status: Int
         /// The fields by their names in lower case.
-        public let fields: [String: String]
+        package let fields: [String: String]
         /// The body.
-        public let body: [UInt8]
+        package let body: [UInt8]
         /// The body as text.
-        public var text: String { String(decoding: body, as: UTF8.self) }
+        package var text: String { String(decoding: body, as: UTF8.self) }
     }
 
     /// A client of the server at this port.
-    public init(port: UInt16) { self.port = port }
+    package init(port: UInt16) { self.port = port }
 
     /// A connection, or nil where nobody listens; to be closed by the caller.
-    public func connect() -> Int32? {
+    package func connect() -> Int32? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -37,7 +37,7 @@ public struct WebClient: Sendable {
     }
 
     /// Asks, and reads the answer to its end; nil where nobody listens.
-    public func ask(_ path: String, _ method: String = "GET") async -> Answer? {
+    package func ask(_ path: String, _ method: String = "GET") async -> Answer? {
         guard let descriptor = connect() else { return nil }
         defer { close(descriptor) }
         Self.send("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", descriptor)
@@ -45,14 +45,14 @@ public struct WebClient: Sendable {
     }
 
     /// Sends a text; what the other end does not take is lost.
-    public static func send(_ text: String, _ descriptor: Int32) {
+    package static func send(_ text: String, _ descriptor: Int32) {
         let bytes = Array(text.utf8)
         _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
     /// All that comes until the other end closes, or for 20 seconds. Blocks no thread: a server within the test's own process
     /// may need it.
-    public static func receive(_ descriptor: Int32) async -> [UInt8] {
+    package static func receive(_ descriptor: Int32) async -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 65_536)
         for _ in 0..<10_000 {

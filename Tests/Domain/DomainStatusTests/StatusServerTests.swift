@@ -1,6 +1,6 @@
 import Domain
-import DomainStatus
 import DomainRuntime
+import DomainStatus
 import Glibc
 import Logging
 import Synchronization
