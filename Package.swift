@@ -114,8 +114,8 @@ let package = Package(
 
         // The host: the ledger of one machine, its socket, its command.
         host.module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
-        host.module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service"]),
-        host.module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON", logging]),
+        host.module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service", "WireJSON", logging]),
+        host.module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON"]),
         host.module("EPAClient", ["CLinux", "Machine", "WireJSON"]),
         host.module("Rendering", ["EPAClient", "Machine", "Terminal"]),
         host.program(

@@ -4,20 +4,26 @@ package struct Caller: Equatable, Sendable {
     package let uid: UInt32
     /// The group id of the peer.
     package let gid: UInt32
-    /// The process id of the peer, for the audit log only; 0 where the kernel gives none.
+    /// The process id of the peer, for the records only; 0 where the kernel gives none.
     package let pid: Int32
     /// The security label of the peer, where a security module is active.
     package let label: String?
     /// Whether the access policy makes the peer an administrator, who may change everything.
     package let isAdministrator: Bool
+    /// The frontend that it came through: `epa`, `cli`, `http`.
+    package let frontend: String
 
     /// A caller with these credentials.
-    package init(uid: UInt32, gid: UInt32, pid: Int32 = 0, label: String? = nil, isAdministrator: Bool) {
+    package init(
+        uid: UInt32, gid: UInt32, pid: Int32 = 0, label: String? = nil, isAdministrator: Bool,
+        frontend: String = "epa"
+    ) {
         self.uid = uid
         self.gid = gid
         self.pid = pid
         self.label = label
         self.isAdministrator = isAdministrator
+        self.frontend = frontend
     }
 }
 

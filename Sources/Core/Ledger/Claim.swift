@@ -1,142 +1,125 @@
 import Machine
 
-/// What one holder holds on one machine.
+/// Everything that one holder has on one machine.
 package struct Claim: Equatable, Sendable {
     /// Who holds it.
     package let holder: Holder
     /// Who may change it, besides administrators.
     package var owner: Owner
-    /// Its CPUs; protection is a matter of each part.
-    package var parts: [Part]
-    /// The memory nodes it is bound to; empty where it is not bound.
+    /// The pool that its CPUs come from; ``Pool/isolated`` while it has none.
+    package var pool = Pool.isolated
+    /// Its CPUs, one grant for each container or purpose and kind of protection.
+    package var grants: [Grant]
+    /// The memory nodes that it is bound to, ascending; empty where it is not bound.
     package var memoryNodes: [Int]
-    /// Its huge pages in the order in which they were booked; a replaced booking moves to the end.
-    package var pages: [PageBooking]
-    /// For how long it is held; nil for ever.
-    package var lease: Lease?
+    /// Its huge pages in the order in which they were reserved; a replaced reservation moves to the end.
+    package var reservations: [PageReservation]
+    /// How long it lives.
+    package var lease: Lease
+    /// What the kernel is to enforce and how far that is; nil for a claim that is only recorded.
+    package var enforcement: Enforcement?
 
     /// A claim of `holder`, empty unless told otherwise.
     package init(
-        holder: Holder, owner: Owner, parts: [Part] = [], memoryNodes: [Int] = [], pages: [PageBooking] = [],
-        lease: Lease? = nil
+        holder: Holder, owner: Owner, pool: String = Pool.isolated, grants: [Grant] = [], memoryNodes: [Int] = [],
+        reservations: [PageReservation] = [], lease: Lease = .forever, enforcement: Enforcement? = nil
     ) {
         self.holder = holder
         self.owner = owner
-        self.parts = parts
+        self.pool = pool
+        self.grants = grants
         self.memoryNodes = memoryNodes
-        self.pages = pages
+        self.reservations = reservations
         self.lease = lease
-    }
-
-    /// CPUs of a claim with one kind of protection.
-    package struct Part: Equatable, Sendable {
-        /// The CPUs that the holder runs on.
-        package var cpus: CPUSet
-        /// The CPUs that nobody else may have because of it; a superset of `cpus` where siblings stay idle, empty where
-        /// the holder shares.
-        package var withdrawn: CPUSet
-        /// Whether EPA's NUMA rule may take its CPUs.
-        package var protection: Protection
-        /// How much is withdrawn around each CPU.
-        package var exclusiveness: Exclusiveness
-
-        /// A part; dedicated CPUs (`withdrawn` the same as `cpus`) unless told otherwise.
-        package init(
-            cpus: CPUSet, withdrawn: CPUSet? = nil, protection: Protection, exclusiveness: Exclusiveness = .cpu
-        ) {
-            self.cpus = cpus
-            self.withdrawn = withdrawn ?? cpus
-            self.protection = protection
-            self.exclusiveness = exclusiveness
-        }
-
-        /// Whether others may run on its CPUs.
-        package var isShared: Bool { withdrawn.isEmpty }
-    }
-
-    /// Whether a part may be taken from its holder.
-    package enum Protection: String, Sendable {
-        /// May be taken by EPA's NUMA rule (a non-explicit allocation of the EPA specification).
-        case automatic
-        /// Never taken.
-        case explicit
-    }
-
-    /// How much is withdrawn around each CPU (Kubernetes specification, `exclusivenessLevel`).
-    package enum Exclusiveness: String, Sendable {
-        /// Nothing: the CPUs are shared.
-        case none
-        /// The CPU itself.
-        case cpu
-        /// Its whole core.
-        case core
-        /// Its whole package.
-        case socket
-        /// Its whole NUMA node.
-        case numa
-    }
-
-    /// Huge pages of one size on one node.
-    package struct PageBooking: Equatable, Sendable {
-        /// The NUMA node.
-        package let node: Int
-        /// The page size in kB.
-        package let sizeKB: Int
-        /// The number of pages, 1 to ``maximumCount``.
-        package let count: Int
-
-        /// The most pages one booking can have: 2^40, so that no sum over bookings overflows.
-        package static let maximumCount = 1 << 40
-
-        /// A booking of `count` pages.
-        package init(node: Int, sizeKB: Int, count: Int) {
-            self.node = node
-            self.sizeKB = sizeKB
-            self.count = count
-        }
-    }
-
-    /// A limit in time.
-    package struct Lease: Equatable, Sendable {
-        /// When it ends, in milliseconds since 1970 UTC.
-        package let until: Int
-
-        /// A lease that ends at `until`, in milliseconds since 1970 UTC.
-        package init(until: Int) { self.until = until }
+        self.enforcement = enforcement
     }
 }
 
 extension Claim {
-    /// The CPUs that nobody else may have because of this claim.
-    package var withdrawn: CPUSet {
-        parts.reduce(into: CPUSet()) { $0.formUnion($1.withdrawn) }
+    /// The CPUs that nobody else may use because of this claim.
+    package var exclusive: CPUSet {
+        grants.reduce(into: CPUSet()) { $0.formUnion($1.exclusive) }
     }
 
-    /// The CPUs that the holder runs on.
+    /// The CPUs that the holder may run on.
     package var cpus: CPUSet {
-        parts.reduce(into: CPUSet()) { $0.formUnion($1.cpus) }
+        grants.reduce(into: CPUSet()) { $0.formUnion($1.cpus) }
     }
 
-    /// Whether any part is explicit.
-    package var hasExplicitPart: Bool { parts.contains { $0.protection == .explicit } }
+    /// The CPUs of its shared grants.
+    var shared: CPUSet {
+        grants.reduce(into: CPUSet()) { if $1.isShared { $0.formUnion($1.cpus) } }
+    }
+
+    /// Whether any grant is explicit.
+    package var hasExplicitGrant: Bool { grants.contains(where: \.isExplicit) }
+
+    /// Whether its CPUs are protected from preemption (EPA extensions, section 2).
+    package var isProtected: Bool { grants.contains(where: \.isProtected) }
 
     /// Whether nothing is held.
-    package var isEmpty: Bool { parts.isEmpty && pages.isEmpty && memoryNodes.isEmpty }
+    package var isEmpty: Bool { grants.isEmpty && reservations.isEmpty && memoryNodes.isEmpty }
 
-    /// The dedicated CPUs with one protection.
-    func dedicated(_ protection: Protection) -> CPUSet {
-        parts.reduce(into: CPUSet()) { if $1.protection == protection { $0.formUnion($1.withdrawn) } }
+    /// The exclusive CPUs of its explicit grants.
+    package var explicit: CPUSet {
+        grants.reduce(into: CPUSet()) { if $1.isExplicit { $0.formUnion($1.exclusive) } }
     }
 
-    /// Replaces the parts by at most two of dedicated CPUs, as the EPA socket allocates them.
-    mutating func setDedicated(automatic: CPUSet, explicit: CPUSet) {
-        parts = []
-        if !automatic.isEmpty { parts.append(Part(cpus: automatic, protection: .automatic)) }
-        if !explicit.isEmpty { parts.append(Part(cpus: explicit, protection: .explicit)) }
+    /// The exclusive CPUs that EPA's NUMA rule may take: those of a service's grants that are neither explicit nor
+    /// protected.
+    var preemptible: CPUSet {
+        guard holder.kind == .service else { return CPUSet() }
+        return grants.reduce(into: CPUSet()) { if !$1.isExplicit && !$1.isProtected { $0.formUnion($1.exclusive) } }
     }
 
-    /// The booking of this node and size, where there is one.
-    func booking(node: Int, sizeKB: Int) -> PageBooking? {
-        pages.first { $0.node == node && $0.sizeKB == sizeKB }
+    /// Takes `cpus` out of its grants. What is left of a grant keeps its siblings, level and label; a grant that has no
+    /// CPU to run on any more ends.
+    mutating func remove(_ cpus: CPUSet) {
+        for index in grants.indices { grants[index].remove(cpus) }
+        grants.removeAll { $0.cpus.isEmpty }
+        if grants.isEmpty { pool = Pool.isolated }
+    }
+
+    /// Adds a grant, to an existing one of the same kind and label where there is one.
+    mutating func add(_ grant: Grant) {
+        if let index = grants.firstIndex(where: { $0.isAlike(grant) }) {
+            grants[index].cpus.formUnion(grant.cpus)
+            grants[index].exclusive.formUnion(grant.exclusive)
+        } else {
+            grants.append(grant)
+        }
+    }
+
+    /// The reservation of this node and size, where there is one.
+    package func reservation(node: Int, sizeKB: Int) -> PageReservation? {
+        reservations.first { $0.node == node && $0.sizeKB == sizeKB }
+    }
+}
+
+/// The pools of CPUs that may be allocated, by name.
+package enum Pool {
+    /// The CPUs that the kernel isolates, which is always there; others come from the configuration.
+    package static let isolated = "isolated"
+    /// The configured pool of ordinary CPUs (EPA extensions, section 3).
+    package static let general = "general"
+}
+
+/// Huge pages of one size on one node, reserved for a holder.
+package struct PageReservation: Equatable, Sendable {
+    /// The NUMA node.
+    package let node: Int
+    /// The page size in kB.
+    package let sizeKB: Int
+    /// The number of pages, 1 to ``maximumCount``.
+    package let count: Int
+
+    /// The most pages that one reservation can have: 2^40, so that no sum over reservations overflows.
+    package static let maximumCount = 1 << 40
+
+    /// A reservation of `count` pages.
+    package init(node: Int, sizeKB: Int, count: Int) {
+        self.node = node
+        self.sizeKB = sizeKB
+        self.count = count
     }
 }

@@ -31,6 +31,14 @@ package struct Holder: Hashable, Comparable, Sendable {
         key = Array((kind == .service ? name : "\(kind.rawValue):\(name)").utf8)
     }
 
+    /// The holder of a full name, `kind:name`; nil where the text names none.
+    package init?(fullName: String) {
+        let bytes = fullName.utf8
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")), let kind = Kind(rawValue: String(fullName[..<colon]))
+        else { return nil }
+        self.init(kind: kind, name: String(Substring(bytes[bytes.index(after: colon)...])))
+    }
+
     /// The service of this name.
     package static func service(_ name: String) -> Holder { Holder(kind: .service, name: name) }
 

@@ -2,7 +2,7 @@ import Machine
 
 /// The figures that every core action of the EPA socket reports (EPA specification 3.4, "Statistics everywhere").
 package struct CoreStatistics: Equatable, Sendable {
-    /// The isolated CPUs.
+    /// The CPUs of the pool.
     package let available: Int
     /// Those of them that anybody holds.
     package let allocated: Int
@@ -12,11 +12,19 @@ package struct CoreStatistics: Equatable, Sendable {
 }
 
 extension Ledger {
-    /// The figures of the pool; claims count as far as they are isolated.
-    package func statistics(isolated: CPUSet) -> CoreStatistics {
-        CoreStatistics(available: isolated.count, allocated: isolated.intersection(withdrawn).count)
+    /// The figures of a pool; claims count as far as they are in it.
+    package func statistics(of pool: CPUSet) -> CoreStatistics {
+        CoreStatistics(available: pool.count, allocated: pool.intersection(exclusive).count)
     }
 
-    /// CPUs that are held although they are not isolated (any more): drift to tell an operator of.
-    package func drift(isolated: CPUSet) -> CPUSet { withdrawn.subtracting(isolated) }
+    /// The claims that hold CPUs of the isolated pool which are not isolated (any more), each with those CPUs: isolcpus
+    /// was changed, or lost after a reboot (section 7, item 23).
+    package func outsidePool(isolated: CPUSet) -> [(claim: Claim, cpus: CPUSet)] {
+        guard !exclusive.isSubset(of: isolated) else { return [] }
+        return sortedClaims.compactMap { claim in
+            guard claim.pool == Pool.isolated else { return nil }
+            let outside = claim.exclusive.subtracting(isolated)
+            return outside.isEmpty ? nil : (claim, outside)
+        }
+    }
 }

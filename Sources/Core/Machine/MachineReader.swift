@@ -32,6 +32,15 @@ package struct MachineReader: Sendable {
     /// The content of `cpu/isolated`, or nil where the file is absent or unreadable.
     package func isolatedText() -> [UInt8]? { files.read("\(SysPath.cpus)/isolated") }
 
+    /// The content of `cpu/online`, or nil where the file is absent or unreadable.
+    package func onlineText() -> [UInt8]? { files.read("\(SysPath.cpus)/online") }
+
+    /// The content of `cpu/present`, or nil where the file is absent or unreadable.
+    package func presentText() -> [UInt8]? { files.read("\(SysPath.cpus)/present") }
+
+    /// The names in the directory of the NUMA nodes; nil where there is none.
+    package func nodeEntries() -> [String]? { files.entries(of: SysPath.nodes) }
+
     /// The isolated CPUs that the content of `cpu/isolated` names.
     package static func isolated(_ text: [UInt8]?) throws(CPUListError) -> CPUSet {
         guard let text else { return CPUSet() }

@@ -70,3 +70,29 @@ package enum Placement {
         return chosen
     }
 }
+
+/// Whole physical cores.
+extension Placement {
+    /// The cores of which every online CPU is a candidate, by their lowest CPU.
+    package static func freeCores(_ candidates: CPUSet, of machine: Machine) -> [CPUSet] {
+        machine.cores.filter { $0.isSubset(of: candidates) }.sorted { ($0.first ?? 0) < ($1.first ?? 0) }
+    }
+
+    /// Exactly `count` CPUs as all CPUs of some of `cores`, large cores first; nil where no choice of them comes to that.
+    package static func cpus(_ count: Int, inWholeCores cores: [CPUSet]) -> CPUSet? {
+        var chosen = CPUSet()
+        var needed = count
+        for core in cores.sorted(by: { ($1.count, $0.first ?? 0) < ($0.count, $1.first ?? 0) })
+        where core.count <= needed {
+            chosen.formUnion(core)
+            needed -= core.count
+        }
+        return needed == 0 ? chosen : nil
+    }
+
+    /// The lowest CPU of each of the first `count` of `cores`; nil where there are fewer.
+    package static func onePerCore(_ count: Int, _ cores: [CPUSet]) -> CPUSet? {
+        guard cores.count >= count else { return nil }
+        return CPUSet(cores.prefix(count).lazy.compactMap(\.first))
+    }
+}

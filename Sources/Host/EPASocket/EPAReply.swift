@@ -1,3 +1,4 @@
+import Host
 import Ledger
 import Machine
 import WireJSON
@@ -6,71 +7,18 @@ import WireJSON
 package enum EPAReply {
     /// An error.
     package static func error(_ text: String) -> [UInt8] {
-        reply { $0.member("error", text) }
-    }
-
-    /// The answer to `allocate_cores` (3.1); `count` is 0 for a release.
-    static func cores(service: String, count: Int, decision: Decision, statistics: CoreStatistics) -> [UInt8] {
-        reply { reply in
-            reply.member("service_name", service)
-            reply.member("num_of_cores", count)
-            reply.member("cores_allocated", decision.granted.count)
-            reply.member("allocated_cores", decision.granted.list)
-            reply.member("shared_cpus", decision.remainder.list)
-            reply.totals(statistics)
+        JSONWriter.object { reply in
+            reply.member("version", "1.0")
+            reply.member("error", text)
         }
     }
 
-    /// The answer to `allocate_cores_percent` (3.2).
-    static func coresPercent(service: String, decision: Decision, statistics: CoreStatistics) -> [UInt8] {
-        reply { reply in
-            reply.member("service_name", service)
-            reply.member("cores_allocated_count", decision.granted.count)
-            reply.member("allocated_cores", decision.granted.list)
-            reply.totals(statistics)
-        }
-    }
-
-    /// The answer to `allocate_numa_cores` (3.3).
-    static func nodeCores(
-        service: String, node: Int, count: Int, decision: Decision, statistics: CoreStatistics
-    ) -> [UInt8] {
-        reply { reply in
-            reply.member("service_name", service)
-            reply.member("numa_node", node)
-            reply.member("num_of_cores", count)
-            reply.member("cores_allocated", decision.granted.list)
-            reply.totals(statistics)
-        }
-    }
-
-    /// The answer to `list_allocations` (3.4): all zero where nothing is isolated.
-    static func list(_ ledger: Ledger, isolated: CPUSet) -> [UInt8] {
-        let claims = isolated.isEmpty ? [] : ledger.sortedClaims.filter { !$0.withdrawn.isEmpty }
-        let statistics = ledger.statistics(isolated: isolated)
-        return reply(capacity: 160 + 120 * claims.count) { reply in
-            reply.member("total_allocations", claims.count)
-            reply.member("total_allocated_cpus", statistics.allocated)
-            reply.totals(statistics)
-            reply.name("allocations")
-            reply.array { array in
-                for claim in claims {
-                    let cpus = claim.withdrawn
-                    array.object { entry in
-                        entry.member("service_name", claim.holder.displayName)
-                        entry.member("allocated_cores", cpus.list)
-                        entry.member("cores_count", cpus.count)
-                        entry.member("is_explicit", claim.holder.kind != .service || claim.hasExplicitPart)
-                    }
-                }
-            }
-        }
-    }
-
-    /// The answer to `get_memory_info` (3.5). `nodes` are ascending; a node without huge page sizes hides its bookings.
-    static func memory(service: String, ledger: Ledger, nodes: [(id: Int, pools: [HugePagePool])]) -> [UInt8] {
+    /// The answer to `get_memory_info` (3.5). `nodes` are ascending; a node without huge page sizes hides its
+    /// reservations.
+    static func memory(service: String, ledger: Ledger, nodes: [PageNode]) -> [UInt8] {
         let claims = ledger.holdersWithPages.compactMap { ledger[$0] }
-        return reply(capacity: 1024) { reply in
+        return JSONWriter.object(capacity: 1024) { reply in
+            reply.member("version", "1.0")
             reply.member("service_name", service)
             reply.name("numa_hugepages")
             reply.object { reply in
@@ -80,11 +28,12 @@ package enum EPAReply {
                         entry.name("capacity")
                         entry.array { array in
                             for pool in node.pools {
-                                let booked = ledger.bookedPages(node: node.id, sizeKB: pool.sizeKB)
+                                let reserved = ledger.reservedPages(node: node.id, sizeKB: pool.sizeKB)
                                 array.object { entry in
                                     entry.member("total", pool.total)
                                     entry.member(
-                                        "free", PageCapacity.free(total: pool.total, free: pool.free, booked: booked))
+                                        "free",
+                                        PageFigures.free(total: pool.total, free: pool.free, reserved: reserved))
                                     entry.member("size", pool.sizeKB)
                                 }
                             }
@@ -92,44 +41,88 @@ package enum EPAReply {
                         entry.name("allocations")
                         entry.object { entry in
                             guard !node.pools.isEmpty else { return }
-                            for claim in claims { entry.bookings(of: claim, node: node.id) }
+                            for claim in claims {
+                                entry.reservations(of: claim, ledger.displayName(of: claim.holder), node: node.id)
+                            }
                         }
                     }
                 }
             }
         }
     }
+}
 
-    /// The answer to `allocate_hugepages` (3.6).
-    static func pages(service: String, count: Int, message: String, node: Int, sizeKB: Int) -> [UInt8] {
-        reply { reply in
-            reply.member("service_name", service)
-            reply.member("hugepages_requested", count)
-            reply.member("allocation_successful", true)
-            reply.member("message", message)
-            reply.member("node_id", node)
-            reply.member("size_kb", sizeKB)
+extension EPAChange {
+    /// The reply to a change that was carried out.
+    func reply(_ outcome: Host.Outcome, extensions: EPAExtensions) -> [UInt8] {
+        let (decision, statistics) = (outcome.decision, outcome.statistics)
+        return JSONWriter.object { reply in
+            if extensions.contains(.cpuPools), let options { reply.member("pool", options.pool) }
+            reply.member("version", "1.0")
+            if extensions.contains(.nonPreemptiveAllocations), options != nil {
+                reply.policy(of: outcome.claim)
+            }
+            switch self {
+            case .allocateCores(let service, let count, _):
+                reply.member("service_name", service)
+                reply.member("num_of_cores", count == -1 ? 0 : count)
+                reply.member("cores_allocated", decision.granted.count)
+                reply.member("allocated_cores", decision.granted.list)
+                reply.member("shared_cpus", decision.remainder.list)
+                reply.totals(statistics)
+            case .allocateCoresPercent(let service, _, _):
+                reply.member("service_name", service)
+                reply.member("cores_allocated_count", decision.granted.count)
+                reply.member("allocated_cores", decision.granted.list)
+                reply.totals(statistics)
+            case .allocateNodeCores(let service, let node, let count, _):
+                reply.member("service_name", service)
+                reply.member("numa_node", node)
+                reply.member("num_of_cores", count)
+                reply.member("cores_allocated", decision.granted.list)
+                reply.totals(statistics)
+            case .allocatePages(let service, let count, let node, let sizeKB):
+                reply.member("service_name", service)
+                reply.member("hugepages_requested", count)
+                reply.member("allocation_successful", true)
+                reply.member("message", message(count, found: decision.found))
+                reply.member("node_id", node)
+                reply.member("size_kb", sizeKB)
+            }
         }
     }
 
-    private static func reply(capacity: Int = 256, _ body: (inout JSONWriter) -> Void) -> [UInt8] {
-        JSONWriter.object(capacity: capacity) { reply in
-            reply.member("version", "1.0")
-            body(&reply)
+    private func message(_ count: Int, found: Bool) -> String {
+        guard count <= 0 else { return "Successfully set allocation request to \(count) hugepages" }
+        return found ? "Removed recorded hugepage allocation" : "No existing record to remove"
+    }
+
+    private var options: Options? {
+        switch self {
+        case .allocateCores(_, _, let options), .allocateCoresPercent(_, _, let options),
+            .allocateNodeCores(_, _, _, let options):
+            options
+        case .allocatePages: nil
         }
     }
 }
 
 extension JSONWriter {
-    fileprivate mutating func totals(_ statistics: CoreStatistics) {
+    mutating func totals(_ statistics: CoreStatistics) {
         member("total_available_cpus", statistics.available)
         member("remaining_available_cpus", statistics.remaining)
     }
 
-    fileprivate mutating func bookings(of claim: Claim, node: Int) {
-        let bookings = claim.pages.filter { $0.node == node }
-        guard !bookings.isEmpty else { return }
-        name(claim.holder.displayName)
-        object { entry in for booking in bookings { entry.member(String(booking.sizeKB), booking.count) } }
+    /// The effective preemption policy; null once the service holds no CPUs (EPA extensions, section 2).
+    fileprivate mutating func policy(of claim: Claim?) {
+        guard let claim, !claim.grants.isEmpty else { return member("preemption_policy", .null) }
+        member("preemption_policy", claim.isProtected ? "non-preemptive" : "legacy")
+    }
+
+    fileprivate mutating func reservations(of claim: Claim, _ name: String, node: Int) {
+        let reservations = claim.reservations.filter { $0.node == node }
+        guard !reservations.isEmpty else { return }
+        self.name(name)
+        object { entry in for pages in reservations { entry.member(String(pages.sizeKB), pages.count) } }
     }
 }

@@ -1,52 +1,63 @@
+import Ledger
 import WireJSON
 
-/// A request of the EPA socket that has passed validation (EPA specification, sections 2 and 3).
+/// A request of the EPA socket that has passed validation (EPA specification, sections 2 and 3; EPA extensions).
 package enum EPARequest: Equatable, Sendable {
-    /// `allocate_cores`: -1 releases, 0 is the default policy.
-    case allocateCores(service: String, count: Int)
-    /// `allocate_cores_percent`: -1 and 0 release.
-    case allocateCoresPercent(service: String, percent: Int)
-    /// `allocate_numa_cores`: -1 releases.
-    case allocateNodeCores(service: String, node: Int, count: Int)
-    /// `list_allocations`.
-    case listAllocations
-    /// `get_memory_info`; the name is only echoed.
-    case memoryInfo(service: String)
-    /// `allocate_hugepages`: -1 removes the booking.
-    case allocatePages(service: String, count: Int, node: Int, sizeKB: Int)
+    /// A question: answered from the last durable ledger.
+    case query(EPAQuery)
+    /// A change: decided by the ledger's owner.
+    case change(EPAChange)
 
     /// Validates a decoded request.
     ///
+    /// - Parameter extensions: those that are turned on; the members of others are ignored.
     /// - Throws: ``EPARequestError`` with the text for the wire.
-    package init(_ value: JSONValue) throws(EPARequestError) {
+    package init(_ value: JSONValue, extensions: EPAExtensions = []) throws(EPARequestError) {
         guard value.members != nil else { throw EPARequestError("Invalid request: expected a JSON object") }
         let action = value["action"] ?? .null
-        var fields = Fields(value)
+        var fields = EPAFields(value)
+        func pool() -> String {
+            guard extensions.contains(.cpuPools) else { return Pool.isolated }
+            return fields.choice("pool", of: [Pool.isolated, Pool.general]) ?? Pool.isolated
+        }
+        func isProtected() -> Bool? {
+            guard extensions.contains(.nonPreemptiveAllocations) else { return nil }
+            return fields.choice("preemption_policy", of: ["legacy", "non-preemptive"]).map { $0 == "non-preemptive" }
+        }
         switch action.string {
         case "allocate_cores":
             fields.model = "AllocateCoresRequest"
             let service = fields.string("service_name")
             let count = fields.integer("num_of_cores", default: 0)
-            self = try fields.finish { .allocateCores(service: service, count: count) }
+            let options = EPAChange.Options(pool: pool(), isProtected: isProtected())
+            self = try fields.finish { .change(.allocateCores(service: service, count: count, options)) }
         case "allocate_cores_percent":
             fields.model = "AllocateCoresPercentRequest"
             let service = fields.string("service_name")
             let percent = fields.integer("percent", atLeast: -1, atMost: 100)
-            self = try fields.finish { .allocateCoresPercent(service: service, percent: percent) }
+            let options = EPAChange.Options(pool: pool(), isProtected: isProtected())
+            self = try fields.finish { .change(.allocateCoresPercent(service: service, percent: percent, options)) }
         case "allocate_numa_cores":
             fields.model = "AllocateNumaCoresRequest"
             let service = fields.string("service_name")
             let node = fields.integer("numa_node", atLeast: 0)
             let count = fields.integer("num_of_cores")
-            self = try fields.finish { .allocateNodeCores(service: service, node: node, count: count) }
+            let options = EPAChange.Options(pool: pool(), isProtected: isProtected())
+            self = try fields.finish {
+                .change(.allocateNodeCores(service: service, node: node, count: count, options))
+            }
         case "list_allocations":
             fields.model = "ListAllocationsRequest"
             _ = fields.optionalString("service_name")
-            self = try fields.finish { .listAllocations }
+            let pool = pool()
+            self = try fields.finish { .query(.listAllocations(pool: pool)) }
         case "get_memory_info":
             fields.model = "GetMemoryInfoRequest"
             let service = fields.optionalString("service_name")
-            self = try fields.finish { .memoryInfo(service: service) }
+            self = try fields.finish { .query(.memoryInfo(service: service)) }
+        case "berth_status":
+            fields.model = "BerthStatusRequest"
+            self = try fields.finish { .query(.status) }
         case "allocate_hugepages":
             fields.model = "AllocateHugepagesRequest"
             let service = fields.string("service_name")
@@ -57,11 +68,69 @@ package enum EPARequest: Equatable, Sendable {
             }
             let node = fields.integer("node_id", atLeast: 0)
             let size = fields.integer("size_kb", above: 0)
-            self = try fields.finish { .allocatePages(service: service, count: count, node: node, sizeKB: size) }
+            self = try fields.finish {
+                .change(.allocatePages(service: service, count: count, node: node, sizeKB: size))
+            }
         default:
             throw EPARequestError("Unknown action: \(pythonText(action, nested: false))")
         }
     }
+}
+
+/// A question of the EPA socket.
+package enum EPAQuery: Equatable, Sendable {
+    /// `list_allocations` of one pool.
+    case listAllocations(pool: String)
+    /// `get_memory_info`; the name is only echoed.
+    case memoryInfo(service: String)
+    /// `berth_status`, which only Berth knows.
+    case status
+}
+
+/// A change that the EPA socket asks for.
+package enum EPAChange: Equatable, Sendable {
+    /// `allocate_cores`: -1 releases, 0 is the default share.
+    case allocateCores(service: String, count: Int, Options)
+    /// `allocate_cores_percent`: -1 and 0 release.
+    case allocateCoresPercent(service: String, percent: Int, Options)
+    /// `allocate_numa_cores`: -1 releases.
+    case allocateNodeCores(service: String, node: Int, count: Int, Options)
+    /// `allocate_hugepages`: -1 removes the reservation.
+    case allocatePages(service: String, count: Int, node: Int, sizeKB: Int)
+
+    /// What the extensions add to a change of cores.
+    package struct Options: Equatable, Sendable {
+        /// The pool.
+        package var pool = Pool.isolated
+        /// Whether the service is to be protected from preemption; nil where the request does not say.
+        package var isProtected: Bool?
+
+        /// Options.
+        package init(pool: String = Pool.isolated, isProtected: Bool? = nil) {
+            self.pool = pool
+            self.isProtected = isProtected
+        }
+    }
+}
+
+/// Extensions of the protocol that an operator may turn on (EPA extensions, section 5).
+package struct EPAExtensions: OptionSet, Hashable, Sendable {
+    /// The bits.
+    package let rawValue: Int
+
+    /// Extensions of these bits.
+    package init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// `preemption_policy`: protection from preemption.
+    package static let nonPreemptiveAllocations = EPAExtensions(rawValue: 1)
+    /// `pool`: a configured pool of ordinary CPUs beside the isolated ones.
+    package static let cpuPools = EPAExtensions(rawValue: 2)
+
+    /// The extensions by their name on the wire, with the member that each adds to requests.
+    package static let names: [(name: String, member: String, extension: EPAExtensions)] = [
+        ("non-preemptive-allocations", "preemption_policy", .nonPreemptiveAllocations),
+        ("cpu-pools", "pool", .cpuPools),
+    ]
 }
 
 /// A request that is refused before it reaches the ledger; the text goes on the wire.
@@ -70,74 +139,6 @@ package struct EPARequestError: Error, Equatable, Sendable {
     package let text: String
 
     init(_ text: String) { self.text = text }
-}
-
-/// Takes the fields of a request one by one and reports all that fail at once.
-private struct Fields {
-    let value: JSONValue
-    var model = ""
-    private var failures: [(field: String, message: String)] = []
-
-    init(_ value: JSONValue) {
-        self.value = value
-        if let version = value["version"], version != .string("1.0") { reject("version", "Input should be '1.0'") }
-    }
-
-    func has(_ field: String) -> Bool {
-        !failures.contains { $0.field == field }
-    }
-
-    mutating func reject(_ field: String, _ message: String) {
-        failures.append((field, message))
-    }
-
-    mutating func string(_ field: String) -> String {
-        guard let found = value[field] else {
-            reject(field, "Field required")
-            return ""
-        }
-        guard let text = found.string else {
-            reject(field, "Input should be a valid string")
-            return ""
-        }
-        return text
-    }
-
-    mutating func optionalString(_ field: String) -> String {
-        guard let found = value[field], found != .null else { return "" }
-        return string(field)
-    }
-
-    /// An integer by the lax rules; 0 where it fails. The bounds are those of the 64-bit range unless given.
-    mutating func integer(
-        _ field: String, default fallback: Int? = nil, atLeast least: Int = .min, above bound: Int? = nil,
-        atMost most: Int = .max
-    ) -> Int {
-        guard let found = value[field] else {
-            if fallback == nil { reject(field, "Field required") }
-            return fallback ?? 0
-        }
-        do {
-            let number = try found.laxInteger()
-            if number < least {
-                reject(field, "Input should be greater than or equal to \(least)")
-            } else if number > most {
-                reject(field, "Input should be less than or equal to \(most)")
-            } else if let bound, number <= bound {
-                reject(field, "Input should be greater than \(bound)")
-            }
-            return number
-        } catch {
-            reject(field, error.description)
-            return 0
-        }
-    }
-
-    func finish(_ request: () -> EPARequest) throws(EPARequestError) -> EPARequest {
-        guard !failures.isEmpty else { return request() }
-        let head = "\(failures.count) validation error\(failures.count == 1 ? "" : "s") for \(model)"
-        throw EPARequestError(failures.reduce(into: head) { $0 += "\n\($1.field)\n  \($1.message)" })
-    }
 }
 
 /// How Python prints a JSON value: clients know `Unknown action: None`.

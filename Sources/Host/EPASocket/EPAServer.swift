@@ -1,4 +1,5 @@
 import Dispatch
+import Host
 import Service
 import Synchronization
 
@@ -17,24 +18,26 @@ package final class EPAServer: Sendable {
         package var readTimeout = 5
         /// How long a client may take to read its reply, in seconds.
         package var writeTimeout = 5
-        /// What the face is to do differently from the reference.
-        package var options = EPAFace.Options()
+        /// How long a change may wait for the disk before the client is answered that its outcome is unknown, in seconds.
+        package var commitTimeout = 30
+        /// What differs from the EPA Orchestrator.
+        package var options = EPAFrontend.Options()
 
         /// The defaults.
         package init() {}
     }
 
-    let face: EPAFace
-    let journalist: Journalist
-    let register = ConnectionRegister()
+    let frontend: EPAFrontend
+    let decisionLog: DecisionLog
+    let counts = ConnectionCounts()
     private let current: Mutex<Settings>
     private let reactors = Mutex<[Reactor]>([])
     private let ended = DispatchSemaphore(value: 0)
 
-    /// A server of `face` that tells `journalist` whom it turned away.
-    package init(face: EPAFace, journalist: Journalist, settings: Settings) {
-        self.face = face
-        self.journalist = journalist
+    /// A server of `frontend` that logs to `decisionLog` whom it turned away.
+    package init(frontend: EPAFrontend, decisionLog: DecisionLog, settings: Settings) {
+        self.frontend = frontend
+        self.decisionLog = decisionLog
         current = Mutex(settings)
     }
 

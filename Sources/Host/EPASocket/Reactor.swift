@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Host
 import Service
 import Synchronization
 import WireJSON
@@ -7,7 +8,7 @@ import WireJSON
 /// One thread that serves connections of a Unix socket through epoll: accepts, reads, has answered, writes, closes.
 ///
 /// Several reactors share a listening socket; the kernel wakes one of them for each connection. Nothing here waits for a
-/// client or for the disk: a reply to a change comes back through ``post(_:to:)`` when it is durable.
+/// client or for the disk: the reply to a change comes through ``post(_:to:)`` from the writer's thread once it is durable.
 final class Reactor: Sendable {
     private struct Mailbox {
         var replies: [(connection: UInt64, bytes: [UInt8])] = []
@@ -59,12 +60,12 @@ final class Reactor: Sendable {
     }
 
     /// Hands the reply of a connection in, from any thread.
-    fileprivate func post(_ bytes: [UInt8], to connection: UInt64, from isOwnThread: Bool) {
+    fileprivate func post(_ bytes: [UInt8], to connection: UInt64) {
         let isFirst = mailbox.withLock { mailbox in
             mailbox.replies.append((connection, bytes))
             return mailbox.replies.count == 1
         }
-        if isFirst, !isOwnThread { wake() }
+        if isFirst { wake() }
     }
 
     private func wake() {
@@ -77,10 +78,10 @@ final class Reactor: Sendable {
     /// What belongs to one connection.
     private struct Connection {
         let descriptor: Int32
-        let peer: Peer
+        let peer: PeerCredentials
         let settings: EPAServer.Settings
         var role = AccessPolicy.Role.user
-        var conversation = Conversation()
+        var state = ConnectionState()
         var deadline: Int
         /// Whether its reply is written and only its input is thrown away.
         var isLingering = false
@@ -93,7 +94,6 @@ final class Reactor: Sendable {
     /// What only the thread touches.
     private struct Loop {
         let reactor: Reactor
-        let thread = pthread_self()
         var connections: [UInt64: Connection] = [:]
         var nextToken: UInt64 = 2
         var isStopping = false
@@ -111,11 +111,10 @@ final class Reactor: Sendable {
                     case Reactor.wakeUpToken:
                         var counter: UInt64 = 0
                         _ = read(reactor.wakeUp, &counter, 8)
-                    default: continueConversation(event)
+                    default: continueConnection(event)
                     }
                 }
                 takeMail()
-                reactor.server.journalist.writeNoted()
                 sweep()
             }
         }
@@ -136,15 +135,13 @@ final class Reactor: Sendable {
                     return false
                 }
                 begin(descriptor)
-                // A change that was carried out at once is answered at once, not after those that wait to be accepted.
-                deliver()
             }
             return true
         }
 
         private mutating func begin(_ descriptor: Int32) {
-            let peer: Peer
-            do { peer = try Peer(descriptor: descriptor) } catch {
+            let peer: PeerCredentials
+            do { peer = try PeerCredentials(descriptor: descriptor) } catch {
                 close(descriptor)
                 return
             }
@@ -154,7 +151,7 @@ final class Reactor: Sendable {
             connections[token] = Connection(
                 descriptor: descriptor, peer: peer, settings: settings,
                 deadline: monotonicMilliseconds() + settings.readTimeout * 1000)
-            guard reactor.server.register.enter(peer.uid, limit: settings.connectionsPerUID) else {
+            guard reactor.server.counts.enter(peer.uid, limit: settings.connectionsPerUID) else {
                 deny(token, "Too many connections of uid \(peer.uid): the limit is \(settings.connectionsPerUID)")
                 return
             }
@@ -171,11 +168,11 @@ final class Reactor: Sendable {
 
         private mutating func deny(_ token: UInt64, _ reason: String) {
             guard let connection = connections[token] else { return }
-            reactor.server.journalist.denied(connection.peer, reason: reason)
-            perform(connections[token]?.conversation.refuse(reason), token)
+            reactor.server.decisionLog.denied(connection.peer, reason: reason)
+            perform(connections[token]?.state.refuse(reason), token)
         }
 
-        private mutating func continueConversation(_ event: clinux_ready) {
+        private mutating func continueConnection(_ event: clinux_ready) {
             switch connections[event.token]?.watch {
             case .output: send(event.token)
             case .input: receive(event.token)
@@ -187,38 +184,38 @@ final class Reactor: Sendable {
             guard let connection = connections[token] else { return }
             let count = recv(connection.descriptor, &buffer, buffer.count, 0)
             if count > 0 {
-                perform(connections[token]?.conversation.receive(buffer[..<count]), token)
+                perform(connections[token]?.state.receive(buffer[..<count]), token)
             } else if count == 0 {
-                perform(connections[token]?.conversation.endInput(), token)
+                perform(connections[token]?.state.endInput(), token)
             } else if errno == EAGAIN || errno == EINTR {
                 watch(token, .input)
             } else {
-                perform(connections[token]?.conversation.breakOff(), token)
+                perform(connections[token]?.state.breakOff(), token)
             }
         }
 
         private mutating func send(_ token: UInt64) {
             guard let connection = connections[token] else { return }
-            let rest = connection.conversation.output[connection.conversation.written...]
+            let rest = connection.state.output[connection.state.written...]
             let count = rest.withUnsafeBytes {
                 Glibc.send(connection.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             if count >= 0 {
-                perform(connections[token]?.conversation.wrote(count), token)
+                perform(connections[token]?.state.wrote(count), token)
             } else if errno == EAGAIN || errno == EINTR {
                 watch(token, .output)
             } else {
                 // The client is gone (EPIPE, ECONNRESET): nobody is left to tell.
-                perform(connections[token]?.conversation.breakOff(), token)
+                perform(connections[token]?.state.breakOff(), token)
             }
         }
 
-        private mutating func perform(_ step: Conversation.Step?, _ token: UInt64) {
+        private mutating func perform(_ step: ConnectionState.Step?, _ token: UInt64) {
             switch step {
             case .read: watch(token, .input)
             case .answer(let value): answer(value, token)
             case .write:
-                if connections[token]?.conversation.written == 0 { limit(token, after: nil) }
+                if connections[token]?.state.written == 0 { limit(token, after: nil) }
                 send(token)
             case .finishWriting:
                 // Who is refused in great numbers must not hold descriptors that others need.
@@ -234,21 +231,22 @@ final class Reactor: Sendable {
             }
         }
 
-        private func answer(_ value: JSONValue, _ token: UInt64) {
+        private mutating func answer(_ value: JSONValue, _ token: UInt64) {
             guard let connection = connections[token] else { return }
-            reactor.server.face.answer(
+            let reply = reactor.server.frontend.answer(
                 value, from: connection.peer, isAdministrator: connection.role == .administrator,
                 options: connection.settings.options
-            ) { [reactor, thread] bytes in
-                reactor.post(bytes, to: token, from: pthread_equal(pthread_self(), thread) != 0)
-            }
+            ) { [reactor] bytes in reactor.post(bytes, to: token) }
+            if let reply { return perform(connections[token]?.state.reply(reply), token) }
+            limit(token, after: connection.settings.commitTimeout * 1000)
+            watch(token, .none)
         }
 
         private mutating func end(_ token: UInt64) {
             guard let connection = connections.removeValue(forKey: token) else { return }
             if connection.isLingering { lingering -= 1 }
             close(connection.descriptor)
-            reactor.server.register.leave(connection.peer.uid)
+            reactor.server.counts.leave(connection.peer.uid)
         }
 
         /// Sets the time for the step that begins: the given one, or the one for reading a reply.
@@ -285,7 +283,7 @@ final class Reactor: Sendable {
                 mailbox.replies = []
                 return (taken, mailbox.isStopping)
             }
-            for (token, bytes) in replies { perform(connections[token]?.conversation.reply(bytes), token) }
+            for (token, bytes) in replies { perform(connections[token]?.state.reply(bytes), token) }
             return stops
         }
 
@@ -295,7 +293,7 @@ final class Reactor: Sendable {
             isStopping = true
             _ = clinux_epoll_remove(reactor.epoll, reactor.listener)
             let deadline = monotonicMilliseconds() + Reactor.lingerTime
-            for (token, connection) in connections where connection.conversation.isSilent {
+            for (token, connection) in connections where connection.state.isSilent {
                 connections[token]?.deadline = min(connection.deadline, deadline)
             }
             deliver()
@@ -312,7 +310,10 @@ final class Reactor: Sendable {
             guard now >= nextSweep else { return }
             nextSweep = now + Reactor.sweepInterval
             for (token, connection) in connections where connection.deadline <= now {
-                perform(connections[token]?.conversation.expire(seconds: connection.settings.readTimeout), token)
+                perform(
+                    connections[token]?.state.expire(
+                        readTimeout: connection.settings.readTimeout, commitTimeout: connection.settings.commitTimeout),
+                    token)
             }
         }
     }

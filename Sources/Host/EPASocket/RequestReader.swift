@@ -20,7 +20,7 @@ package struct RequestReader: Sendable {
 
     private var scanner = JSONScanner()
     private var bytes: [UInt8] = []
-    /// How many bytes the scanner has taken; pieces of blanks before the value wait for the first other byte.
+    /// How many bytes the scanner has taken; pieces of whitespace before the value wait for the first other byte.
     private var scanned = 0
 
     /// A reader for one request.

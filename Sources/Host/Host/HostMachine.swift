@@ -3,67 +3,173 @@ import Machine
 import Placement
 import Synchronization
 
-/// The machine as the faces ask for it: each question opens only the files that its answer depends on; what costs a look
-/// at every CPU is kept until the online or the isolated CPUs change.
+/// The machine as requests and questions need it. Each opens only the files that its answer depends on; what costs a look
+/// at every CPU or node is cached until the files that it follows from change.
 package final class HostMachine: Sendable {
-    /// The narrow reads.
+    /// Reads single facts.
     package let reader: MachineReader
+    /// The configured pools by name, besides the isolated CPUs.
+    private let configured: Mutex<[String: CPUSet]>
+    private let cache = Mutex(Cache())
 
-    private struct Index {
-        var online: CPUSet?
+    private struct Cache {
+        var isolatedText: [UInt8]?
         var isolated = CPUSet()
-        var cores = CoreIndex(of: CPUSet()) { _ in nil }
+        var onlineText: [UInt8]?
+        var online: CPUSet?
+        /// Which CPUs of a pool are siblings, for one state of the online CPUs.
+        var cores: [String: (online: CPUSet?, pool: CPUSet, index: CoreIndex)] = [:]
+        var machine: (key: MachineKey, machine: Machine)?
     }
 
-    private let index = Mutex(Index())
-    private let lastIsolated = Mutex<(text: [UInt8]?, cpus: CPUSet)?>(nil)
+    /// What the whole machine follows from, as far as it changes while the kernel runs.
+    private struct MachineKey: Equatable {
+        let online: [UInt8]?
+        let present: [UInt8]?
+        let nodes: [String]?
+    }
 
     /// The machine that `files` describe.
-    package init(files: any MachineFiles) {
+    package init(files: any MachineFiles, pools: [String: CPUSet] = [:]) {
         reader = MachineReader(files: files)
+        configured = Mutex(pools)
     }
 
-    /// The isolated CPUs, only online ones of them where `onlineOnly`.
-    package func isolated(onlineOnly: Bool) throws(CPUListError) -> CPUSet {
-        let isolated = try readIsolated()
-        guard onlineOnly, let online = reader.online() else { return isolated }
-        return isolated.intersection(online)
-    }
+    /// Sets the configured pools by name.
+    package func configure(pools: [String: CPUSet]) { configured.withLock { $0 = pools } }
 
-    /// The file is read each time; its text is looked into only when it is not the same as last time.
-    private func readIsolated() throws(CPUListError) -> CPUSet {
+    /// The CPUs of a configured pool; nil where there is none of this name.
+    package func configuredPool(_ name: String) -> CPUSet? { configured.withLock { $0[name] } }
+
+    /// The isolated CPUs. The file is read each time; its text is parsed only when it is another one than last time.
+    package func isolated() throws(CPUListError) -> CPUSet {
         let text = reader.isolatedText()
-        if let known = lastIsolated.withLock({ $0 }), known.text == text { return known.cpus }
+        let known: CPUSet? = cache.withLock { $0.isolatedText == text && text != nil ? $0.isolated : nil }
+        if let known { return known }
         let cpus = try MachineReader.isolated(text)
-        lastIsolated.withLock { $0 = (text, cpus) }
+        cache.withLock { ($0.isolatedText, $0.isolated) = (text, cpus) }
         return cpus
     }
 
-    /// Which of the isolated CPUs are siblings.
-    package func cores(isolated: CPUSet) -> CoreIndex {
-        let online = reader.online()
-        if online != nil, let kept = index.withLock({ $0.online == online && $0.isolated == isolated ? $0.cores : nil })
-        {
-            return kept
-        }
-        let cores = CoreIndex(of: isolated) { reader.siblings(of: $0) }
-        index.withLock { $0 = Index(online: online, isolated: isolated, cores: cores) }
-        return cores
+    /// The CPUs that run; nil where nothing says so.
+    package func online() -> CPUSet? {
+        guard let text = reader.onlineText() else { return reader.online() }
+        let known: CPUSet? = cache.withLock { $0.onlineText == text ? $0.online : nil }
+        if let known { return known }
+        let cpus = reader.online()
+        cache.withLock { ($0.onlineText, $0.online) = (text, cpus) }
+        return cpus
     }
 
-    /// What a request that names NUMA node `id` depends on.
-    package func node(_ id: Int) throws(CPUListError) -> NodeFacts {
-        if let cpus = try reader.nodeCPUs(id), !cpus.isEmpty { return .cpus(node: id, cpus) }
-        for other in reader.nodeIDs() ?? [] {
-            if let cpus = try reader.nodeCPUs(other), !cpus.isEmpty { return .missing(node: id) }
+    /// The CPUs of `pool` that may be given now; nil where there is no such pool.
+    package func eligible(_ pool: String, onlineOnly: Bool) throws(CPUListError) -> CPUSet? {
+        guard pool != Pool.isolated else {
+            let isolated = try isolated()
+            guard onlineOnly, let online = online() else { return isolated }
+            return isolated.intersection(online)
         }
-        return .noTopology
+        guard let configured = configuredPool(pool) else { return nil }
+        guard let online = online() else { return configured }
+        return configured.intersection(online)
     }
 
-    /// What a request for huge pages of one size on node `id` depends on.
-    package func pages(node id: Int, sizeKB: Int) -> PageCapacity {
-        guard let pools = reader.hugePages(ofNode: id) else { return .noSuchNode }
-        guard let pool = pools.first(where: { $0.sizeKB == sizeKB }) else { return .noSuchSize }
-        return .pages(total: pool.total, free: pool.free)
+    /// The pools of huge pages of every node, ascending by id. The figures are read each time: the kernel says nothing when
+    /// they change.
+    package func pageNodes() -> [PageNode] {
+        (reader.nodeIDs() ?? []).map { PageNode(id: $0, pools: reader.hugePages(ofNode: $0) ?? []) }
+    }
+
+    /// What a decision on `request` depends on.
+    ///
+    /// - Throws: ``FactsError`` where a file of the machine that it depends on cannot be understood.
+    package func facts(for request: Request) throws(FactsError) -> MachineFacts {
+        guard case .claim(let claim) = request else { return MachineFacts() }
+        var facts = MachineFacts()
+        if let cpus = claim.cpus {
+            do throws(CPUListError) { try gather(&facts, for: cpus) } catch {
+                throw FactsError(description: error.description)
+            }
+        }
+        for pages in claim.reservations where pages.count > 0 {
+            facts.pages[pages.node] = reader.hugePages(ofNode: pages.node)
+        }
+        if claim.needsWholeMachine {
+            do throws(MachineError) { facts.machine = try machine() } catch {
+                throw FactsError(description: error.description)
+            }
+        }
+        return facts
+    }
+
+    private func gather(_ facts: inout MachineFacts, for request: CPURequest) throws(CPUListError) {
+        facts.pools = configured.withLock { $0 }
+        facts.pools[Pool.isolated] = try isolated()
+        for id in request.nodes ?? [] {
+            if let cpus = try reader.nodeCPUs(id), !cpus.isEmpty { facts.nodes[id] = cpus }
+        }
+        if let nodes = request.nodes {
+            facts.hasNUMA = facts.nodes.count == nodes.count
+            if !facts.hasNUMA { facts.hasNUMA = try hasNUMA() }
+        }
+        guard request.demand != .nothing || request.onlineOnly || request.pool != Pool.isolated else { return }
+        facts.online = online()
+        if let pool = facts.pools[request.pool] { facts.cores = cores(request.pool, pool, online: facts.online) }
+    }
+
+    /// Whether any node has CPUs.
+    private func hasNUMA() throws(CPUListError) -> Bool {
+        for id in reader.nodeIDs() ?? [] {
+            if let cpus = try reader.nodeCPUs(id), !cpus.isEmpty { return true }
+        }
+        return false
+    }
+
+    /// Which CPUs of a pool are siblings.
+    private func cores(_ name: String, _ pool: CPUSet, online: CPUSet?) -> CoreIndex {
+        let cached: CoreIndex? = cache.withLock { cache in
+            guard let known = cache.cores[name], online != nil, known.online == online, known.pool == pool else {
+                return nil
+            }
+            return known.index
+        }
+        if let cached { return cached }
+        let index = CoreIndex(of: pool) { reader.siblings(of: $0) }
+        cache.withLock { $0.cores[name] = (online, pool, index) }
+        return index
+    }
+
+    /// The whole machine, read again when CPUs or nodes came or went.
+    private func machine() throws(MachineError) -> Machine {
+        let key = MachineKey(
+            online: reader.onlineText(), present: reader.presentText(), nodes: reader.nodeEntries())
+        let known: Machine? = cache.withLock { $0.machine?.key == key ? $0.machine?.machine : nil }
+        if let known { return known }
+        let machine = try reader.read()
+        cache.withLock { $0.machine = (key, machine) }
+        return machine
+    }
+}
+
+/// The pools of huge pages of one NUMA node.
+package struct PageNode: Equatable, Sendable {
+    /// The node.
+    package let id: Int
+    /// Its pools, ascending by size.
+    package let pools: [HugePagePool]
+}
+
+/// A file of the machine that a request depends on cannot be understood.
+package struct FactsError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// One sentence for people.
+    package let description: String
+}
+
+extension ClaimRequest {
+    /// Whether more than pools, node lists and siblings must be known.
+    fileprivate var needsWholeMachine: Bool {
+        if memoryNodes?.isEmpty == false { return true }
+        guard let cpus else { return false }
+        if case .wholeCores = cpus.demand { return true }
+        return cpus.smt != .any || (cpus.level != .none && cpus.level != .cpu)
     }
 }

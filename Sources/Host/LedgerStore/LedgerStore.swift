@@ -2,7 +2,7 @@ import Ledger
 import Storage
 
 /// Keeps a ledger in a state folder: each change is a record of a journal, the whole ledger a snapshot now and then.
-package final class LedgerStore: LedgerKeeper {
+package final class LedgerStore: DecisionStore {
     /// The name of the store's files in its folder.
     package static let name = "ledger"
 
@@ -61,7 +61,7 @@ package final class LedgerStore: LedgerKeeper {
         switch try files.inspect() {
         case .fresh:
             if let imported, imported.count > 0 {
-                try files.create(snapshot: LedgerChange(snapshotOf: imported).json)
+                try files.create(snapshot: LedgerRecord.snapshot(of: imported))
             }
         case .damaged(let damage): return .untrusted(damage.description, lastGood: lastGood(files))
         case .recovered(let recovered):
@@ -122,18 +122,23 @@ package final class LedgerStore: LedgerKeeper {
     /// Why nothing can be stored at present; nil while all is well.
     package var failure: String? { journal.failed }
 
-    /// Never: what cannot be trusted is not opened.
-    package var untrusted: KeepingError? { nil }
+    /// Never: what is corrupt is not opened.
+    package var corruption: CommitError? { nil }
 
-    /// Keeps changes in one transaction; after a failure the store is first made anew from `before`.
-    package func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) {
+    /// Commits decisions in one transaction; after a failure the store is first made anew from `before`.
+    package func commit(_ records: [DecisionRecord], before: Ledger) throws(CommitError) -> Int64 {
         do throws(StorageError) {
             if journal.failed != nil { try rebuild(before) }
-            try journal.append(changes.map(\.json))
+            let first = journal.seq + 1
+            try journal.append(records.map(\.json))
+            return first
         } catch {
             throw .failed(error.description)
         }
     }
+
+    /// The committed decisions after `seq`.
+    package func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord] { [] }
 
     /// Heals the store after a failure, writes the ledger anew after many records, empties SQLite's log, keeps the last
     /// good state.
@@ -145,7 +150,7 @@ package final class LedgerStore: LedgerKeeper {
             }
             let limit = isIdle ? Self.recordsWhenIdle : max(Self.recordsWhenBusy, 2 * ledger.count)
             if journal.recordsSinceSnapshot >= limit {
-                try journal.compact(snapshot: LedgerChange(snapshotOf: ledger).json)
+                try journal.compact(snapshot: LedgerRecord.snapshot(of: ledger))
             }
             guard isIdle else { return }
             try journal.maintain()
@@ -170,7 +175,7 @@ package final class LedgerStore: LedgerKeeper {
     }
 
     private func rebuild(_ ledger: Ledger) throws(StorageError) {
-        try journal.rebuild(snapshot: LedgerChange(snapshotOf: ledger).json)
+        try journal.rebuild(snapshot: LedgerRecord.snapshot(of: ledger))
         report("the store was made anew from memory after a failure: \(journal.files.database)")
     }
 
@@ -179,36 +184,10 @@ package final class LedgerStore: LedgerKeeper {
         guard journal.seq != lastGoodSeq else { return }
         try journal.files.keepLastGood(
             LastGood(
-                snapshot: LedgerChange(snapshotOf: ledger).json, seq: journal.seq, chain: journal.chain,
+                snapshot: LedgerRecord.snapshot(of: ledger), seq: journal.seq, chain: journal.chain,
                 time: Int64(lastGoodTime / 1000)))
         lastGoodSeq = journal.seq
     }
-}
-
-/// Stands in for a store that cannot be trusted: keeps nothing, and so refuses every change.
-package final class UntrustedStore: LedgerKeeper {
-    private let error: KeepingError
-
-    /// A keeper that gives `reason` for each refusal.
-    package init(reason: String) { error = .untrusted(reason) }
-
-    /// A keeper in place of a store that was to begin with a state that cannot be trusted.
-    package init(refusedImport reason: String) { error = .untrustedImport(reason) }
-
-    /// The reason.
-    package var untrusted: KeepingError? { error }
-
-    /// Never: nothing is tried.
-    package var failure: String? { nil }
-
-    /// Refuses.
-    package func keep(_ changes: [LedgerChange], before: Ledger) throws(KeepingError) { throw error }
-
-    /// Does nothing.
-    package func maintain(_ ledger: Ledger, isIdle: Bool) {}
-
-    /// Does nothing.
-    package func close(_ ledger: Ledger) {}
 }
 
 extension Ledger {
@@ -226,7 +205,7 @@ extension Ledger {
     }
 
     private mutating func take(_ record: [UInt8]) throws(RecordError) {
-        let change = try LedgerChange(json: record)
-        do { try apply(change) } catch { throw RecordError(error.description) }
+        let change = try LedgerRecord.change(json: record)
+        do { try apply(change) } catch { throw .malformed(error.description) }
     }
 }

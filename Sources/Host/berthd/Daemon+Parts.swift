@@ -59,10 +59,10 @@ extension Daemon {
     /// What the daemon has to begin with.
     enum State {
         case ready(LedgerStore, Ledger)
-        /// A stored state that cannot be trusted, and why.
-        case untrusted(String, lastGood: Ledger?)
-        /// A state to import that cannot be trusted, and why.
-        case untrustedImport(String)
+        /// A stored state that is corrupt, and why.
+        case corrupt(String, lastGood: Ledger?)
+        /// A state to import that is corrupt, and why.
+        case corruptImport(String)
     }
 
     /// - Parameter isAsked: whether somebody asked for the import, so that its absence is worth a word.
@@ -75,7 +75,7 @@ extension Daemon {
                 case .absent:
                     guard isAsked else { break }
                     log.warning("there is no state to import, the ledger begins empty", metadata: ["file": "\(path)"])
-                case .corrupt(let reason): return .untrustedImport("\(path): \(reason)")
+                case .corrupt(let reason): return .corruptImport("\(path): \(reason)")
                 case .found(let found):
                     imported = found.ledger
                     log.notice(
@@ -91,11 +91,56 @@ extension Daemon {
                 report: { log.error("\($0)") })
             switch opened {
             case .ready(let store, let ledger): return .ready(store, ledger)
-            case .untrusted(let reason, let lastGood): return .untrusted(reason, lastGood: lastGood)
+            case .untrusted(let reason, let lastGood): return .corrupt(reason, lastGood: lastGood)
             }
         } catch {
             printError("\(error)")
             throw Status.inputOutput
+        }
+    }
+
+    /// The ledger and the store that the host begins with; what an operator must know of them is logged.
+    static func begin(_ state: State, _ log: Logger) -> (Ledger, any DecisionStore) {
+        switch state {
+        case .ready(let store, let ledger):
+            if let reason = store.failure {
+                log.error(
+                    "the state cannot be written: allocations are refused until it can",
+                    metadata: ["reason": "\(reason)"])
+            }
+            return (ledger, store)
+        case .corrupt(let reason, let lastGood):
+            log.critical(
+                "the stored state is corrupt: allocations are refused until an operator restores it",
+                metadata: [
+                    "reason": "\(reason)", "shown": "\(lastGood == nil ? "nothing" : "the last good state")",
+                    "restore": "berthd restore",
+                ])
+            return (lastGood ?? Ledger(), RefusingStore(.corrupt(reason)))
+        case .corruptImport(let reason):
+            log.critical(
+                "the state to import is corrupt: allocations are refused until an operator decides",
+                metadata: ["reason": "\(reason)", "remedy": "\(StateImport.remedy)"])
+            return (Ledger(), RefusingStore(.corruptImport(reason)))
+        }
+    }
+
+    /// Says which claims hold CPUs that are not isolated (any more), as after a reboot without isolcpus, and which CPUs
+    /// are in two pools.
+    static func warnOfPools(
+        _ ledger: Ledger, isolated: CPUSet, _ pools: [String: CPUSet], _ log: Logger
+    ) {
+        for (claim, cpus) in ledger.outsidePool(isolated: isolated) {
+            log.warning(
+                "a claim holds CPUs that are not isolated: they are not offered to anybody until it is released",
+                metadata: ["service": "\(claim.holder.displayName)", "cpus": "\(cpus)"])
+        }
+        for (name, cpus) in pools {
+            let common = cpus.intersection(isolated)
+            guard !common.isEmpty else { continue }
+            log.warning(
+                "isolated CPUs are in another pool too; take them out of it",
+                metadata: ["pool": "\(name)", "cpus": "\(common)"])
         }
     }
 

@@ -14,13 +14,14 @@ final class Daemon {
     private let lock: StoreLock
     private let host: Host
     private let server: EPAServer
-    private let journalist: Journalist
+    private let decisionLog: DecisionLog
+    private let machine: HostMachine
     private let socket: SocketFile
     private var configuration: DaemonConfiguration
     private var auditSink: LineSink
     private var log: Logger
-    /// Whether the stored state cannot be trusted, so that every change is refused.
-    let isUntrusted: Bool
+    /// Whether the stored state is corrupt, so that every change is refused.
+    let isCorrupt: Bool
     /// One line for the service manager.
     let statusLine: String
 
@@ -30,40 +31,21 @@ final class Daemon {
         let files = try Self.machineFiles(configuration, options)
         lock = try Self.takeLock(places)
         let opened = try Self.openStore(places, isAsked: configuration.importState != nil, log)
-        let machine = HostMachine(files: files)
+        machine = HostMachine(files: files, pools: settings.pools)
         do { auditSink = try Self.openAudit(configuration, log) } catch {
             printError("\(error)")
             throw Status.configuration
         }
-        journalist = Journalist(audit: AuditLog(sink: auditSink), logger: log, machine: machine)
-        switch opened {
-        case .ready(let store, let ledger):
-            isUntrusted = false
-            if let reason = store.failure {
-                log.error(
-                    "the state cannot be written: allocations are refused until it can",
-                    metadata: ["reason": "\(reason)"])
-            }
-            host = try Host(ledger: ledger, keeper: store)
-        case .untrusted(let reason, let lastGood):
-            isUntrusted = true
-            host = try Host(ledger: lastGood ?? Ledger(), keeper: UntrustedStore(reason: reason))
-            log.critical(
-                "the stored state cannot be trusted: allocations are refused until an operator restores it",
-                metadata: [
-                    "reason": "\(reason)", "shown": "\(lastGood == nil ? "nothing" : "the last good state")",
-                    "restore": "berthd restore",
-                ])
-        case .untrustedImport(let reason):
-            isUntrusted = true
-            host = try Host(ledger: Ledger(), keeper: UntrustedStore(refusedImport: reason))
-            log.critical(
-                "the state to import cannot be trusted: allocations are refused until an operator decides",
-                metadata: ["reason": "\(reason)", "remedy": "\(StateImport.remedy)"])
-        }
+        decisionLog = try DecisionLog(audit: AuditLog(sink: auditSink), logger: log)
+        let (ledger, store) = Self.begin(opened, log)
+        isCorrupt = store.corruption != nil
+        host = try Host(
+            ledger: ledger, store: store, machine: machine, onDecisions: { [decisionLog] in decisionLog.note($0) })
         server = EPAServer(
-            face: EPAFace(host: host, machine: machine, journalist: journalist), journalist: journalist,
-            settings: settings.server)
+            frontend: EPAFrontend(
+                host: host, decisionLog: decisionLog,
+                status: EPAStatus(version: Version.number, machine: configuration.machineKind)),
+            decisionLog: decisionLog, settings: settings.server)
         do {
             try Self.makeFolder(of: places.socket)
             socket = try SocketFile(
@@ -79,17 +61,19 @@ final class Daemon {
             throw Status.noSocket
         }
         var isolated = CPUSet()
-        do { isolated = try machine.isolated(onlineOnly: false) } catch {
+        do { isolated = try machine.isolated() } catch {
             log.error("the list of isolated CPUs cannot be understood", metadata: ["reason": "\(error)"])
         }
-        statusLine = isUntrusted ? "Refusing allocations: corrupt state" : "Serving \(places.socket)"
+        statusLine = isCorrupt ? "Refusing allocations: corrupt state" : "Serving \(places.socket)"
         var fields: Logger.Metadata = [
             "version": "\(Version.number)", "config": "\(options.file ?? "none")", "socket": "\(places.socket)",
-            "state": "\(places.stateDirectory)", "claims": "\(host.ledger.count)", "isolated": "\(isolated)",
+            "state": "\(places.stateDirectory)", "machine": "\(configuration.machineKind)",
+            "claims": "\(host.ledger.count)", "isolated": "\(isolated)",
         ]
         for key in ["policy", "access-group", "admin-group"] { fields[key] = "\(configuration.shown(key))" }
         log.notice("serving", metadata: fields)
         Self.warnOfGroups(configuration, settings, log)
+        Self.warnOfPools(host.ledger, isolated: isolated, settings.pools, log)
         if isolated.isEmpty {
             log.notice("no isolated CPUs: core allocations are refused, lists and huge pages work (no-op mode)")
         }
@@ -123,7 +107,8 @@ final class Daemon {
             }
             log = settings.logger
             server.settings = settings.server
-            journalist.replace(audit: AuditLog(sink: auditSink), logger: log)
+            machine.configure(pools: settings.pools)
+            decisionLog.replace(audit: AuditLog(sink: auditSink), logger: log)
             let changes = fresh.changes(from: configuration)
             configuration = fresh
             var fields: Logger.Metadata = changes.isEmpty ? ["changed": "nothing"] : [:]
@@ -139,7 +124,7 @@ final class Daemon {
         socket.remove()
         server.stop(within: 5)
         close(socket.descriptor)
-        host.stop()
-        journalist.writeNoted()
+        host.stop(within: 60)
+        decisionLog.stop(within: 5)
     }
 }

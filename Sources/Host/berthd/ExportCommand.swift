@@ -31,7 +31,7 @@ struct ExportState: ParsableCommand {
             case .sound(let ledger, _):
                 // The reference writes microseconds and an offset.
                 let time = timestamp(wallClock()).replacing("Z", with: "000+00:00")
-                let bytes = ReferenceState.write(ledger, updatedAt: time)
+                let bytes = EPAState.write(ledger, updatedAt: time)
                 guard let output else { return print(String(decoding: bytes, as: UTF8.self)) }
                 let previous = try Self.write(bytes, to: output)
                 printError(

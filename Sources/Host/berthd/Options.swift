@@ -32,6 +32,13 @@ struct Options: ParsableArguments {
             "Choices that differ from the reference's: keep-pins, prefer-free, whole-cores, online-only. "
                 + "Several: once for each, or with commas between."))
     var policy: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "Extensions of the EPA protocol to turn on: non-preemptive-allocations, cpu-pools. Several: once for each, or "
+                + "with commas between."))
+    var extensions: [String] = []
+    @Option(help: "The CPUs of the pool general, a list of ordinary CPUs such as 2-5.")
+    var generalPool: String?
     @Option(help: "The most bytes of a new service's name; 0 for no limit of its own.")
     var nameLimit: String?
     @Option(help: "The most connections that one user may have open (512).")
@@ -40,6 +47,8 @@ struct Options: ParsableArguments {
     var readTimeout: String?
     @Option(help: "Seconds that a client may take to read a reply (5).")
     var writeTimeout: String?
+    @Option(help: "Seconds until a change that waits for the disk is answered with an error (30).")
+    var commitTimeout: String?
     @Option(help: "A captured machine (berth topology capture) to serve in place of the real one.")
     var machine: String?
     @Option(help: "The folder that stands for /sys.")
@@ -97,8 +106,11 @@ struct Options: ParsableArguments {
             ("socket", socket), ("state-dir", stateDir), ("socket-mode", socketMode), ("socket-owner", socketOwner),
             ("socket-group", socketGroup), ("admin-group", adminGroup), ("access-group", accessGroup),
             ("audit-log", auditLog), ("log-level", logLevel),
-            ("policy", policy.isEmpty ? nil : policy.joined(separator: ",")), ("name-limit", nameLimit),
+            ("policy", policy.isEmpty ? nil : policy.joined(separator: ",")),
+            ("extensions", extensions.isEmpty ? nil : extensions.joined(separator: ",")),
+            ("pools.general", generalPool), ("name-limit", nameLimit),
             ("connections-per-uid", connectionsPerUid), ("read-timeout", readTimeout), ("write-timeout", writeTimeout),
+            ("commit-timeout", commitTimeout),
             ("machine", machine), ("sysfs-root", sysfsRoot), ("simulate", simulate ? "true" : nil),
             ("import-state", importState),
         ]

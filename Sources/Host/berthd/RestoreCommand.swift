@@ -38,7 +38,7 @@ struct Restore: ParsableCommand {
             }
             let (ledger, source) = try replacement(files)
             let setAside = try files.restore(
-                snapshot: LedgerChange(snapshotOf: ledger).json, mark: present == nil ? .damaged : .replaced)
+                snapshot: LedgerRecord.snapshot(of: ledger), mark: present == nil ? .damaged : .replaced)
             for name in setAside { print("set aside: \(name)") }
             print("restored \(counted(ledger.count, "claim")) from \(source)")
         }

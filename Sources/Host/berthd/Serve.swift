@@ -50,7 +50,7 @@ struct Serve: AsyncParsableCommand {
         notifier.stopping()
         daemon.stop()
         log.notice("stopped")
-        if daemon.isUntrusted { throw Status.untrusted }
+        if daemon.isCorrupt { throw Status.untrusted }
     }
 
     /// Every connection is a descriptor: take what the system allows.

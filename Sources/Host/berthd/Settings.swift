@@ -1,11 +1,14 @@
 import EPASocket
 import Ledger
 import Logging
+import Machine
 import Service
 
 /// The settings in the form of those who use them, names resolved.
 struct Settings {
     let server: EPAServer.Settings
+    /// The configured pools by name.
+    let pools: [String: CPUSet]
     let logger: Logger
     let socketOwner: UInt32?
     let socketGroup: UInt32?
@@ -33,12 +36,28 @@ struct Settings {
         server.writeTimeout = configuration.writeTimeout
         server.options.nameLimit = configuration.nameLimit
         for name in configuration.policy {
-            guard let known = Policy.names.first(where: { $0.name == name }) else {
-                let names = Policy.names.map(\.name).joined(separator: ", ")
+            guard let known = EPAPolicy.names.first(where: { $0.name == name }) else {
+                let names = EPAPolicy.names.map(\.name).joined(separator: ", ")
                 throw options.error(
                     "policy", "unknown policy \(name.debugDescription); the policies are \(names)")
             }
             server.options.policy.insert(known.policy)
+        }
+        for name in configuration.extensions {
+            guard let known = EPAExtensions.names.first(where: { $0.name == name }) else {
+                let names = EPAExtensions.names.map(\.name).joined(separator: ", ")
+                throw options.error(
+                    "extensions", "unknown extension \(name.debugDescription); the extensions are \(names)")
+            }
+            server.options.extensions.insert(known.extension)
+        }
+        server.commitTimeout = configuration.commitTimeout
+        if let list = configuration.generalPool {
+            do { pools = [Pool.general: try CPUSet(list: list)] } catch {
+                throw options.error("pools.general", "pools.general: \(error)")
+            }
+        } else {
+            pools = [:]
         }
         self.server = server
         let level = Logger.Level(rawValue: configuration.logLevel) ?? .info

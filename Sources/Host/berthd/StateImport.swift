@@ -12,7 +12,7 @@ enum StateImport {
         case notFirst
         /// There is no such file.
         case absent
-        case found(ReferenceState.Import)
+        case found(EPAState.Import)
         case corrupt(String)
     }
 
@@ -38,8 +38,8 @@ enum StateImport {
     }
 
     /// Reads a state file.
-    static func read(_ path: String) throws -> ReferenceState.Import {
-        try ReferenceState.read(try readBytes(path, limit: limit, mustBeRegular: true))
+    static func read(_ path: String) throws -> EPAState.Import {
+        try EPAState.read(try readBytes(path, limit: limit, mustBeRegular: true))
     }
 }
 

@@ -24,7 +24,7 @@ package struct AccessPolicy: Equatable, Sendable {
     }
 
     /// The role of `peer`, or nil where it may not use the socket.
-    package func role(of peer: Peer) -> Role? {
+    package func role(of peer: PeerCredentials) -> Role? {
         func isMember(of group: UInt32?) -> Bool {
             guard let group else { return false }
             return peer.gid == group || peer.groups.contains(group)

@@ -16,12 +16,15 @@ package struct AuditLog: Sendable {
     }
 
     /// Writes one decision.
+    ///
+    /// - Parameter time: when it was taken, in milliseconds since 1970 UTC; nil for now.
     package func record(
-        _ decision: String, action: String, holder: String?, peer: Peer?, details: (inout JSONWriter) -> Void = { _ in }
+        _ decision: String, action: String, holder: String?, peer: PeerCredentials?, time: Int? = nil,
+        details: (inout JSONWriter) -> Void = { _ in }
     ) {
         var writer = JSONWriter(escapesNonASCII: true)
         writer.object { line in
-            line.member("time", timestamp(now()))
+            line.member("time", timestamp(time ?? now()))
             line.member("decision", decision)
             line.member("action", action)
             if let holder { line.member("holder", holder) }

@@ -1,4 +1,11 @@
 extension DaemonConfiguration {
+    /// Where the machine comes from, for the log and `berth status`: `real`, `simulated`, `captured`, `sysfs-root`.
+    package var machineKind: String {
+        if simulate { return "simulated" }
+        if machine != nil { return "captured" }
+        return sysfsRoot == DaemonConfiguration().sysfsRoot ? "real" : "sysfs-root"
+    }
+
     /// The value of a key as a flag takes it, for the log; `none` where nothing is set.
     package func shown(_ key: String) -> String {
         let text: String? =
@@ -13,10 +20,13 @@ extension DaemonConfiguration {
             case "audit-log": auditLog
             case "log-level": logLevel
             case "policy": policy.isEmpty ? nil : policy.joined(separator: ",")
+            case "extensions": extensions.isEmpty ? nil : extensions.joined(separator: ",")
+            case "pools.general": generalPool
             case "name-limit": String(nameLimit)
             case "connections-per-uid": String(connectionsPerUID)
             case "read-timeout": String(readTimeout)
             case "write-timeout": String(writeTimeout)
+            case "commit-timeout": String(commitTimeout)
             case "machine": machine
             case "sysfs-root": sysfsRoot
             case "simulate": String(simulate)

@@ -22,6 +22,10 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package var logLevel = "info"
     /// The choices that differ from the reference's, by name.
     package var policy: [String] = []
+    /// The extensions of the EPA protocol that are turned on, by name.
+    package var extensions: [String] = []
+    /// The CPUs of the pool `general`, as a list; nil where there is no such pool.
+    package var generalPool: String?
     /// The most bytes of a new service's name; 0 for no limit of its own.
     package var nameLimit = 0
     /// The most connections that one user may have open.
@@ -30,6 +34,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package var readTimeout = 5
     /// Seconds that a client may take to read a reply.
     package var writeTimeout = 5
+    /// Seconds that a change may wait for the disk before the client is answered that its outcome is unknown.
+    package var commitTimeout = 30
     /// A captured machine to serve in place of the real one.
     package var machine: String?
     /// The folder that stands for `/sys`.
@@ -45,8 +51,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
     /// Every key, in the order of the manual.
     package static let keys = [
         "socket", "state-dir", "socket-mode", "socket-owner", "socket-group", "admin-group", "access-group",
-        "audit-log", "log-level", "policy", "name-limit", "connections-per-uid", "read-timeout", "write-timeout",
-        "machine", "sysfs-root", "simulate", "import-state",
+        "audit-log", "log-level", "policy", "extensions", "pools.general", "name-limit", "connections-per-uid",
+        "read-timeout", "write-timeout", "commit-timeout", "machine", "sysfs-root", "simulate", "import-state",
     ]
 
     /// Takes the settings of a TOML text.
@@ -60,6 +66,13 @@ package struct DaemonConfiguration: Equatable, Sendable {
         }
         for (key, value) in table.sorted(by: { $0.0 < $1.0 }) {
             do throws(ConfigurationError) {
+                // `pools.general` is a key with a dot, which TOML reads as a table.
+                if key == "pools", let pools = value.table {
+                    for (name, list) in pools {
+                        try set("pools.\(name)", to: try text(of: list, "pools.\(name)"))
+                    }
+                    continue
+                }
                 try set(key, to: try text(of: value, key))
             } catch {
                 throw ConfigurationError("\(file): \(error.message)")
@@ -69,9 +82,12 @@ package struct DaemonConfiguration: Equatable, Sendable {
 
     /// The keys that take a number, and those that take a name or a number.
     private static let numeric: Set = [
-        "name-limit", "connections-per-uid", "read-timeout", "write-timeout", "socket-owner", "socket-group",
-        "admin-group", "access-group",
+        "name-limit", "connections-per-uid", "read-timeout", "write-timeout", "commit-timeout", "socket-owner",
+        "socket-group", "admin-group", "access-group",
     ]
+
+    /// The keys that take a list of names.
+    private static let lists: Set = ["policy", "extensions"]
 
     /// The value of a key as a flag gives it. Text serves for every key.
     private func text(of value: any TOMLValueConvertible, _ key: String) throws(ConfigurationError) -> String {
@@ -80,13 +96,13 @@ package struct DaemonConfiguration: Equatable, Sendable {
         if key == "simulate", let flag = value.bool { return flag ? "true" : "false" }
         // Not the mode: 0o660 is the number 432, and nobody could tell it from octal digits.
         if Self.numeric.contains(key), let number = value.int { return String(number) }
-        if key == "policy", let list = value.array {
+        if Self.lists.contains(key), let list = value.array {
             let names = list.compactMap(\.string)
             if names.count == list.count { return names.joined(separator: ",") }
         }
         switch key {
         case "simulate": throw ConfigurationError("\(key) takes true or false")
-        case "policy": throw ConfigurationError("\(key) takes a list of texts")
+        case _ where Self.lists.contains(key): throw ConfigurationError("\(key) takes a list of texts")
         case _ where Self.numeric.contains(key): throw ConfigurationError("\(key) takes a number or text")
         case "socket-mode": throw ConfigurationError("\(key) takes text, an octal mode such as \"0660\"")
         default: throw ConfigurationError("\(key) takes text in quotes")
@@ -110,17 +126,24 @@ package struct DaemonConfiguration: Equatable, Sendable {
         case "audit-log": auditLog = try path(key, text)
         case "log-level":
             logLevel = try choice(key, text, of: ["trace", "debug", "info", "notice", "warning", "error", "critical"])
-        case "policy": policy = text.split { $0 == "," || $0 == " " }.map(String.init)
+        case "policy": policy = Self.names(text)
+        case "extensions": extensions = Self.names(text)
+        case "pools.general": generalPool = text
         case "name-limit": nameLimit = try number(key, text, in: 0...65_536)
         case "connections-per-uid": connectionsPerUID = try number(key, text, in: 1...65_536)
         case "read-timeout": readTimeout = try number(key, text, in: 1...3_600)
         case "write-timeout": writeTimeout = try number(key, text, in: 1...3_600)
+        case "commit-timeout": commitTimeout = try number(key, text, in: 1...3_600)
         case "machine": machine = try path(key, text)
         case "sysfs-root": sysfsRoot = try path(key, text)
         case "simulate": simulate = try choice(key, text, of: ["true", "false"]) == "true"
         case "import-state": importState = try path(key, text)
         default: throw ConfigurationError(unknown(key))
         }
+    }
+
+    private static func names(_ text: String) -> [String] {
+        text.split { $0 == "," || $0 == " " }.map(String.init)
     }
 
     private func unknown(_ key: String) -> String {

@@ -10,19 +10,19 @@ import Testing
         arguments: [false, true])
     func roles(isOpen: Bool) {
         let policy = AccessPolicy(adminGroup: 500, accessGroup: 600, isOpen: isOpen)
-        #expect(policy.role(of: Peer(uid: 0, gid: 9)) == .administrator)
-        #expect(policy.role(of: Peer(uid: 1, gid: 500)) == .administrator)
-        #expect(policy.role(of: Peer(uid: 1, gid: 9, groups: [600, 500])) == .administrator)
-        #expect(policy.role(of: Peer(uid: 1, gid: 600)) == .user)
-        #expect(policy.role(of: Peer(uid: 1, gid: 9, groups: [600])) == .user)
-        #expect(policy.role(of: Peer(uid: 500, gid: 9, groups: [1, 2])) == (isOpen ? .user : nil))
+        #expect(policy.role(of: PeerCredentials(uid: 0, gid: 9)) == .administrator)
+        #expect(policy.role(of: PeerCredentials(uid: 1, gid: 500)) == .administrator)
+        #expect(policy.role(of: PeerCredentials(uid: 1, gid: 9, groups: [600, 500])) == .administrator)
+        #expect(policy.role(of: PeerCredentials(uid: 1, gid: 600)) == .user)
+        #expect(policy.role(of: PeerCredentials(uid: 1, gid: 9, groups: [600])) == .user)
+        #expect(policy.role(of: PeerCredentials(uid: 500, gid: 9, groups: [1, 2])) == (isOpen ? .user : nil))
     }
 
     @Test("without groups only uid 0 has access: group 0 means nothing by itself")
     func noGroups() {
-        #expect(AccessPolicy().role(of: Peer(uid: 0, gid: 5)) == .administrator)
-        #expect(AccessPolicy().role(of: Peer(uid: 1, gid: 0, groups: [0])) == nil)
-        #expect(AccessPolicy(adminGroup: 0).role(of: Peer(uid: 1, gid: 0)) == .administrator)
+        #expect(AccessPolicy().role(of: PeerCredentials(uid: 0, gid: 5)) == .administrator)
+        #expect(AccessPolicy().role(of: PeerCredentials(uid: 1, gid: 0, groups: [0])) == nil)
+        #expect(AccessPolicy(adminGroup: 0).role(of: PeerCredentials(uid: 1, gid: 0)) == .administrator)
     }
 
     @Test("names become numbers as in passwd(5) and group(5); the first of two lines counts, damaged ones do not")

@@ -169,7 +169,7 @@ import WireJSON
         let name = "x\n\u{2028}é\u{202E}\"\\\u{1F600}"
         audit.record(
             "granted", action: "allocate_cores", holder: "service:" + name,
-            peer: Peer(uid: 7, gid: 8, pid: 9, label: "snap.é")
+            peer: PeerCredentials(uid: 7, gid: 8, pid: 9, label: "snap.é")
         ) {
             $0.member("count", 3)
         }

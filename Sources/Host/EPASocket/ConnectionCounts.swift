@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Counts the open connections of each user.
-final class ConnectionRegister: Sendable {
+final class ConnectionCounts: Sendable {
     private let perUID = Mutex<[UInt32: Int]>([:])
 
     /// Counts a connection of `uid`. Returns whether it is within `limit`; it counts in either case.

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// Who is at the other end of a Unix socket, as the kernel says.
-package struct Peer: Equatable, Sendable {
+package struct PeerCredentials: Equatable, Sendable {
     /// The user id.
     package let uid: UInt32
     /// The group id.
@@ -14,7 +14,7 @@ package struct Peer: Equatable, Sendable {
     /// The security label, where a security module is active.
     package let label: String?
 
-    /// A peer with these credentials.
+    /// Credentials of these parts.
     package init(uid: UInt32, gid: UInt32, pid: Int32 = 0, groups: [UInt32] = [], label: String? = nil) {
         self.uid = uid
         self.gid = gid

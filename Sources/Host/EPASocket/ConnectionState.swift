@@ -1,10 +1,10 @@
 import WireJSON
 
-/// One connection's course, from the first byte to the close: a pure state machine.
+/// The state of one connection, from the first byte to the close: a pure state machine.
 ///
 /// Bytes, ends and deadlines go in, what to do next comes out; the ``Reactor`` does it. A client that sends slowly, reads
-/// slowly, leaves early or goes on sending can only ever make its own conversation end.
-struct Conversation: Sendable {
+/// slowly, leaves early or goes on sending can only end its own connection.
+struct ConnectionState: Sendable {
     /// What to do next.
     enum Step: Equatable, Sendable {
         /// Wait for input.
@@ -68,12 +68,18 @@ struct Conversation: Sendable {
 
     /// The time for the present step is over.
     ///
-    /// - Parameter seconds: how long a request may take, for the text of the answer.
-    mutating func expire(seconds: Int) -> Step {
+    /// - Parameters:
+    ///   - readTimeout: how long a request may take, in seconds, for the text of the answer.
+    ///   - commitTimeout: how long a change may take, in seconds, for the text of the answer.
+    mutating func expire(readTimeout: Int, commitTimeout: Int) -> Step {
         switch state {
         // A client that never sent anything gets an answer too: it may be waiting for one.
-        case .reading: act(on: reader.expire(seconds: seconds))
-        case .answering: .wait
+        case .reading: act(on: reader.expire(seconds: readTimeout))
+        case .answering:
+            begin(
+                EPAReply.error(
+                    "The outcome of this change is unknown: the state was not written within \(commitTimeout) s. "
+                        + "It may still be; list_allocations shows it once it is"), lingers: false)
         case .writing, .lingering, .closed: close()
         }
     }

@@ -1,0 +1,159 @@
+import Machine
+
+extension Ledger {
+    /// Decides `request` without changing the ledger; ownership is checked first, in the same step.
+    ///
+    /// The caller commits ``Decision/change`` and then applies it. The same ledger, facts and request always give the same
+    /// decision.
+    ///
+    /// - Parameter now: the time in milliseconds since 1970 UTC.
+    /// - Throws: ``Refusal``.
+    package func decide(
+        _ request: Request, facts: MachineFacts, caller: Caller, now: Int
+    ) throws(Refusal) -> Decision {
+        let present = self[request.holder]
+        if let present, !present.owner.admits(caller) {
+            throw Refusal(.notOwner(present.holder, present.owner))
+        }
+        switch request {
+        case .claim(let request):
+            if let present, present.enforcement != nil { throw Refusal(.enforced(present.holder)) }
+            return try decide(
+                request, from: present ?? Claim(holder: request.holder, owner: Owner(caller)), facts: facts, now: now)
+        case .release(let holder):
+            guard let present else { return Decision() }
+            if present.enforcement?.phase == .preparing { throw Refusal(.enforced(holder)) }
+            return end(present)
+        case .renew(let holder, let lease):
+            guard var claim = present else { throw Refusal(.noClaim(holder)) }
+            guard !lease.isOver(at: now) else { throw Refusal(.leaseOver) }
+            var decision = Decision()
+            claim.lease = lease
+            if claim != present { decision.change.claims = [claim] }
+            return decision
+        }
+    }
+
+    private func decide(
+        _ request: ClaimRequest, from before: Claim, facts: MachineFacts, now: Int
+    ) throws(Refusal) -> Decision {
+        var claim = before
+        var decision = Decision()
+        if let cpus = request.cpus { try decide(cpus, &claim, facts: facts, &decision) }
+        for pages in request.reservations { try reserve(pages, in: &claim, facts: facts, &decision) }
+        if let nodes = request.memoryNodes {
+            claim.memoryNodes = Set(nodes).sorted()
+            let known = Set(facts.machine?.nodes.filter { $0.memoryBytes != 0 }.map(\.id) ?? [])
+            let missing = claim.memoryNodes.filter { !known.contains($0) }
+            guard missing.isEmpty else { throw Refusal(.memoryNodesMissing(missing)) }
+        } else if claim.grants.isEmpty, claim.reservations.isEmpty {
+            // They are released with the last of what they were bound for.
+            claim.memoryNodes = []
+        }
+        if let lease = request.lease {
+            guard !lease.isOver(at: now) else { throw Refusal(.leaseOver) }
+            claim.lease = lease
+        }
+        if request.isEnforced, !claim.isEmpty { claim.enforcement = Enforcement(phase: .preparing) }
+        if claim != before { decision.change.record(claim) }
+        return decision
+    }
+
+    /// Ends a claim: at once, or after its enforcement was undone.
+    private func end(_ claim: Claim) -> Decision {
+        var decision = Decision()
+        decision.found = true
+        decision.released = claim.exclusive
+        guard let enforcement = claim.enforcement else {
+            decision.change.removed = [claim.holder]
+            decision.events = [.released(claim.holder, claim.exclusive)]
+            return decision
+        }
+        guard enforcement.phase != .releasing else { return decision }
+        var releasing = claim
+        releasing.enforcement?.phase = .releasing
+        decision.change.claims = [releasing]
+        return decision
+    }
+
+    // MARK: - What happens without a caller
+
+    /// The claims whose lease is over at `now`, by the clock alone.
+    package func expired(at now: Int) -> [Holder] {
+        sortedClaims.filter { $0.lease.isOver(at: now) && $0.enforcement?.phase != .releasing }.map(\.holder)
+    }
+
+    /// When the next lease ends, in milliseconds since 1970 UTC; nil where none does.
+    package var nextExpiry: Int? {
+        var next: Int?
+        for claim in sortedClaims where claim.enforcement?.phase != .releasing {
+            if case .until(let end) = claim.lease { next = min(next ?? end, end) }
+        }
+        return next
+    }
+
+    /// Decides what follows from an event that no caller asked for. An event that does not fit the ledger (any more)
+    /// changes nothing.
+    package func decide(_ transition: Transition) -> Decision {
+        guard let claim = self[transition.holder] else { return Decision() }
+        var decision = Decision()
+        switch transition {
+        case .leaseOver(_, let lease):
+            guard claim.lease == lease else { return decision }
+            decision = end(claim)
+            decision.events.insert(.expired(claim.holder, lease), at: 0)
+        case .enforced:
+            guard claim.enforcement?.phase == .preparing else { return decision }
+            var active = claim
+            active.enforcement?.phase = .active
+            active.enforcement?.failure = nil
+            decision.change.claims = [active]
+            decision.granted = claim.cpus
+            decision.events = [.granted(claim.holder, claim.cpus, isExplicit: claim.hasExplicitGrant)]
+        case .drifted(_, let failure):
+            guard claim.enforcement?.phase == .active, claim.enforcement?.failure != failure else { return decision }
+            var drifted = claim
+            drifted.enforcement?.failure = failure
+            decision.change.claims = [drifted]
+            if let failure { decision.events = [.enforcementFailed(claim.holder, failure)] }
+        case .undone(_, let failure):
+            guard let phase = claim.enforcement?.phase, phase != .active else { return decision }
+            decision.change.removed = [claim.holder]
+            decision.found = true
+            decision.released = claim.exclusive
+            if let failure { decision.events.append(.enforcementFailed(claim.holder, failure)) }
+            decision.events.append(.released(claim.holder, claim.exclusive))
+        case .notUndone(_, let failure):
+            guard claim.enforcement?.phase != .active else { return decision }
+            var stuck = claim
+            stuck.enforcement?.phase = .releasing
+            stuck.enforcement?.failure = failure
+            if stuck != claim { decision.change.claims = [stuck] }
+            decision.events = [.enforcementFailed(claim.holder, failure)]
+        }
+        return decision
+    }
+}
+
+/// Something that happens to a claim without a caller's request.
+package enum Transition: Equatable, Sendable {
+    /// Its lease is over: the time has come, the process has ended, the cgroup is empty.
+    case leaseOver(Holder, Lease)
+    /// The kernel does what the claim says, as reading it back has shown.
+    case enforced(Holder)
+    /// The kernel does not do what an active claim says, and why; nil once it does again.
+    case drifted(Holder, String?)
+    /// Every step was undone; the failure that led to it, where one did.
+    case undone(Holder, String?)
+    /// A step could not be undone, and why.
+    case notUndone(Holder, String)
+
+    /// Whose claim it is about.
+    package var holder: Holder {
+        switch self {
+        case .leaseOver(let holder, _), .enforced(let holder), .drifted(let holder, _), .undone(let holder, _),
+            .notUndone(let holder, _):
+            holder
+        }
+    }
+}

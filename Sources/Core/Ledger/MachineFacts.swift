@@ -1,0 +1,73 @@
+import Machine
+import Placement
+
+/// What the machine says about the things that a request depends on, gathered when the request is decided.
+package struct MachineFacts: Sendable {
+    /// The CPUs of each pool, offline ones included; a pool that is not configured has no entry.
+    package var pools: [String: CPUSet]
+    /// The CPUs that run; nil where nothing says so.
+    package var online: CPUSet?
+    /// Whether any NUMA node has CPUs.
+    package var hasNUMA: Bool
+    /// The CPUs of the nodes that the request names, offline ones included; a node that does not exist, or has no CPUs,
+    /// has no entry.
+    package var nodes: [Int: CPUSet]
+    /// Which CPUs of the request's pool are siblings.
+    package var cores: CoreIndex
+    /// The whole machine, for exclusiveness beyond a CPU, whole cores and memory nodes; nil where the request needs none
+    /// of it or it cannot be read.
+    package var machine: Machine?
+    /// The pools of huge pages of the nodes that the request names; a node that does not exist has no entry.
+    package var pages: [Int: [HugePagePool]]
+
+    /// Facts; those of a machine without NUMA, pools and pages unless told otherwise.
+    package init(
+        pools: [String: CPUSet] = [:], online: CPUSet? = nil, hasNUMA: Bool = false, nodes: [Int: CPUSet] = [:],
+        cores: CoreIndex = CoreIndex(of: CPUSet()) { _ in nil }, machine: Machine? = nil,
+        pages: [Int: [HugePagePool]] = [:]
+    ) {
+        self.pools = pools
+        self.online = online
+        self.hasNUMA = hasNUMA
+        self.nodes = nodes
+        self.cores = cores
+        self.machine = machine
+        self.pages = pages
+    }
+
+    /// The CPUs of `pool` that may be given now; nil where there is no such pool.
+    package func eligible(_ pool: String, onlineOnly: Bool) -> CPUSet? {
+        guard let cpus = pools[pool] else { return nil }
+        guard onlineOnly || pool != Pool.isolated, let online else { return cpus }
+        return cpus.intersection(online)
+    }
+
+    /// The CPUs that are out of bounds for others when `cpu` is exclusive at `level`, `cpu` itself included; nil where the
+    /// machine does not say.
+    func domain(of cpu: Int, _ level: Exclusiveness) -> CPUSet? {
+        let own = CPUSet(CollectionOfOne(cpu))
+        switch level {
+        case .none: return CPUSet()
+        case .cpu: return own
+        case .core: return machine.map { own.union($0.core(of: cpu)).union($0.rawSiblings(of: cpu) ?? own) }
+        case .socket: return machine?.package(of: cpu)?.cpus
+        case .numa:
+            guard let machine else { return nil }
+            let nodes = machine.nodes.filter { $0.rawCPUs.contains(cpu) }
+            return nodes.isEmpty ? nil : nodes.reduce(own) { $0.union($1.rawCPUs) }
+        }
+    }
+}
+
+/// The figures of huge pages that the kernel and the ledger have together.
+package enum PageFigures {
+    /// The free pages once what is reserved here but not yet used is taken off (EPA specification 3.5, "Overlay").
+    ///
+    /// Pages that anybody uses count as used by those who reserved, so strangers' use hides reservations (EPA
+    /// specification, section 7, item 29).
+    package static func free(total: Int, free: Int, reserved: Int) -> Int {
+        guard reserved > 0 else { return free }
+        let used = max(total - free, 0)
+        return max(free - max(reserved - used, 0), 0)
+    }
+}

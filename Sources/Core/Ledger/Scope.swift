@@ -1,0 +1,189 @@
+import Machine
+import Placement
+
+/// What one request may choose from, and how.
+struct Scope {
+    private let request: CPURequest
+    private let ledger: Ledger
+    private let facts: MachineFacts
+    private let isProtected: Bool
+    private let holder: Holder
+    /// The CPUs of the pool.
+    private let pool: CPUSet
+    /// Those of them that the request's nodes have.
+    private let inScope: CPUSet
+    /// Those of them that the holder may have.
+    let candidates: CPUSet
+    /// Those of the candidates that nobody else has.
+    private let free: CPUSet
+    /// The holder's CPUs that the request replaces.
+    private let present: CPUSet
+    /// How far exclusiveness reaches.
+    let level: Exclusiveness
+
+    init(
+        _ ledger: Ledger, _ request: CPURequest, of claim: Claim, pool: CPUSet, nodes: CPUSet?, isProtected: Bool,
+        _ facts: MachineFacts
+    ) throws(Refusal) {
+        self.request = request
+        self.ledger = ledger
+        self.facts = facts
+        self.isProtected = isProtected
+        self.pool = pool
+        holder = claim.holder
+        level = request.smt == .one && (request.level == .cpu || request.level == .none) ? .core : request.level
+        inScope = nodes.map { pool.intersection($0) } ?? pool
+        if let id = request.nodes?.first, inScope.isEmpty { throw Refusal(.nodeOutsidePool(id)) }
+
+        let others = ledger.exclusive(toOthersThan: claim.holder)
+        // A request that is protected itself never takes CPUs of others (EPA extensions, section 2).
+        let mayPreempt = request.preemption != .never && !isProtected
+        var usable = inScope.subtracting(mayPreempt ? ledger.unpreemptible(ofOthersThan: claim.holder) : others)
+        if level != .none { usable.subtract(ledger.shared(byOthersThan: claim.holder)) }
+        switch request.replaces {
+        case .grant:
+            let rest = claim.grants.filter { $0.label != request.label }
+            usable.subtract(rest.reduce(into: CPUSet()) { $0.formUnion($1.exclusive.union($1.cpus)) })
+            present = claim.grants.reduce(into: CPUSet()) { if $1.label == request.label { $0.formUnion($1.cpus) } }
+        case .nodes: present = nodes.map { claim.exclusive.intersection($0) } ?? claim.exclusive
+        case .everything, .allButExplicit: present = claim.exclusive
+        }
+        if level != .none, level != .cpu {
+            let taken = others.union(ledger.shared(byOthersThan: claim.holder))
+            var whole = CPUSet()
+            for cpu in usable where try Self.domain(of: cpu, level, facts).isDisjoint(with: taken) { whole.insert(cpu) }
+            usable = whole
+        }
+        candidates = usable
+        free = usable.subtracting(others)
+    }
+
+    private static func domain(
+        of cpu: Int, _ level: Exclusiveness, _ facts: MachineFacts
+    ) throws(Refusal) -> CPUSet {
+        guard let domain = facts.domain(of: cpu, level) else { throw Refusal(.levelUnknown(level, cpu: cpu)) }
+        return domain
+    }
+
+    /// How many CPUs, or cores where the demand counts those, checked against what there is.
+    func wanted(_ claim: Claim) throws(Refusal) -> Int {
+        let wanted: Int
+        switch request.demand {
+        case .nothing: return 0
+        case .count(let count):
+            guard count > 0 else { throw Refusal(.invalidCount(count)) }
+            wanted = count
+        case .percent(let percent): wanted = (pool.count * percent + 99) / 100
+        case .defaultShare: wanted = candidates.count > 100 ? candidates.count - 16 : candidates.count * 4 / 5
+        case .wholeCores(let count):
+            guard count > 0 else { throw Refusal(.invalidCount(count)) }
+            return count
+        case .list(let cpus):
+            guard !cpus.isEmpty else { throw Refusal(.invalidCount(0)) }
+            let outside = cpus.subtracting(inScope)
+            guard outside.isEmpty else { throw Refusal(.notInPool(outside, request.pool)) }
+            wanted = cpus.count
+        }
+        if let node = request.nodes?.first {
+            guard wanted <= inScope.count else {
+                throw Refusal(.nodeTooSmall(node, inPool: inScope.count, requested: wanted))
+            }
+        } else if wanted > candidates.count {
+            throw insufficient(wanted)
+        }
+        guard wanted > 0 else { throw Refusal(.emptyChoice(wanted), blockers: ledger.blockers(of: pool, but: holder)) }
+        return wanted
+    }
+
+    /// Chooses the CPUs: all that the holder is to have of the request, and those of them that it keeps as they are.
+    func choose(_ wanted: Int, _ claim: Claim) throws(Refusal) -> (kept: CPUSet, chosen: CPUSet) {
+        switch request.demand {
+        case .list(let cpus):
+            let held = cpus.subtracting(candidates)
+            guard held.isEmpty else {
+                throw Refusal(.heldByOthers(held), blockers: ledger.blockers(of: held, but: holder))
+            }
+            return (CPUSet(), cpus)
+        case .wholeCores: return (CPUSet(), try wholeCores(wanted, claim))
+        case _ where isProtected: return (CPUSet(), try grown(to: wanted, claim))
+        default: break
+        }
+        let kept = request.replaces == .allButExplicit ? claim.explicit : CPUSet()
+        guard kept.count <= wanted else {
+            throw Refusal(.explicitExceeds(explicit: kept.count, requested: wanted))
+        }
+        guard let chosen = place(wanted - kept.count, candidates.subtracting(kept), free.subtracting(kept)) else {
+            if request.smt != .any { throw Refusal(.notWholeCores(wanted), blockers: blockers) }
+            throw tooFew(wanted)
+        }
+        return (kept, chosen.union(kept))
+    }
+
+    /// The CPUs that nobody else may use because the holder has `cpus`.
+    func exclusive(around cpus: CPUSet, beside claim: Claim) throws(Refusal) -> CPUSet {
+        guard level != .none else { return CPUSet() }
+        guard level != .cpu else { return cpus }
+        var exclusive = cpus
+        for cpu in cpus { exclusive.formUnion(try Self.domain(of: cpu, level, facts)) }
+        return exclusive.subtracting(claim.exclusive.subtracting(cpus))
+    }
+
+    // MARK: - Placement
+
+    /// `count` CPUs of `candidates` as the request's packing says; of `free` ones first where others' are taken only
+    /// where needed.
+    private func place(_ count: Int, _ candidates: CPUSet, _ free: CPUSet) -> CPUSet? {
+        guard request.preemption == .whereNeeded else { return pack(count, candidates) }
+        if let chosen = pack(count, free) { return chosen }
+        return pack(count - free.count, candidates.subtracting(free))?.union(free)
+    }
+
+    private func pack(_ count: Int, _ candidates: CPUSet) -> CPUSet? {
+        switch (request.smt, request.packing) {
+        case (.any, .lowest): Placement.lowest(count, of: candidates)
+        case (.any, .siblingPairs): Placement.pairs(count, of: candidates, cores: facts.cores)
+        case (.any, .wholeCores): Placement.wholeCores(count, of: candidates, cores: facts.cores)
+        case (.whole, _):
+            facts.machine.flatMap { Placement.cpus(count, inWholeCores: Placement.freeCores(candidates, of: $0)) }
+        case (.one, _): facts.machine.flatMap { Placement.onePerCore(count, Placement.freeCores(candidates, of: $0)) }
+        }
+    }
+
+    private func wholeCores(_ count: Int, _ claim: Claim) throws(Refusal) -> CPUSet {
+        let cores = facts.machine.map { Placement.freeCores(candidates, of: $0) } ?? []
+        guard cores.count >= count else {
+            throw Refusal(.insufficientCores(requested: count, available: cores.count), blockers: blockers)
+        }
+        let chosen = cores.prefix(count)
+        guard request.smt != .one else { return CPUSet(chosen.lazy.compactMap(\.first)) }
+        return chosen.reduce(into: CPUSet()) { $0.formUnion($1) }
+    }
+
+    /// A protected holder keeps what it has: more CPUs are added, whole cores first, and only the difference is given up
+    /// (EPA extensions, section 2).
+    private func grown(to wanted: Int, _ claim: Claim) throws(Refusal) -> CPUSet {
+        let lost = present.subtracting(inScope)
+        guard lost.isEmpty else { throw Refusal(.ownedOutsidePool(lost)) }
+        guard wanted > present.count else {
+            return Placement.wholeCores(wanted, of: present, cores: facts.cores) ?? present
+        }
+        let more = candidates.subtracting(present).subtracting(claim.exclusive)
+        guard let added = Placement.wholeCores(wanted - present.count, of: more, cores: facts.cores) else {
+            throw tooFew(wanted)
+        }
+        return present.union(added)
+    }
+
+    private func tooFew(_ wanted: Int) -> Refusal {
+        guard let node = request.nodes?.first else { return insufficient(wanted) }
+        return Refusal(.nodeHeld(node), blockers: blockers)
+    }
+
+    private func insufficient(_ wanted: Int) -> Refusal {
+        Refusal(.insufficient(requested: wanted, available: candidates.count), blockers: blockers)
+    }
+
+    private var blockers: [Refusal.Blocker] {
+        ledger.blockers(of: inScope, but: holder, preemptible: request.preemption == .never || isProtected)
+    }
+}

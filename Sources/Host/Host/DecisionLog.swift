@@ -1,0 +1,242 @@
+import Dispatch
+import Ledger
+import Logging
+import Machine
+import Service
+import Synchronization
+import WireJSON
+
+/// Logs each decision: a line in the audit log, and one in the log where a person should look.
+///
+/// What the audit log says already is logged at the level `debug` only. Lines are written by a thread of their own, in the
+/// order of the decisions, so that nobody waits for a log, not even where its disk hangs.
+package final class DecisionLog: Sendable {
+    private enum Entry: Sendable {
+        case decisions([Host.Report])
+        case denied(PeerCredentials, reason: String, unwritten: Int)
+        case flush(DispatchSemaphore)
+    }
+
+    /// The most entries that wait to be written; those beyond are counted, not written.
+    private static let limit = 100_000
+
+    private let queue = WorkQueue<Entry>()
+    private let audit: Mutex<AuditLog>
+    private let logger: Mutex<Logger>
+    private let lastOutside = Mutex(CPUSet())
+    private let lastVanished = Mutex<[String]>([])
+    private let denials = Mutex<[UInt32: (second: Int, unwritten: Int)]>([:])
+
+    /// A log of decisions in `audit` and `logger`.
+    ///
+    /// - Throws: `SystemError` where its thread cannot be started.
+    package init(audit: AuditLog, logger: Logger) throws(SystemError) {
+        self.audit = Mutex(audit)
+        self.logger = Mutex(logger)
+        try startThread(named: "decision log") { [self] in
+            while let entry = queue.next() { write(entry) }
+        }
+    }
+
+    /// The logger.
+    package var log: Logger { logger.withLock { $0 } }
+
+    /// Puts other logs in place, after a reload.
+    package func replace(audit: AuditLog, logger: Logger) {
+        self.audit.withLock { $0 = audit }
+        self.logger.withLock { $0 = logger }
+    }
+
+    /// Logs what was decided. Never waits.
+    package func note(_ reports: [Host.Report]) { queue.add(.decisions(reports)) }
+
+    /// Waits until what was noted is written, for `seconds` at most.
+    package func flush(within seconds: Int) {
+        let done = DispatchSemaphore(value: 0)
+        guard queue.add(.flush(done)) else { return }
+        _ = done.wait(timeout: .now() + .seconds(seconds))
+    }
+
+    /// Writes what was noted, for `seconds` at most, and ends.
+    package func stop(within seconds: Int) {
+        flush(within: seconds)
+        queue.close()
+    }
+
+    /// Logs a peer that may not use a socket, or has too many connections. One line a second and user; the next line has
+    /// the number of those that were not written.
+    package func denied(_ peer: PeerCredentials, reason: String) {
+        let second = wallClock() / 1000
+        let unwritten: Int? = denials.withLock { denials in
+            let last = denials[peer.uid] ?? (second: 0, unwritten: 0)
+            let isDue = last.second != second
+            denials[peer.uid] = (second, isDue ? 0 : last.unwritten + 1)
+            return isDue ? last.unwritten : nil
+        }
+        guard let unwritten else { return }
+        queue.add(.denied(peer, reason: reason, unwritten: unwritten))
+    }
+
+    /// Logs CPUs that are held although they are not isolated any more, when they change (EPA specification, section 7,
+    /// item 23).
+    package func noteOutsidePool(_ cpus: CPUSet) {
+        let isNew = lastOutside.withLock { last in
+            defer { last = cpus }
+            return last != cpus
+        }
+        guard isNew, !cpus.isEmpty else { return }
+        log.warning("CPUs are allocated that are not isolated any more", metadata: ["cpus": "\(cpus)"])
+    }
+
+    /// Logs huge pages that are reserved on a node or in a size that the machine does not have, as `node/size in kB`, when
+    /// they change (item 30).
+    package func noteVanishedPages(_ vanished: [String]) {
+        let isNew = lastVanished.withLock { last in
+            defer { last = vanished }
+            return last != vanished
+        }
+        guard isNew, !vanished.isEmpty else { return }
+        log.warning(
+            "huge pages are reserved that the machine does not have",
+            metadata: ["pools": "\(vanished.joined(separator: ","))"])
+    }
+
+    /// Logs that a member of a request was ignored because its extension is turned off.
+    package func noteIgnored(member: String, of service: String, extension name: String) {
+        log.warning(
+            "a member of a request was ignored: its extension is turned off",
+            metadata: ["service": "\(service)", "member": "\(member)", "extension": "\(name)"])
+    }
+
+    // MARK: - Writing
+
+    private func write(_ entry: Entry) {
+        switch entry {
+        case .decisions(let reports): for report in reports { write(report) }
+        case .denied(let peer, let reason, let unwritten):
+            audit.withLock { $0 }.record("denied", action: "connect", holder: nil, peer: peer) { line in
+                line.member("reason", reason)
+                if unwritten > 0 { line.member("unwritten_before", unwritten) }
+            }
+        case .flush(let done): done.signal()
+        }
+    }
+
+    private func write(_ report: Host.Report) {
+        let audit = audit.withLock { $0 }
+        let record = report.record
+        func write(
+            _ decision: String, _ holder: Holder, details: (inout JSONWriter) -> Void
+        ) {
+            audit.record(
+                decision, action: record.action, holder: holder.fullName, peer: record.caller?.credentials,
+                time: record.time
+            ) { line in
+                if record.seq > 0 { line.member("seq", Int(record.seq)) }
+                details(&line)
+            }
+        }
+        if let failure = report.failure {
+            let text = failure.text(action: record.action)
+            write("refused", record.holder) { line in
+                record.writeParameters(to: &line)
+                line.member("reason", text)
+                guard case .refused(let refusal) = failure, !refusal.blockers.isEmpty else { return }
+                line.name("held_by")
+                line.object { line in
+                    for blocker in refusal.blockers.prefix(16) {
+                        line.member(blocker.holder.fullName, blocker.cpus.list)
+                    }
+                }
+            }
+            let level: Logger.Level = if case .notCommitted = failure { .error } else { .debug }
+            log.log(
+                level: level, "refused",
+                metadata: [
+                    "action": "\(record.action)", "service": "\(record.holder.displayName)", "reason": "\(text)",
+                ])
+            return
+        }
+        write(record.outcome.rawValue, record.holder) { line in
+            record.writeParameters(to: &line)
+            if !record.granted.isEmpty { line.member("cpus", record.granted.list) }
+            if !record.released.isEmpty { line.member("released", record.released.list) }
+        }
+        for loss in record.preempted {
+            write("taken", loss.holder) { line in
+                line.member("by", record.holder.fullName)
+                line.member("cpus", loss.cpus.list)
+            }
+        }
+        for event in report.events { event.log(to: log) }
+    }
+}
+
+extension DecisionRecord {
+    fileprivate func writeParameters(to line: inout JSONWriter) {
+        for parameter in parameters { line.member(parameter.name, parameter.value) }
+    }
+}
+
+extension Caller {
+    fileprivate var credentials: PeerCredentials {
+        PeerCredentials(uid: uid, gid: gid, pid: pid, label: label)
+    }
+}
+
+extension LedgerEvent {
+    /// Writes the event to the log: as a warning where somebody should look.
+    fileprivate func log(to log: Logger) {
+        func service(_ holder: Holder) -> Logger.Metadata { ["service": "\(holder.displayName)"] }
+        func service(_ holder: Holder, _ cpus: CPUSet) -> Logger.Metadata {
+            ["service": "\(holder.displayName)", "cpus": "\(cpus)"]
+        }
+        switch self {
+        case .granted(let holder, let cpus, let isExplicit):
+            log.debug(
+                "CPUs allocated",
+                metadata: service(holder, cpus).merging(["kind": isExplicit ? "explicit" : "automatic"]) { $1 })
+        case .grantedOffline(let holder, let cpus):
+            log.warning(
+                "CPUs allocated that are offline; the policy online-only leaves them out",
+                metadata: service(holder, cpus))
+        case .released(let holder, let cpus): log.debug("CPUs released", metadata: service(holder, cpus))
+        case .preempted(let loser, let winner, let cpus):
+            log.warning(
+                "automatic CPUs taken by a NUMA request",
+                metadata: ["from": "\(loser.displayName)", "by": "\(winner.displayName)", "cpus": "\(cpus)"])
+        case .explicitLost(let holder, let cpus):
+            log.warning(
+                "explicit CPUs lost their protection by the service's own request; the policy keep-pins keeps them",
+                metadata: service(holder, cpus))
+        case .reserved(let holder, let node, let size, let count):
+            log.debug(
+                "huge pages reserved",
+                metadata: service(holder).merging([
+                    "node": "\(node)", "size_kb": "\(size)", "count": "\(count)",
+                ]) { $1 })
+        case .overcommitted(let node, let size, let total, let used, let reserved):
+            log.warning(
+                "huge pages may be overcommitted: what is in use may not be what was reserved",
+                metadata: [
+                    "node": "\(node)", "size_kb": "\(size)", "total": "\(total)", "used": "\(used)",
+                    "reserved": "\(reserved)",
+                ])
+        case .beyondKernelReservations(let node, let size, let free, let kernelReserved, let reserved):
+            log.warning(
+                "huge pages were reserved that the kernel has promised to mappings already",
+                metadata: [
+                    "node": "\(node)", "size_kb": "\(size)", "free": "\(free)", "resv_hugepages": "\(kernelReserved)",
+                    "reserved": "\(reserved)",
+                ])
+        case .nothingToShare(let holder):
+            log.warning(
+                "no isolated CPU is left to share: shared_cpus is empty, and nova then pins nothing",
+                metadata: service(holder))
+        case .expired(let holder, let lease):
+            log.notice("claim ended with its lease", metadata: service(holder).merging(["lease": "\(lease)"]) { $1 })
+        case .enforcementFailed(let holder, let why):
+            log.error("claim not enforced", metadata: service(holder).merging(["reason": "\(why)"]) { $1 })
+        }
+    }
+}

@@ -1,0 +1,293 @@
+import Ledger
+import LedgerStore
+import Machine
+
+/// What only the writer's thread touches: the ledger, the store, and the requests that wait for the kernel.
+final class Writer {
+    /// What a batch came to, to be made known in this order.
+    struct Step {
+        /// The new ledger; nil where nothing changed.
+        var ledger: Ledger?
+        /// The answers to callers.
+        var answers: [() -> Void] = []
+        /// The decisions, for the logs.
+        var reports: [Host.Report] = []
+    }
+
+    typealias Completion = @Sendable (Result<Host.Outcome, Host.Failure>) -> Void
+
+    /// One decision of the batch in hand.
+    struct Entry {
+        var result: Result<Host.Outcome, Host.Failure>
+        var record: DecisionRecord
+        var completion: Completion?
+        var transition: Transition?
+    }
+
+    private var ledger: Ledger
+    private let store: any DecisionStore
+    private let machine: HostMachine
+    private let enforcer: (any Enforcer)?
+    private let worker: EnforcementWorker?
+    private let clock: @Sendable () -> Int
+    /// Who waits until the kernel follows, or no longer follows, a claim.
+    private var waiting: [Holder: (outcome: Host.Outcome, completion: Completion)] = [:]
+    /// Transitions that could not be committed yet.
+    private var postponed: [Transition] = []
+
+    /// How often the store's upkeep is done while nobody waits, in milliseconds.
+    private static let upkeepInterval = 1_000
+
+    init(
+        ledger: Ledger, store: any DecisionStore, machine: HostMachine, enforcer: (any Enforcer)?,
+        worker: EnforcementWorker?, clock: @escaping @Sendable () -> Int
+    ) {
+        self.ledger = ledger
+        self.store = store
+        self.machine = machine
+        self.enforcer = enforcer
+        self.worker = worker
+        self.clock = clock
+    }
+
+    /// How long to wait for requests, in milliseconds: until the next lease ends, a second at most.
+    var idleTime: Int {
+        guard postponed.isEmpty, let next = ledger.nextExpiry else { return Self.upkeepInterval }
+        return min(max(next - clock(), 0), Self.upkeepInterval)
+    }
+
+    /// Why changes are refused; nil while they are accepted.
+    var refusal: String? { store.corruption?.description ?? store.failure }
+
+    func maintain(isIdle: Bool) { store.maintain(ledger, isIdle: isIdle) }
+
+    func close() {
+        worker?.stop()
+        for (_, waiter) in waiting { waiter.completion(.failure(.stopping)) }
+        store.close(ledger)
+    }
+
+    // MARK: - A batch
+
+    /// Carries out `jobs` and the ends of leases that are due: all decisions are committed together, or none.
+    func carryOut(_ jobs: [Host.Job]) -> Step {
+        var step = Step()
+        if let corruption = store.corruption {
+            for case .request(_, let completion) in jobs {
+                step.answers.append { completion(.failure(.notCommitted(corruption))) }
+            }
+            answerQuestions(jobs, &step)
+            return step
+        }
+        let now = clock()
+        var next = ledger
+        var entries: [Entry] = []
+        var transitions = postponed
+        postponed = []
+        for holder in ledger.expired(at: now) {
+            if let claim = ledger[holder] { transitions.append(.leaseOver(holder, claim.lease)) }
+        }
+        for transition in transitions { decide(transition, &next, now, &entries) }
+        for job in jobs {
+            switch job {
+            case .request(let submission, let completion):
+                entries.append(decide(submission, completion, &next, now))
+            case .transition(let transition): decide(transition, &next, now, &entries)
+            case .decisions, .reconcile: break
+            }
+        }
+        commit(&entries, next, &step)
+        answer(entries, &step)
+        answerQuestions(jobs, &step)
+        if jobs.contains(where: { if case .reconcile = $0 { true } else { false } }) { reconcile() }
+        return step
+    }
+
+    private func decide(
+        _ submission: Submission, _ completion: @escaping Completion, _ next: inout Ledger, _ now: Int
+    ) -> Entry {
+        func entry(_ decision: Decision, _ result: Result<Host.Outcome, Host.Failure>) -> Entry {
+            Entry(
+                result: result,
+                record: DecisionRecord(
+                    decision, time: now, caller: submission.caller, action: submission.action,
+                    parameters: submission.parameters, holder: submission.request.holder),
+                completion: completion)
+        }
+        do throws(Host.Failure) {
+            let facts: MachineFacts
+            do { facts = try machine.facts(for: submission.request) } catch { throw .facts(error) }
+            var decision: Decision
+            do {
+                decision = try next.decide(submission.request, facts: facts, caller: submission.caller, now: now)
+            } catch { throw .refused(error) }
+            try plan(&decision, on: next)
+            do { try next.apply(decision.change) } catch { throw .refused(Refusal(.conflict(error))) }
+            let outcome = Host.Outcome(
+                decision: decision, statistics: next.statistics(of: facts.pool(of: submission.request)),
+                claim: next[submission.request.holder])
+            return entry(decision, .success(outcome))
+        } catch {
+            return entry(Decision(), .failure(error))
+        }
+    }
+
+    /// Plans the enforcement of what is preparing, so that the undo is committed before the first step.
+    private func plan(_ decision: inout Decision, on ledger: Ledger) throws(Host.Failure) {
+        for index in decision.change.claims.indices {
+            let claim = decision.change.claims[index]
+            guard claim.enforcement?.phase == .preparing else { continue }
+            guard let enforcer else { throw .refused(Refusal(.noEnforcement)) }
+            var with = ledger
+            do { try with.apply(decision.change) } catch { throw .refused(Refusal(.conflict(error))) }
+            do throws(EnforcementError) {
+                decision.change.claims[index].enforcement?.steps = try enforcer.plan(claim, in: with)
+            } catch {
+                throw .refused(Refusal(.notEnforceable(claim.holder, error.description)))
+            }
+        }
+    }
+
+    private func decide(_ transition: Transition, _ next: inout Ledger, _ now: Int, _ entries: inout [Entry]) {
+        let decision = next.decide(transition)
+        // Nothing that follows from a consistent ledger breaks its rules.
+        guard !decision.change.isEmpty, (try? next.apply(decision.change)) != nil else { return }
+        entries.append(
+            Entry(
+                result: .success(
+                    Host.Outcome(
+                        decision: decision, statistics: next.statistics(of: CPUSet()), claim: next[transition.holder])),
+                record: DecisionRecord(
+                    decision, time: now, caller: nil, action: transition.action, holder: transition.holder),
+                transition: transition))
+    }
+
+    /// Commits what the entries change. Where that fails, none of it has happened.
+    private func commit(_ entries: inout [Entry], _ next: Ledger, _ step: inout Step) {
+        let changed = entries.indices.filter { !entries[$0].record.change.isEmpty }
+        // After a failed write even what changes nothing is refused until a write succeeds: the caller learns of it.
+        guard !changed.isEmpty || (store.failure != nil && !entries.isEmpty) else { return }
+        do {
+            let first = try store.commit(changed.map { entries[$0].record }, before: ledger)
+            for (offset, index) in changed.enumerated() { entries[index].record.seq = first + Int64(offset) }
+            guard !changed.isEmpty else { return }
+            ledger = next
+            step.ledger = next
+        } catch {
+            for index in entries.indices {
+                // A refusal may rest on a change that is not durable; where there is none, it stands.
+                if changed.isEmpty, case .failure = entries[index].result { continue }
+                entries[index].result = .failure(.notCommitted(error))
+            }
+        }
+    }
+
+    // MARK: - What follows
+
+    private func answer(_ entries: [Entry], _ step: inout Step) {
+        for entry in entries {
+            switch entry.result {
+            case .success(let outcome):
+                if let transition = entry.transition { answerWaiting(transition, outcome, &step) }
+                let isHandedOver = handOver(outcome, entry)
+                if let completion = entry.completion, !isHandedOver {
+                    step.answers.append { completion(.success(outcome)) }
+                }
+                step.reports.append(
+                    Host.Report(record: entry.record, events: outcome.decision.events, failure: nil))
+            case .failure(let failure):
+                if let transition = entry.transition { postponed.append(transition) }
+                if let completion = entry.completion { step.answers.append { completion(.failure(failure)) } }
+                guard entry.completion != nil else { continue }
+                step.reports.append(Host.Report(record: entry.record, events: [], failure: failure))
+            }
+        }
+    }
+
+    /// Hands what the kernel has to do to the worker. Returns whether the caller waits for that.
+    private func handOver(_ outcome: Host.Outcome, _ entry: Entry) -> Bool {
+        var waits = false
+        for claim in outcome.decision.change.claims {
+            switch claim.enforcement?.phase {
+            case .preparing: worker?.add(.enforce(claim))
+            case .releasing where !entry.isNotUndone: worker?.add(.undo(claim, after: nil))
+            default: continue
+            }
+            guard worker != nil, claim.holder == entry.record.holder, let completion = entry.completion else {
+                continue
+            }
+            waiting[claim.holder] = (outcome, completion)
+            waits = true
+        }
+        return waits
+    }
+
+    /// Answers who waited for the kernel.
+    private func answerWaiting(_ transition: Transition, _ outcome: Host.Outcome, _ step: inout Step) {
+        let result: Result<Host.Outcome, Host.Failure>
+        switch transition {
+        case .leaseOver, .drifted: return
+        case .enforced: result = .success(outcome)
+        case .undone(_, nil): result = .success(outcome)
+        case .undone(let holder, let failure?), .notUndone(let holder, let failure):
+            result = .failure(.refused(Refusal(.notEnforceable(holder, failure))))
+        }
+        guard let waiter = waiting.removeValue(forKey: transition.holder) else { return }
+        step.answers.append { waiter.completion(result.map { $0.withFigures(of: waiter.outcome) }) }
+    }
+
+    private func answerQuestions(_ jobs: [Host.Job], _ step: inout Step) {
+        for case .decisions(let seq, let limit, let completion) in jobs {
+            let result = Result { () throws(CommitError) in try store.decisions(after: seq, limit: limit) }
+            step.answers.append { completion(result) }
+        }
+    }
+
+    /// Has every enforced claim brought to where its phase asks: what was preparing when the program ended is undone,
+    /// what is active checked and repaired, what is releasing undone again.
+    func reconcile() {
+        guard let worker else { return }
+        for claim in ledger.sortedClaims where waiting[claim.holder] == nil {
+            switch claim.enforcement?.phase {
+            case .preparing: worker.add(.undo(claim, after: "berthd ended before the claim was enforced"))
+            case .active: worker.add(.repair(claim))
+            case .releasing: worker.add(.undo(claim, after: nil))
+            case nil: continue
+            }
+        }
+    }
+}
+
+extension Writer.Entry {
+    /// Whether it is about an undo that failed: it is tried again at the next reconciliation, not at once.
+    fileprivate var isNotUndone: Bool {
+        if case .notUndone = transition { true } else { false }
+    }
+}
+
+extension Host.Outcome {
+    /// The outcome with the figures that the caller's pool had when the request was decided.
+    fileprivate func withFigures(of decided: Host.Outcome) -> Host.Outcome {
+        Host.Outcome(decision: decision, statistics: decided.statistics, claim: claim)
+    }
+}
+
+extension MachineFacts {
+    /// The CPUs of the pool that `request` is about; none where it is about no CPUs.
+    fileprivate func pool(of request: Request) -> CPUSet {
+        guard case .claim(let claim) = request, let cpus = claim.cpus else { return CPUSet() }
+        return eligible(cpus.pool, onlineOnly: cpus.onlineOnly) ?? CPUSet()
+    }
+}
+
+extension Transition {
+    /// What it is called in the records.
+    fileprivate var action: String {
+        switch self {
+        case .leaseOver: "expire"
+        case .enforced: "enforce"
+        case .drifted: "verify"
+        case .undone, .notUndone: "undo"
+        }
+    }
+}

@@ -1,0 +1,190 @@
+import Ledger
+import Machine
+import WireJSON
+
+/// A claim in a record of version 2. A member that is empty, or has its usual value, is left out.
+///
+/// `{"holder":"kind:name","owner":{"uid":0,"label":"…"},"pool":"isolated","grants":[GRANT…],"memory_nodes":[0],
+/// "reservations":[{"node":0,"size_kb":2048,"count":3}],"lease":LEASE,"enforcement":{"phase":"active",
+/// "steps":[{"action":"…","undo":"…"}],"failure":"…"}}` with GRANT = `{"cpus":"2-3","exclusive":"2-3","level":"cpu",
+/// "explicit":true,"protected":true,"label":"…"}` and LEASE = `{"until":MILLISECONDS}`,
+/// `{"process":{"id":1,"start_time":2,"boot_id":"…"}}` or `{"cgroup":"PATH"}`. An owner that is left out is the
+/// administrators, a pool the isolated CPUs, a lease one that lasts forever.
+extension Claim {
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("holder", holder.fullName)
+            if case .user(let uid, let label) = owner {
+                writer.name("owner")
+                writer.object { writer in
+                    writer.member("uid", Int(uid))
+                    if let label { writer.member("label", label) }
+                }
+            }
+            if pool != Pool.isolated { writer.member("pool", pool) }
+            if !grants.isEmpty {
+                writer.name("grants")
+                writer.array { array in for grant in grants { grant.write(to: &array) } }
+            }
+            if !memoryNodes.isEmpty {
+                writer.name("memory_nodes")
+                writer.array { array in for node in memoryNodes { array.integer(node) } }
+            }
+            if !reservations.isEmpty {
+                writer.name("reservations")
+                writer.array { array in
+                    for pages in reservations {
+                        array.object { writer in
+                            writer.member("node", pages.node)
+                            writer.member("size_kb", pages.sizeKB)
+                            writer.member("count", pages.count)
+                        }
+                    }
+                }
+            }
+            lease.write(to: &writer)
+            enforcement?.write(to: &writer)
+        }
+    }
+
+    init(json: JSONValue) throws(RecordError) {
+        try json.allow(
+            ["holder", "owner", "pool", "grants", "memory_nodes", "reservations", "lease", "enforcement"], "a claim")
+        guard let name = json["holder"] else { throw .malformed("a claim without holder") }
+        self.init(holder: try Holder(json: name), owner: try Owner(json: json["owner"]))
+        if let pool = json["pool"] { self.pool = try pool.text("pool") }
+        for grant in try json["grants"].elements("grants") { grants.append(try Grant(json: grant)) }
+        for node in try json["memory_nodes"].elements("memory_nodes") {
+            memoryNodes.append(try node.number("memory_nodes"))
+        }
+        for pages in try json["reservations"].elements("reservations") {
+            reservations.append(try PageReservation(json: pages))
+        }
+        lease = try Lease(json: json["lease"])
+        if let enforcement = json["enforcement"] { self.enforcement = try Enforcement(json: enforcement) }
+    }
+}
+
+extension Grant {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("cpus", cpus.list)
+            writer.member("exclusive", exclusive.list)
+            writer.member("level", level.rawValue)
+            if isExplicit { writer.member("explicit", true) }
+            if isProtected { writer.member("protected", true) }
+            if !label.isEmpty { writer.member("label", label) }
+        }
+    }
+
+    fileprivate init(json: JSONValue) throws(RecordError) {
+        try json.allow(["cpus", "exclusive", "level", "explicit", "protected", "label"], "a grant")
+        guard let level = json["level"]?.string.flatMap(Exclusiveness.init) else {
+            throw .malformed("a grant without a known level")
+        }
+        self.init(
+            cpus: try json["cpus"].cpus("cpus"), exclusive: try json["exclusive"].cpus("exclusive"), level: level,
+            isExplicit: try json["explicit"]?.flag("explicit") ?? false,
+            isProtected: try json["protected"]?.flag("protected") ?? false,
+            label: try json["label"]?.text("label") ?? "")
+    }
+}
+
+extension PageReservation {
+    init(json: JSONValue) throws(RecordError) {
+        self.init(
+            node: try json["node"].number("node"), sizeKB: try json["size_kb"].number("size_kb"),
+            count: try json["count"].number("count"))
+    }
+}
+
+extension Lease {
+    fileprivate func write(to writer: inout JSONWriter) {
+        guard self != .forever else { return }
+        writer.name("lease")
+        writer.object { writer in
+            switch self {
+            case .forever: break
+            case .until(let end): writer.member("until", end)
+            case .process(let id, let startTime, let bootID):
+                writer.name("process")
+                writer.object { writer in
+                    writer.member("id", id)
+                    writer.member("start_time", startTime)
+                    writer.member("boot_id", bootID)
+                }
+            case .cgroup(let path): writer.member("cgroup", path)
+            }
+        }
+    }
+
+    fileprivate init(json: JSONValue?) throws(RecordError) {
+        guard let json else {
+            self = .forever
+            return
+        }
+        if let end = json["until"] {
+            self = .until(try end.number("until"))
+        } else if let process = json["process"] {
+            self = .process(
+                id: try process["id"].number("id"), startTime: try process["start_time"].number("start_time"),
+                bootID: try process["boot_id"].text("boot_id"))
+        } else if let path = json["cgroup"] {
+            self = .cgroup(path: try path.text("cgroup"))
+        } else {
+            throw .malformed("a lease of an unknown kind")
+        }
+    }
+}
+
+extension Enforcement {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.name("enforcement")
+        writer.object { writer in
+            writer.member("phase", phase.rawValue)
+            writer.name("steps")
+            writer.array { array in
+                for step in steps {
+                    array.object { writer in
+                        writer.member("action", step.action)
+                        writer.member("undo", step.undo)
+                    }
+                }
+            }
+            if let failure { writer.member("failure", failure) }
+        }
+    }
+
+    fileprivate init(json: JSONValue) throws(RecordError) {
+        guard let phase = json["phase"]?.string.flatMap(Phase.init) else {
+            throw .malformed("an enforcement without a known phase")
+        }
+        self.init(phase: phase, failure: try json["failure"]?.text("failure"))
+        for step in try json["steps"].elements("steps") {
+            steps.append(
+                EnforcementStep(action: try step["action"].text("action"), undo: try step["undo"].text("undo")))
+        }
+    }
+}
+
+extension Holder {
+    init(json: JSONValue) throws(RecordError) {
+        guard let fullName = json.string, let holder = Holder(fullName: fullName) else {
+            throw .malformed("a holder is not kind:name")
+        }
+        self = holder
+    }
+}
+
+extension Owner {
+    init(json: JSONValue?) throws(RecordError) {
+        guard let json else {
+            self = .administrators
+            return
+        }
+        guard let uid = json["uid"]?.integer.flatMap(UInt32.init(exactly:)) else {
+            throw .malformed("an owner without uid")
+        }
+        self = .user(uid: uid, label: try json["label"]?.text("label"))
+    }
+}
