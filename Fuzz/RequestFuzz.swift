@@ -30,13 +30,14 @@ package func fuzzRequest(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 
         require((try? JSONValue(writer.bytes)) == value, "\(value) does not read back")
     }
     do throws(EPARequestError) {
-        let request = try EPARequest(value)
+        guard case .change(let request) = try EPARequest(value, extensions: [.cpuPools, .nonPreemptiveAllocations])
+        else { return 0 }
         switch request {
-        case .allocateCoresPercent(_, let percent): require((-1...100).contains(percent), "\(request)")
-        case .allocateNodeCores(_, let node, _): require(node >= 0, "\(request)")
+        case .allocateCoresPercent(_, let percent, _): require((-1...100).contains(percent), "\(request)")
+        case .allocateNodeCores(_, let node, _, _): require(node >= 0, "\(request)")
         case .allocatePages(_, let count, let node, let sizeKB):
             require(count != 0 && node >= 0 && sizeKB > 0, "\(request)")
-        case .allocateCores, .listAllocations, .memoryInfo: break
+        case .allocateCores: break
         }
     } catch {
         require(!error.text.isEmpty, "a refusal without a reason")

@@ -50,6 +50,8 @@ struct Scope {
         }
         if level != .none, level != .cpu {
             let taken = others.union(ledger.shared(byOthersThan: claim.holder))
+            // Only what may be chosen: the machine need not tell the reach of others.
+            if case .list(let cpus) = request.demand { usable.formIntersection(cpus) }
             var whole = CPUSet()
             for cpu in usable where try Self.domain(of: cpu, level, facts).isDisjoint(with: taken) { whole.insert(cpu) }
             usable = whole
@@ -82,7 +84,7 @@ struct Scope {
             guard !cpus.isEmpty else { throw Refusal(.invalidCount(0)) }
             let outside = cpus.subtracting(inScope)
             guard outside.isEmpty else { throw Refusal(.notInPool(outside, request.pool)) }
-            wanted = cpus.count
+            return cpus.count
         }
         if let node = request.nodes?.first {
             guard wanted <= inScope.count else {

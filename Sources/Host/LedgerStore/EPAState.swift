@@ -20,18 +20,17 @@ package enum EPAState {
     /// 17, 25).
     ///
     /// - Parameter leavingOutUnknown: whether members that are not known are left out with a warning instead of refused.
-    /// - Throws: ``CorruptStateError`` for what must not be guessed at: no JSON, no object, not a state at all, sections of
+    /// - Throws: ``CorruptStateError`` for what must not be guessed at: no JSON, no object, sections of
     ///   the wrong type, members that are not known, bad CPU lists, CPUs that two services hold (items 4, 5, 14, 26).
     package static func read(_ bytes: [UInt8], leavingOutUnknown: Bool = false) throws(CorruptStateError) -> Import {
         let value: JSONValue
         do { value = try JSONValue(bytes) } catch { throw CorruptStateError(error.description) }
         guard value.members != nil else { throw CorruptStateError("the state is no JSON object") }
-        guard members.keys.contains(where: { value[$0] != nil }) else {
-            throw CorruptStateError("this is no state of the EPA Orchestrator: it has none of \(names(members.keys))")
-        }
-
         var result = Import()
         try checkMembers(value, leavingOutUnknown, &result.warnings)
+        if value["allocations_db"] == nil, value["hugepages_db"] == nil {
+            result.warnings.append("there is neither allocations_db nor hugepages_db in it: nobody holds anything")
+        }
         var claims: [Holder: Claim] = [:]
         try readCores(value, into: &claims, warnings: &result.warnings)
         try readPolicies(value, into: &claims)
@@ -187,17 +186,22 @@ package enum EPAState {
             }
         }
         func list(_ cpus: CPUSet) -> String? { cpus.isEmpty ? nil : cpus.list }
-        let hasPools = ledger.sortedClaims.contains { $0.pool != Pool.isolated }
+        func pool(_ claim: Claim) -> String? {
+            claim.pool == Pool.isolated || claim.exclusive.isEmpty ? nil : claim.pool
+        }
+        func policy(_ claim: Claim) -> String? {
+            claim.isProtected && !claim.exclusive.isEmpty ? "non-preemptive" : nil
+        }
         return JSONWriter.object(capacity: 4096) { writer in
             writer.name("allocations_db")
             writer.object { writer in
-                if hasPools { member(&writer, "allocation_pools") { $0.pool == Pool.isolated ? nil : $0.pool } }
+                if ledger.sortedClaims.contains(where: { pool($0) != nil }) { member(&writer, "allocation_pools", pool) }
                 member(&writer, "allocations") { list($0.exclusive) }
                 member(&writer, "explicit_allocations") {
                     list($0.holder.kind == .service ? $0.explicit : $0.exclusive)
                 }
-                if ledger.sortedClaims.contains(where: \.isProtected) {
-                    member(&writer, "preemption_policies") { $0.isProtected ? "non-preemptive" : nil }
+                if ledger.sortedClaims.contains(where: { policy($0) != nil }) {
+                    member(&writer, "preemption_policies", policy)
                 }
             }
             writer.name("hugepages_db")

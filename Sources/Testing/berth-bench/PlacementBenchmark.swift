@@ -17,34 +17,40 @@ enum PlacementBenchmark {
         let perNode = cpus / 2 / nodes
         let node = CPUSet((0..<perNode).flatMap { [$0, $0 + cpus / 2] })
         let caller = Caller(uid: 0, gid: 0, isAdministrator: true)
+        var facts = MachineFacts(pools: [Pool.isolated: isolated], hasNUMA: true, cores: cores)
+        facts.nodes = [0: node, 1: isolated]
         var ledger = Ledger()
         for index in 0..<16 {
-            let command = Command.allocateCores(
-                .service("service \(index)"), .exactly(cpus / 64), isolated: isolated)
-            guard let decision = try? ledger.decide(command, by: caller) else { continue }
+            let request = claim("service \(index)", CPURequest(.count(cpus / 64)))
+            guard let decision = try? ledger.decide(request, facts: facts, caller: caller, now: 0) else { continue }
             try? ledger.apply(decision.change)
         }
 
         report("\(name)-node") {
-            _ = try? ledger.decide(
-                .allocateNodeCores(
-                    .service("new"), count: min(perNode, 3), node: .cpus(node: 0, node), isolated: isolated,
-                    cores: cores),
-                by: caller)
+            _ = try? ledger.decide(ofNode(0, min(perNode, 3)), facts: facts, caller: caller, now: 0)
         }
         report("\(name)-machine") {
-            _ = try? ledger.decide(
-                .allocateNodeCores(
-                    .service("new"), count: cpus / 2 + 1, node: .cpus(node: 0, isolated), isolated: isolated,
-                    cores: cores),
-                by: caller)
+            _ = try? ledger.decide(ofNode(1, cpus / 2 + 1), facts: facts, caller: caller, now: 0)
         }
         report("\(name)-count") {
-            _ = try? ledger.decide(.allocateCores(.service("new"), .exactly(cpus / 4), isolated: isolated), by: caller)
+            _ = try? ledger.decide(claim("new", CPURequest(.count(cpus / 4))), facts: facts, caller: caller, now: 0)
         }
         report("\(name)-whole-cores") {
             _ = Placement.wholeCores(cpus / 2 + 1, of: isolated, cores: cores)
         }
+    }
+
+    private static func claim(_ service: String, _ cpus: CPURequest) -> Request {
+        .claim(ClaimRequest(holder: .service(service), cpus: cpus))
+    }
+
+    /// CPUs of a node as EPA's NUMA rule gives them.
+    private static func ofNode(_ node: Int, _ count: Int) -> Request {
+        claim(
+            "new",
+            CPURequest(
+                .count(count), nodes: [node], packing: .siblingPairs, replaces: .nodes, preemption: .allowed,
+                isExplicit: true))
     }
 
     /// The median of many runs, in microseconds.

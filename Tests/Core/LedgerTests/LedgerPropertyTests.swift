@@ -29,12 +29,43 @@ struct RandomMachine {
     }
 }
 
-/// Runs the same random commands against the ledger and the naive model.
+/// The requests as the EPA frontend makes them.
+enum EPARequests {
+    static func cores(_ holder: Holder, _ demand: CPURequest.Demand) -> Request {
+        .claim(ClaimRequest(holder: holder, cpus: CPURequest(demand)))
+    }
+
+    static func node(_ holder: Holder, _ node: Int, _ demand: CPURequest.Demand) -> Request {
+        .claim(
+            ClaimRequest(
+                holder: holder,
+                cpus: CPURequest(
+                    demand, nodes: [node], packing: .siblingPairs, replaces: .nodes, preemption: .allowed,
+                    isExplicit: true)))
+    }
+
+    static func pages(_ holder: Holder, _ node: Int, _ sizeKB: Int, _ count: Int) -> Request {
+        .claim(
+            ClaimRequest(holder: holder, reservations: [ReservationRequest(node: node, sizeKB: sizeKB, count: count)]))
+    }
+}
+
+extension RandomMachine {
+    /// What the machine says while these CPUs are isolated.
+    func facts(isolated: CPUSet) -> MachineFacts {
+        MachineFacts(
+            pools: [Pool.isolated: isolated], hasNUMA: true,
+            nodes: nodes.filter { !$0.value.isEmpty }.mapValues { CPUSet($0) },
+            cores: CoreIndex(of: isolated) { siblings[$0].map { CPUSet($0) } })
+    }
+}
+
+/// Runs the same random requests against the ledger and the naive model.
 @Suite struct LedgerPropertyTests {
     static let root = Caller(uid: 0, gid: 0, isAdministrator: true)
 
     @Test(
-        "on random machines every EPA command is decided as the specification says",
+        "on random machines every EPA request is decided as the specification says",
         arguments: 0..<150 as Range<UInt64>)
     func agreesWithTheSpecification(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
@@ -49,47 +80,43 @@ struct RandomMachine {
                 model.isolated = machine.isolated.filter { _ in Int.random(in: 0..<4, using: &random) > 0 }
             }
             let isolated = CPUSet(model.isolated)
-            let cores = CoreIndex(of: isolated) { machine.siblings[$0].map { CPUSet($0) } }
+            let facts = machine.facts(isolated: isolated)
             let service = ["a", "b", "c", "é"].randomElement(using: &random) ?? "a"
             let holder = Holder.service(service)
             let node = [0, 3, 8, 9, 250, 77].randomElement(using: &random) ?? 0
-            let facts: NodeFacts =
-                if let cpus = machine.nodes[node], !cpus.isEmpty { .cpus(node: node, CPUSet(cpus)) } else {
-                    .missing(node: node)
-                }
             let count = Int.random(in: 1...max(2, machine.isolated.count / 2 + 2), using: &random)
             var expected: Set<Int>?
-            let command: Command
+            let request: Request
             switch Int.random(in: 0..<9, using: &random) {
             case 0, 1:
-                command = .allocateCores(holder, .exactly(count), isolated: isolated)
+                request = EPARequests.cores(holder, .count(count))
                 expected = try? model.allocate(service, count)
             case 2:
-                command = .allocateCores(holder, .byDefault, isolated: isolated)
+                request = EPARequests.cores(holder, .defaultShare)
                 expected = try? model.allocate(service, 0)
             case 3:
                 let percent = Int.random(in: 1...100, using: &random)
-                command = .allocateCores(holder, .percent(percent), isolated: isolated)
+                request = EPARequests.cores(holder, .percent(percent))
                 expected = try? model.percent(service, percent)
             case 4:
                 guard !model.isolated.isEmpty || model.allocations[service] != nil else { continue }
-                command = .releaseCores(holder, isolated: isolated)
+                request = EPARequests.cores(holder, .nothing)
                 model.release(service)
                 expected = []
             case 5, 6, 7:
-                command = .allocateNodeCores(holder, count: count, node: facts, isolated: isolated, cores: cores)
+                request = EPARequests.node(holder, node, .count(count))
                 expected = try? model.allocateNode(service, node, count)
             default:
-                command = .releaseNodeCores(holder, node: facts, isolated: isolated)
+                request = EPARequests.node(holder, node, .nothing)
                 do {
                     try model.releaseNode(service, node)
                     expected = []
                 } catch {}
             }
-            log.append("\(command)")
-            let context = "seed \(seed), step \(log.count): \(command)"
+            log.append("\(request)")
+            let context = "seed \(seed), step \(log.count): \(request)"
             do {
-                let decision = try ledger.decide(command, by: Self.root)
+                let decision = try ledger.decide(request, facts: facts, caller: Self.root, now: 0)
                 try ledger.apply(decision.change)
                 #expect(expected != nil, "should be refused: \(context)")
                 #expect(Set(decision.granted) == expected, "\(context)")
@@ -101,24 +128,22 @@ struct RandomMachine {
                 ledger.sortedClaims.map(\.holder.name)
                     == model.allocations.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }, "\(context)")
             for claim in ledger.sortedClaims {
-                #expect(Set(claim.withdrawn) == model.allocations[claim.holder.name], "\(context)")
-                let pinned = claim.parts.filter { $0.protection == .explicit }.reduce(into: CPUSet()) {
-                    $0.formUnion($1.cpus)
-                }
-                #expect(Set(pinned) == model.explicit[claim.holder.name] ?? [], "\(context)")
+                #expect(Set(claim.exclusive) == model.allocations[claim.holder.name], "\(context)")
+                #expect(Set(claim.explicit) == model.explicit[claim.holder.name] ?? [], "\(context)")
             }
-            let statistics = ledger.statistics(isolated: isolated)
+            let statistics = ledger.statistics(of: isolated)
             let all = model.allocations.values.reduce(into: Set<Int>()) { $0.formUnion($1) }
             #expect(statistics.remaining == model.isolated.subtracting(all).count, "\(context)")
-            if !model.isolated.isEmpty, expected != nil, case .allocateCores = command {
-                let decision = try ledger.decide(.releaseCores(holder, isolated: isolated), by: Self.root)
+            if !model.isolated.isEmpty, expected != nil {
+                let decision = try ledger.decide(
+                    EPARequests.cores(holder, .nothing), facts: facts, caller: Self.root, now: 0)
                 #expect(Set(decision.remainder) == model.isolated.subtracting(model.others(service)), "\(context)")
             }
         }
     }
 
     @Test(
-        "huge page bookings follow the overlay formula whatever the kernel reports", arguments: 0..<60 as Range<UInt64>)
+        "huge page reservations follow the overlay formula whatever the kernel reports", arguments: 0..<60 as Range<UInt64>)
     func pages(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var model = NaiveOrchestrator(isolated: [], nodes: [:], siblings: [:])
@@ -132,79 +157,75 @@ struct RandomMachine {
             let context: Comment = "seed \(seed), step \(step)"
             if Int.random(in: 0..<4, using: &random) == 0 {
                 let decision = try ledger.decide(
-                    .unbookPages(.service(service), node: key[0], sizeKB: key[1]), by: Self.root)
+                    EPARequests.pages(.service(service), key[0], key[1], 0), facts: MachineFacts(), caller: Self.root,
+                    now: 0)
                 #expect(decision.found == (model.pages[service]?[key] != nil), context)
                 try ledger.apply(decision.change)
-                model.unbook(service, key)
+                model.removePages(service, key)
             } else {
-                let accepted = (try? model.book(service, key, count, total: total, free: free)) != nil
+                let accepted = (try? model.reserve(service, key, count, total: total, free: free)) != nil
                 let decision = try? ledger.decide(
-                    .bookPages(
-                        .service(service), node: key[0], sizeKB: key[1], count: count,
-                        capacity: .pages(total: total, free: free)), by: Self.root)
+                    EPARequests.pages(.service(service), key[0], key[1], count),
+                    facts: MachineFacts(pages: [key[0]: [HugePagePool(sizeKB: key[1], total: total, free: free)]]),
+                    caller: Self.root, now: 0)
                 #expect((decision != nil) == accepted, context)
                 if let decision { try ledger.apply(decision.change) }
             }
             try checkInvariants(ledger, "\(context)")
             for claim in ledger.sortedClaims {
-                let booked = Dictionary(uniqueKeysWithValues: claim.pages.map { ([$0.node, $0.sizeKB], $0.count) })
-                #expect(booked == model.pages[claim.holder.name], context)
+                let reserved = Dictionary(uniqueKeysWithValues: claim.reservations.map { ([$0.node, $0.sizeKB], $0.count) })
+                #expect(reserved == model.pages[claim.holder.name], context)
             }
             #expect(ledger.count == model.pages.count, context)
         }
     }
 
     @Test(
-        "what holders of other kinds withdrew is never granted or taken",
+        "what is exclusive to holders of other kinds is never given or taken, and shared CPUs block nobody while others are free",
         arguments: 0..<120 as Range<UInt64>)
     func otherKinds(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let machine = RandomMachine(using: &random)
         let isolated = CPUSet(machine.isolated)
-        let cores = CoreIndex(of: isolated) { machine.siblings[$0].map { CPUSet($0) } }
+        let facts = machine.facts(isolated: isolated)
         var ledger = Ledger()
         for step in 0..<50 {
             let before = ledger
+            let context: Comment = "seed \(seed), step \(step)"
             let name = ["x", "y", "z"].randomElement(using: &random) ?? "x"
-            let kind = [Holder.Kind.pod, .function, .run].randomElement(using: &random) ?? .pod
-            let command: Command
+            let other = Holder(kind: [.pod, .function, .run].randomElement(using: &random) ?? .pod, name: name)
+            let count = Int.random(in: 1...6, using: &random)
+            let request: Request
             switch Int.random(in: 0..<6, using: &random) {
             case 0:
                 let cpus = CPUSet(machine.isolated.filter { _ in Int.random(in: 0..<5, using: &random) == 0 })
-                let shares = Int.random(in: 0..<3, using: &random) == 0
+                let level: Exclusiveness = Int.random(in: 0..<3, using: &random) == 0 ? .none : .cpu
                 guard !cpus.isEmpty else { continue }
-                command = .put(
-                    Claim(
-                        holder: Holder(kind: kind, name: name), owner: .user(uid: 5, label: nil),
-                        parts: [
-                            .init(
-                                cpus: cpus, withdrawn: shares ? CPUSet() : cpus,
-                                protection: Bool.random(using: &random) ? .automatic : .explicit,
-                                exclusiveness: shares ? .none : .cpu)
-                        ]))
-            case 1: command = .end(Holder(kind: kind, name: name))
+                request = .claim(ClaimRequest(holder: other, cpus: CPURequest(.list(cpus), level: level)))
+            case 1: request = .release(other)
             case 2, 3:
                 let node = machine.nodes.keys.sorted().randomElement(using: &random) ?? 0
-                guard let cpus = machine.nodes[node], !cpus.isEmpty else { continue }
-                command = .allocateNodeCores(
-                    .service(name), count: Int.random(in: 1...6, using: &random),
-                    node: .cpus(node: node, CPUSet(cpus)), isolated: isolated, cores: cores)
-            default:
-                command = .allocateCores(
-                    .service(name), .exactly(Int.random(in: 1...8, using: &random)), isolated: isolated)
+                guard machine.nodes[node]?.isEmpty == false else { continue }
+                request = EPARequests.node(.service(name), node, .count(count))
+            default: request = EPARequests.cores(.service(name), .count(count))
             }
-            guard let decision = try? ledger.decide(command, by: Self.root) else {
-                #expect(ledger == before)
+            let decision: Decision
+            do {
+                decision = try ledger.decide(request, facts: facts, caller: Self.root, now: 0)
+            } catch {
+                // Whoever is refused by number could not have been served from what nobody else uses.
+                if case .insufficient = error.reason {
+                    let used = before.sortedClaims.reduce(into: CPUSet()) {
+                        if $1.holder != request.holder { $0.formUnion($1.exclusive.union($1.cpus)) }
+                    }
+                    #expect(isolated.subtracting(used).count < count, context)
+                }
                 continue
             }
-            // A shared part must not turn a service away from a CPU, but then the claim is refused as a conflict.
-            guard (try? ledger.apply(decision.change)) != nil else {
-                #expect(ledger == before, "seed \(seed), step \(step)")
-                continue
-            }
-            try checkInvariants(ledger, "seed \(seed), step \(step)")
-            for claim in before.sortedClaims where claim.holder.kind != .service && claim.holder != command.holder {
-                #expect(ledger[claim.holder] == claim, "seed \(seed), step \(step): \(command)")
+            try ledger.apply(decision.change)
+            try checkInvariants(ledger, "\(context)")
+            for claim in before.sortedClaims where claim.holder.kind != .service && claim.holder != request.holder {
+                #expect(ledger[claim.holder] == claim, "\(context): \(request)")
             }
         }
     }
@@ -216,7 +237,7 @@ struct RandomMachine {
         var random = SeededRandom(seed: seed)
         let machine = RandomMachine(using: &random)
         let isolated = CPUSet(machine.isolated)
-        let cores = CoreIndex(of: isolated) { machine.siblings[$0].map { CPUSet($0) } }
+        let facts = machine.facts(isolated: isolated)
         var ledger = Ledger()
         for step in 0..<60 {
             let caller = Caller(
@@ -225,18 +246,17 @@ struct RandomMachine {
                 isAdministrator: Int.random(in: 0..<10, using: &random) == 0)
             let holder = Holder.service(["a", "b"].randomElement(using: &random) ?? "a")
             let node = machine.nodes.first { !$0.value.isEmpty }
-            let commands: [Command] = [
-                .allocateCores(holder, .exactly(1), isolated: isolated), .releaseCores(holder, isolated: isolated),
-                .allocateNodeCores(
-                    holder, count: 1, node: .cpus(node: node?.key ?? 0, CPUSet(node?.value ?? [])), isolated: isolated,
-                    cores: cores),
-                .bookPages(holder, node: 0, sizeKB: 2048, count: 1, capacity: .pages(total: 9, free: 9)),
-                .unbookPages(holder, node: 0, sizeKB: 2048), .end(holder),
+            var facts = facts
+            facts.pages = [0: [HugePagePool(sizeKB: 2048, total: 9, free: 9)]]
+            let requests: [Request] = [
+                EPARequests.cores(holder, .count(1)), EPARequests.cores(holder, .nothing),
+                EPARequests.node(holder, node?.key ?? 0, .count(1)), EPARequests.pages(holder, 0, 2048, 1),
+                EPARequests.pages(holder, 0, 2048, 0), .release(holder), .renew(holder, .until(9)),
             ]
-            guard let command = commands.randomElement(using: &random) else { continue }
+            guard let request = requests.randomElement(using: &random) else { continue }
             let before = ledger[holder]
             do {
-                let decision = try ledger.decide(command, by: caller)
+                let decision = try ledger.decide(request, facts: facts, caller: caller, now: 0)
                 try ledger.apply(decision.change)
                 #expect(before.map { $0.owner.admits(caller) } ?? true, "seed \(seed), step \(step)")
                 if before == nil, let claim = ledger[holder] {
@@ -256,26 +276,26 @@ struct RandomMachine {
 
     /// The rules that hold after every step, checked without the ledger's own indexes.
     func checkInvariants(_ ledger: Ledger, _ context: String) throws {
-        var withdrawn: [Int: Holder] = [:]
+        var exclusive: [Int: Holder] = [:]
         for claim in ledger.sortedClaims {
             #expect(!claim.isEmpty, "\(context)")
-            for part in claim.parts {
-                for cpu in part.withdrawn {
-                    #expect(withdrawn[cpu] == nil, "CPU \(cpu) is granted twice: \(context)")
-                    withdrawn[cpu] = claim.holder
+            for grant in claim.grants {
+                for cpu in grant.exclusive {
+                    #expect(exclusive[cpu] == nil, "CPU \(cpu) is granted twice: \(context)")
+                    exclusive[cpu] = claim.holder
                 }
             }
         }
         for claim in ledger.sortedClaims {
-            for cpu in claim.cpus { #expect(withdrawn[cpu] == nil || withdrawn[cpu] == claim.holder, "\(context)") }
+            for cpu in claim.cpus { #expect(exclusive[cpu] == nil || exclusive[cpu] == claim.holder, "\(context)") }
         }
-        #expect(Set(ledger.withdrawn) == Set(withdrawn.keys), "\(context)")
-        let protected = ledger.sortedClaims.reduce(into: CPUSet()) { set, claim in
-            for part in claim.parts where part.protection == .explicit || claim.holder.kind != .service {
-                set.formUnion(part.withdrawn)
+        #expect(Set(ledger.exclusive) == Set(exclusive.keys), "\(context)")
+        let unpreemptible = ledger.sortedClaims.reduce(into: CPUSet()) { set, claim in
+            for grant in claim.grants where grant.isExplicit || grant.isProtected || claim.holder.kind != .service {
+                set.formUnion(grant.exclusive)
             }
         }
-        #expect(ledger.protected == protected, "\(context)")
+        #expect(ledger.unpreemptible == unpreemptible, "\(context)")
         #expect(
             ledger.holders == ledger.sortedClaims.map(\.holder) && ledger.holders.count == ledger.count, "\(context)")
     }

@@ -79,7 +79,7 @@ struct NaiveOrchestrator {
             service, (allocations[service] ?? []).subtracting(here), (explicit[service] ?? []).subtracting(here))
     }
 
-    mutating func book(_ service: String, _ key: [Int], _ count: Int, total: Int, free: Int) throws {
+    mutating func reserve(_ service: String, _ key: [Int], _ count: Int, total: Int, free: Int) throws {
         let tracked = pages.values.compactMap { $0[key] }.reduce(0, +)
         let used = max(total - free, 0)
         let left = tracked > 0 ? max(free - max(tracked - used, 0), 0) : free
@@ -88,7 +88,7 @@ struct NaiveOrchestrator {
         pages[service, default: [:]][key] = count
     }
 
-    mutating func unbook(_ service: String, _ key: [Int]) {
+    mutating func removePages(_ service: String, _ key: [Int]) {
         pages[service]?[key] = nil
         if pages[service]?.isEmpty == true { pages[service] = nil }
     }

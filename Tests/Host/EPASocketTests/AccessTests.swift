@@ -81,7 +81,7 @@ import WireJSON
             LedgerChange(claims: [
                 Claim(
                     holder: .service("old"), owner: .administrators,
-                    parts: [.init(cpus: [1, 2], protection: .automatic)])
+                    grants: [Grant(cpus: [1, 2])])
             ]))
         try await TestServer.serving(imported: imported, mode: 0o666) { (server) async throws in
             #expect(try server.cores("old", -1, uid: 1000).error?.contains("owned by administrators") == true)

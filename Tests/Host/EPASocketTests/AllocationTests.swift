@@ -161,16 +161,16 @@ import WireJSON
     func orphans() throws {
         let state =
             #"{"allocations_db":{"allocations":{"a":"1-3","ghost":""},"explicit_allocations":{"a":"3-5","b":"7"}},"version":1}"#
-        let found = try ReferenceState.read(Array(state.utf8))
-        #expect(found.ledger[.service("a")]?.withdrawn == CPUSet([1, 2, 3]))
-        #expect(found.ledger[.service("a")]?.parts.last?.cpus == CPUSet([3]))
+        let found = try EPAState.read(Array(state.utf8))
+        #expect(found.ledger[.service("a")]?.exclusive == CPUSet([1, 2, 3]))
+        #expect(found.ledger[.service("a")]?.grants.last?.cpus == CPUSet([3]))
         #expect(found.ledger.count == 1 && found.warnings.count == 3)
     }
 
     @Test("item 26: records that overlap are corruption, not something to grant from")
     func overlaps() {
         let state = #"{"allocations_db":{"allocations":{"a":"1-3","b":"3-4"}}}"#
-        let error = #expect(throws: CorruptStateError.self) { try ReferenceState.read(Array(state.utf8)) }
+        let error = #expect(throws: CorruptStateError.self) { try EPAState.read(Array(state.utf8)) }
         #expect(error?.description == "\"b\" and \"a\" both hold CPUs 3")
     }
 
@@ -204,7 +204,7 @@ import WireJSON
             }
             let memory = try server.ask("get_memory_info")
             #expect(memory["numa_hugepages"]?["node0"]?["allocations"]?.members?.isEmpty == true)
-            #expect(try await server.logHas("WARNING: huge pages are booked that the machine does not have"))
+            #expect(try await server.logHas("WARNING: huge pages are reserved that the machine does not have"))
             #expect(try server.pages("a", -1)["message"]?.string == "Removed recorded hugepage allocation")
         }
     }
@@ -228,7 +228,7 @@ import WireJSON
             LedgerChange(claims: [
                 Claim(
                     holder: Holder(kind: .pod, name: "ns/web"), owner: .user(uid: 0, label: nil),
-                    parts: [.init(cpus: [1, 5], protection: .automatic)])
+                    grants: [Grant(cpus: [1, 5])])
             ]))
         try await TestServer.serving(imported: ledger) { (server) async throws in
             #expect(try server.numa("a", 0, 2).error?.hasPrefix("Failed to allocate cores from NUMA node 0.") == true)

@@ -54,7 +54,7 @@ import WireJSON
                 claims: (0..<4096).map { cpu in
                     Claim(
                         holder: .service("service number \(cpu) with a name of some length"), owner: .administrators,
-                        parts: [.init(cpus: CPUSet([cpu]), protection: .automatic)])
+                        grants: [Grant(cpus: CPUSet([cpu]))])
                 }))
         try await TestServer.serving(machine, imported: many, settings: { $0.writeTimeout = 1 }) {
             (server) async throws in

@@ -105,7 +105,7 @@ import WireJSON
             #"{"allocations_db":{"allocations":{"a":"1-2","b":"2"}}}"#,
         ])
     func corruptReferenceState(text: String) {
-        #expect(throws: CorruptStateError.self) { try ReferenceState.read(Array(text.utf8)) }
+        #expect(throws: CorruptStateError.self) { try EPAState.read(Array(text.utf8)) }
     }
 
     @Test("item 15: cores and huge pages live by one rule: in memory, loaded at the start")

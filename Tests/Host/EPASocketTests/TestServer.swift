@@ -33,6 +33,7 @@ final class TestServer: Sendable {
     let files: ChangingFiles
     let server: EPAServer
     let host: Host
+    private let decisionLog: DecisionLog
     private let socket: SocketFile
 
     var logPath: String { "\(folder.path)/log" }
@@ -51,7 +52,7 @@ final class TestServer: Sendable {
 
     init(
         _ machine: CapturedFiles = TestServer.small, folder: TemporaryDirectory? = nil, imported: Ledger? = nil,
-        vfs: String? = nil, mode: UInt32 = 0o600,
+        vfs: String? = nil, mode: UInt32 = 0o600, pools: [String: CPUSet] = [:],
         settings change: (inout EPAServer.Settings) -> Void = { _ in }
     ) async throws {
         let folder = try folder ?? TemporaryDirectory()
@@ -66,18 +67,21 @@ final class TestServer: Sendable {
         let opened = try LedgerStore.open(
             folder: "\(folder.path)/state", imported: imported, vfs: vfs, now: wallClock,
             report: { log.write(Array("ERROR: \($0)".utf8)) })
-        switch opened {
-        case .ready(let store, let ledger): host = try Host(ledger: ledger, keeper: store)
-        case .untrusted(let reason, let lastGood):
-            host = try Host(ledger: lastGood ?? Ledger(), keeper: UntrustedStore(reason: reason))
-        }
-        let hostMachine = HostMachine(files: files)
-        let journalist = Journalist(
+        let (ledger, store): (Ledger, any DecisionStore) =
+            switch opened {
+            case .ready(let store, let ledger): (ledger, store)
+            case .untrusted(let reason, let lastGood): (lastGood ?? Ledger(), RefusingStore(.corrupt(reason)))
+            }
+        decisionLog = try DecisionLog(
             audit: AuditLog(sink: try LineSink(path: "\(folder.path)/audit")),
-            logger: Logger(label: "test") { _ in LineLogHandler(sink: log, level: .debug) }, machine: hostMachine)
+            logger: Logger(label: "test") { _ in LineLogHandler(sink: log, level: .debug) })
+        host = try Host(
+            ledger: ledger, store: store, machine: HostMachine(files: files, pools: pools),
+            onDecisions: { [decisionLog] in decisionLog.note($0) })
         server = EPAServer(
-            face: EPAFace(host: host, machine: hostMachine, journalist: journalist), journalist: journalist,
-            settings: settings)
+            frontend: EPAFrontend(
+                host: host, decisionLog: decisionLog, status: EPAStatus(version: "0", machine: "captured")),
+            decisionLog: decisionLog, settings: settings)
         socket = try SocketFile(listeningAt: path, mode: mode, owner: nil, group: nil)
         try server.start(descriptor: socket.descriptor, threads: 2)
     }
@@ -87,16 +91,17 @@ final class TestServer: Sendable {
         server.stop(within: 5)
         close(socket.descriptor)
         host.stop()
+        decisionLog.stop(within: 5)
     }
 
     /// Serves for as long as `body` runs.
     static func serving(
         _ machine: CapturedFiles = TestServer.small, folder: TemporaryDirectory? = nil, imported: Ledger? = nil,
-        vfs: String? = nil, mode: UInt32 = 0o600, settings: (inout EPAServer.Settings) -> Void = { _ in },
+        vfs: String? = nil, mode: UInt32 = 0o600, pools: [String: CPUSet] = [:], settings: (inout EPAServer.Settings) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let server = try await TestServer(
-            machine, folder: folder, imported: imported, vfs: vfs, mode: mode, settings: settings)
+            machine, folder: folder, imported: imported, vfs: vfs, mode: mode, pools: pools, settings: settings)
         do { try await body(server) } catch {
             await server.stop()
             throw error

@@ -39,18 +39,34 @@ struct RandomLedger {
         return .user(uid: uid, label: chance(30) ? Self.names.randomElement(using: &random) : nil)
     }
 
-    private mutating func part() -> Claim.Part? {
-        let protection: Claim.Protection = chance(50) ? .automatic : .explicit
-        let exclusiveness =
-            [Claim.Exclusiveness.none, .cpu, .core, .socket, .numa].randomElement(using: &random) ?? .cpu
+    private mutating func grant(_ label: String) -> Grant? {
+        let level = [Exclusiveness.none, .cpu, .core, .socket, .numa].randomElement(using: &random) ?? .cpu
+        let (isExplicit, isProtected) = (chance(50), chance(20))
         if chance(20) {
             let cpus = CPUSet(shared.shuffled(using: &random).prefix(3))
-            return Claim.Part(cpus: cpus, withdrawn: [], protection: protection, exclusiveness: exclusiveness)
+            return Grant(
+                cpus: cpus, exclusive: [], level: level, isExplicit: isExplicit, isProtected: isProtected, label: label)
         }
         let cpus = take(Int.random(in: 1...5, using: &random))
         guard !cpus.isEmpty else { return nil }
-        let withdrawn = cpus.union(chance(30) ? take(3) : [])
-        return Claim.Part(cpus: cpus, withdrawn: withdrawn, protection: protection, exclusiveness: exclusiveness)
+        let exclusive = cpus.union(chance(30) ? take(3) : [])
+        return Grant(
+            cpus: cpus, exclusive: exclusive, level: level, isExplicit: isExplicit, isProtected: isProtected,
+            label: label)
+    }
+
+    private mutating func lease() -> Lease {
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: .until([0, -1, 1_795_218_831_691, Int.max].randomElement(using: &random) ?? 0)
+        case 1: .process(id: 7, startTime: Int.random(in: 0...Int.max, using: &random), bootID: "b-1")
+        default: .cgroup(path: Self.names.randomElement(using: &random) ?? "")
+        }
+    }
+
+    private mutating func enforcement() -> Enforcement {
+        let phase = [Enforcement.Phase.preparing, .active, .releasing].randomElement(using: &random) ?? .active
+        let steps = (0..<Int.random(in: 0...2, using: &random)).map { EnforcementStep(action: "do \($0)", undo: "é\($0)") }
+        return Enforcement(phase: phase, steps: steps, failure: chance(50) ? "why\n" : nil)
     }
 
     /// Leaves these CPUs to those who hold them.
@@ -59,17 +75,20 @@ struct RandomLedger {
     /// A claim of `holder` that nothing contradicts.
     mutating func claim(_ holder: Holder) -> Claim {
         var claim = Claim(holder: holder, owner: owner())
-        for _ in 0..<Int.random(in: 0...3, using: &random) { if let part = part() { claim.parts.append(part) } }
+        for _ in 0..<Int.random(in: 0...3, using: &random) {
+            let label = chance(30) ? Self.names.randomElement(using: &random) ?? "" : ""
+            if let grant = grant(label) { claim.grants.append(grant) }
+        }
+        if chance(20), !claim.grants.isEmpty { claim.pool = Pool.general }
         for node in [0, 1, 255] where chance(25) {
-            claim.pages.append(
+            claim.reservations.append(
                 .init(
                     node: node, sizeKB: [4, 2048, 1 << 20].randomElement(using: &random) ?? 4,
-                    count: chance(10) ? Claim.PageBooking.maximumCount : Int.random(in: 1...999, using: &random)))
+                    count: chance(10) ? PageReservation.maximumCount : Int.random(in: 1...999, using: &random)))
         }
         if chance(30) || claim.isEmpty { claim.memoryNodes = [0, 3].shuffled(using: &random) }
-        if chance(20) {
-            claim.lease = .init(until: [0, -1, 1_795_218_831_691, Int.max].randomElement(using: &random) ?? 0)
-        }
+        if chance(20) { claim.lease = lease() }
+        if chance(10) { claim.enforcement = enforcement() }
         return claim
     }
 
@@ -82,7 +101,7 @@ struct RandomLedger {
             guard used.insert(holder).inserted else { continue }
             if let old = ledger[holder] {
                 // What it held is free for the next.
-                free.append(contentsOf: old.withdrawn)
+                free.append(contentsOf: old.exclusive)
                 free.shuffle(using: &random)
                 if chance(50) {
                     change.removed.append(holder)
@@ -92,5 +111,17 @@ struct RandomLedger {
             change.claims.append(claim(holder))
         }
         return change
+    }
+}
+
+extension DecisionRecord {
+    /// The record of a change, as somebody asked for it.
+    init(_ change: LedgerChange, time: Int = 0) {
+        self.init(
+            time: time,
+            caller: Caller(uid: 7, gid: 8, pid: 9, label: "l", isAdministrator: false, frontend: "test"),
+            action: "change", parameters: [Parameter("count", 3)],
+            holder: change.claims.first?.holder ?? change.removed.first ?? .service("nobody"), outcome: .granted,
+            granted: [1, 2], released: [3], preempted: [.init(holder: .service("loser"), cpus: [4])], change: change)
     }
 }

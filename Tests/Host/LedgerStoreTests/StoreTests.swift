@@ -25,11 +25,11 @@ import Testing
             (self.store, self.ledger) = (store, ledger)
         }
 
-        /// Keeps a change as the host does: nothing is believed that is not kept.
-        func keep(_ changes: [LedgerChange]) throws {
+        /// Commits a change as the host does: nothing is believed that is not committed.
+        func commit(_ changes: [LedgerChange]) throws {
             var next = ledger
             for change in changes { try next.apply(change) }
-            try store.keep(changes, before: ledger)
+            _ = try store.commit(changes.map { DecisionRecord($0) }, before: ledger)
             ledger = next
         }
     }
@@ -63,7 +63,7 @@ import Testing
         for life in 0..<4 {
             let session = try Session(state)
             #expect(session.ledger == last, "seed \(seed), life \(life)")
-            for _ in 0..<20 { try session.keep([maker.change(of: session.ledger)]) }
+            for _ in 0..<20 { try session.commit([maker.change(of: session.ledger)]) }
             last = session.ledger
             if life % 2 == 0 { session.store.close(last) }
         }
@@ -96,11 +96,11 @@ import Testing
         let folder = try Self.folder()
         let state = "\(folder.path)/state"
         let good = LedgerChange(claims: [
-            Claim(holder: .service("good"), owner: .administrators, parts: [.init(cpus: [9], protection: .explicit)])
+            Claim(holder: .service("good"), owner: .administrators, grants: [Grant(cpus: [9], isExplicit: true)])
         ])
         do {
             let session = try Session(state)
-            try session.keep([good])
+            try session.commit([good])
             session.store.close(session.ledger)
             let (journal, _) = try Journal.open(StoreFiles(folder: state, name: LedgerStore.name))
             try journal.append([Array(record.utf8)])
@@ -117,8 +117,8 @@ import Testing
         #expect(reason.contains("\(state)/ledger.db"))
         #expect(lastGood?.holders == [.service("good")])
         #expect(TemporaryDirectory.read("\(state)/ledger.db") == before)
-        let keeper = UntrustedStore(reason: reason)
-        let error = #expect(throws: KeepingError.self) { try keeper.keep([good], before: Ledger()) }
+        let store = RefusingStore(.corrupt(reason))
+        let error = #expect(throws: CommitError.self) { try store.commit([DecisionRecord(good)], before: Ledger()) }
         #expect(error?.description.contains(reason) == true && error?.description.contains("berthd restore") == true)
     }
 
@@ -132,7 +132,7 @@ import Testing
                 LedgerChange(claims: [
                     Claim(
                         holder: .service("s\(number % 3)"), owner: .administrators,
-                        pages: [.init(node: 0, sizeKB: 4, count: number + 1)])
+                        reservations: [.init(node: 0, sizeKB: 4, count: number + 1)])
                 ])
             }
         }
@@ -142,13 +142,13 @@ import Testing
             else { return nil }
             return found.events.count
         }
-        try session.keep(changes(511))
+        try session.commit(changes(511))
         session.store.maintain(session.ledger, isIdle: true)
-        try session.keep(changes(1))
+        try session.commit(changes(1))
         session.store.maintain(session.ledger, isIdle: false)
-        try session.keep(changes(2))
+        try session.commit(changes(2))
         session.store.maintain(session.ledger, isIdle: true)
-        try session.keep(changes(1))
+        try session.commit(changes(1))
         let last = session.ledger
         session.store.close(session.ledger)
         #expect(try records() == 1)
@@ -164,21 +164,21 @@ import Testing
         var maker = RandomLedger(seed: 4)
         let session = try Session(state, now: { clock.time.load(ordering: .relaxed) })
         func kept() -> Ledger? { (try? files.readLastGood()).flatMap { try? Ledger(snapshot: $0.snapshot) } }
-        try session.keep([maker.change(of: session.ledger)])
+        try session.commit([maker.change(of: session.ledger)])
         session.store.maintain(session.ledger, isIdle: false)
         #expect(kept() == nil)
         session.store.maintain(session.ledger, isIdle: true)
         let first = session.ledger
         #expect(kept() == first)
         #expect(try files.readLastGood().time == 1000)
-        try session.keep([maker.change(of: session.ledger)])
+        try session.commit([maker.change(of: session.ledger)])
         clock.time.add(59_999, ordering: .relaxed)
         session.store.maintain(session.ledger, isIdle: true)
         #expect(kept() == first)
         clock.time.add(1, ordering: .relaxed)
         session.store.maintain(session.ledger, isIdle: true)
         #expect(kept() == session.ledger && session.ledger != first)
-        try session.keep([maker.change(of: session.ledger)])
+        try session.commit([maker.change(of: session.ledger)])
         session.store.close(session.ledger)
         #expect(kept() == session.ledger)
     }
@@ -211,7 +211,7 @@ import Testing
         var stored: Ledger?
         do {
             let session = try Session(state)
-            try session.keep([Self.change("kept")])
+            try session.commit([Self.change("kept")])
             session.store.close(session.ledger)
             stored = session.ledger
         }
@@ -221,12 +221,12 @@ import Testing
             #expect(session.store.failure?.contains(state) == true)
             #expect(session.ledger == stored)
             for _ in 1...2 {
-                #expect(throws: KeepingError.self) { try session.keep([Self.change("refused")]) }
+                #expect(throws: CommitError.self) { try session.commit([Self.change("refused")]) }
                 session.store.maintain(session.ledger, isIdle: true)
             }
             #expect(try Self.content(state) == stored)
             faultvfs_fail(vfs, 0, 0, 0, 0, 0)
-            try session.keep([Self.change("granted")])
+            try session.commit([Self.change("granted")])
             #expect(session.store.failure == nil)
             session.store.close(session.ledger)
             stored = session.ledger
@@ -261,7 +261,7 @@ import Testing
                 var refused: Ledger?
                 for step in 0..<5 {
                     let change = maker.change(of: session.ledger)
-                    do { try session.keep([change]) } catch let error as KeepingError {
+                    do { try session.commit([change]) } catch let error as CommitError {
                         failed = true
                         refusals += 1
                         #expect(error.description.contains("nothing was changed") && error.description.contains(state))
@@ -270,7 +270,7 @@ import Testing
                         refused = refused ?? next
                         // What the change would have freed is held still.
                         maker = RandomLedger(seed: UInt64(nth * 100 + step))
-                        maker.avoid(session.ledger.withdrawn)
+                        maker.avoid(session.ledger.exclusive)
                     }
                     if failed || step == 4 {
                         // A disk that refuses even to take a write back may keep the first one refused; no other.
@@ -285,7 +285,7 @@ import Testing
                 faultvfs_fail(vfs, 0, 0, 0, 0, 0)
                 // The disk is well again: at once or at the next try all goes on.
                 session.store.maintain(session.ledger, isIdle: true)
-                try session.keep([Self.change("after")])
+                try session.commit([Self.change("after")])
                 #expect(try Self.content(state) == session.ledger, "\(context), afterwards")
                 return !failed && operations < nth
             }
@@ -314,7 +314,7 @@ import Testing
                 for step in 0..<6 {
                     guard let open = session else { break }
                     let change = maker.change(of: open.ledger)
-                    do { try open.keep([change]) } catch is KeepingError {
+                    do { try open.commit([change]) } catch is CommitError {
                         died = true
                         var next = open.ledger
                         try next.apply(change)

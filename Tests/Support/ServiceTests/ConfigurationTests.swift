@@ -75,7 +75,8 @@ import Testing
             "socket": "/s", "state-dir": "/d", "socket-mode": "600", "socket-owner": "1", "socket-group": "g",
             "admin-group": "a", "access-group": "b", "audit-log": "/l", "log-level": "error",
             "policy": "keep-pins,whole-cores", "name-limit": "0", "connections-per-uid": "65536", "read-timeout": "1",
-            "write-timeout": "2", "machine": "/m", "sysfs-root": "/r", "simulate": "true", "import-state": "/i",
+            "write-timeout": "2", "commit-timeout": "3", "extensions": "cpu-pools", "pools.general": "2-5",
+            "machine": "/m", "sysfs-root": "/r", "simulate": "true", "import-state": "/i",
         ]
         #expect(Set(texts.keys) == Set(DaemonConfiguration.keys))
         var flags = DaemonConfiguration()
