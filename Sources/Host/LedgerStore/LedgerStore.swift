@@ -18,6 +18,8 @@ package final class LedgerStore: LedgerKeeper {
     /// changes are also twice as many as the claims, so that it costs each change little.
     private static let recordsWhenIdle = 512
     private static let recordsWhenBusy = 4_096
+    /// How many records stay as history when the ledger is written anew.
+    private static let history = 10_000
     /// How often the last good state is kept while there are changes, in milliseconds.
     private static let lastGoodInterval = 60_000
 
@@ -55,33 +57,26 @@ package final class LedgerStore: LedgerKeeper {
         folder: String, imported: Ledger? = nil, vfs: String? = nil, now: @escaping @Sendable () -> Int,
         report: @escaping @Sendable (String) -> Void
     ) throws(StorageError) -> Opened {
-        let files = StoreFiles(folder: folder, name: name)
-        // Decoded before SQLite may touch the files: only what is trusted is opened for writing.
-        var known: (recovered: Recovered, ledger: Ledger)?
-        switch try files.inspect() {
-        case .fresh:
-            if let imported, imported.count > 0 {
+        let files = StoreFiles(directory: folder, name: name)
+        let (journal, recovered): (Journal, Recovered)
+        do throws(StorageError) {
+            if let imported, imported.count > 0, try files.isFresh() {
                 try files.create(snapshot: LedgerChange(snapshotOf: imported).json)
             }
-        case .damaged(let damage): return .untrusted(damage.description, lastGood: lastGood(files))
-        case .recovered(let recovered):
-            do throws(RecordError) { known = (recovered, try Ledger(recovered)) } catch {
-                return .untrusted("\(files.database): \(error)", lastGood: lastGood(files))
+            (journal, recovered) = try Journal.open(files, vfs: vfs)
+        } catch {
+            if case .corrupt(let corruption) = error.reason {
+                return .untrusted(corruption.description, lastGood: lastGood(files))
             }
-        }
-        let (journal, recovered): (Journal, Recovered)
-        do throws(StorageError) { (journal, recovered) = try Journal.open(files, vfs: vfs) } catch {
-            if case .damaged(let damage) = error.reason {
-                return .untrusted(damage.description, lastGood: lastGood(files))
-            }
-            guard let known else { throw error }
-            (journal, recovered) = (
-                Journal(unopened: files, vfs: vfs, holding: known.recovered, after: error), known.recovered
-            )
+            // What cannot be opened for writing may be read all the same.
+            guard case .recovered(let found) = try files.inspect() else { throw error }
+            (journal, recovered) = (Journal(unopened: files, vfs: vfs, holding: found, after: error), found)
         }
         do throws(RecordError) {
-            var ledger = if let known, known.recovered == recovered { known.ledger } else { try Ledger(recovered) }
+            var ledger = try Ledger(recovered)
             ledger.forgetOrder()
+            // Only what is trusted is written to. A failure shows in the journal.
+            if journal.failed == nil { try? journal.begin() }
             return .ready(LedgerStore(journal: journal, now: now, report: report), ledger)
         } catch {
             return .untrusted("\(files.database): \(error)", lastGood: lastGood(files))
@@ -105,11 +100,11 @@ package final class LedgerStore: LedgerKeeper {
         case untrusted(String)
     }
 
-    /// Reads the ledger of a store that no journal has open; the caller holds the folder's `StoreLock`.
+    /// Reads the ledger of a store, which another process may have open.
     package static func read(_ files: StoreFiles) throws(StorageError) -> Content {
         switch try files.inspect() {
         case .fresh: return .fresh
-        case .damaged(let damage): return .untrusted(damage.description)
+        case .corrupt(let corruption): return .untrusted(corruption.description)
         case .recovered(let recovered):
             do throws(RecordError) { return .sound(try Ledger(recovered), seq: recovered.seq) } catch {
                 return .untrusted("\(files.database): \(error)")
@@ -145,7 +140,7 @@ package final class LedgerStore: LedgerKeeper {
             }
             let limit = isIdle ? Self.recordsWhenIdle : max(Self.recordsWhenBusy, 2 * ledger.count)
             if journal.recordsSinceSnapshot >= limit {
-                try journal.compact(snapshot: LedgerChange(snapshotOf: ledger).json)
+                try journal.compact(snapshot: LedgerChange(snapshotOf: ledger).json, retaining: Self.history)
             }
             guard isIdle else { return }
             try journal.maintain()
@@ -177,10 +172,9 @@ package final class LedgerStore: LedgerKeeper {
     private func keepLastGood(_ ledger: Ledger) throws(StorageError) {
         lastGoodTime = now()
         guard journal.seq != lastGoodSeq else { return }
-        try journal.files.keepLastGood(
+        try journal.files.storeLastGood(
             LastGood(
-                snapshot: LedgerChange(snapshotOf: ledger).json, seq: journal.seq, chain: journal.chain,
-                time: Int64(lastGoodTime / 1000)))
+                snapshot: LedgerChange(snapshotOf: ledger).json, seq: journal.seq, time: Int64(lastGoodTime / 1000)))
         lastGoodSeq = journal.seq
     }
 }

@@ -49,7 +49,7 @@ import Testing
 
     private static func content(_ folder: String) throws -> Ledger? {
         guard
-            case .sound(let ledger, _) = try LedgerStore.read(StoreFiles(folder: folder, name: LedgerStore.name))
+            case .sound(let ledger, _) = try LedgerStore.read(StoreFiles(directory: folder, name: LedgerStore.name))
         else { return nil }
         return ledger
     }
@@ -102,7 +102,7 @@ import Testing
             let session = try Session(state)
             try session.keep([good])
             session.store.close(session.ledger)
-            let (journal, _) = try Journal.open(StoreFiles(folder: state, name: LedgerStore.name))
+            let (journal, _) = try Journal.open(StoreFiles(directory: state, name: LedgerStore.name))
             try journal.append([Array(record.utf8)])
             try journal.close()
         }
@@ -138,7 +138,7 @@ import Testing
         }
         func records() throws -> Int? {
             guard
-                case .recovered(let found) = try StoreFiles(folder: state, name: LedgerStore.name).inspect()
+                case .recovered(let found) = try StoreFiles(directory: state, name: LedgerStore.name).inspect()
             else { return nil }
             return found.events.count
         }
@@ -160,7 +160,7 @@ import Testing
         let folder = try Self.folder()
         let state = "\(folder.path)/state"
         let clock = Clock()
-        let files = StoreFiles(folder: state, name: LedgerStore.name)
+        let files = StoreFiles(directory: state, name: LedgerStore.name)
         var maker = RandomLedger(seed: 4)
         let session = try Session(state, now: { clock.time.load(ordering: .relaxed) })
         func kept() -> Ledger? { (try? files.readLastGood()).flatMap { try? Ledger(snapshot: $0.snapshot) } }
