@@ -46,7 +46,7 @@ extension Daemon {
     }
 
     static func takeLock(_ places: Places) throws -> StoreLock {
-        do { return try StoreLock(folder: places.stateDirectory) } catch {
+        do { return try StoreLock(directory: places.stateDirectory) } catch {
             guard case .locked = error.reason else {
                 printError("\(error)")
                 throw Status.inputOutput
