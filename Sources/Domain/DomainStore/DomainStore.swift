@@ -57,8 +57,12 @@ package final class DomainStore {
         do throws(StorageError) { (journal, recovered) = try Journal.open(files, vfs: vfs) } catch {
             if case .corrupt(let corruption) = error.reason { return .untrusted(corruption.description) }
             // What cannot be opened for writing may be read all the same.
-            guard case .recovered(let found) = try files.inspect() else { throw error }
-            (journal, recovered) = (Journal(unopened: files, vfs: vfs, holding: found, after: error), found)
+            switch try files.inspect() {
+            case .fresh: throw error
+            case .corrupt(let corruption): return .untrusted(corruption.description)
+            case .recovered(let found):
+                (journal, recovered) = (Journal(unopened: files, vfs: vfs, holding: found, after: error), found)
+            }
         }
         do throws(DomainRecordError) {
             for record in [recovered.snapshot].compactMap(\.self) + recovered.events {

@@ -69,8 +69,13 @@ package final class LedgerStore: LedgerKeeper {
                 return .untrusted(corruption.description, lastGood: lastGood(files))
             }
             // What cannot be opened for writing may be read all the same.
-            guard case .recovered(let found) = try files.inspect() else { throw error }
-            (journal, recovered) = (Journal(unopened: files, vfs: vfs, holding: found, after: error), found)
+            switch try files.inspect() {
+            case .fresh: throw error
+            case .corrupt(let corruption):
+                return .untrusted(corruption.description, lastGood: lastGood(files))
+            case .recovered(let found):
+                (journal, recovered) = (Journal(unopened: files, vfs: vfs, holding: found, after: error), found)
+            }
         }
         do throws(RecordError) {
             var ledger = try Ledger(recovered)
