@@ -177,7 +177,8 @@ let package = Package(
         support.tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
 
         host.tests(
-            "LedgerStoreTests", ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Storage", "TestSupport"]),
+            "LedgerStoreTests", ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Storage", "TestSupport"],
+            exclude: ["Fixtures"]),
         host.tests(
             "EPASocketTests",
             [
@@ -194,7 +195,8 @@ let package = Package(
         domain.tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),
         domain.tests(
             "DomainStoreTests",
-            ["CFaultVFS", "CSQLite", "Domain", "DomainSimulation", "DomainStore", "Storage", "TestSupport"]),
+            ["CFaultVFS", "CSQLite", "Domain", "DomainSimulation", "DomainStore", "Storage", "TestSupport"],
+            exclude: ["Fixtures"]),
         domain.tests("DomainRuntimeTests", ["Domain", "DomainRuntime", "TestSupport", logging]),
         domain.tests(
             "DomainRPCTests",

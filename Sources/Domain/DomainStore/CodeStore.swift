@@ -7,7 +7,7 @@ import Synchronization
 /// A file is there, whole and synced, before a record that names it is written. May be used by several threads.
 package final class CodeStore: Sendable {
     let folder: String
-    /// The longest code that is read, in bytes (1 GiB).
+    /// The longest code that is stored and read, in bytes (1 GiB).
     private static let limit = 1 << 30
     private static let unfinished = ".new"
 
@@ -39,7 +39,10 @@ package final class CodeStore: Sendable {
         try files.withLock { _ throws(StorageError) in
             guard !holds(binary) else { return }
             do throws(StorageError) {
-                try StoredFile.keep(binary.bytes, at: path(binary.digest), in: folder)
+                guard binary.bytes.count <= Self.limit else {
+                    throw StorageError("write", file: path(binary.digest), .tooLarge(limit: Self.limit))
+                }
+                try StoredFile.store(binary.bytes, at: path(binary.digest), in: folder)
             } catch {
                 // Of the folder, not of the file: the same cause is to be told once, whatever the code.
                 let failure = StorageError(error.operation, file: folder, error.reason)

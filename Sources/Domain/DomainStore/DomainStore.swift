@@ -49,34 +49,33 @@ package final class DomainStore {
     package static func open(
         folder: String, vfs: String? = nil, digest: ([UInt8]) -> String, report: @escaping @Sendable (String) -> Void
     ) throws(StorageError) -> Opened {
-        let files = StoreFiles(folder: folder, name: name)
+        let files = StoreFiles(directory: folder, name: name)
         let code = CodeStore(folder: "\(folder)/binaries")
-        // Read before SQLite may touch the files: only what is trusted is opened for writing.
         var records = DomainRecords()
         var known: [String: Binary] = [:]
-        var held: Recovered?
-        switch try files.inspect() {
-        case .fresh: break
-        case .damaged(let damage): return .untrusted(damage.description)
-        case .recovered(let recovered):
-            held = recovered
-            do throws(DomainRecordError) {
-                for record in [recovered.snapshot].compactMap(\.self) + recovered.events {
-                    for change in try changes(in: record, code, &known, digest) { records.apply(change) }
-                }
-            } catch { return .untrusted("\(files.database): \(error)") }
+        let (journal, recovered): (Journal, Recovered)
+        do throws(StorageError) { (journal, recovered) = try Journal.open(files, vfs: vfs) } catch {
+            if case .corrupt(let corruption) = error.reason { return .untrusted(corruption.description) }
+            // What cannot be opened for writing may be read all the same.
+            switch try files.inspect() {
+            case .fresh: throw error
+            case .corrupt(let corruption): return .untrusted(corruption.description)
+            case .recovered(let found):
+                (journal, recovered) = (Journal(unopened: files, vfs: vfs, holding: found, after: error), found)
+            }
         }
-        let journal: Journal
-        do throws(StorageError) { journal = try Journal.open(files, vfs: vfs).journal } catch {
-            if case .damaged(let damage) = error.reason { return .untrusted(damage.description) }
-            guard let held else { throw error }
-            journal = Journal(unopened: files, vfs: vfs, holding: held, after: error)
-        }
+        do throws(DomainRecordError) {
+            for record in [recovered.snapshot].compactMap(\.self) + recovered.events {
+                for change in try changes(in: record, code, &known, digest) { records.apply(change) }
+            }
+        } catch { return .untrusted("\(files.database): \(error)") }
         for binary in records.instances.values.compactMap(\.specification.binary) where binary.bytes.isEmpty {
             guard digest([]) == binary.digest else {
                 return .untrusted("\(code.folder)/\(binary.digest): the code of a function is missing")
             }
         }
+        // Only what is trusted is written to. A failure shows in the journal.
+        if journal.failed == nil { try? journal.begin() }
         let digests = Set(records.instances.values.compactMap(\.specification.binary?.digest))
         try code.retain(digests)
         return .ready(
@@ -140,7 +139,7 @@ package final class DomainStore {
                 ? max(Self.recordsWhenIdle, records.instances.count / 2)
                 : max(Self.recordsWhenBusy, 2 * records.instances.count)
             if journal.recordsSinceSnapshot >= limit {
-                try journal.compact(snapshot: Self.record(of: records.snapshot))
+                try journal.compact(snapshot: Self.record(of: records.snapshot), retaining: 1)
                 try retainCode(records)
             }
             if isIdle { try journal.maintain() }

@@ -238,7 +238,7 @@ struct DomainProcess {
             printError("the state folder: \(error); --state-dir names another one")
             throw Status.inputOutput
         }
-        do { return try StoreLock(folder: folder) } catch {
+        do { return try StoreLock(directory: folder) } catch {
             printError("\(error)")
             if case .locked = error.reason { throw Status.running }
             throw Status.inputOutput

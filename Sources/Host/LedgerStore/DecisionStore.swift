@@ -39,6 +39,8 @@ package enum CommitError: Error, Equatable, Sendable, CustomStringConvertible {
     case failed(String)
     /// The state on the disk is corrupt; an operator must decide.
     case corrupt(String)
+    /// A newer version of Berth wrote the state on the disk.
+    case newer(String)
     /// The state that the store was to begin with is corrupt; an operator must mend it or decide.
     case corruptImport(String)
 
@@ -48,6 +50,8 @@ package enum CommitError: Error, Equatable, Sendable, CustomStringConvertible {
         case .failed(let text): "The change could not be stored, nothing was changed: \(text)"
         case .corrupt(let text):
             "The stored state is corrupt, allocations are refused until an operator restores it (berthd restore): \(text)"
+        case .newer(let text):
+            "A newer version of Berth wrote the stored state, allocations are refused until that version runs again: \(text)"
         case .corruptImport(let text):
             "The state to import is corrupt, allocations are refused until an operator mends the file or moves it away and "
                 + "starts berthd again, or decides (berthd restore --from-state FILE, berthd restore --empty): \(text)"

@@ -1,9 +1,10 @@
 import Ledger
 import Storage
 
-/// Keeps a ledger in a state folder: each change is a record of a journal, the whole ledger a snapshot now and then.
+/// Stores a ledger in a state directory: each decision is a record of a journal, the whole ledger a snapshot now and then.
+/// Records before the snapshot are retained for a while: they are the audit trail.
 package final class LedgerStore: DecisionStore {
-    /// The name of the store's files in its folder.
+    /// The name of the store's files in its directory.
     package static let name = "ledger"
 
     private let journal: Journal
@@ -11,14 +12,16 @@ package final class LedgerStore: DecisionStore {
     private let report: @Sendable (String) -> Void
     private var lastGoodSeq: Int64
     private var lastGoodTime: Int
-    /// The failure told last, which is not told again every second.
-    private var told: String?
+    /// The failure reported last, which is not reported again every second.
+    private var reported: String?
 
     /// After how many records the ledger is written anew, when idle and when busy; when busy, the
     /// changes are also twice as many as the claims, so that it costs each change little.
     private static let recordsWhenIdle = 512
     private static let recordsWhenBusy = 4_096
-    /// How often the last good state is kept while there are changes, in milliseconds.
+    /// How many records are retained when the ledger is written anew.
+    private static let history = 10_000
+    /// How often the last good state is stored while there are changes, in milliseconds.
     private static let lastGoodInterval = 60_000
 
     private init(journal: Journal, now: @escaping @Sendable () -> Int, report: @escaping @Sendable (String) -> Void) {
@@ -32,92 +35,116 @@ package final class LedgerStore: DecisionStore {
 
     // MARK: - Opening
 
-    /// What a state folder held.
+    /// What a state directory held.
     package enum Opened {
-        /// A ledger that can be trusted, and its keeper.
+        /// A sound ledger, and its store.
         case ready(LedgerStore, Ledger)
-        /// A state that cannot be trusted and why, and the last good ledger if there is one. Nothing was changed.
-        case untrusted(String, lastGood: Ledger?)
+        /// A state that must not be used and why, and the last good ledger if there is one. Nothing was changed.
+        case refused(CommitError, lastGood: Ledger?)
     }
 
-    /// Opens the store in `folder`, after checking all that is in it: records, their chain, the ledger's rules.
+    /// Opens the store in `directory`, after checking all that is in it: records, their numbers, the ledger's rules.
     ///
-    /// The caller holds the folder's `StoreLock`. A sound store that cannot be opened for writing is ready too, with
+    /// The caller holds the directory's `StoreLock`. A sound store that cannot be opened for writing is ready too, with
     /// ``failure`` saying why: it refuses changes, and tries again before each and when idle.
     ///
     /// - Parameters:
     ///   - imported: the ledger that a store begins with where there is none yet.
     ///   - vfs: the name of the SQLite VFS, for tests.
     ///   - now: the clock, in milliseconds since 1970.
-    ///   - report: is told of failures that have no caller.
+    ///   - report: gets failures that have no caller.
     /// - Throws: `StorageError` where the files cannot be read or made, which says nothing about their content.
     package static func open(
-        folder: String, imported: Ledger? = nil, vfs: String? = nil, now: @escaping @Sendable () -> Int,
+        directory: String, imported: Ledger? = nil, vfs: String? = nil, now: @escaping @Sendable () -> Int,
         report: @escaping @Sendable (String) -> Void
     ) throws(StorageError) -> Opened {
-        let files = StoreFiles(folder: folder, name: name)
-        // Decoded before SQLite may touch the files: only what is trusted is opened for writing.
-        var known: (recovered: Recovered, ledger: Ledger)?
-        switch try files.inspect() {
-        case .fresh:
-            if let imported, imported.count > 0 {
+        let files = StoreFiles(directory: directory, name: name)
+        let (journal, recovered): (Journal, Recovered)
+        do throws(StorageError) {
+            if let imported, imported.count > 0, try files.isFresh() {
                 try files.create(snapshot: LedgerRecord.snapshot(of: imported))
             }
-        case .damaged(let damage): return .untrusted(damage.description, lastGood: lastGood(files))
-        case .recovered(let recovered):
-            do throws(RecordError) { known = (recovered, try Ledger(recovered)) } catch {
-                return .untrusted("\(files.database): \(error)", lastGood: lastGood(files))
+            (journal, recovered) = try Journal.open(files, vfs: vfs)
+        } catch {
+            if case .corrupt(let corruption) = error.reason {
+                return .refused(CommitError(corruption), lastGood: lastGood(files))
             }
-        }
-        let (journal, recovered): (Journal, Recovered)
-        do throws(StorageError) { (journal, recovered) = try Journal.open(files, vfs: vfs) } catch {
-            if case .damaged(let damage) = error.reason {
-                return .untrusted(damage.description, lastGood: lastGood(files))
+            // What cannot be opened for writing may be read all the same.
+            switch try files.inspect() {
+            case .fresh: throw error
+            case .corrupt(let corruption): return .refused(CommitError(corruption), lastGood: lastGood(files))
+            case .recovered(let found):
+                (journal, recovered) = (Journal(unopened: files, vfs: vfs, holding: found, after: error), found)
             }
-            guard let known else { throw error }
-            (journal, recovered) = (
-                Journal(unopened: files, vfs: vfs, holding: known.recovered, after: error), known.recovered
-            )
         }
         do throws(RecordError) {
-            var ledger = if let known, known.recovered == recovered { known.ledger } else { try Ledger(recovered) }
+            var ledger = try Ledger(recovered)
             ledger.forgetOrder()
+            // Only what is sound is written to. A failure shows in the journal.
+            if journal.failed == nil { try? journal.begin() }
             return .ready(LedgerStore(journal: journal, now: now, report: report), ledger)
         } catch {
-            return .untrusted("\(files.database): \(error)", lastGood: lastGood(files))
+            return .refused(CommitError(error, file: files.database), lastGood: lastGood(files))
         }
     }
 
-    /// The ledger that was kept as the last good one in `folder`, with its time in milliseconds since 1970; nil where
-    /// there is none that can be trusted.
+    /// The ledger that was stored as the last good one; nil where there is none that can be trusted.
     private static func lastGood(_ files: StoreFiles) -> Ledger? {
-        guard let kept = try? files.readLastGood() else { return nil }
-        return try? Ledger(snapshot: kept.snapshot)
+        guard let state = try? files.readLastGood() else { return nil }
+        return try? Ledger(snapshot: state.snapshot)
     }
 
-    /// What a state folder holds, read without changing anything.
+    // MARK: - Reading without the lock
+
+    /// What a state directory holds, read without changing anything.
     package enum Content {
         /// Nothing was ever stored.
         case fresh
-        /// A ledger that can be trusted, and the number of its last record.
+        /// A sound ledger, and the number of its last record.
         case sound(Ledger, seq: Int64)
-        /// A state that cannot be trusted, and why.
-        case untrusted(String)
+        /// A state that must not be used, and why.
+        case refused(CommitError)
     }
 
-    /// Reads the ledger of a store that no journal has open; the caller holds the folder's `StoreLock`.
+    /// Reads the ledger of a store, which another process may have open.
     package static func read(_ files: StoreFiles) throws(StorageError) -> Content {
         switch try files.inspect() {
         case .fresh: return .fresh
-        case .damaged(let damage): return .untrusted(damage.description)
+        case .corrupt(let corruption): return .refused(CommitError(corruption))
         case .recovered(let recovered):
             do throws(RecordError) { return .sound(try Ledger(recovered), seq: recovered.seq) } catch {
-                return .untrusted("\(files.database): \(error)")
+                return .refused(CommitError(error, file: files.database))
             }
         }
     }
 
-    // MARK: - Keeping
+    /// The decisions after `seq` of a store, which another process may have open; oldest first, at most `limit`.
+    package static func decisions(
+        of files: StoreFiles, after seq: Int64, limit: Int
+    ) throws(StorageError) -> [DecisionRecord] {
+        try decisions(files, try files.records(after: seq, limit: limit))
+    }
+
+    /// Snapshots, and records of versions that name no decision, are left out.
+    private static func decisions(
+        _ files: StoreFiles, _ records: [StoredRecord]
+    ) throws(StorageError) -> [DecisionRecord] {
+        var decisions: [DecisionRecord] = []
+        for record in records where record.kind == .event {
+            do throws(RecordError) {
+                if let decision = try LedgerRecord.decision(json: record.payload, seq: record.seq) {
+                    decisions.append(decision)
+                }
+            } catch {
+                throw StorageError(
+                    "read", file: files.database,
+                    .corrupt(Corruption(.malformed, file: files.database, what: "record \(record.seq): \(error)")))
+            }
+        }
+        return decisions
+    }
+
+    // MARK: - Committing
 
     /// Why nothing can be stored at present; nil while all is well.
     package var failure: String? { journal.failed }
@@ -129,18 +156,23 @@ package final class LedgerStore: DecisionStore {
     package func commit(_ records: [DecisionRecord], before: Ledger) throws(CommitError) -> Int64 {
         do throws(StorageError) {
             if journal.failed != nil { try rebuild(before) }
-            let first = journal.seq + 1
-            try journal.append(records.map(\.json))
-            return first
+            guard !records.isEmpty else { return journal.seq }
+            return try journal.append(records.map(\.json))
         } catch {
             throw .failed(error.description)
         }
     }
 
     /// The committed decisions after `seq`.
-    package func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord] { [] }
+    package func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord] {
+        do throws(StorageError) {
+            return try Self.decisions(journal.files, try journal.records(after: seq, limit: limit))
+        } catch {
+            throw .failed(error.description)
+        }
+    }
 
-    /// Heals the store after a failure, writes the ledger anew after many records, empties SQLite's log, keeps the last
+    /// Heals the store after a failure, writes the ledger anew after many records, empties SQLite's log, stores the last
     /// good state.
     package func maintain(_ ledger: Ledger, isIdle: Bool) {
         do throws(StorageError) {
@@ -150,24 +182,24 @@ package final class LedgerStore: DecisionStore {
             }
             let limit = isIdle ? Self.recordsWhenIdle : max(Self.recordsWhenBusy, 2 * ledger.count)
             if journal.recordsSinceSnapshot >= limit {
-                try journal.compact(snapshot: LedgerRecord.snapshot(of: ledger))
+                try journal.compact(snapshot: LedgerRecord.snapshot(of: ledger), retaining: Self.history)
             }
             guard isIdle else { return }
             try journal.maintain()
-            if now() - lastGoodTime >= Self.lastGoodInterval { try keepLastGood(ledger) }
-            told = nil
+            if now() - lastGoodTime >= Self.lastGoodInterval { try storeLastGood(ledger) }
+            reported = nil
         } catch {
-            guard told != error.description else { return }
-            told = error.description
+            guard reported != error.description else { return }
+            reported = error.description
             report(error.description)
         }
     }
 
-    /// Keeps the last good state and closes the files.
+    /// Stores the last good state and closes the files.
     package func close(_ ledger: Ledger) {
         do throws(StorageError) {
             if journal.failed != nil { try rebuild(ledger) }
-            try keepLastGood(ledger)
+            try storeLastGood(ledger)
             try journal.close()
         } catch {
             report(error.description)
@@ -179,13 +211,12 @@ package final class LedgerStore: DecisionStore {
         report("the store was made anew from memory after a failure: \(journal.files.database)")
     }
 
-    private func keepLastGood(_ ledger: Ledger) throws(StorageError) {
+    private func storeLastGood(_ ledger: Ledger) throws(StorageError) {
         lastGoodTime = now()
         guard journal.seq != lastGoodSeq else { return }
-        try journal.files.keepLastGood(
+        try journal.files.storeLastGood(
             LastGood(
-                snapshot: LedgerRecord.snapshot(of: ledger), seq: journal.seq, chain: journal.chain,
-                time: Int64(lastGoodTime / 1000)))
+                snapshot: LedgerRecord.snapshot(of: ledger), seq: journal.seq, time: Int64(lastGoodTime / 1000)))
         lastGoodSeq = journal.seq
     }
 }
@@ -207,5 +238,18 @@ extension Ledger {
     private mutating func take(_ record: [UInt8]) throws(RecordError) {
         let change = try LedgerRecord.change(json: record)
         do { try apply(change) } catch { throw .malformed(error.description) }
+    }
+}
+
+extension CommitError {
+    fileprivate init(_ corruption: Corruption) {
+        self = corruption.kind == .newer ? .newer(corruption.description) : .corrupt(corruption.description)
+    }
+
+    fileprivate init(_ error: RecordError, file: String) {
+        switch error {
+        case .newer: self = .newer("\(file): \(error)")
+        case .malformed: self = .corrupt("\(file): \(error)")
+        }
     }
 }

@@ -28,8 +28,8 @@ struct Check: ParsableCommand {
                 if let path = places.importState { try check(state: path, isOptional: true) }
             case .sound(let ledger, let seq):
                 print("\(files.database): sound, \(counted(ledger.count, "claim")), record \(seq)")
-            case .untrusted(let reason):
-                printError(reason)
+            case .refused(let error):
+                printError("\(error)")
                 throw Status.untrusted
             }
         }

@@ -46,7 +46,7 @@ extension Daemon {
     }
 
     static func takeLock(_ places: Places) throws -> StoreLock {
-        do { return try StoreLock(folder: places.stateDirectory) } catch {
+        do { return try StoreLock(directory: places.stateDirectory) } catch {
             guard case .locked = error.reason else {
                 printError("\(error)")
                 throw Status.inputOutput
@@ -59,10 +59,8 @@ extension Daemon {
     /// What the daemon has to begin with.
     enum State {
         case ready(LedgerStore, Ledger)
-        /// A stored state that is corrupt, and why.
-        case corrupt(String, lastGood: Ledger?)
-        /// A state to import that is corrupt, and why.
-        case corruptImport(String)
+        /// A state that must not be used, and why; the last good one where there is one.
+        case refused(CommitError, lastGood: Ledger?)
     }
 
     /// - Parameter isAsked: whether somebody asked for the import, so that its absence is worth a word.
@@ -75,7 +73,7 @@ extension Daemon {
                 case .absent:
                     guard isAsked else { break }
                     log.warning("there is no state to import, the ledger begins empty", metadata: ["file": "\(path)"])
-                case .corrupt(let reason): return .corruptImport("\(path): \(reason)")
+                case .corrupt(let reason): return .refused(.corruptImport("\(path): \(reason)"), lastGood: nil)
                 case .found(let found):
                     imported = found.ledger
                     log.notice(
@@ -87,11 +85,11 @@ extension Daemon {
                 }
             }
             let opened = try LedgerStore.open(
-                folder: places.stateDirectory, imported: imported, now: wallClock,
+                directory: places.stateDirectory, imported: imported, now: wallClock,
                 report: { log.error("\($0)") })
             switch opened {
             case .ready(let store, let ledger): return .ready(store, ledger)
-            case .untrusted(let reason, let lastGood): return .corrupt(reason, lastGood: lastGood)
+            case .refused(let error, let lastGood): return .refused(error, lastGood: lastGood)
             }
         } catch {
             printError("\(error)")
@@ -109,19 +107,23 @@ extension Daemon {
                     metadata: ["reason": "\(reason)"])
             }
             return (ledger, store)
-        case .corrupt(let reason, let lastGood):
-            log.critical(
-                "the stored state is corrupt: allocations are refused until an operator restores it",
-                metadata: [
-                    "reason": "\(reason)", "shown": "\(lastGood == nil ? "nothing" : "the last good state")",
-                    "restore": "berthd restore",
-                ])
-            return (lastGood ?? Ledger(), RefusingStore(.corrupt(reason)))
-        case .corruptImport(let reason):
+        case .refused(.corruptImport(let reason), _):
             log.critical(
                 "the state to import is corrupt: allocations are refused until an operator decides",
                 metadata: ["reason": "\(reason)", "remedy": "\(StateImport.remedy)"])
             return (Ledger(), RefusingStore(.corruptImport(reason)))
+        case .refused(let error, let lastGood):
+            let what =
+                if case .newer = error { "a newer version of Berth wrote the stored state" } else {
+                    "the stored state is corrupt"
+                }
+            log.critical(
+                "\(what): allocations are refused until an operator restores it",
+                metadata: [
+                    "reason": "\(error)", "shown": "\(lastGood == nil ? "nothing" : "the last good state")",
+                    "restore": "berthd restore",
+                ])
+            return (lastGood ?? Ledger(), RefusingStore(error))
         }
     }
 

@@ -9,7 +9,7 @@ import Storage
 struct ExportState: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-state",
-        abstract: "Write the state as the reference's state.json, for going back to it. berthd must not be running.",
+        abstract: "Write the state as the reference's state.json, for going back to it.",
         discussion: """
             A file that the output replaces is kept beside it as FILE.previous, in place of the one kept before. Exit \
             status 66 where nothing was ever stored: nothing is written then.
@@ -25,8 +25,8 @@ struct ExportState: ParsableCommand {
             case .fresh:
                 printError("\(files.database): nothing was ever stored here, so there is nothing to write")
                 throw Status.noInput
-            case .untrusted(let reason):
-                printError(reason)
+            case .refused(let error):
+                printError("\(error)")
                 throw Status.untrusted
             case .sound(let ledger, _):
                 // The reference writes microseconds and an offset.

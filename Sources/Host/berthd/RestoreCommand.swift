@@ -7,7 +7,7 @@ import Storage
 /// `berthd restore`: puts a good state in place of one that cannot be trusted.
 struct Restore: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Set a damaged state aside and go on from the last good one.",
+        abstract: "Quarantine a corrupt state and go on from the last good one.",
         discussion: """
             The files that were there are kept beside the new ones under other names. berthd must not be running. A state \
             that is sound and has claims is not replaced (exit status 64), unless --force is given.
@@ -37,9 +37,9 @@ struct Restore: ParsableCommand {
                 throw Status.usage
             }
             let (ledger, source) = try replacement(files)
-            let setAside = try files.restore(
-                snapshot: LedgerRecord.snapshot(of: ledger), mark: present == nil ? .damaged : .replaced)
-            for name in setAside { print("set aside: \(name)") }
+            let quarantined = try files.restore(
+                snapshot: LedgerRecord.snapshot(of: ledger), mark: present == nil ? .corrupt : .replaced)
+            for name in quarantined { print("quarantined: \(name)") }
             print("restored \(counted(ledger.count, "claim")) from \(source)")
         }
     }

@@ -9,23 +9,23 @@ enum StateAccess {
     case reads, changes
 }
 
-/// Runs `body` on the store that the options name, under its lock, and turns errors into messages and exit statuses.
+/// Runs `body` on the store that the options name and turns errors into messages and exit statuses. A command that changes
+/// the store takes its lock; one that reads it works on a copy and needs none, so that the daemon may run.
 ///
-/// A folder that is not there is not made: a path mistyped would look like a state without claims. Nor is a lock made
-/// in a folder that has none, where the command only reads: no daemon has ever served from it.
+/// A folder that is not there is not made: a path mistyped would look like a state without claims.
 func withStore(_ options: Options, _ access: StateAccess, _ body: (StoreFiles) throws -> Void) throws {
     try reportingErrors {
         let places = Places(try options.configuration(), environment: processEnvironment())
         let folder = places.stateDirectory
-        let files = StoreFiles(folder: folder, name: LedgerStore.name)
+        let files = StoreFiles(directory: folder, name: LedgerStore.name)
         guard isThere(folder) else {
             printError(
                 "there is no folder \(folder), so nothing was ever stored there"
                     + (access == .reads ? "" : "; start berthd once, or make it (mkdir -m 700)"))
             throw Status.noInput
         }
-        if access == .reads, !isThere("\(folder)/lock") { return try body(files) }
-        let lock = try StoreLock(folder: folder)
+        if access == .reads { return try body(files) }
+        let lock = try StoreLock(directory: folder)
         try withExtendedLifetime(lock) { try body(files) }
     }
 }
@@ -43,7 +43,7 @@ func reportingErrors(_ body: () throws -> Void) throws {
         case .absent:
             printError(error.description)
             throw Status.noInput
-        case .damaged:
+        case .corrupt:
             printError(error.description)
             throw Status.untrusted
         default:

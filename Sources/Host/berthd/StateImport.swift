@@ -26,8 +26,14 @@ enum StateImport {
 
     /// Looks at the file only where nothing was ever stored: afterwards the own state is the truth.
     static func look(_ path: String, stateDirectory: String) throws(StorageError) -> Found {
-        let files = StoreFiles(folder: stateDirectory, name: LedgerStore.name)
-        guard case .fresh = try files.inspect() else { return .notFirst }
+        let files = StoreFiles(directory: stateDirectory, name: LedgerStore.name)
+        do throws(StorageError) {
+            guard try files.isFresh() else { return .notFirst }
+        } catch {
+            // Traces of a store that is gone: the daemon reports it when it opens the store.
+            if case .corrupt = error.reason { return .notFirst }
+            throw error
+        }
         do {
             return .found(try read(path))
         } catch let error as SystemError where error.isAbsence {

@@ -1,5 +1,5 @@
-/// CRC-64/XZ (ECMA-182 polynomial, reflected, all ones in and out): the checksum of records, of the head and of the
-/// last good state. Its published check value for `"123456789"` is `0x995DC9BBDF1939FA`.
+/// CRC-64/XZ (ECMA-182 polynomial, reflected, all ones in and out): the checksum of records and of the last
+/// good state. Its published check value for `"123456789"` is `0x995DC9BBDF1939FA`.
 struct CRC64: Sendable {
     private var register: UInt64 = .max
 

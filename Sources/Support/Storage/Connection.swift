@@ -5,16 +5,17 @@ final class Connection {
     let file: String
     let handle: OpaquePointer
 
-    init(_ path: String, flags: Int32, vfs: String? = nil) throws(StorageError) {
+    /// - Parameter name: the path for errors, where `path` is a copy.
+    init(_ path: String, name: String? = nil, flags: Int32, vfs: String? = nil) throws(StorageError) {
         var handle: OpaquePointer?
         let code = sqlite3_open_v2(path, &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs)
         guard code == SQLITE_OK, let handle else {
             let message = String(cString: handle.map { sqlite3_errmsg($0) } ?? sqlite3_errstr(code))
             let errno = handle.map { sqlite3_system_errno($0) } ?? 0
             sqlite3_close(handle)
-            throw StorageError("open", file: path, .sqlite(code: code, errno: errno, message: message))
+            throw StorageError("open", file: name ?? path, .sqlite(code: code, errno: errno, message: message))
         }
-        file = path
+        file = name ?? path
         self.handle = handle
     }
 
@@ -26,18 +27,49 @@ final class Connection {
         guard code == SQLITE_OK else { throw error("configure", code) }
     }
 
+    /// Limits the length of a row to what a record with so long a payload needs.
+    func limit(payload: Int) throws(StorageError) {
+        let length = Int32(clamping: payload + Self.rowOverhead)
+        sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, length)
+        let got = sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, -1)
+        guard got == length else {
+            throw StorageError("open", file: file, .setting(asked: "rows of \(length) bytes", got: "\(got) bytes"))
+        }
+    }
+
+    /// More than a row of the table `record` takes beside its payload.
+    static let rowOverhead = 100
+
     func error(_ operation: String, _ code: Int32, file: String? = nil) -> StorageError {
-        let errno = sqlite3_system_errno(handle)
         let known = sqlite3_extended_errcode(handle) == code
         let message = String(cString: known ? sqlite3_errmsg(handle) : sqlite3_errstr(code))
-        return StorageError(
-            operation, file: file ?? self.file, .sqlite(code: code, errno: known ? errno : 0, message: message))
+        if [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FORMAT].contains(code & 0xFF) { return corrupt(message) }
+        let errno = known ? sqlite3_system_errno(handle) : 0
+        return StorageError(operation, file: file ?? self.file, .sqlite(code: code, errno: errno, message: message))
+    }
+
+    /// The error that the database cannot be trusted.
+    func corrupt(_ what: String, _ kind: Corruption.Kind = .malformed) -> StorageError {
+        StorageError("open", file: file, .corrupt(Corruption(kind, file: file, what: what)))
     }
 
     /// Runs one statement, dropping its rows.
     func run(_ sql: String) throws(StorageError) {
         let statement = try Statement(self, sql)
         while try statement.step() {}
+    }
+
+    /// Runs `body` in a transaction.
+    func transaction(_ body: () throws(StorageError) -> Void) throws(StorageError) {
+        try run("BEGIN IMMEDIATE")
+        do throws(StorageError) {
+            try body()
+            try run("COMMIT")
+        } catch {
+            // SQLite may have rolled back by itself.
+            if sqlite3_get_autocommit(handle) == 0 { try? run("ROLLBACK") }
+            throw error
+        }
     }
 
     /// The first column of the first row of a query, as text.
@@ -116,6 +148,9 @@ final class Statement {
     func integer(_ column: Int32) -> Int64? {
         sqlite3_column_type(handle, column) == SQLITE_INTEGER ? sqlite3_column_int64(handle, column) : nil
     }
+
+    /// A blob's bytes; nil for any other type.
+    func blob(_ column: Int32) -> [UInt8]? { withBlob(column) { Array($0) } }
 
     func text(_ column: Int32) -> String? {
         sqlite3_column_text(handle, column).map { String(cString: $0) }

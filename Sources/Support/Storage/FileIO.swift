@@ -23,7 +23,7 @@ struct FileIdentity: Sendable, Hashable {
 /// The few file operations around SQLite, with errors that name the file. Each asks `interposer` first.
 enum FileIO {
     enum Step: Sendable, Hashable {
-        case makeFolder, write, sync, rename, link, unlink, truncate
+        case makeDirectory, write, sync, rename, link, unlink
     }
 
     /// Tests stop or fail any step here: an `errno` makes the step fail without being done. Never set in production.
@@ -40,50 +40,60 @@ enum FileIO {
         return false
     }
 
-    /// Makes the folder with mode 0700, or tightens an existing one to it.
-    static func prepareFolder(_ path: String) throws(StorageError) {
-        try check(.makeFolder, "create", path)
+    /// Makes the directory with mode 0700, or tightens an existing one to it.
+    static func prepareDirectory(_ path: String) throws(StorageError) {
+        try check(.makeDirectory, "create", path)
         if mkdir(path, 0o700) != 0 && errno != EEXIST { throw StorageError("create", file: path, .system(errno)) }
         var status = stat()
         guard stat(path, &status) == 0 else { throw StorageError("look at", file: path, .system(errno)) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw StorageError("use", file: path, .system(ENOTDIR)) }
         guard status.st_mode & 0o777 != 0o700 else { return }
-        // Somebody else's folder, named by mistake, is not to be closed to everybody.
+        // Somebody else's directory, named by mistake, is not to be closed to everybody.
         let names = StoredFile.names(in: path)
         guard names.isEmpty || names.contains("lock") || names.contains(where: { $0.hasSuffix(".created") }) else {
             throw StorageError(
                 "use", file: path,
                 .occupied(
-                    "it has files of others and a mode other than 0700; give a folder that is empty, or not there yet"))
+                    "it has files of others and a mode other than 0700; give a directory that is empty, or not there yet"
+                ))
         }
         guard chmod(path, 0o700) == 0 else { throw StorageError("set mode 0700 of", file: path, .system(errno)) }
     }
 
     /// The whole content of a regular file, never through a symbolic link; nil where there is no file.
-    static func read(_ path: String, limit: Int) throws(StorageError) -> (bytes: [UInt8], identity: FileIdentity)? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        if descriptor < 0 {
-            if errno == ENOENT { return nil }
-            throw StorageError("open", file: path, .system(errno))
-        }
+    static func read(_ path: String, limit: Int) throws(StorageError) -> [UInt8]? {
+        guard try exists(path) else { return nil }
+        let file = try FileReader(path)
+        guard file.size <= limit else { throw StorageError("read", file: path, .tooLarge(limit: limit)) }
+        return try file.read(file.size, at: 0)
+    }
+
+    /// Copies the first `size` bytes of a file to a new one.
+    static func copy(_ source: FileReader, size: Int, to path: String) throws(StorageError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw StorageError("create", file: path, .system(errno)) }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw StorageError("look at", file: path, .system(errno)) }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw StorageError("read", file: path, .occupied("not a regular file"))
+        var offset = 0
+        while offset < size {
+            let bytes = try source.read(min(1 << 20, size - offset), at: offset)
+            if bytes.isEmpty { return }
+            try write(bytes, to: descriptor, path)
+            offset += bytes.count
         }
-        guard status.st_size <= limit else { throw StorageError("read", file: path, .tooLarge(limit: limit)) }
-        let size = Int(status.st_size)
-        var failure: Int32 = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            while count < size, let base = buffer.baseAddress {
-                let got = Glibc.read(descriptor, base + count, size - count)
-                if got == 0 { break }
-                if got > 0 { count += got } else if errno != EINTR { failure = errno; break }
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(StorageError) {
+        var done = 0
+        while done < bytes.count {
+            let put = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done)
+            }
+            if put > 0 {
+                done += put
+            } else if put == 0 || errno != EINTR {
+                throw StorageError("write", file: path, .system(put == 0 ? ENOSPC : errno))
             }
         }
-        guard failure == 0 else { throw StorageError("read", file: path, .system(failure)) }
-        return (bytes, FileIdentity(status))
     }
 
     /// Writes a file of mode 0600 anew and syncs it; on failure nothing of it is left.
@@ -95,17 +105,7 @@ enum FileIO {
         do throws(StorageError) {
             defer { close(descriptor) }
             guard fchmod(descriptor, 0o600) == 0 else { throw StorageError("protect", file: path, .system(errno)) }
-            var done = 0
-            while done < bytes.count {
-                let put = bytes.withUnsafeBytes {
-                    write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done)
-                }
-                if put > 0 {
-                    done += put
-                } else if put == 0 || errno != EINTR {
-                    throw StorageError("write", file: path, .system(put == 0 ? ENOSPC : errno))
-                }
-            }
+            try write(bytes, to: descriptor, path)
             try check(.sync, "sync", path)
             guard fsync(descriptor) == 0 else { throw StorageError("sync", file: path, .system(errno)) }
         } catch {
@@ -114,20 +114,17 @@ enum FileIO {
         }
     }
 
-    /// Writes into an existing file, which grows where needed, and syncs it.
-    static func overwrite(_ path: String, _ bytes: [UInt8], at offset: Int) throws(StorageError) {
-        try check(.write, "write", path)
-        let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
+    /// Makes the content and length of a file durable.
+    static func sync(_ path: String) throws(StorageError) {
+        try check(.sync, "sync", path)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { throw StorageError("open", file: path, .system(errno)) }
         defer { close(descriptor) }
-        let put = pwrite(descriptor, bytes, bytes.count, off_t(offset))
-        guard put == bytes.count else { throw StorageError("write", file: path, .system(put < 0 ? errno : ENOSPC)) }
-        try check(.sync, "sync", path)
         guard fsync(descriptor) == 0 else { throw StorageError("sync", file: path, .system(errno)) }
     }
 
-    /// Makes the names in a folder durable.
-    static func syncFolder(_ path: String) throws(StorageError) {
+    /// Makes the names in a directory durable.
+    static func syncDirectory(_ path: String) throws(StorageError) {
         try check(.sync, "sync", path)
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw StorageError("open", file: path, .system(errno)) }
@@ -154,7 +151,7 @@ enum FileIO {
     }
 
     /// Renames the file, where there is one, to `<path>.<mark>-<n>` with the first free number.
-    static func setAside(_ path: String, _ mark: SetAsideMark) throws(StorageError) -> String? {
+    static func quarantine(_ path: String, _ mark: QuarantineMark) throws(StorageError) -> String? {
         guard try exists(path) else { return nil }
         var number = 1
         while try exists("\(path).\(mark)-\(number)") { number += 1 }
@@ -162,4 +159,15 @@ enum FileIO {
         try rename(path, to: name)
         return name
     }
+}
+
+/// Why files of a store are quarantined: part of the name that they get.
+package enum QuarantineMark: String, Sendable, CustomStringConvertible {
+    /// They cannot be trusted.
+    case corrupt = "damaged"
+    /// They are sound, and an operator wanted other ones.
+    case replaced
+
+    /// The part of the name.
+    package var description: String { rawValue }
 }

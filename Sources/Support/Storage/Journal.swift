@@ -1,5 +1,5 @@
-/// A durable log of records in SQLite, opened the one right way: what `append` has returned from survives a killed
-/// process, a full disk and a power loss, and what it has thrown for never comes back.
+/// A durable log of records in SQLite: what `append` has returned from survives a killed process, a full disk and a power
+/// loss, and what it has thrown for never comes back.
 ///
 /// The owner's state in memory is the authority. It opens the journal, brings its state up to what was recovered, and then
 /// writes each change before it says yes to anybody. After a failure it asks for `rebuild`.
@@ -8,63 +8,64 @@
 package final class Journal {
     /// The files it lives in.
     package let files: StoreFiles
-    private let schema: Schema
     private let vfs: String?
-    private let logSpace: Int
+    private let payloadLimit: Int
     private var database: OpenDatabase?
     /// The files opened last, to tell them from others at their paths; empty where none are known.
     private var ours: [String: FileIdentity] = [:]
     private var failure: String?
     private var isClosed = false
-    private var lastHead: Head
+    /// The number of the last record that was stored.
+    package private(set) var seq: Int64
     /// Records appended since the last snapshot (since the start, where there is none).
     package private(set) var recordsSinceSnapshot: Int
 
-    /// The largest payload of a record, in bytes (1 GiB).
-    package static let payloadLimit = 1 << 30
+    /// The largest payload of a record, in bytes: what SQLite stores in a row.
+    package static let payloadLimit = 1_000_000_000 - Connection.rowOverhead
     /// How long the write-ahead log may grow, in bytes, before `append` empties it first.
     static let logLimit = 4 << 20
     /// From which length on `maintain` empties it.
     static let idleLogLimit = 1 << 19
-    /// How much of the write-ahead log is written ahead at a time, in bytes.
-    static let logSpace = 1 << 20
 
-    /// The number of the last row. A record of more than 4,000 bytes takes several rows; numbers never go back.
-    package var seq: Int64 { lastHead.seq }
-    /// The checksum chained up to `seq`.
-    package var chain: UInt64 { lastHead.chain }
     /// How long the write-ahead log is, in bytes.
     package var logBytes: Int { database?.logBytes ?? 0 }
     /// Why nothing can be appended until `rebuild` has succeeded; nil while all is well.
     package var failed: String? { failure }
 
-    /// Opens the store, creating the folder (mode 0700) and an empty store where nothing was ever stored.
+    /// Opens the store and checks all that is in it, creating the directory (mode 0700) and an empty store where nothing was
+    /// ever stored. Nothing is written to a store that exists before ``begin()``.
     /// - Parameters:
     ///   - files: where it lives.
     ///   - vfs: the name of the SQLite VFS to use, for tests; nil for the system's own.
     /// - Returns: the journal and what it holds.
-    /// - Throws: `StorageError`, with reason `damaged` where the content cannot be trusted; the files are then untouched.
+    /// - Throws: `StorageError`, with reason `corrupt` where the content cannot be trusted; the files are then untouched.
     package static func open(
         _ files: StoreFiles, vfs: String? = nil
     ) throws(StorageError) -> (journal: Journal, recovered: Recovered) {
-        try open(files, vfs: vfs, schema: .current, logSpace: logSpace)
+        try open(files, vfs: vfs, payloadLimit: payloadLimit)
     }
 
     static func open(
-        _ files: StoreFiles, vfs: String?, schema: Schema = .current, logSpace: Int = logSpace
+        _ files: StoreFiles, vfs: String? = nil, payloadLimit: Int
     ) throws(StorageError) -> (journal: Journal, recovered: Recovered) {
-        try FileIO.prepareFolder(files.folder)
-        var loaded = try files.load(schema: schema)
-        if case .fresh = loaded {
-            try DatabaseBuilder.place(
-                try DatabaseBuilder.image(files: files, schema: schema, snapshot: nil), files: files)
-            loaded = try files.load(schema: schema)
+        try FileIO.prepareDirectory(files.directory)
+        if try files.isFresh() { try files.create(snapshot: nil, vfs: vfs) }
+        let database = try open(files, vfs, payloadLimit)
+        let recovered = database.recovered
+        let journal = Journal(files, vfs: vfs, payloadLimit: payloadLimit, holding: recovered)
+        journal.database = database
+        journal.ours = database.identities
+        return (journal, recovered)
+    }
+
+    private static func open(
+        _ files: StoreFiles, _ vfs: String?, _ payloadLimit: Int
+    ) throws(StorageError) -> OpenDatabase {
+        // SQLite makes a log where there is none: find out first whether it should be there, from a copy.
+        if try !FileIO.exists(files.log), case .corrupt(let corruption) = try files.inspect() {
+            throw StorageError("open", file: corruption.file, .corrupt(corruption))
         }
-        let (image, identity) = try files.sound(loaded)
-        let journal = Journal(files, schema: schema, vfs: vfs, logSpace: logSpace, head: image.head)
-        try journal.attach(image, identity)
-        journal.recordsSinceSnapshot = image.recovered.events.count
-        return (journal, image.recovered)
+        return try OpenDatabase(files, vfs: vfs, payloadLimit: payloadLimit)
     }
 
     /// A journal that has failed before it was opened: for an owner who knows what a sound store holds, but could not `open`
@@ -72,57 +73,51 @@ package final class Journal {
     package convenience init(
         unopened files: StoreFiles, vfs: String? = nil, holding: Recovered, after error: StorageError
     ) {
-        let head = Head(seq: holding.seq, chain: holding.chain, state: .open)
-        self.init(files, schema: .current, vfs: vfs, logSpace: Self.logSpace, head: head)
-        recordsSinceSnapshot = holding.events.count
+        self.init(files, vfs: vfs, payloadLimit: Self.payloadLimit, holding: holding)
         failure = error.description
     }
 
-    private init(_ files: StoreFiles, schema: Schema, vfs: String?, logSpace: Int, head: Head) {
+    private init(_ files: StoreFiles, vfs: String?, payloadLimit: Int, holding recovered: Recovered) {
         self.files = files
-        self.schema = schema
         self.vfs = vfs
-        self.logSpace = logSpace
-        lastHead = head
-        recordsSinceSnapshot = 0
+        self.payloadLimit = payloadLimit
+        seq = recovered.seq
+        recordsSinceSnapshot = recovered.events.count
     }
 
-    private func attach(_ image: SQLiteImage, _ identity: FileIdentity) throws(StorageError) {
-        try FileIO.remove(files.newDatabase)
-        if let completion = image.completion {
-            try FileIO.overwrite(files.log, completion.bytes, at: completion.offset)
-        }
-        let opened = try OpenDatabase(
-            files, image: image, database: identity, schema: schema, vfs: vfs, logSpace: logSpace)
-        database = opened
-        ours = opened.identities
-        try DatabaseBuilder.mark(files)
-    }
+    // MARK: - Writing
+
+    /// Readies the files for writing: drops what a crash cut off, migrates an older schema, marks the store open. The first
+    /// `append`, `compact`, `maintain` or `close` does this otherwise.
+    package func begin() throws(StorageError) { try attempt { _ in } }
 
     /// Writes the payloads as events, all in one transaction with one sync; durable on return.
     ///
     /// An empty list does nothing. On a throw none of them is stored, and except for `tooLarge` nothing can be appended
     /// until `rebuild` has succeeded.
-    package func append(_ payloads: [[UInt8]]) throws(StorageError) {
-        guard !payloads.isEmpty else { return }
+    /// - Returns: the number of the first; the others follow it.
+    @discardableResult
+    package func append(_ payloads: [[UInt8]]) throws(StorageError) -> Int64 {
         try check(payloads)
+        var first = seq + 1
+        guard !payloads.isEmpty else { return first }
         try attempt { (database) throws(StorageError) in
             // Here and not after the commit: what throws must not have been stored.
             if database.logBytes > Self.logLimit { try database.checkpoint() }
-            database.prepareSpace()
-            try database.write(payloads, kind: .event)
+            first = try database.append(payloads)
         }
         recordsSinceSnapshot += payloads.count
+        return first
     }
 
-    /// Writes the whole state as a snapshot and deletes every record before it, in one transaction; then empties the
-    /// write-ahead log. On a throw the content is what it was, with or without this step, and `rebuild` must follow.
-    package func compact(snapshot: [UInt8]) throws(StorageError) {
+    /// Writes the whole state as a snapshot and deletes all but the newest `retaining` records (the snapshot is one of them
+    /// and always stays), in one transaction; then empties the write-ahead log. On a throw the content is what it was,
+    /// with or without this step, and `rebuild` must follow.
+    package func compact(snapshot: [UInt8], retaining: Int) throws(StorageError) {
         try check([snapshot])
         try attempt { (database) throws(StorageError) in
-            try database.write([snapshot], kind: .snapshot)
+            try database.compact(snapshot: snapshot, retaining: retaining)
             try database.checkpoint()
-            database.prepareSpace()
         }
         recordsSinceSnapshot = 0
     }
@@ -132,25 +127,23 @@ package final class Journal {
 
     func maintain(above limit: Int) throws(StorageError) {
         try attempt { (database) throws(StorageError) in
-            guard database.logBytes > limit else { return }
-            try database.checkpoint()
-            database.prepareSpace()
+            if database.logBytes > limit { try database.checkpoint() }
         }
     }
 
-    /// Says "closed" in the database, empties the write-ahead log and closes the files. The journal is of no use
+    /// Marks the store closed in the database, empties the write-ahead log and closes the files. The journal is of no use
     /// afterwards, also on a throw. A journal released without this is like one whose process was killed: sound.
     package func close() throws(StorageError) {
         defer {
             database = nil
             isClosed = true
         }
-        try attempt { (database) throws(StorageError) in try database.setState(.closed) }
+        try attempt { (database) throws(StorageError) in try database.end() }
     }
 
     private func check(_ payloads: [[UInt8]]) throws(StorageError) {
-        guard payloads.allSatisfy({ $0.count <= Self.payloadLimit }) else {
-            throw StorageError("write to", file: files.database, .tooLarge(limit: Self.payloadLimit))
+        guard payloads.allSatisfy({ $0.count <= payloadLimit }) else {
+            throw StorageError("write to", file: files.database, .tooLarge(limit: payloadLimit))
         }
     }
 
@@ -160,26 +153,44 @@ package final class Journal {
         guard let database else { throw StorageError("write to", file: files.database, .closed) }
         do throws(StorageError) {
             try database.checkInPlace()
+            try database.begin()
             try body(database)
-            lastHead = database.head
+            seq = database.last
         } catch {
             failure = error.description
-            // Where this fails too, `rebuild` does it before anything else.
-            try? database.cutUncommitted()
+            // The log may hold all of a transaction that failed: empty it. Where this fails too, `rebuild` does it first.
+            if error.reason != .moved { try? database.checkpoint() }
             throw error
         }
     }
 
+    // MARK: - Reading
+
+    /// Up to `limit` records with numbers above `seq`, in order: history that compaction retained, snapshots, events.
+    package func records(after seq: Int64, limit: Int) throws(StorageError) -> [StoredRecord] {
+        guard let database else { throw StorageError("read", file: files.database, .closed) }
+        return try database.records(after: seq, limit: limit).filter { $0.seq <= self.seq }
+    }
+
+    // MARK: - Rebuilding
+
     /// Brings the files back to the owner's state after a failure.
     ///
-    /// Sound files are reopened and get the snapshot as their newest record. Files that are damaged or gone are set aside
-    /// (`<file>.damaged-<n>`) and made anew. Something else in their place is left alone and named in the error.
-    /// May be called again until it succeeds; also on a journal that has not failed.
+    /// Sound files are reopened and get the snapshot as their newest record; earlier records stay. Files that are corrupt or
+    /// gone are quarantined (`<file>.damaged-<n>`) and made anew. Something else in their place is left alone and named in
+    /// the error. May be called again until it succeeds; also on a journal that has not failed.
     package func rebuild(snapshot: [UInt8]) throws(StorageError) {
         try check([snapshot])
         guard !isClosed else { throw StorageError("rebuild", file: files.database, .closed) }
         failure = failure ?? "rebuilding"
         do throws(StorageError) {
+            for (path, identity) in ours where FileIdentity(path: path) != identity {
+                guard try FileIO.exists(path) else { continue }
+                throw StorageError(
+                    "rebuild", file: path, .occupied("another file has taken its place; it is left alone"))
+            }
+            try? database?.checkpoint()
+            database = nil
             try reopen(snapshot)
         } catch {
             failure = error.description
@@ -190,57 +201,30 @@ package final class Journal {
     }
 
     private func reopen(_ snapshot: [UInt8]) throws(StorageError) {
-        try database?.cutUncommitted()
-        for (path, identity) in ours where FileIdentity(path: path) != identity {
-            guard try FileIO.exists(path) else { continue }
-            throw StorageError("rebuild", file: path, .occupied("another file has taken its place; it is left alone"))
+        do throws(StorageError) {
+            let isFresh = try files.isFresh()
+            let opened = isFresh ? nil : try Self.open(files, vfs, payloadLimit)
+            if let opened {
+                try opened.begin()
+                try opened.restart(snapshot: snapshot, acknowledged: seq)
+                return try attach(opened)
+            }
+        } catch {
+            guard case .corrupt(let corruption) = error.reason, ![.foreign, .newer].contains(corruption.kind) else {
+                throw error
+            }
         }
-        database = nil
-        switch try files.load(schema: schema) {
-        case .image(let image, let identity):
-            try attach(image, identity)
-        case .damaged(let damage) where damage.kind == .foreign || damage.kind == .newer:
-            throw StorageError("rebuild", file: damage.file, .damaged(damage))
-        case .damaged, .fresh:
-            try files.replace(snapshot: snapshot, after: lastHead.seq, schema: schema)
-            ours = [:]
-            let (image, identity) = try files.sound(try files.load(schema: schema))
-            try attach(image, identity)
-            lastHead = image.head
-            return
-        }
-        guard let database else { throw StorageError("rebuild", file: files.database, .closed) }
-        database.skip(to: lastHead.seq)
-        try database.write([snapshot], kind: .snapshot)
-        try database.checkpoint()
-        database.prepareSpace()
-        lastHead = database.head
-    }
-}
-
-extension StoreFiles {
-    /// What was loaded, where it is sound.
-    func sound(_ loaded: Loaded) throws(StorageError) -> (SQLiteImage, FileIdentity) {
-        switch loaded {
-        case .image(let image, let database): return (image, database)
-        case .damaged(let damage): throw StorageError("open", file: damage.file, .damaged(damage))
-        case .fresh: throw StorageError("open", file: database, .absent)
-        }
+        ours = [:]
+        _ = try files.replace(snapshot: snapshot, after: seq, vfs: vfs)
+        let opened = try Self.open(files, vfs, payloadLimit)
+        try opened.begin()
+        try attach(opened)
     }
 
-    /// Sets what there is aside and makes a new database that holds the snapshot with a number after `seq`.
-    @discardableResult
-    func replace(
-        snapshot: [UInt8], after seq: Int64, schema: Schema, mark: SetAsideMark = .damaged
-    ) throws(StorageError) -> [String] {
-        let image = try DatabaseBuilder.image(files: self, schema: schema, snapshot: (snapshot, seq + 1))
-        // The log first: without its database it does no harm, the other way round SQLite would take it for another's.
-        var setAside: [String] = []
-        for path in [log, rollbackJournal, database] {
-            if let name = try FileIO.setAside(path, mark) { setAside.append(name) }
-        }
-        try FileIO.syncFolder(folder)
-        try DatabaseBuilder.place(image, files: self)
-        return setAside
+    private func attach(_ opened: OpenDatabase) throws(StorageError) {
+        try opened.checkpoint()
+        database = opened
+        ours = opened.identities
+        seq = opened.last
     }
 }

@@ -1,71 +1,98 @@
 import CSQLite
 
-/// The files opened by SQLite, with every setting read back, and transactions on them. Knows nothing of recovery.
+/// The files opened by SQLite, with every setting read back and their content checked; then transactions on them.
+/// Nothing is written before `begin`.
 final class OpenDatabase {
     private let files: StoreFiles
     private let connection: Connection
-    private let begin: Statement
-    private let commit: Statement
-    private var writer: RecordWriter?
+    private let name: String
+    private var insertion: RecordInsertion?
+    private let frames: FrameCount
+    private var schema: Int
+    private var row: StoreRow
+    private var hasBegun = false
     /// The open files by path.
     let identities: [String: FileIdentity]
-    /// What the files hold.
-    private(set) var head: Head
-    private let frames: FrameCount
-    private let space: LogSpace
-    /// How long the log is up to the last commit, in bytes.
-    var logBytes: Int {
-        frames.value == 0 ? 0 : WriteAheadLog.headerSize + frames.value * WriteAheadLog.frameSize
-    }
+    /// What the files held when they were opened.
+    let recovered: Recovered
+    /// The number of the last record.
+    private(set) var last: Int64
 
-    /// Opens files that `load` has found sound, completes what a crash interrupted and says "open" in them.
+    /// How long the log is up to the last commit, in bytes.
+    var logBytes: Int { frames.value == 0 ? 0 : WriteAheadLog.headerSize + frames.value * WriteAheadLog.frameSize }
+
+    /// Opens and checks files that exist.
+    /// - Parameters:
+    ///   - original: the files whose copy this is; for errors.
+    ///   - payloadLimit: the largest payload of a record.
+    /// - Throws: `StorageError`, with reason `corrupt` where the content cannot be trusted. The files are then untouched.
     init(
-        _ files: StoreFiles, image: SQLiteImage, database: FileIdentity, schema: Schema, vfs: String?, logSpace: Int
+        _ files: StoreFiles, copyOf original: StoreFiles? = nil, vfs: String? = nil, payloadLimit: Int
     ) throws(StorageError) {
         self.files = files
-        space = LogSpace(size: logSpace)
-        connection = try Connection(files.database, flags: SQLITE_OPEN_READWRITE, vfs: vfs)
-        // Closing must leave the files alone: after a failure they may not be what this process believes.
+        name = (original ?? files).database
+        let hasLog = try FileIO.exists(files.log)
+        try files.checkHeader(name: name)
+        if hasLog { try WriteAheadLog.check(files.log, name: (original ?? files).log) }
+        let database = FileIdentity(path: files.database)
+        connection = try Connection(files.database, name: name, flags: SQLITE_OPEN_READWRITE, vfs: vfs)
+        try Self.configure(connection, payloadLimit: payloadLimit)
+        frames = FrameCount(connection)
+        let reader = RecordReader(connection)
+        schema = try reader.checkSchema(applicationID: files.applicationID)
+        if schema == 1 {
+            var recovered = Recovered.empty
+            row = try FirstSchema.read(connection) { recovered.add($0.payload, kind: $0.kind) }
+            recovered.seq = row.last
+            self.recovered = recovered
+        } else {
+            (row, recovered) = try reader.content()
+        }
+        last = recovered.seq
+        guard hasLog || row.use == .closed else { throw StorageError.missingLog(original ?? files) }
+        guard let log = FileIdentity(path: files.log), let database, FileIdentity(path: files.database) == database
+        else { throw StorageError("open", file: name, .moved) }
+        identities = [files.database: database, files.log: log]
+    }
+
+    private static func configure(_ connection: Connection, payloadLimit: Int) throws(StorageError) {
+        // Closing leaves the files alone: after a failure they may not be what this process believes.
         try connection.configure(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         try connection.configure(SQLITE_DBCONFIG_DEFENSIVE, true)
         try connection.configure(SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
+        try connection.limit(payload: payloadLimit)
         // Exclusive before the first access: the index of the log is then in memory, with no file beside it.
         try connection.set("locking_mode", "EXCLUSIVE", reads: "exclusive")
         try connection.set("synchronous", "FULL", reads: "2")
         try connection.set("wal_autocheckpoint", "0", reads: "0")
-        try connection.set("journal_size_limit", "-1", reads: "-1")
         try connection.set("cell_size_check", "ON", reads: "1")
         try connection.set("mmap_size", "0", reads: "0")
-        try connection.set("temp_store", "MEMORY", reads: "2")
+        // A transaction writes its pages to the log once, in order, when it commits: see WriteAheadLog.
+        try connection.set("cache_spill", "OFF", reads: "0")
         // Appending touches a few pages only; the default would keep 2 MB of rows that nobody reads.
         try connection.set("cache_size", "-256", reads: "-256")
-        // No frame may reach the log before its transaction commits, and no page may be blanked: see WriteAheadLog.
-        try connection.set("cache_spill", "OFF", reads: "0")
-        try connection.set("secure_delete", "OFF", reads: "0")
         let mode = try connection.text("PRAGMA journal_mode") ?? "nothing"
-        guard mode == "wal" else {
-            throw StorageError("open", file: files.database, .setting(asked: "journal_mode = wal", got: mode))
-        }
-        frames = FrameCount(connection)
-        begin = try Statement(connection, "BEGIN IMMEDIATE")
-        commit = try Statement(connection, "COMMIT")
-        head = image.head
-        let seen = image.schema == schema.number ? try Head(connection) : image.head
-        guard let log = FileIdentity(path: files.log) else { throw StorageError("open", file: files.log, .moved) }
-        identities = [files.database: database, files.log: log]
-        guard seen == image.head, FileIdentity(path: files.database) == database else {
-            throw StorageError("open", file: files.database, .moved)
-        }
-        // Drops the tail that a crash cut off before anything is written behind it.
+        guard mode == "wal" else { throw connection.corrupt("its journal mode is \(mode) and not WAL") }
+    }
+
+    /// Readies sound files for writing, once: drops what a crash cut off, migrates, and marks the store open.
+    func begin() throws(StorageError) {
+        guard !hasBegun else { return }
+        // The second name of the database, where its creation was cut off.
+        try FileIO.remove(files.newDatabase)
+        // The incomplete transaction must go before anything is written behind it.
         try checkpoint()
-        if image.schema < schema.number {
-            try transaction { () throws(StorageError) in try schema.migrate(connection, from: image.schema) }
-            // New tables have blank pages, which must not stay in the log: see WriteAheadLog.
-            try checkpoint()
+        if schema == 1 {
+            try connection.transaction { () throws(StorageError) in try FirstSchema.migrate(connection) }
+            schema = Schema.number
         }
-        writer = try RecordWriter(connection)
-        if head.state == .closed { try setState(.open) }
-        prepareSpace()
+        row.use = .open
+        row.last = last
+        try connection.transaction { () throws(StorageError) in try row.write(connection) }
+        try checkpoint()
+        try files.mark()
+        insertion = try RecordInsertion(connection)
+        hasBegun = true
     }
 
     /// Throws where one of the paths no longer names the file that is open.
@@ -75,82 +102,92 @@ final class OpenDatabase {
         }
     }
 
-    private func transaction(_ body: () throws(StorageError) -> Void) throws(StorageError) {
-        // A transaction that began with the last 8 bytes of a block, and lost that block, could not be told from damage.
-        if logBytes % WriteAheadLog.blockSize == WriteAheadLog.blockSize - 8 { try checkpoint() }
-        try begin.run()
-        try body()
-        try commit.run()
+    private func insert(_ payload: [UInt8], _ seq: Int64, _ kind: RecordKind) throws(StorageError) {
+        guard let insertion else { throw StorageError("write to", file: name, .closed) }
+        try insertion.run(payload, seq: seq, kind: kind)
     }
 
-    /// Inserts the records in one transaction, durable on return; a snapshot replaces everything before it.
-    func write(_ records: [[UInt8]], kind: RowKind) throws(StorageError) {
-        guard let writer else { throw StorageError("write to", file: files.database, .closed) }
-        var next = head
-        try transaction { () throws(StorageError) in
-            for record in records { try writer.insert(record, kind: kind, head: &next) }
-            if kind.isSnapshot { try writer.delete(before: head.seq + 1) }
-            try writer.update(next)
+    /// Adds events in one transaction, durable on return.
+    /// - Returns: the number of the first.
+    func append(_ payloads: [[UInt8]]) throws(StorageError) -> Int64 {
+        let first = last + 1
+        try connection.transaction { () throws(StorageError) in
+            for (index, payload) in payloads.enumerated() { try insert(payload, first + Int64(index), .event) }
         }
-        head = next
+        last += Int64(payloads.count)
+        return first
     }
 
-    /// Continues the numbering behind `seq`, so that the next record is later than anything that may exist.
-    func skip(to seq: Int64) { head.seq = max(head.seq, seq) }
+    /// Adds a snapshot and deletes all but the newest records, in one transaction.
+    func compact(snapshot: [UInt8], retaining: Int) throws(StorageError) {
+        let seq = last + 1
+        let next = StoreRow(use: row.use, first: max(row.first, seq - Int64(max(1, retaining)) + 1), last: seq)
+        try connection.transaction { () throws(StorageError) in
+            try insert(snapshot, seq, .snapshot)
+            try connection.run("DELETE FROM record WHERE seq < \(next.first)")
+            try next.write(connection)
+        }
+        (row, last) = (next, seq)
+    }
 
-    /// Writes the state and brings it into the database itself.
-    func setState(_ state: HeadState) throws(StorageError) {
-        guard let writer else { throw StorageError("write to", file: files.database, .closed) }
-        var next = head
-        next.state = state
-        try transaction { () throws(StorageError) in try writer.update(next) }
-        head = next
+    /// Adds a snapshot behind all there is, in one transaction. Records above `acknowledged` were refused when they were appended: they
+    /// are emptied.
+    func restart(snapshot: [UInt8], acknowledged: Int64) throws(StorageError) {
+        guard last >= acknowledged else {
+            throw connection.corrupt("its records end at number \(last), although \(acknowledged) was stored")
+        }
+        var next = row
+        next.last = last + 1
+        try connection.transaction { () throws(StorageError) in
+            for seq in max(acknowledged + 1, row.first)..<next.last {
+                try connection.run("DELETE FROM record WHERE seq = \(seq)")
+                try insert([], seq, .void)
+            }
+            try insert(snapshot, next.last, .snapshot)
+            try next.write(connection)
+        }
+        (row, last) = (next, next.last)
+    }
+
+    /// Marks the store closed, in the database itself.
+    func end() throws(StorageError) {
+        var next = row
+        (next.use, next.last) = (.closed, last)
+        try connection.transaction { () throws(StorageError) in try next.write(connection) }
+        row = next
         try checkpoint()
     }
 
-    /// Brings all of the log into the database, syncs it and empties the log.
+    /// Brings all of the log into the database, syncs it and empties the log. What a failed transaction left in the log is
+    /// gone then, too.
     func checkpoint() throws(StorageError) {
         let code = sqlite3_wal_checkpoint_v2(connection.handle, "main", SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         guard code == SQLITE_OK else { throw connection.error("checkpoint", code) }
         frames.value = 0
-        space.reset()
-        let size = try measureLog()
+        let size = try FileReader(files.log).size
         guard size == 0 else {
             throw StorageError("empty", file: files.log, .setting(asked: "0 bytes", got: "\(size) bytes"))
         }
+        // Synced, so that nothing of the old content can turn up behind what is written next: see WriteAheadLog.
+        try FileIO.sync(files.log)
     }
 
-    /// Writes zeros ahead of the frames where little is left of them; see `LogSpace`. What fails here fails silently.
-    func prepareSpace() {
-        let used = logBytes
-        guard space.isShort(after: used) else { return }
-        try? withLog("prepare") { file, methods in space.extend(file, methods, after: used) }
+    /// Up to `limit` records with numbers above `seq`.
+    func records(after seq: Int64, limit: Int) throws(StorageError) -> [StoredRecord] {
+        try RecordReader(connection).records(after: seq, limit: limit)
     }
+}
 
-    /// Cuts off whatever a failed transaction left behind the last commit, so that it cannot come back.
-    func cutUncommitted() throws(StorageError) {
-        let size = try measureLog()
-        guard size > logBytes else { return }
-        space.reset()
-        let operation = "cut a failed write off"
-        try withLog(operation) { file, methods in methods.xTruncate(file, Int64(logBytes)) }
-        try withLog(operation) { file, methods in methods.xSync(file, SQLITE_SYNC_NORMAL) }
-    }
+/// How many frames the log holds, as SQLite reports after each commit.
+private final class FrameCount {
+    var value = 0
 
-    private func measureLog() throws(StorageError) -> Int {
-        var size: Int64 = 0
-        try withLog("measure") { file, methods in methods.xFileSize(file, &size) }
-        return Int(size)
-    }
-
-    private func withLog(
-        _ operation: String, _ body: (UnsafeMutablePointer<sqlite3_file>, sqlite3_io_methods) -> Int32
-    ) throws(StorageError) {
-        var file: UnsafeMutablePointer<sqlite3_file>?
-        var code = sqlite3_file_control(connection.handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file)
-        if code == SQLITE_OK {
-            code = file.flatMap { file in file.pointee.pMethods.map { body(file, $0.pointee) } } ?? SQLITE_NOTFOUND
-        }
-        guard code == SQLITE_OK else { throw connection.error(operation, code, file: files.log) }
+    init(_ connection: Connection) {
+        sqlite3_wal_hook(
+            connection.handle,
+            { count, _, _, frames in
+                if let count { Unmanaged<FrameCount>.fromOpaque(count).takeUnretainedValue().value = Int(frames) }
+                return SQLITE_OK
+            }, Unmanaged.passUnretained(self).toOpaque())
     }
 }

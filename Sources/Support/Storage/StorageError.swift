@@ -1,37 +1,5 @@
 import Glibc
 
-/// Why a store's files cannot be trusted, and which file says so. Such files are only ever read or renamed.
-package struct Damage: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What kind of damage it is; decides whether the file may be set aside and replaced.
-    package enum Kind: Sendable, Hashable {
-        /// A file that must be there is not.
-        case missing
-        /// The content contradicts itself: bytes changed, cut or mixed.
-        case malformed
-        /// Not a store of this application.
-        case foreign
-        /// Written by a newer version of the program.
-        case newer
-    }
-
-    /// What kind of damage it is.
-    package let kind: Kind
-    /// Path of the file.
-    package let file: String
-    /// What is wrong with it.
-    package let what: String
-
-    /// Names `file` as damaged in the way `what` says.
-    package init(_ kind: Kind, file: String, what: String) {
-        self.kind = kind
-        self.file = file
-        self.what = what
-    }
-
-    /// The file and what is wrong with it.
-    package var description: String { "\(file): \(what)" }
-}
-
 /// A failed operation on a store: what was attempted, on which file, and why it failed.
 package struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The cause of a failure.
@@ -43,7 +11,7 @@ package struct StorageError: Error, Sendable, Hashable, CustomStringConvertible 
         /// SQLite did not take a setting: what was asked for and what it read back.
         case setting(asked: String, got: String)
         /// The files cannot be trusted.
-        case damaged(Damage)
+        case corrupt(Corruption)
         /// Another process holds the lock (its process id, where the lock file says so).
         case locked(pid: Int32?)
         /// The file at the path is no longer the one that was opened: deleted or replaced by someone else.
@@ -82,7 +50,7 @@ package struct StorageError: Error, Sendable, Hashable, CustomStringConvertible 
             case .sqlite(let code, let errno, let message):
                 "SQLite error \(code): \(message)" + (errno == 0 ? "" : " (\(Self.text(errno: errno)))")
             case .setting(let asked, let got): "asked for \(asked), SQLite answers \(got)"
-            case .damaged(let damage): damage.file == file ? damage.what : damage.description
+            case .corrupt(let corruption): corruption.file == file ? corruption.what : corruption.description
             case .locked(let pid): "held by " + (pid.map { "process \($0)" } ?? "another process")
             case .moved: "the file was deleted or replaced while in use"
             case .occupied(let what): what

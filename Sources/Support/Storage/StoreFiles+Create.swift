@@ -1,33 +1,80 @@
+import CSQLite
+
 extension StoreFiles {
     /// Makes a store that holds `snapshot`, in one step: a crash leaves either nothing or all of it.
     ///
-    /// Only where ``inspect()`` says that nothing was ever stored; hold the `StoreLock`.
-    package func create(snapshot: [UInt8]) throws(StorageError) {
-        try FileIO.prepareFolder(folder)
-        try DatabaseBuilder.place(
-            try DatabaseBuilder.image(files: self, schema: .current, snapshot: (snapshot, 1)), files: self)
+    /// Only where ``isFresh()`` holds; hold the `StoreLock`.
+    package func create(snapshot: [UInt8]) throws(StorageError) { try create(snapshot: (snapshot, 1)) }
+
+    /// Makes a store that holds nothing, or a snapshot with the number given: under another name, synced, then linked into
+    /// place.
+    func create(snapshot: (bytes: [UInt8], seq: Int64)?, vfs: String? = nil) throws(StorageError) {
+        try FileIO.prepareDirectory(directory)
+        for path in [log, rollbackJournal] where try FileIO.exists(path) {
+            throw StorageError("create", file: database, .occupied("\(path) is in the way"))
+        }
+        for suffix in ["-journal", "-wal"] { try FileIO.remove(newDatabase + suffix) }
+        try FileIO.writeNew(newDatabase, [])
+        try fill(snapshot, vfs)
+        try FileIO.sync(newDatabase)
+        try FileIO.link(newDatabase, to: database)
+        try FileIO.syncDirectory(directory)
+        try FileIO.remove(newDatabase)
+        try mark()
     }
-}
 
-/// Why files of a store are set aside: part of the name that they get.
-package enum SetAsideMark: String, Sendable, CustomStringConvertible {
-    /// They cannot be trusted.
-    case damaged
-    /// They are sound, and somebody wanted other ones.
-    case replaced
+    private func fill(_ snapshot: (bytes: [UInt8], seq: Int64)?, _ vfs: String?) throws(StorageError) {
+        let connection = try Connection(newDatabase, flags: SQLITE_OPEN_READWRITE, vfs: vfs)
+        try connection.set("page_size", "\(Schema.pageSize)", reads: "\(Schema.pageSize)")
+        try connection.set("locking_mode", "EXCLUSIVE", reads: "exclusive")
+        try connection.transaction { () throws(StorageError) in
+            try connection.run("PRAGMA application_id = \(Int32(bitPattern: applicationID))")
+            let seq = snapshot?.seq ?? 0
+            try Schema.create(connection, StoreRow(use: .closed, first: max(1, seq), last: seq))
+            if let snapshot { try RecordInsertion(connection).run(snapshot.bytes, seq: seq, kind: .snapshot) }
+        }
+        try connection.set("journal_mode", "WAL", reads: "wal")
+    }
 
-    /// The part of the name.
-    package var description: String { rawValue }
-}
+    /// Leaves the sign that a database exists here.
+    func mark() throws(StorageError) {
+        guard try !FileIO.exists(marker) else { return }
+        try FileIO.writeNew(marker, [])
+        try FileIO.syncDirectory(directory)
+    }
 
-extension StoreFiles {
-    /// Sets whatever is there aside (`<file>.<mark>-<n>`) and makes a store that holds `snapshot`.
+    /// Quarantines whatever is there (`<file>.<mark>-<n>`) and makes a store that holds `snapshot`.
     ///
-    /// Hold the `StoreLock`, with no `Journal` open.
-    /// - Returns: the names under which the files set aside are found.
-    package func restore(snapshot: [UInt8], mark: SetAsideMark = .damaged) throws(StorageError) -> [String] {
-        try FileIO.prepareFolder(folder)
-        let seq = (try? readLastGood().seq) ?? 0
-        return try replace(snapshot: snapshot, after: max(0, seq), schema: .current, mark: mark)
+    /// Hold the `StoreLock`, with no `Journal` open. May be repeated after a failure.
+    /// - Returns: the names under which the quarantined files are found.
+    package func restore(snapshot: [UInt8], mark: QuarantineMark = .corrupt) throws(StorageError) -> [String] {
+        try FileIO.prepareDirectory(directory)
+        return try replace(snapshot: snapshot, after: (try? readLastGood().seq) ?? 0, mark: mark)
+    }
+
+    /// Quarantines what there is and makes a new database that holds the snapshot with a number after `seq` and after all
+    /// that can still be read.
+    func replace(
+        snapshot: [UInt8], after seq: Int64, mark: QuarantineMark = .corrupt, vfs: String? = nil
+    ) throws(StorageError) -> [String] {
+        let last = max(0, seq, highestSeq() ?? 0)
+        // The log first: without its database it does no harm, the other way round SQLite would take it for another's.
+        var quarantined: [String] = []
+        for path in [log, rollbackJournal, database] {
+            if let name = try FileIO.quarantine(path, mark) { quarantined.append(name) }
+        }
+        try FileIO.syncDirectory(directory)
+        try create(snapshot: (snapshot, last + 1), vfs: vfs)
+        return quarantined
+    }
+
+    /// The highest number of a record in files that may be corrupt; nil where it cannot be read.
+    private func highestSeq() -> Int64? {
+        guard let copy = try? StoreCopy(of: self),
+            let connection = try? Connection(copy.files.database, flags: SQLITE_OPEN_READWRITE),
+            (try? connection.set("locking_mode", "EXCLUSIVE", reads: "exclusive")) != nil,
+            let seq = try? RecordReader(connection).highestSeq(), (0..<Schema.seqLimit - 1).contains(seq)
+        else { return nil }
+        return seq
     }
 }

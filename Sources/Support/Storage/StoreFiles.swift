@@ -1,8 +1,8 @@
-/// Where one store lives: the files `<name>.db`, `<name>.db-wal`, `<name>.last-good` and `<name>.created` in a folder of
-/// mode 0700. What each holds: `docs/storage.md`.
+/// Where one store lives: the files `<name>.db`, `<name>.db-wal`, `<name>.last-good` and `<name>.created` in a directory
+/// of mode 0700. What each holds: `docs/storage.md`.
 package struct StoreFiles: Sendable, Hashable {
-    /// The state folder.
-    package let folder: String
+    /// The state directory.
+    package let directory: String
     /// The common first part of the names of the files.
     package let name: String
     /// The number in SQLite's header that tells whose content this is; files with another one are refused.
@@ -12,22 +12,22 @@ package struct StoreFiles: Sendable, Hashable {
     package static let berth: UInt32 = 0x4272_7468
 
     /// Names the files; touches none.
-    package init(folder: String, name: String, applicationID: UInt32 = StoreFiles.berth) {
-        self.folder = folder
+    package init(directory: String, name: String, applicationID: UInt32 = StoreFiles.berth) {
+        self.directory = directory
         self.name = name
         self.applicationID = applicationID
     }
 
     /// The SQLite database.
-    package var database: String { "\(folder)/\(name).db" }
+    package var database: String { "\(directory)/\(name).db" }
     /// The database's write-ahead log.
-    package var log: String { "\(folder)/\(name).db-wal" }
+    package var log: String { "\(directory)/\(name).db-wal" }
     /// The last good state.
-    package var lastGood: String { "\(folder)/\(name).last-good" }
+    package var lastGood: String { "\(directory)/\(name).last-good" }
     /// An empty file that says that a database was created here: without it, a deleted database would look like none.
-    package var marker: String { "\(folder)/\(name).created" }
+    package var marker: String { "\(directory)/\(name).created" }
 
-    var rollbackJournal: String { "\(folder)/\(name).db-journal" }
-    var newDatabase: String { "\(folder)/\(name).db.new" }
-    var newLastGood: String { "\(folder)/\(name).last-good.new" }
+    var rollbackJournal: String { "\(directory)/\(name).db-journal" }
+    var newDatabase: String { "\(directory)/\(name).db.new" }
+    var newLastGood: String { "\(directory)/\(name).last-good.new" }
 }

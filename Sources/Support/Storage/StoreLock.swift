@@ -1,17 +1,17 @@
 import Glibc
 
-/// The lifetime lock of a state folder: whoever holds it is the only one to open or change what is in the folder.
+/// The lifetime lock of a state directory: whoever holds it is the only one to open or change what is in the directory.
 /// The kernel releases it when the process dies, however that happens.
 package final class StoreLock {
-    /// Path of the lock file, `lock` in the folder.
+    /// Path of the lock file, `lock` in the directory.
     package let file: String
     private let descriptor: Int32
 
-    /// Takes the lock, creating the folder (mode 0700) where needed, and writes this process's id into the file.
+    /// Takes the lock, creating the directory (mode 0700) where needed, and writes this process's id into the file.
     /// - Throws: `StorageError`; with reason `locked`, and the holder's process id, where another one holds it.
-    package init(folder: String) throws(StorageError) {
-        try FileIO.prepareFolder(folder)
-        file = "\(folder)/lock"
+    package init(directory: String) throws(StorageError) {
+        try FileIO.prepareDirectory(directory)
+        file = "\(directory)/lock"
         descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw StorageError("open", file: file, .system(errno)) }
         do throws(StorageError) {

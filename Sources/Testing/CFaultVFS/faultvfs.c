@@ -1,8 +1,11 @@
 #include "faultvfs.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { KINDS = 6 };
 
@@ -18,6 +21,12 @@ struct faultvfs {
     int recording;
     faultvfs_operation *operations;
     long recorded, capacity;
+    /* The only part that several threads use. */
+    pthread_mutex_t mutex;
+    pthread_cond_t released;
+    int delay_kinds;
+    long delay_milliseconds;
+    int waiting;
 };
 
 typedef struct {
@@ -52,9 +61,32 @@ static void note(faultvfs *vfs, int kind, int file, long long offset, long long 
     vfs->operations[vfs->recorded++] = (faultvfs_operation){kind, file, offset, size, copy};
 }
 
+/* Holds an operation up as long as faultvfs_delay said. */
+static void hold(faultvfs *vfs, int kind) {
+    pthread_mutex_lock(&vfs->mutex);
+    if (vfs->delay_kinds & kind) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += vfs->delay_milliseconds / 1000;
+        until.tv_nsec += vfs->delay_milliseconds % 1000 * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000;
+        }
+        vfs->waiting++;
+        int rc = 0;
+        while ((vfs->delay_kinds & kind) && rc != ETIMEDOUT)
+            rc = vfs->delay_milliseconds < 0 ? pthread_cond_wait(&vfs->released, &vfs->mutex)
+                                             : pthread_cond_timedwait(&vfs->released, &vfs->mutex, &until);
+        vfs->waiting--;
+    }
+    pthread_mutex_unlock(&vfs->mutex);
+}
+
 /* Counts one operation; SQLITE_OK lets it pass. *allowed: how many bytes of a failing write are still written. */
 static int step(faultvfs *vfs, int kind, long size, long *allowed) {
     *allowed = 0;
+    hold(vfs, kind);
     for (int i = 0; i < KINDS; i++)
         if (kind == 1 << i) vfs->counts[i]++;
     if (vfs->crashed) return SQLITE_IOERR;
@@ -232,6 +264,12 @@ faultvfs *faultvfs_create(const char *name) {
     if (!real || !vfs) return NULL;
     vfs->real = real;
     vfs->name = strdup(name);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&vfs->mutex, NULL);
+    pthread_cond_init(&vfs->released, &attributes);
+    pthread_condattr_destroy(&attributes);
     vfs->base = (sqlite3_vfs){
         .iVersion = 1,
         .szOsFile = (int)sizeof(fault_file) + real->szOsFile,
@@ -257,8 +295,27 @@ void faultvfs_destroy(faultvfs *vfs) {
     faultvfs_record(vfs, 0);
     for (long i = 0; i < vfs->recorded; i++) free((void *)vfs->operations[i].bytes);
     free(vfs->operations);
+    pthread_cond_destroy(&vfs->released);
+    pthread_mutex_destroy(&vfs->mutex);
     free(vfs->name);
     free(vfs);
+}
+
+void faultvfs_delay(faultvfs *vfs, int kinds, long milliseconds) {
+    pthread_mutex_lock(&vfs->mutex);
+    vfs->delay_kinds = kinds;
+    vfs->delay_milliseconds = milliseconds;
+    pthread_cond_broadcast(&vfs->released);
+    pthread_mutex_unlock(&vfs->mutex);
+}
+
+void faultvfs_release(faultvfs *vfs) { faultvfs_delay(vfs, 0, 0); }
+
+int faultvfs_waiting(faultvfs *vfs) {
+    pthread_mutex_lock(&vfs->mutex);
+    int waiting = vfs->waiting;
+    pthread_mutex_unlock(&vfs->mutex);
+    return waiting;
 }
 
 void faultvfs_fail(faultvfs *vfs, int kinds, long nth, int code, int persistent, int partial) {

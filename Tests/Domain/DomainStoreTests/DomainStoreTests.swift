@@ -20,7 +20,7 @@ import Testing
         return String(repeating: "0", count: 64 - text.utf8.count) + text
     }
 
-    private static func open(_ folder: String, vfs: String? = nil) throws -> (DomainStore, DomainRecords) {
+    static func open(_ folder: String, vfs: String? = nil) throws -> (DomainStore, DomainRecords) {
         switch try DomainStore.open(folder: folder, vfs: vfs, digest: digest, report: { _ in }) {
         case .ready(let store, let records): return (store, records)
         case .untrusted(let reason): throw Untrusted(reason: reason)
@@ -219,7 +219,7 @@ import Testing
     func garbage(_ text: String) throws {
         let folder = try TemporaryDirectory()
         do {
-            let files = StoreFiles(folder: folder.path, name: DomainStore.name)
+            let files = StoreFiles(directory: folder.path, name: DomainStore.name)
             let (journal, _) = try Journal.open(files)
             try journal.append([Array(text.utf8)])
         }

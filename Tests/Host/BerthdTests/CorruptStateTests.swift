@@ -45,8 +45,8 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         },
         Spoiling(testDescription: "a byte of the log flipped after a crash", killed: true, names: "ledger.db-wal") {
             state in
-            // The log ends with its last byte that is not zero; what follows is room for more.
-            try edited("\(state)/ledger.db-wal") { $0[($0.lastIndex { $0 != 0 } ?? 0) / 3] ^= 4 }
+            // In the first of several transactions.
+            try edited("\(state)/ledger.db-wal") { $0[$0.count / 3] ^= 4 }
         },
     ]
 }
@@ -95,7 +95,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(restore.status == 0, "\(restore.text)")
         #expect(restore.text.contains("restored 1 claim from"))
         for (name, bytes) in before where name == "ledger.db" || name == "ledger.db-wal" {
-            #expect(site.stateFiles["\(name).damaged-1"] == bytes, "\(name) is set aside as it was")
+            #expect(site.stateFiles["\(name).damaged-1"] == bytes, "\(name) is quarantined as it was")
         }
         #expect(try await site.run("check").status == 0)
         daemon = try await site.serve()
@@ -182,7 +182,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(site.stateFiles == before)
         let forced = try await Program.run([site.binary, "restore"] + site.places + options + ["--force"])
         #expect(forced.status == 0 && !forced.text.contains("damaged"), "\(forced)")
-        #expect(forced.text.contains("set aside: \(site.database).replaced-1"))
+        #expect(forced.text.contains("quarantined: \(site.database).replaced-1"))
         #expect(site.stateFiles["ledger.db.replaced-1"] == before["ledger.db"])
         let next = try await site.serve()
         let expected = [[]: ["a": "2-3", "b": "4-5"], ["--empty"]: [:], ["--from-state"]: ["x": "4,20"]]

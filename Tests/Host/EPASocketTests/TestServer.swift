@@ -65,12 +65,12 @@ final class TestServer: Sendable {
 
         let log = try LineSink(path: "\(folder.path)/log")
         let opened = try LedgerStore.open(
-            folder: "\(folder.path)/state", imported: imported, vfs: vfs, now: wallClock,
+            directory: "\(folder.path)/state", imported: imported, vfs: vfs, now: wallClock,
             report: { log.write(Array("ERROR: \($0)".utf8)) })
         let (ledger, store): (Ledger, any DecisionStore) =
             switch opened {
             case .ready(let store, let ledger): (ledger, store)
-            case .untrusted(let reason, let lastGood): (lastGood ?? Ledger(), RefusingStore(.corrupt(reason)))
+            case .refused(let error, let lastGood): (lastGood ?? Ledger(), RefusingStore(error))
             }
         decisionLog = try DecisionLog(
             audit: AuditLog(sink: try LineSink(path: "\(folder.path)/audit")),

@@ -20,7 +20,7 @@ import Testing
         {
             guard
                 case .ready(let store, let ledger) = try LedgerStore.open(
-                    folder: folder, imported: imported, vfs: vfs, now: now, report: { _ in })
+                    directory: folder, imported: imported, vfs: vfs, now: now, report: { _ in })
             else { throw Untrusted() }
             (self.store, self.ledger) = (store, ledger)
         }
@@ -49,7 +49,7 @@ import Testing
 
     private static func content(_ folder: String) throws -> Ledger? {
         guard
-            case .sound(let ledger, _) = try LedgerStore.read(StoreFiles(folder: folder, name: LedgerStore.name))
+            case .sound(let ledger, _) = try LedgerStore.read(StoreFiles(directory: folder, name: LedgerStore.name))
         else { return nil }
         return ledger
     }
@@ -102,24 +102,24 @@ import Testing
             let session = try Session(state)
             try session.commit([good])
             session.store.close(session.ledger)
-            let (journal, _) = try Journal.open(StoreFiles(folder: state, name: LedgerStore.name))
+            let (journal, _) = try Journal.open(StoreFiles(directory: state, name: LedgerStore.name))
             try journal.append([Array(record.utf8)])
             try journal.close()
         }
         let before = TemporaryDirectory.read("\(state)/ledger.db")
         guard
-            case .untrusted(let reason, let lastGood) = try LedgerStore.open(
-                folder: state, now: { 0 }, report: { _ in })
+            case .refused(let error, let lastGood) = try LedgerStore.open(
+                directory: state, now: { 0 }, report: { _ in })
         else {
             Issue.record("it was trusted")
             return
         }
-        #expect(reason.contains("\(state)/ledger.db"))
+        #expect(error.description.contains("\(state)/ledger.db"))
         #expect(lastGood?.holders == [.service("good")])
         #expect(TemporaryDirectory.read("\(state)/ledger.db") == before)
-        let store = RefusingStore(.corrupt(reason))
-        let error = #expect(throws: CommitError.self) { try store.commit([DecisionRecord(good)], before: Ledger()) }
-        #expect(error?.description.contains(reason) == true && error?.description.contains("berthd restore") == true)
+        let store = RefusingStore(error)
+        let refusal = #expect(throws: CommitError.self) { try store.commit([DecisionRecord(good)], before: Ledger()) }
+        #expect(refusal == error && refusal?.description.contains("berthd restore") == true)
     }
 
     @Test("after many records the store is written anew, without a change to what it holds")
@@ -138,7 +138,7 @@ import Testing
         }
         func records() throws -> Int? {
             guard
-                case .recovered(let found) = try StoreFiles(folder: state, name: LedgerStore.name).inspect()
+                case .recovered(let found) = try StoreFiles(directory: state, name: LedgerStore.name).inspect()
             else { return nil }
             return found.events.count
         }
@@ -160,7 +160,7 @@ import Testing
         let folder = try Self.folder()
         let state = "\(folder.path)/state"
         let clock = Clock()
-        let files = StoreFiles(folder: state, name: LedgerStore.name)
+        let files = StoreFiles(directory: state, name: LedgerStore.name)
         var maker = RandomLedger(seed: 4)
         let session = try Session(state, now: { clock.time.load(ordering: .relaxed) })
         func kept() -> Ledger? { (try? files.readLastGood()).flatMap { try? Ledger(snapshot: $0.snapshot) } }

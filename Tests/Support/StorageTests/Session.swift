@@ -1,6 +1,7 @@
 import CFaultVFS
 import Glibc
 import TestSupport
+import Testing
 
 @testable import Storage
 
@@ -33,13 +34,16 @@ enum Step {
     case checkpoint
     case compact
 
+    /// So many records stay when the state is written anew.
+    static let retained = 3
+
     static func perform(_ step: Step, on journal: Journal, _ model: inout Model) throws(StorageError) {
         switch step {
         case .append(let events):
             try journal.append(events)
             model.events += events
         case .checkpoint: try journal.maintain(above: 0)
-        case .compact: try journal.compact(snapshot: model.snapshot)
+        case .compact: try journal.compact(snapshot: model.snapshot, retaining: Step.retained)
         }
     }
 
@@ -61,17 +65,16 @@ struct Session {
     private(set) var models = [Model()]
     private(set) var acknowledged = [0]
 
-    /// - Parameter logSpace: how much of the log is written ahead at a time.
-    init(_ steps: [Step], close: Bool = true, logSpace: Int = 0) throws {
-        let folder = try ScratchFolder()
-        files = folder.files
+    init(_ steps: [Step], close: Bool = true) throws {
+        let directory = try ScratchDirectory()
+        files = directory.files
         let vfs = try FaultVFS()
         try Journal.open(files).journal.close()
         database = try bytes(of: files.database) ?? []
         log = try bytes(of: files.log) ?? []
         faultvfs_record(vfs.handle, 1)
         do {
-            let (journal, recovered) = try Journal.open(files, vfs: vfs.name, logSpace: logSpace)
+            let (journal, recovered) = try Journal.open(files, vfs: vfs.name)
             var model = Model(recovered)
             models = [model]
             for step in steps {
@@ -91,37 +94,44 @@ struct Session {
     }
 }
 
-/// The pure loader with a memory: the same image is read once.
-final class Loader {
-    private let files: StoreFiles
-    private var known: [(image: [UInt8], result: Result<SQLiteImage, Damage>)] = []
-    private(set) var loads = 0
-
-    init(_ files: StoreFiles) { self.files = files }
-
-    func load(_ database: [UInt8], _ log: [UInt8]?) -> Result<Model, Damage> {
-        do throws(Damage) {
-            let (image, _) = try SQLiteImage.assemble(database, log ?? [], files, .current)
-            let result: Result<SQLiteImage, Damage>
-            if let seen = known.last(where: { same($0.image, image) }) {
-                result = seen.result
-            } else {
-                loads += 1
-                result = Result { () throws(Damage) in
-                    try SQLiteImage(image: image, files: files, schema: .current)
-                }
-                known.append((image, result))
-                if known.count > 4 { known.removeFirst() }
-            }
-            let loaded = try result.get()
-            if log == nil && loaded.head.state == .open { throw Damage(.missing, file: files.log, what: "missing") }
-            return .success(Model(loaded.recovered))
-        } catch {
-            return .failure(error)
+extension Session {
+    /// The files after the last operation.
+    var final: (database: [UInt8], log: [UInt8]) {
+        var (database, log) = (self.database, self.log)
+        for operation in operations {
+            if operation.isLog { log.apply(operation) } else { database.apply(operation) }
         }
+        return (database, log)
     }
 }
 
-private func same(_ one: [UInt8], _ other: [UInt8]) -> Bool {
-    one.count == other.count && memcmp(one, other, one.count) == 0
+/// Opens files of given content as the journal does.
+final class Loader {
+    private let directory: ScratchDirectory
+    var files: StoreFiles { directory.files }
+
+    init() throws {
+        directory = try ScratchDirectory()
+        try FileIO.prepareDirectory(directory.files.directory)
+    }
+
+    func load(_ database: [UInt8], _ log: [UInt8]?) -> Result<Model, Corruption> {
+        fill(files.database, database)
+        if let log { fill(files.log, log) } else { unlink(files.log) }
+        do throws(StorageError) {
+            return .success(Model(try OpenDatabase(files, payloadLimit: Journal.payloadLimit).recovered))
+        } catch {
+            guard case .corrupt(let corruption) = error.reason else {
+                Issue.record("not corruption: \(error)")
+                return .failure(Corruption(.malformed, file: error.file, what: error.description))
+            }
+            return .failure(corruption)
+        }
+    }
+
+    private func fill(_ path: String, _ bytes: [UInt8]) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        defer { close(descriptor) }
+        if write(descriptor, bytes, bytes.count) != bytes.count { Issue.record("cannot write \(path): \(errno)") }
+    }
 }

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Storage
 
-/// A folder of its own, removed at the end.
-final class ScratchFolder {
+/// A directory of its own, removed at the end.
+final class ScratchDirectory {
     let path: String
 
     init() throws {
@@ -19,12 +19,12 @@ final class ScratchFolder {
     }
 
     /// The store in it.
-    var files: StoreFiles { StoreFiles(folder: "\(path)/state", name: "ledger") }
+    var files: StoreFiles { StoreFiles(directory: "\(path)/state", name: "ledger") }
 
     deinit {
-        for folder in ["\(path)/state", path] {
-            for name in names(in: folder) { unlink("\(folder)/\(name)") }
-            rmdir(folder)
+        for directory in ["\(path)/state", path] {
+            for name in names(in: directory) { unlink("\(directory)/\(name)") }
+            rmdir(directory)
         }
     }
 }
@@ -32,11 +32,11 @@ final class ScratchFolder {
 /// With `BERTH_EXHAUSTIVE` set, tests that try a sample of bytes try all of them (minutes instead of seconds).
 let exhaustive = getenv("BERTH_EXHAUSTIVE") != nil
 
-func names(in folder: String) -> [String] {
-    guard let directory = opendir(folder) else { return [] }
-    defer { closedir(directory) }
+func names(in directory: String) -> [String] {
+    guard let stream = opendir(directory) else { return [] }
+    defer { closedir(stream) }
     var names: [String] = []
-    while let entry = readdir(directory) {
+    while let entry = readdir(stream) {
         let name = withUnsafePointer(to: &entry.pointee.d_name) {
             $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
         }
@@ -45,7 +45,7 @@ func names(in folder: String) -> [String] {
     return names.sorted()
 }
 
-func bytes(of path: String) throws -> [UInt8]? { try FileIO.read(path, limit: .max)?.bytes }
+func bytes(of path: String) throws -> [UInt8]? { try FileIO.read(path, limit: .max) }
 
 func put(_ bytes: [UInt8], at path: String) throws { try FileIO.writeNew(path, bytes) }
 

@@ -1,151 +1,224 @@
 import CSQLite
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Storage
 
+/// The look at the frames of SQLite's log.
 @Suite struct WriteAheadLogTests {
-    /// A database and its log with commits in it.
-    private func store() throws -> (session: Session, database: [UInt8], log: [UInt8]) {
-        let session = try Session((1...6).map { .append([payload($0)]) }, close: false)
-        var (database, log) = (session.database, session.log)
-        for operation in session.operations {
-            if operation.isLog { log.apply(operation) } else { database.apply(operation) }
-        }
-        return (session, database, log)
-    }
+    /// A log with transactions of random sizes, and where each of them ends.
+    private struct History {
+        let log: [UInt8]
+        let ends: [Int]
 
-    private func put(_ number: UInt32, _ log: inout [UInt8], at offset: Int) {
-        withUnsafeBytes(of: number.bigEndian) { log.replaceSubrange(offset..<offset + 4, with: $0) }
-    }
-
-    /// The log as a machine of the other byte order writes it.
-    private func otherByteOrder(_ log: [UInt8]) -> [UInt8] {
-        var other = log
-        other[3] ^= 1
-        let bigEndian = other[3] & 1 == 1
-        var sum = WriteAheadLog.Checksum()
-        sum.add(other, 0..<24, bigEndian: bigEndian)
-        put(sum.first, &other, at: 24)
-        put(sum.second, &other, at: 28)
-        for frame in stride(from: 32, to: log.count, by: 4_120) {
-            sum.add(other, frame..<frame + 8, bigEndian: bigEndian)
-            sum.add(other, frame + 24..<frame + 4_120, bigEndian: bigEndian)
-            put(sum.first, &other, at: frame + 16)
-            put(sum.second, &other, at: frame + 20)
-        }
-        return other
-    }
-
-    @Test("a log of either byte order reads as SQLite itself reads it")
-    func byteOrders() throws {
-        let (session, database, log) = try store()
-        for log in [log, otherByteOrder(log)] {
-            let loader = Loader(session.files)
-            #expect(loader.load(database, log) == .success(try #require(session.models.last)))
-            let folder = try ScratchFolder()
-            let path = "\(folder.path)/copy.db"
-            try FileIO.writeNew(path, database)
-            try FileIO.writeNew("\(path)-wal", log)
-            let connection = try Connection(path, flags: SQLITE_OPEN_READWRITE)
-            try connection.set("locking_mode", "EXCLUSIVE", reads: "exclusive")
-            #expect(try connection.text("SELECT count(*) FROM record") == "6")
+        init(_ random: inout SeededRandom, transactions: Int) throws {
+            let steps: [Step] = (0..<transactions).map { number in
+                let sizes = [0, 60, 60, 900, 4_000, 20_000]
+                let count = Int.random(in: 1...3, using: &random)
+                return .append(
+                    (0..<count).map { _ in
+                        let size = sizes.randomElement(using: &random) ?? 0
+                        return Bool.random(using: &random)
+                            ? [UInt8](repeating: 0, count: size) : payload(number, length: size)
+                    })
+            }
+            let session = try Session(steps, close: false)
+            log = session.final.log
+            let frames = stride(from: 32, to: log.count, by: 4_120)
+            let log = log
+            ends = [32] + frames.filter { log[$0 + 4..<$0 + 8].contains { $0 != 0 } }.map { $0 + 4_120 }
         }
     }
 
-    @Test("a header alone, whole or not, holds nothing; a bad one with frames behind it is damage")
+    private let directory: ScratchDirectory
+
+    init() throws { directory = try ScratchDirectory() }
+
+    private func isCorrupt(_ log: [UInt8]) throws -> Bool {
+        let path = "\(directory.path)/log"
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        try #require(descriptor >= 0 && write(descriptor, log, log.count) == log.count)
+        close(descriptor)
+        do throws(StorageError) {
+            try WriteAheadLog.check(path, name: path)
+            return false
+        } catch {
+            guard case .corrupt = error.reason else { throw error }
+            return true
+        }
+    }
+
+    @Test(
+        "whatever blocks of the last transaction a power loss kept, over zeros or older frames, the log is not corrupt",
+        arguments: [512, 4_096])
+    func lastTransaction(_ block: Int) throws {
+        let seed = UInt64.random(in: 0...9_999_999)
+        print("last transaction: seed \(seed)")
+        var random = SeededRandom(seed: seed)
+        var older = try History(&random, transactions: 40)
+        var tried = 0
+        for _ in 0..<(exhaustive ? 60 : 12) {
+            let history = try History(&random, transactions: Int.random(in: 1...12, using: &random))
+            // The log ends after each transaction in turn; the next one was in flight.
+            for number in 1..<history.ends.count {
+                let (start, end) = (history.ends[number - 1], history.ends[number])
+                for attempt in 0..<8 {
+                    // What was there before: nothing, zeros, or frames of an older generation.
+                    var log = Array(history.log[..<start])
+                    switch attempt % 3 {
+                    case 0: break
+                    case 1: log += [UInt8](repeating: 0, count: 100_000)
+                    default: log += older.log.dropFirst(start)
+                    }
+                    let first = start / block * block
+                    for offset in stride(from: first, to: end, by: block)
+                    where Int.random(in: 0..<4, using: &random) > 0 {
+                        // Some blocks only in part.
+                        let isTorn = Int.random(in: 0..<8, using: &random) == 0
+                        let last = min(
+                            isTorn ? offset + Int.random(in: 0..<block, using: &random) : offset + block, end)
+                        guard last > max(offset, start) else { continue }
+                        if log.count < last { log.resize(last) }
+                        log.replaceSubrange(max(offset, start)..<last, with: history.log[max(offset, start)..<last])
+                    }
+                    tried += 1
+                    if try isCorrupt(log) {
+                        Issue.record("seed \(seed), transaction \(number) of \(history.ends), attempt \(attempt)")
+                    }
+                }
+            }
+            older = history.log.count > 200_000 ? history : older
+        }
+        #expect(tried > 300)
+    }
+
+    @Test("every block of the last transaction may be missing by itself, or be the only one there")
+    func singleBlocks() throws {
+        let seed = UInt64.random(in: 0...9_999_999)
+        print("single blocks: seed \(seed)")
+        var random = SeededRandom(seed: seed)
+        let older = try History(&random, transactions: 20)
+        for _ in 0..<(exhaustive ? 20 : 2) {
+            let history = try History(&random, transactions: 6)
+            for number in 1..<history.ends.count {
+                let (start, end) = (history.ends[number - 1], history.ends[number])
+                for background in [[UInt8](repeating: 0, count: older.log.count), older.log] {
+                    for offset in stride(from: start / 512 * 512, to: end, by: 512) {
+                        let range = max(start, offset)..<min(offset + 512, end)
+                        var only = history.log[..<start] + background.dropFirst(start)
+                        var missing = history.log[..<end] + background.dropFirst(end)
+                        if only.count < end { only += [UInt8](repeating: 0, count: end - only.count) }
+                        only.replaceSubrange(range, with: history.log[range])
+                        missing.replaceSubrange(range, with: background[range])
+                        if try isCorrupt(Array(only)) {
+                            Issue.record("seed \(seed), only \(range) of \(start)..<\(end)")
+                        }
+                        if try isCorrupt(Array(missing)) {
+                            Issue.record("seed \(seed), all but \(range) of \(start)..<\(end)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("a changed byte before the last transaction is corruption, wherever the transactions end")
+    func earlierBytes() throws {
+        let seed = UInt64.random(in: 0...9_999_999)
+        print("earlier bytes: seed \(seed)")
+        var random = SeededRandom(seed: seed)
+        let older = try History(&random, transactions: 30)
+        var (tried, missed) = (0, 0)
+        for _ in 0..<(exhaustive ? 40 : 8) {
+            let history = try History(&random, transactions: Int.random(in: 2...30, using: &random))
+            for number in 2..<history.ends.count {
+                let end = history.ends[number]
+                var log = Array(history.log[..<end])
+                if Bool.random(using: &random) { log += older.log.dropFirst(end) }
+                // Bytes of the transaction before the last one, which is the hardest, and of earlier ones.
+                for attempt in 0..<10 {
+                    let from = attempt < 6 ? history.ends[number - 2] : 0
+                    var offset = Int.random(in: from..<history.ends[number - 1], using: &random)
+                    // Headers of frames are rare among all bytes.
+                    if attempt % 2 == 0 && offset >= 32 {
+                        offset = (offset - 32) / 4_120 * 4_120 + 32 + Int.random(in: 0..<24, using: &random)
+                    }
+                    let byte = log[offset]
+                    log[offset] = UInt8.random(in: 0...255, using: &random)
+                    if log[offset] == byte { log[offset] ^= 1 << Int.random(in: 0..<8, using: &random) }
+                    tried += 1
+                    if try !isCorrupt(log) {
+                        missed += 1
+                        // The stated exception: a frame whose header lies across two sectors, or the checksum before it.
+                        let frame = (offset - 32) / 4_120
+                        let isChecksum = (16..<24).contains((offset - 32) % 4_120)
+                        func isSplit(_ frame: Int) -> Bool { (32 + frame * 4_120) % 512 > 512 - 24 }
+                        if !isSplit(frame) && !(isChecksum && isSplit(frame + 1)) {
+                            Issue.record("seed \(seed), byte \(offset) of frame \(frame), ends \(history.ends)")
+                        }
+                    }
+                    log[offset] = byte
+                }
+            }
+        }
+        print("earlier bytes: \(tried) tried, \(missed) missed")
+        #expect(tried > 400 && missed * 50 < tried)
+    }
+
+    @Test("a header alone, whole or not, holds nothing; a broken one with frames behind it is corruption")
     func headers() throws {
-        let (session, _, log) = try store()
+        var random = SeededRandom(seed: 1)
+        let log = try History(&random, transactions: 3).log
         for length in 0...32 {
             var short = Array(log.prefix(length))
             if length == 32 { short[9] ^= 4 }
-            let read = try WriteAheadLog(short, file: session.files.log)
-            #expect(read.databasePages == 0)
-            let end = (short.lastIndex { $0 != 0 } ?? -1) + 1
-            #expect(read.tail == (end == 0 ? .clean : .unfinished(bytes: end)))
+            #expect(try !isCorrupt(short))
+            #expect(try !isCorrupt(short + [UInt8](repeating: 0, count: 100_000)))
         }
         for offset in 0..<32 {
             var bad = log
             bad[offset] ^= 0x10
-            #expect(throws: Damage.self) { try WriteAheadLog(bad, file: session.files.log) }
+            #expect(try isCorrupt(bad), "byte \(offset)")
         }
     }
 
-    @Test("what a transaction in flight leaves is counted as dropped")
-    func dropped() throws {
-        let (session, database, log) = try store()
-        let torn = Array(log.dropLast(100))
-        let image = try SQLiteImage(database: database, log: torn, files: session.files)
-        let end = try #require(torn.lastIndex { $0 != 0 }) + 1
-        #expect(image.recovered.droppedBytes == end - (log.count - 2 * 4_120))
-        #expect(Model(image.recovered) == session.models[5])
-    }
-
-    /// A store whose last commit ends in a zero byte, which a crash could have left.
-    private func endingInZero() throws -> (session: Session, database: [UInt8], log: [UInt8], end: Int) {
-        var chain: UInt64 = 0
-        for number in 1...2 {
-            chain = payload(number).withUnsafeBytes {
-                RecordChain.next(after: chain, seq: Int64(number), kind: .event, part: $0)
+    @Test("a log of the other byte order is read as well")
+    func byteOrder() throws {
+        var random = SeededRandom(seed: 2)
+        let log = try History(&random, transactions: 4).log
+        var other = log
+        other[3] ^= 1
+        let isBig = other[3] & 1 == 1
+        var (one, two) = (UInt32(0), UInt32(0))
+        func add(_ range: Range<Int>) {
+            for offset in stride(from: range.lowerBound, to: range.upperBound, by: 8) {
+                let words = [offset, offset + 4].map { start in
+                    other[start..<start + 4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+                }
+                one &+= (isBig ? words[0] : words[0].byteSwapped) &+ two
+                two &+= (isBig ? words[1] : words[1].byteSwapped) &+ one
             }
         }
-        let third = try #require(
-            (3...5_000).map { payload($0) }.first { payload in
-                let next = payload.withUnsafeBytes { RecordChain.next(after: chain, seq: 3, kind: .event, part: $0) }
-                return RecordChain.headCheck(seq: 3, chain: next, state: .open) & 0xFF == 0
-            })
-        let session = try Session(
-            [.append([payload(1)]), .append([payload(2)]), .append([third])], close: false, logSpace: 32 << 10)
-        var (database, log) = (session.database, session.log)
-        for operation in session.operations {
-            if operation.isLog { log.apply(operation) } else { database.apply(operation) }
-        }
-        let end = 32 + 6 * 4_120
-        #expect(log[end - 1] == 0 && log[end - 2] != 0 && log.count > end)
-        return (session, database, log, end)
-    }
-
-    @Test("a last commit that ends in zeros by itself is not taken for a torn one when a byte of it is changed")
-    func naturalZeros() throws {
-        let (session, database, log, end) = try endingInZero()
-        let loader = Loader(session.files)
-        let right = try #require(session.models.last)
-        #expect(loader.load(database, log) == .success(right))
-        for offset in end - 2 * 4_120..<end {
-            for byte in [log[offset] ^ 1, log[offset] ^ 0x80, 0] where byte != log[offset] {
-                var changed = log
-                changed[offset] = byte
-                switch loader.load(database, changed) {
-                case .success(let model): #expect(model == right && offset >= end - 8, "byte \(offset) = \(byte)")
-                case .failure: break
+        func put(at offset: Int) {
+            for (index, word) in [one, two].enumerated() {
+                withUnsafeBytes(of: word.bigEndian) {
+                    other.replaceSubrange(offset + 4 * index..<offset + 4 * index + 4, with: $0)
                 }
             }
         }
-    }
-
-    @Test("the last bytes of a commit are put back, in the file too, where its checksum tells what they were")
-    func completion() throws {
-        let (session, database, log, end) = try endingInZero()
-        for missing in 1...12 {
-            let torn = Array(log.prefix(end - missing))
-            let folder = try ScratchFolder()
-            try FileIO.prepareFolder(folder.files.folder)
-            try FileIO.writeNew(folder.files.database, database)
-            try FileIO.writeNew(
-                folder.files.log, torn + [UInt8](repeating: 0, count: missing.isMultiple(of: 2) ? 99 : 0))
-            let expected = session.models[missing < 8 ? 3 : 2]
-            let fail: @Sendable (FileIO.Step, String) -> Int32? = { step, _ in step == .sync ? EIO : nil }
-            if (2..<8).contains(missing) {
-                #expect(throws: StorageError.self) {
-                    try FileIO.$interposer.withValue(fail) { _ = try Journal.open(folder.files) }
-                }
-            }
-            for _ in 1...2 {
-                let (journal, recovered) = try Journal.open(folder.files)
-                #expect(Model(recovered) == expected, "\(missing) bytes missing")
-                #expect(recovered.droppedBytes == 0 || missing >= 8)
-                withExtendedLifetime(journal) {}
-            }
+        add(0..<24)
+        put(at: 24)
+        for frame in stride(from: 32, to: log.count, by: 4_120) {
+            add(frame..<frame + 8)
+            add(frame + 24..<frame + 4_120)
+            put(at: frame + 16)
+        }
+        #expect(try !isCorrupt(other))
+        for (log, offset) in [(log, 32 + 700), (other, 32 + 700)] {
+            var bad = log
+            bad[offset] ^= 1
+            #expect(try isCorrupt(bad))
         }
     }
 }

@@ -1,7 +1,8 @@
 #ifndef CFAULTVFS_H
 #define CFAULTVFS_H
 
-/* A SQLite VFS over the system's own that counts, fails, cuts and records operations. For tests; one thread at a time. */
+/* A SQLite VFS over the system's own that counts, fails, delays, cuts and records operations. For tests; one thread at a
+   time, except for the functions about delays. */
 
 /* Kinds of operation, to be joined with |. */
 enum {
@@ -39,6 +40,13 @@ void faultvfs_fail(faultvfs *vfs, int kinds, long nth, int code, int persistent,
 /* As if the process died: the nth change (write, sync, truncation, deletion; from 1) from now on is done up to `bytes` bytes if it is
    a write and not at all otherwise; it and every later operation fails. nth = 0 ends it. */
 void faultvfs_crash(faultvfs *vfs, long nth, long bytes);
+/* A disk that hangs: each operation of the kinds takes so long from now on, or until faultvfs_release where milliseconds is negative. Any
+   thread may call these three. */
+void faultvfs_delay(faultvfs *vfs, int kinds, long milliseconds);
+/* Ends the delay; whatever waits goes on. */
+void faultvfs_release(faultvfs *vfs);
+/* How many operations are waiting. */
+int faultvfs_waiting(faultvfs *vfs);
 /* How many operations of the kinds were asked for since the last call of fail or crash. */
 long faultvfs_count(const faultvfs *vfs, int kinds);
 
