@@ -22,12 +22,12 @@ package final class FakeDaemon: Sendable {
     /// The requests so far.
     package var requests: [String] { worker.requests.withLock { $0 } }
 
-    private let folder: TemporaryFolder
+    private let folder: TemporaryDirectory
     private let worker: Worker
 
     /// Listens, and answers each request with what `answer` says.
     package init(_ answer: @escaping @Sendable (String) -> Answer) throws {
-        folder = try TemporaryFolder()
+        folder = try TemporaryDirectory()
         let path = "\(folder.path)/epa.sock"
         let listener = clinux_bind(path)
         guard listener >= 0, chmod(path, 0o666) == 0, listen(listener, 16) == 0 else {

@@ -78,7 +78,7 @@ package final class Program: Sendable {
     package func signal(_ number: Int32) { kill(pid, number) }
 
     /// All that it printed.
-    package var text: String { String(decoding: TemporaryFolder.read(output) ?? [], as: UTF8.self) }
+    package var text: String { String(decoding: TemporaryDirectory.read(output) ?? [], as: UTF8.self) }
     /// That, line by line.
     package var lines: [String] { text.split(separator: "\n").map(String.init) }
 
@@ -95,7 +95,7 @@ package final class Program: Sendable {
     package static func run(
         _ arguments: [String], environment: [String: String] = [:], seconds: Double = 20
     ) async throws -> (status: Int32?, text: String) {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let program = try Program(arguments, environment: environment, output: "\(folder.path)/output")
         let status = try await program.end(seconds: seconds)
         return (status, program.text)

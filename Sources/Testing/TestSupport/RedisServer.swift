@@ -3,7 +3,7 @@ import Glibc
 /// A `redis-server` of a test's own, on a Unix socket in a folder of its own; it ends with this object.
 package final class RedisServer: Sendable {
     /// Its folder.
-    package let folder: TemporaryFolder
+    package let folder: TemporaryDirectory
     private let program: Program
 
     /// Whether this machine has one; `make test` installs it.
@@ -16,8 +16,8 @@ package final class RedisServer: Sendable {
     /// - Parameters:
     ///   - folder: where its socket is; one that is there already makes it come back at the same address.
     ///   - options: further options, such as `["--requirepass", "secret"]`.
-    package init(in folder: TemporaryFolder? = nil, options: [String] = []) throws {
-        self.folder = try folder ?? TemporaryFolder()
+    package init(in folder: TemporaryDirectory? = nil, options: [String] = []) throws {
+        self.folder = try folder ?? TemporaryDirectory()
         let path = self.folder.path
         unlink("\(path)/redis.sock")
         program = try Program(

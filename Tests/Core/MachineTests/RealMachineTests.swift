@@ -30,7 +30,7 @@ import Testing
         arguments: ["s390-lpar-offline-nonuma", "xeon-offline-cpu0-node0", "hybrid-i7-1270p"])
     func readsFromAFolder(_ name: String) throws {
         let files = try Shared.machine(name)
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try folder.write(files)
         let directory = DirectoryFiles(root: folder.path + "/")
         #expect(try report(directory) == Shared.expected(name))

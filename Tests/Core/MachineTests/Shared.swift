@@ -77,7 +77,7 @@ enum Shared {
 }
 
 /// A folder that is removed at the end.
-struct TemporaryFolder: ~Copyable {
+struct TemporaryDirectory: ~Copyable {
     let path: String
 
     init() throws {

@@ -220,7 +220,7 @@ import Testing
         #expect(machine.node(1)?.cpus.list == "3,12")
         #expect(machine.nodeIDs == [1, 5])
         #expect(try MachineReader(files: MachineCapture.capture(files, name: "")).read() == machine)
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try folder.write(files)
         #expect(try MachineReader(files: DirectoryFiles(root: folder.path)).read() == machine)
     }
@@ -335,14 +335,14 @@ import Testing
         #expect(throws: CaptureError.self) { try CapturedFiles(json: Array("{}".utf8)) }
         #expect(throws: CaptureError.self) { try CapturedFiles(json: [0xFF]) }
         #expect(throws: CaptureError.self) { try CapturedFiles(contentsOf: "/nonexistent/capture.json") }
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try files.write(to: "\(folder.path)/capture.json")
         #expect(try CapturedFiles(contentsOf: "\(folder.path)/capture.json") == files)
     }
 
     @Test("a folder gives what may be read and nil for what is too long, absent or a folder; a pipe does not hang it")
     func directoryFiles() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try folder.write("a/node10", "x")
         try folder.write("a/node9", String(repeating: "7", count: 9_000))
         try folder.write("a/long", String(repeating: "7", count: 1 << 20) + "7")

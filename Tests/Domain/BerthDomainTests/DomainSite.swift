@@ -8,7 +8,7 @@ import Testing
 
 /// A folder with a configuration and a state, free ports, and the `berth-domain` processes that a test starts on them.
 final class DomainSite {
-    let folder: TemporaryFolder
+    let folder: TemporaryDirectory
     let binary: String
     let orchestrator: ServiceURL
     let nodeRegister: ServiceURL
@@ -22,7 +22,7 @@ final class DomainSite {
     /// - Parameter controller: the controller's register of domains, where several sites share one.
     init(name: String = "berth-domain", domainID: String = "domain-test", controller: ServiceURL? = nil) throws {
         self.domainID = domainID
-        folder = try TemporaryFolder()
+        folder = try TemporaryDirectory()
         binary = try Program.built(name)
         var ports = try Self.freePorts(4)
         func url() -> ServiceURL { ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: ports.removeFirst()) }
@@ -48,7 +48,7 @@ final class DomainSite {
             \(general)
             \(rest)
             """
-        try TemporaryFolder.write(Array(text.utf8), to: config)
+        try TemporaryDirectory.write(Array(text.utf8), to: config)
     }
 
     func spawn(_ arguments: [String] = []) throws -> Program {

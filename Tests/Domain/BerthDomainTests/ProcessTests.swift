@@ -13,11 +13,11 @@ import Testing
         let site = try DomainSite()
         let path = "\(site.folder.path)/template.toml"
         #expect(try await Program.run([site.binary, "-t", path]).status == 0)
-        #expect(TemporaryFolder.read(path) == Array(OrchestratorConfiguration.template.utf8))
-        try TemporaryFolder.write([1], to: path)
+        #expect(TemporaryDirectory.read(path) == Array(OrchestratorConfiguration.template.utf8))
+        try TemporaryDirectory.write([1], to: path)
         let again = try await Program.run([site.binary, "--template", path])
         #expect(again.status == 73 && again.text.contains("cannot overwrite configuration file: \(path)"))
-        #expect(TemporaryFolder.read(path) == [1])
+        #expect(TemporaryDirectory.read(path) == [1])
     }
 
     @Test("a configuration that is missing or wrong ends it with 78 and says why")
@@ -29,7 +29,7 @@ import Testing
             ("[general]\nsubscription_refresh_interval_sec = 0", "subscription_refresh_interval_sec"),
             ("[general]\norchestrator_url = \"http://:7003\"", "orchestrator_url"), ("[[[", "line 1"),
         ] {
-            try TemporaryFolder.write(Array(text.utf8), to: site.config)
+            try TemporaryDirectory.write(Array(text.utf8), to: site.config)
             let process = try site.spawn()
             #expect(try await process.end() == 78)
             #expect(process.text.contains(word), "\(process.text)")
@@ -41,7 +41,7 @@ import Testing
         let site = try DomainSite()
         let first = try await site.serve()
         let other = try DomainSite()
-        try TemporaryFolder.write(TemporaryFolder.read(site.config) ?? [], to: other.config)
+        try TemporaryDirectory.write(TemporaryDirectory.read(site.config) ?? [], to: other.config)
         let second = try other.spawn()
         #expect(try await second.end() == 69)
         #expect(second.text.contains("\(site.orchestrator.port)"))
@@ -187,11 +187,11 @@ import Testing
         process.signal(SIGTERM)
         #expect(try await process.end() == 0)
         let path = "\(site.folder.path)/state/domain.db"
-        var bytes = try #require(TemporaryFolder.read(path))
+        var bytes = try #require(TemporaryDirectory.read(path))
         for place in 4096..<4196 { bytes[place] ^= 0x55 }
-        try TemporaryFolder.write(bytes, to: path)
+        try TemporaryDirectory.write(bytes, to: path)
         let again = try site.spawn()
         #expect(try await again.end() == 65)
-        #expect(again.text.contains(path) && TemporaryFolder.read(path) == bytes)
+        #expect(again.text.contains(path) && TemporaryDirectory.read(path) == bytes)
     }
 }

@@ -44,7 +44,7 @@ import Testing
         let site = try ProxySite()
         let (folder, name) = (site.server.folder.path, "\(site.server.folder.path)/edgeless_orc_d")
         #expect(try await Program.run([name, "-t", "\(folder)/t.toml"]).status == 0)
-        #expect(TemporaryFolder.read("\(folder)/t.toml") == Array(OrchestratorConfiguration.template.utf8))
+        #expect(TemporaryDirectory.read("\(folder)/t.toml") == Array(OrchestratorConfiguration.template.utf8))
         let missing = try await Program.run([name, "-c", "\(folder)/none.toml"])
         #expect(missing.status == 78 && missing.text.contains("none.toml"))
     }
@@ -102,9 +102,9 @@ import Testing
         let performance = try await site.run(["dump", "performance"])
         #expect(performance.status == 0 && performance.text == "saving to \(name)\n")
         #expect(
-            TemporaryFolder.read("\(site.server.folder.path)/\(name)") == Array("1970-01-01T00:00:05Z,a:b\n".utf8))
+            TemporaryDirectory.read("\(site.server.folder.path)/\(name)") == Array("1970-01-01T00:00:05Z,a:b\n".utf8))
         #expect(try await site.run(["dump", "instances"]).text == "")
-        let file = TemporaryFolder.read("\(site.server.folder.path)/fun-\(ProxySite.function).json")
+        let file = TemporaryDirectory.read("\(site.server.folder.path)/fun-\(ProxySite.function).json")
         #expect(String(decoding: file ?? [], as: UTF8.self).contains("\"id\": \"doubler\""))
         let table = try await site.run(["dump", "performance-csv"])
         #expect(table.text == "metric,name,lid,timestamp,value\nlog,doubler,\(ProxySite.function),5,a:b\n")

@@ -152,7 +152,7 @@ import WireJSON
             if target.hasPrefix("socket:[") { inodes.insert(String(target.dropFirst(8).dropLast())) }
         }
         let table = try ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { path in
-            let bytes = try #require(TemporaryFolder.read(path))
+            let bytes = try #require(TemporaryDirectory.read(path))
             return String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst()
         }
         return table.compactMap { line -> UInt16? in

@@ -10,11 +10,11 @@ struct DatasetTests {
     private let node = NodeID.test(1)
     private let instance = LogicalID.test(1)
 
-    private func read(_ folder: TemporaryFolder, _ name: String) -> String {
-        String(decoding: TemporaryFolder.read("\(folder.path)/data/run-\(name).csv") ?? [], as: UTF8.self)
+    private func read(_ folder: TemporaryDirectory, _ name: String) -> String {
+        String(decoding: TemporaryDirectory.read("\(folder.path)/data/run-\(name).csv") ?? [], as: UTF8.self)
     }
 
-    private func site(_ folder: TemporaryFolder, appends: Bool = true) throws -> ProxySite {
+    private func site(_ folder: TemporaryDirectory, appends: Bool = true) throws -> ProxySite {
         try ProxySite {
             var settings = Dataset.Settings()
             settings.path = "\(folder.path)/data/run-"
@@ -51,7 +51,7 @@ struct DatasetTests {
 
     @Test("W24: five files, a row where something has changed, quoted so that every reader finds the columns")
     func files() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         liveALittle(try site(folder))
         let component = ComponentID(high: 5, low: 5)
         #expect(
@@ -79,7 +79,7 @@ struct DatasetTests {
 
     @Test("A3: header and row of capabilities and of health have as many columns")
     func columns() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         liveALittle(try site(folder))
         for (name, count) in [("capabilities", 13), ("health_status", 21)] {
             let widths = read(folder, name).split(separator: "\n").map {
@@ -91,7 +91,7 @@ struct DatasetTests {
 
     @Test("files are continued without a second header, or begun anew where the operator says so")
     func appending() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         for _ in 0..<2 { liveALittle(try site(folder)) }
         #expect(read(folder, "capabilities").split(separator: "\n").count == 3)
         liveALittle(try site(folder, appends: false))
@@ -100,7 +100,7 @@ struct DatasetTests {
 
     @Test("a file that was moved away while rows are written begins anew, with its header")
     func rotated() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let site = try site(folder)
         defer { site.proxy.stop() }
         let path = "\(folder.path)/data/run-performance_samples.csv"

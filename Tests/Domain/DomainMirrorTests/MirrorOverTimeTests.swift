@@ -93,7 +93,7 @@ struct MirrorOverTimeTests {
 
     @Test("X9: where Redis comes later than the domain, all there is is shown then")
     func lateRedis() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let early = try RedisServer(in: folder)
         try await early.stop()
         let site = try ProxySite(server: early)
@@ -109,7 +109,7 @@ struct MirrorOverTimeTests {
 
     @Test("W2: while Redis hangs or is away nobody waits for it; then it shows what has become of the domain meanwhile")
     func outage() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let server = try RedisServer(in: folder)
         let site = try ProxySite(server: server)
         defer { site.proxy.stop() }
@@ -232,7 +232,7 @@ struct MirrorOverTimeTests {
         arguments: 1...4 as ClosedRange<UInt64>)
     func equalToState(seed: UInt64) async throws {
         var random = Xoshiro(seed: seed)
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         var server = try RedisServer(in: folder)
         let site = try ProxySite(server: server)
         defer { site.proxy.stop() }

@@ -17,7 +17,7 @@ final class ProxySite: Sendable {
     static let domainID = "my-domain"
 
     init(
-        server: RedisServer? = nil, folder: TemporaryFolder? = nil, from records: DomainRecords = DomainRecords(),
+        server: RedisServer? = nil, folder: TemporaryDirectory? = nil, from records: DomainRecords = DomainRecords(),
         _ change: (inout DomainProxy.Settings) -> Void = { _ in }
     ) throws {
         signal(SIGPIPE, SIG_IGN)

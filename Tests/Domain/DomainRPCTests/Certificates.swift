@@ -7,12 +7,12 @@ import TestSupport
 struct Certificates: Sendable {
     struct Failure: Error {}
 
-    let folder: TemporaryFolder
+    let folder: TemporaryDirectory
 
     static let made = Result { try Certificates() }
 
     init() throws {
-        folder = try TemporaryFolder()
+        folder = try TemporaryDirectory()
         try authority("ca")
         try authority("other-ca")
         try leaf("server", from: "ca", names: "IP:127.0.0.1,DNS:localhost")
@@ -40,7 +40,7 @@ struct Certificates: Sendable {
     }
 
     private func leaf(_ name: String, from authority: String, names: String) throws {
-        try TemporaryFolder.write(Array("subjectAltName=\(names)\n".utf8), to: path("\(name).ext"))
+        try TemporaryDirectory.write(Array("subjectAltName=\(names)\n".utf8), to: path("\(name).ext"))
         try run(
             """
             openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=\(name) \

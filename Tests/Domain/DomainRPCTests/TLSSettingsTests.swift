@@ -61,7 +61,7 @@ import Testing
     @Test("no file is plaintext; a file that names what cannot be used is an error, and never plaintext")
     func files() throws {
         let certificates = try Certificates.made.get()
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let path = "\(folder.path)/tls_config.toml"
         #expect(try TLSSettings(file: path) == TLSSettings())
 
@@ -73,7 +73,7 @@ import Testing
                 [client]
                 client_ca_path = "\(certificates.path(authority))"
                 """
-            try TemporaryFolder.write(Array(text.utf8), to: path)
+            try TemporaryDirectory.write(Array(text.utf8), to: path)
         }
         try write("server.pem", "server.key", "ca.pem")
         #expect(try TLSSettings(file: path).server != nil)
@@ -89,7 +89,7 @@ import Testing
             #expect(error?.message.hasPrefix(path) == true)
         }
         #expect(throws: ConfigurationError.self) { try TLSSettings(file: folder.path) }
-        try TemporaryFolder.write([0xFF, 0xFE], to: path)
+        try TemporaryDirectory.write([0xFF, 0xFE], to: path)
         #expect(throws: ConfigurationError.self) { try TLSSettings(file: path) }
     }
 

@@ -118,9 +118,9 @@ import WireJSON
     @Test("Prometheus' own checker finds nothing", .enabled(if: PrometheusText.promtool != nil, "there is no promtool"))
     func promtool() async throws {
         let tool = try #require(PrometheusText.promtool)
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let path = "\(folder.path)/metrics"
-        try TemporaryFolder.write(Array(Self.metrics(Self.view(Self.lively), domain: Self.hostile).utf8), to: path)
+        try TemporaryDirectory.write(Array(Self.metrics(Self.view(Self.lively), domain: Self.hostile).utf8), to: path)
         let result = try await Program.run(["sh", "-c", "exec \(tool) check metrics <\(path)"])
         #expect(result.status == 0 && result.text.isEmpty, "\(result.text)")
     }
@@ -129,7 +129,7 @@ import WireJSON
         "the alerts that come with the program are about metrics and labels that there are, and Prometheus takes them")
     func alerts() async throws {
         let path = "/\(#filePath.split(separator: "/Tests/")[0])/packaging/examples/berth-domain-alerts.yml"
-        let rules = String(decoding: try #require(TemporaryFolder.read(path)), as: UTF8.self)
+        let rules = String(decoding: try #require(TemporaryDirectory.read(path)), as: UTF8.self)
         let metrics = Self.metrics(
             Self.view(Self.lively), redis: StatusReport.RedisState(isConnected: true, lastSync: 1))
         let names = rules.matches(of: #/berth_domain_[a-z_]+(?:\{[^}]*\})?/#).map { String($0.output) }
@@ -163,7 +163,7 @@ import WireJSON
     @Test("the JSON is what docs/domain.md shows, and so are the names of the metrics")
     func documented() throws {
         let path = "/\(#filePath.split(separator: "/Tests/")[0])/docs/domain.md"
-        let text = String(decoding: try #require(TemporaryFolder.read(path)), as: UTF8.self)
+        let text = String(decoding: try #require(TemporaryDirectory.read(path)), as: UTF8.self)
         let section = try #require(
             text.split(separator: "## Status and metrics").last?.split(separator: "## Redis").first)
         let shown = try #require(section.split(separator: "```json\n").last?.split(separator: "```").first)

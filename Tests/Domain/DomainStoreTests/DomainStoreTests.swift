@@ -46,7 +46,7 @@ import Testing
         for seed in UInt64(1)...20 {
             var simulation = Simulation(seed: seed, shape: .init(seed: seed))
             simulation.live()
-            let folder = try TemporaryFolder()
+            let folder = try TemporaryDirectory()
             do {
                 let (store, empty) = try Self.open(folder.path)
                 var records = empty
@@ -68,7 +68,7 @@ import Testing
 
     @Test("many changes that are kept together are read back together, also where they are larger than a record")
     func manyChanges() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let rows = (0..<100).map { number in
             DomainChange.row(
                 LogicalID(high: 1, low: UInt64(number)),
@@ -85,7 +85,7 @@ import Testing
 
     @Test("the code of functions is stored once by content, read back, and removed when nothing names it")
     func binaries() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let code = (0..<100_000).map { UInt8(truncatingIfNeeded: $0) }
         do {
             let (store, empty) = try Self.open(folder.path)
@@ -100,9 +100,9 @@ import Testing
             let gone = DomainChange.instanceRemoved(LogicalID(high: 1, low: 5))
             try store.keep([gone], before: records)
         }
-        #expect(TemporaryFolder.names(in: "\(folder.path)/binaries").count == 2)
+        #expect(TemporaryDirectory.names(in: "\(folder.path)/binaries").count == 2)
         let (_, records) = try Self.open(folder.path)
-        #expect(TemporaryFolder.names(in: "\(folder.path)/binaries") == [Self.digest(code)])
+        #expect(TemporaryDirectory.names(in: "\(folder.path)/binaries") == [Self.digest(code)])
         for record in records.instances.values {
             guard case .function(let function) = record.specification else { continue }
             #expect(function.functionClass.binary?.bytes == code)
@@ -112,15 +112,15 @@ import Testing
 
     @Test("code that was changed or is missing is never used: the state cannot be trusted, and the file is named")
     func damagedCode() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let code: [UInt8] = [1, 2, 3]
         try Self.open(folder.path).0.keep([Self.function(1, code: code)], before: DomainRecords())
         let file = "\(folder.path)/binaries/\(Self.digest(code))"
-        try TemporaryFolder.write([1, 2, 4], to: file)
+        try TemporaryDirectory.write([1, 2, 4], to: file)
         #expect(throws: Untrusted.self) { try Self.open(folder.path) }
-        try TemporaryFolder.write(code, to: file)
+        try TemporaryDirectory.write(code, to: file)
         #expect(try Self.open(folder.path).1.instances.count == 1)
-        try TemporaryFolder.write([], to: file)
+        try TemporaryDirectory.write([], to: file)
         let error = #expect(throws: Untrusted.self) { try Self.open(folder.path) }
         #expect(error?.reason.contains(file) == true)
     }
@@ -132,7 +132,7 @@ import Testing
             let name = "domain-fault-\(number.add(1, ordering: .relaxed).newValue)"
             let vfs = try #require(faultvfs_create(name))
             defer { faultvfs_destroy(vfs) }
-            let folder = try TemporaryFolder()
+            let folder = try TemporaryDirectory()
             var records = DomainRecords()
             do {
                 let (store, _) = try Self.open(folder.path, vfs: name)
@@ -158,7 +158,7 @@ import Testing
         defer { faultvfs_destroy(vfs) }
         var crashes = 0
         for nth in 1... {
-            let folder = try TemporaryFolder()
+            let folder = try TemporaryDirectory()
             // A store that exists: how it is made is the journal's own test.
             _ = try Self.open(folder.path)
             faultvfs_crash(vfs, nth, [0, 1, 24, 32, 1_000, 4_095][nth % 6])
@@ -217,7 +217,7 @@ import Testing
     @Test(
         "garbage in a record is refused as what it is", arguments: ["", "{}", "[{}]", "[{\"node\":{}}]", "[1]", "nul"])
     func garbage(_ text: String) throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         do {
             let files = StoreFiles(folder: folder.path, name: DomainStore.name)
             let (journal, _) = try Journal.open(files)

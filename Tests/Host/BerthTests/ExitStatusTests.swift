@@ -51,25 +51,25 @@ struct ExitStatusTests {
             let daemon = try FakeDaemon { _ in .text(reply) }
             expect(try list(daemon.path), status: 65, errors: "malformed reply from \(daemon.path)")
         }
-        let folder = try TemporaryFolder()
-        try TemporaryFolder.write(Array("[]".utf8), to: "\(folder.path)/machine.json")
+        let folder = try TemporaryDirectory()
+        try TemporaryDirectory.write(Array("[]".utf8), to: "\(folder.path)/machine.json")
         let result = try Program.run(["map", "--no-daemon", "--machine", "\(folder.path)/machine.json"])
         expect(result, status: 65, errors: "Not a machine capture")
     }
 
     @Test("66: no file or no machine to read")
     func noInput() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         expect(try Program.run(["topology", "--machine", "\(folder.path)/none"]), status: 66, errors: "none")
         expect(try Program.run(["topology", "--sysfs-root", folder.path]), status: 66, errors: "No CPU found")
     }
 
     @Test("69: no socket, or nobody listens; the path is named and what to do")
     func unreachable() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let path = "\(folder.path)/epa.sock"
         expect(try list(path), status: 69, errors: "no socket at \(path): is berthd running?")
-        try TemporaryFolder.write([], to: path)
+        try TemporaryDirectory.write([], to: path)
         expect(try list(path), status: 69, errors: "nobody listens at \(path)")
         let status = try Program.run(["status", "--socket", path, "--json"])
         #expect(status.status == 69)

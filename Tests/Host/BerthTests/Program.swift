@@ -33,7 +33,7 @@ struct Program {
     static func run(
         _ arguments: [String], environment: [String: String] = [:], terminal: String? = nil, asUser uid: Int? = nil
     ) throws -> Result {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -53,7 +53,7 @@ struct Program {
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
         func text(_ name: String) -> String {
-            String(decoding: TemporaryFolder.read("\(folder.path)/\(name)") ?? [], as: UTF8.self)
+            String(decoding: TemporaryDirectory.read("\(folder.path)/\(name)") ?? [], as: UTF8.self)
         }
         let signal = status & 0x7F
         return Result(

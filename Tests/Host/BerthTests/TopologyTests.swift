@@ -7,29 +7,29 @@ import WireJSON
 @Suite("berth topology")
 struct TopologyTests {
     /// Writes the files of a machine as a tree.
-    private func unpack(_ files: CapturedFiles, to folder: TemporaryFolder) throws {
+    private func unpack(_ files: CapturedFiles, to folder: TemporaryDirectory) throws {
         for (path, content) in files.files where !path.hasSuffix("/") {
             var parent = folder.path
             for part in path.split(separator: "/").dropLast() {
                 parent += "/\(part)"
                 mkdir(parent, 0o755)
             }
-            try TemporaryFolder.write(Array(content.utf8), to: "\(folder.path)/\(path)")
+            try TemporaryDirectory.write(Array(content.utf8), to: "\(folder.path)/\(path)")
         }
     }
 
     @Test(
         "A tree that stands for /sys reads as hwloc and lscpu read the machine",
-        .enabled(if: SharedFolder.path != nil, "no ../shared beside the checkout and BERTH_SHARED not set"),
+        .enabled(if: SharedDirectory.path != nil, "no ../shared beside the checkout and BERTH_SHARED not set"),
         arguments: ["xeon-snc2-optane-isolcpus", "s390-lpar-offline-nonuma"])
     func real(name: String) throws {
-        let shared = "\(SharedFolder.path ?? "")/topologies"
-        let folder = try TemporaryFolder()
+        let shared = "\(SharedDirectory.path ?? "")/topologies"
+        let folder = try TemporaryDirectory()
         try unpack(try CapturedFiles(contentsOf: "\(shared)/\(name).json"), to: folder)
         let result = try Program.run(["topology", "--json", "--sysfs-root", folder.path])
         #expect(result.status == 0 && result.errors.isEmpty)
         let found = try JSONValue(Array(result.output.utf8))
-        let expected = try JSONValue(try #require(TemporaryFolder.read("\(shared)/expected/\(name).json")))
+        let expected = try JSONValue(try #require(TemporaryDirectory.read("\(shared)/expected/\(name).json")))
         for key in ["packages", "numa_nodes", "cores", "cpus_online", "node_cpus", "smt_siblings", "l3_groups"] {
             #expect(found[key].map(Self.sorted) == expected[key].map(Self.sorted), "\(key)")
             #expect(found[key] != nil)
@@ -57,14 +57,14 @@ struct TopologyTests {
 
     @Test("A captured machine is replayed as it was, by file and by tree")
     func capture() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let file = "\(folder.path)/machine.json"
         let captured = try Program.run(["topology", "capture", file, "--simulate"])
         #expect(captured.status == 0 && captured.output.hasPrefix("\(file): "), "\(captured)")
         let direct = try Program.run(["topology", "--simulate", "--json"])
         #expect(try Program.run(["topology", "--machine", file, "--json"]).output == direct.output)
         let printed = try Program.run(["topology", "capture", "-", "--machine", file])
-        #expect(Array(printed.output.utf8) == TemporaryFolder.read(file))
+        #expect(Array(printed.output.utf8) == TemporaryDirectory.read(file))
         try unpack(CapturedFiles.simulated, to: folder)
         let tree = try Program.run(["topology", "--sysfs-root", folder.path])
         let shown = try Program.run(["topology", "--simulate"]).output

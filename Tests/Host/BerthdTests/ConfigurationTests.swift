@@ -20,7 +20,7 @@ import WireJSON
     func wrongFile(toml: String, names: String) async throws {
         let site = try Site()
         let file = "\(site.path)/berthd.toml"
-        try TemporaryFolder.write(Array(toml.utf8), to: file)
+        try TemporaryDirectory.write(Array(toml.utf8), to: file)
         let result = try await Program.run(
             [site.binary, "--config", file, "--socket", site.socket, "--state-dir", site.state])
         #expect(result.status == 78)
@@ -35,7 +35,7 @@ import WireJSON
     func badCapture(text: String) async throws {
         let site = try Site()
         let capture = "\(site.path)/machine.json"
-        try TemporaryFolder.write(Array(text.utf8), to: capture)
+        try TemporaryDirectory.write(Array(text.utf8), to: capture)
         let result = try await Program.run([site.binary] + site.places + ["--machine", capture])
         #expect(result.status == 78 && result.text.hasPrefix("berthd: Not a machine capture"), "\(result)")
         #expect(result.text.contains(capture) && result.text.count { $0 == "\n" } == 1, "\(result)")
@@ -49,7 +49,7 @@ import WireJSON
     func machineInFileAndFlag() async throws {
         let site = try Site()
         let file = "\(site.path)/berthd.toml"
-        try TemporaryFolder.write(Array("machine = \"/m.json\"\n".utf8), to: file)
+        try TemporaryDirectory.write(Array("machine = \"/m.json\"\n".utf8), to: file)
         let result = try await Program.run(
             [site.binary, "--config", file, "--socket", site.socket, "--state-dir", site.state, "--simulate"])
         #expect(result.status == 78 && result.text.hasPrefix("berthd: \(file): "), "\(result)")
@@ -60,7 +60,7 @@ import WireJSON
     func serving() async throws {
         let site = try Site()
         let file = "\(site.path)/berthd.toml"
-        try TemporaryFolder.write(
+        try TemporaryDirectory.write(
             Array("policy = [\"keep-pins\", \"prefer-free\"]\naccess-group = \(getegid())\n".utf8), to: file)
         let daemon = try await site.serve([
             "--config", file, "--socket", site.socket, "--state-dir", site.state, "--simulate",
@@ -121,7 +121,7 @@ import WireJSON
     func flagOverFile() async throws {
         let site = try Site()
         let file = "\(site.path)/berthd.toml"
-        try TemporaryFolder.write(
+        try TemporaryDirectory.write(
             Array(
                 "socket = \"\(site.path)/file.sock\"\nstate-dir = \"\(site.state)\"\nsimulate = true\nname-limit = 3\n"
                     .utf8),
@@ -209,16 +209,16 @@ import WireJSON
     @Test("a file in the socket's place ends it with 73, is named, and stays as it is")
     func occupiedSocket() async throws {
         let site = try Site()
-        try TemporaryFolder.write(Array("precious".utf8), to: site.socket)
+        try TemporaryDirectory.write(Array("precious".utf8), to: site.socket)
         let result = try await Program.run([site.binary] + site.places + ["--simulate"])
         #expect(result.status == 73 && result.text.contains("\(site.socket): exists and is not a socket"), "\(result)")
-        #expect(TemporaryFolder.read(site.socket) == Array("precious".utf8))
+        #expect(TemporaryDirectory.read(site.socket) == Array("precious".utf8))
     }
 
     @Test("a state folder that cannot be used ends it with 74, and is named")
     func noState() async throws {
         let site = try Site()
-        try TemporaryFolder.write([], to: "\(site.path)/file")
+        try TemporaryDirectory.write([], to: "\(site.path)/file")
         for folder in ["\(site.path)/file", "\(site.path)/no/such/folder", "/proc/berth"] {
             let result = try await Program.run(
                 [site.binary, "--config", "/dev/null", "--socket", site.socket, "--state-dir", folder, "--simulate"])
@@ -233,7 +233,7 @@ import WireJSON
         for folder in ["sys", "sys/devices", "sys/devices/system", "sys/devices/system/cpu"] {
             mkdir("\(site.path)/\(folder)", 0o755)
         }
-        try TemporaryFolder.write(Array("0\n".utf8), to: "\(site.path)/sys/devices/system/cpu/online")
+        try TemporaryDirectory.write(Array("0\n".utf8), to: "\(site.path)/sys/devices/system/cpu/online")
         let daemon = try await site.serve(["--sysfs-root", "\(site.path)/sys"])
         #expect(
             try SocketClient(site.socket).ask(#"{"action":"list_allocations"}"#)

@@ -13,9 +13,9 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
     let spoil: @Sendable (String) throws -> Void
 
     static func edited(_ path: String, _ edit: (inout [UInt8]) throws -> Void) throws {
-        var bytes = try #require(TemporaryFolder.read(path))
+        var bytes = try #require(TemporaryDirectory.read(path))
         try edit(&bytes)
-        try TemporaryFolder.write(bytes, to: path)
+        try TemporaryDirectory.write(bytes, to: path)
     }
 
     static let all: [Spoiling] = [
@@ -36,12 +36,12 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         Spoiling(testDescription: "text in its place") { state in
             try edited("\(state)/ledger.db") { $0 = Array("not a database\n".utf8) }
         },
-        Spoiling(testDescription: "deleted") { state in TemporaryFolder.remove("\(state)/ledger.db") },
+        Spoiling(testDescription: "deleted") { state in TemporaryDirectory.remove("\(state)/ledger.db") },
         Spoiling(testDescription: "deleted after a crash", killed: true) { state in
-            TemporaryFolder.remove("\(state)/ledger.db")
+            TemporaryDirectory.remove("\(state)/ledger.db")
         },
         Spoiling(testDescription: "the log deleted after a crash", killed: true) { state in
-            TemporaryFolder.remove("\(state)/ledger.db-wal")
+            TemporaryDirectory.remove("\(state)/ledger.db-wal")
         },
         Spoiling(testDescription: "a byte of the log flipped after a crash", killed: true, names: "ledger.db-wal") {
             state in
@@ -126,10 +126,10 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(try await untrusted.stop() == 65)
 
         let file = "\(site.path)/state.json"
-        try TemporaryFolder.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}"#.utf8), to: file)
+        try TemporaryDirectory.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}"#.utf8), to: file)
         #expect(try await site.run("restore", "--from-state", file).status == 65)
         #expect(site.stateFiles == before)
-        try TemporaryFolder.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}}"#.utf8), to: file)
+        try TemporaryDirectory.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}}"#.utf8), to: file)
         let restored = try await site.run("restore", "--from-state", file)
         #expect(restored.status == 0 && restored.text.contains("restored 1 claim from \(file)"))
         let again = try await site.serve()
@@ -150,7 +150,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         let daemon = try await site.serve()
         try daemon.cores("a", 3)
         #expect(try await daemon.stop() == 0)
-        TemporaryFolder.remove(site.database)
+        TemporaryDirectory.remove(site.database)
         let restored = try await site.run("restore")
         #expect(restored.status == 0 && restored.text.contains("restored 1 claim from the state of 2"))
         let next = try await site.serve()
@@ -158,7 +158,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(try await next.stop() == 0)
         var status = stat()
         #expect(stat(site.state, &status) == 0 && status.st_mode & 0o777 == 0o700)
-        for name in TemporaryFolder.names(in: site.state) {
+        for name in TemporaryDirectory.names(in: site.state) {
             #expect(stat("\(site.state)/\(name)", &status) == 0 && status.st_mode & 0o777 == 0o600, "\(name)")
         }
     }
@@ -173,7 +173,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         try daemon.cores("b", 2)
         #expect(try await daemon.stop() == 0)
         let file = "\(site.path)/state.json"
-        try TemporaryFolder.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}}"#.utf8), to: file)
+        try TemporaryDirectory.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}}"#.utf8), to: file)
         let options = form + (form == ["--from-state"] ? [file] : [])
         let before = site.stateFiles
         let refused = try await Program.run([site.binary, "restore"] + site.places + options)
@@ -217,7 +217,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         let export = try await site.run("export-state", "--output", "\(site.path)/out.json")
         #expect(export.status == 66 && export.text.contains("nothing was ever stored"))
         #expect(!exists("\(site.path)/out.json") && !exists("\(site.path)/out.json.new"))
-        #expect(TemporaryFolder.names(in: site.state).isEmpty)
+        #expect(TemporaryDirectory.names(in: site.state).isEmpty)
         var status = stat()
         #expect(stat(site.state, &status) == 0 && status.st_mode & 0o777 == 0o755)
     }

@@ -5,12 +5,12 @@ import WireJSON
 
 /// A folder with a socket, a state and a log, and the `berthd` processes that a test starts on it.
 final class Site {
-    let folder: TemporaryFolder
+    let folder: TemporaryDirectory
     let binary: String
     private var starts = 0
 
     init() throws {
-        folder = try TemporaryFolder()
+        folder = try TemporaryDirectory()
         binary = try Program.built("berthd")
     }
 
@@ -48,8 +48,8 @@ final class Site {
     /// The contents of the state folder, the lock's text aside.
     var stateFiles: [String: [UInt8]] {
         var files: [String: [UInt8]] = [:]
-        for name in TemporaryFolder.names(in: state) where name != "lock" {
-            files[name] = TemporaryFolder.read("\(state)/\(name)")
+        for name in TemporaryDirectory.names(in: state) where name != "lock" {
+            files[name] = TemporaryDirectory.read("\(state)/\(name)")
         }
         return files
     }

@@ -52,9 +52,9 @@ import WireJSON
         }
         // The namespace dies with the process; what is on the disk must be all that was granted.
         let granted = try daemon.allocations()
-        for name in TemporaryFolder.names(in: disk) {
-            let bytes = try #require(TemporaryFolder.read("\(disk)/\(name)"))
-            try TemporaryFolder.write(bytes, to: "\(site.state)/\(name)")
+        for name in TemporaryDirectory.names(in: disk) {
+            let bytes = try #require(TemporaryDirectory.read("\(disk)/\(name)"))
+            try TemporaryDirectory.write(bytes, to: "\(site.state)/\(name)")
         }
         try await daemon.kill()
         daemon = try await site.serve()

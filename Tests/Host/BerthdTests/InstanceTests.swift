@@ -10,7 +10,7 @@ import WireJSON
         let site = try Site()
         let first = try await site.serve()
         try first.cores("a", 2)
-        let before = try #require(TemporaryFolder.read("\(site.database)-wal"))
+        let before = try #require(TemporaryDirectory.read("\(site.database)-wal"))
         let second = try await Program.run(
             [
                 site.binary, "--config", "/dev/null", "--socket", "\(site.path)/other.sock", "--state-dir", site.state,
@@ -20,7 +20,7 @@ import WireJSON
         #expect(second.text.contains("\(site.state)/lock") && second.text.contains("process \(first.program.pid)"))
         #expect(second.text.contains("berthd is running on this state already and must be stopped first"))
         #expect(!exists("\(site.path)/other.sock"))
-        #expect(TemporaryFolder.read("\(site.database)-wal") == before)
+        #expect(TemporaryDirectory.read("\(site.database)-wal") == before)
         #expect(try first.cores("b", 2)["allocated_cores"]?.string == "4-5")
         #expect(try await first.stop() == 0)
     }

@@ -80,12 +80,12 @@ private struct Recording {
     private let machine: [JSONValue.Member]
 
     init(_ golden: String, _ name: String) throws {
-        let bytes = try #require(TemporaryFolder.read("\(golden)/quirks/\(name).json"))
+        let bytes = try #require(TemporaryDirectory.read("\(golden)/quirks/\(name).json"))
         // Lone surrogates stand in some recorded replies that nobody is to repeat.
         let value = try JSONValue(bytes)
         exchanges = try #require(value["exchanges"]?.array)
         let topology = try #require(value["topology"]?.string)
-        let files = try #require(TemporaryFolder.read("\(golden)/topologies/\(topology).json"))
+        let files = try #require(TemporaryDirectory.read("\(golden)/topologies/\(topology).json"))
         machine = try #require(try JSONValue(files).members)
     }
 
@@ -106,7 +106,7 @@ private struct Recording {
             folder += "/\(part)"
             mkdir(folder, 0o755)
         }
-        try TemporaryFolder.write(Array(content.utf8), to: path)
+        try TemporaryDirectory.write(Array(content.utf8), to: path)
     }
 
     /// The bytes to send.

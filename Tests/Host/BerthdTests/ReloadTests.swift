@@ -14,7 +14,7 @@ import WireJSON
     private func file(_ site: Site) -> String { "\(site.path)/berthd.toml" }
 
     private func write(_ site: Site, _ toml: String) throws {
-        try TemporaryFolder.write(Array(toml.utf8), to: file(site))
+        try TemporaryDirectory.write(Array(toml.utf8), to: file(site))
     }
 
     /// Reloads and waits until the log says how it went.
@@ -136,6 +136,6 @@ import WireJSON
     }
 
     private func has(_ path: String, _ text: String) -> Bool {
-        String(decoding: TemporaryFolder.read(path) ?? [], as: UTF8.self).contains(text)
+        String(decoding: TemporaryDirectory.read(path) ?? [], as: UTF8.self).contains(text)
     }
 }

@@ -44,8 +44,8 @@ import WireJSON
     func foreignSocket() async throws {
         let site = try Site()
         let daemon = try await site.serve()
-        TemporaryFolder.remove(site.socket)
-        try TemporaryFolder.write([], to: site.socket)
+        TemporaryDirectory.remove(site.socket)
+        try TemporaryDirectory.write([], to: site.socket)
         #expect(try await daemon.stop() == 0)
         #expect(exists(site.socket))
     }

@@ -21,7 +21,7 @@ import WireJSON
         let site = try Site()
         mkdir("\(site.path)/data", 0o755)
         let file = "\(site.path)/data/state.json"
-        try TemporaryFolder.write(Array(example.utf8), to: file)
+        try TemporaryDirectory.write(Array(example.utf8), to: file)
         var daemon = try await serve(site, snap: site.path)
         #expect(try daemon.allocations() == ["a": "4,12", "b": "2-3"])
         #expect(try daemon.bookings() == ["b": 3])
@@ -29,10 +29,10 @@ import WireJSON
             try daemon.list()["allocations"]?.array?.map { $0["is_explicit"] } == [.boolean(true), .boolean(false)])
         #expect(try daemon.cores("a", -1).error == nil)
         #expect(try await daemon.stop() == 0)
-        #expect(TemporaryFolder.read(file) == Array(example.utf8))
+        #expect(TemporaryDirectory.read(file) == Array(example.utf8))
         // Changed or corrupt, it has no say any more.
         for text in [example, "{"] {
-            try TemporaryFolder.write(Array(text.utf8), to: file)
+            try TemporaryDirectory.write(Array(text.utf8), to: file)
             daemon = try await serve(site, snap: site.path)
             #expect(try daemon.allocations() == ["b": "2-3"])
             #expect(try await daemon.stop() == 0)
@@ -63,7 +63,7 @@ import WireJSON
     func warnings() async throws {
         let site = try Site()
         let file = "\(site.path)/state.json"
-        try TemporaryFolder.write(Array(incomplete.utf8), to: file)
+        try TemporaryDirectory.write(Array(incomplete.utf8), to: file)
         let check = try await site.run("check", "--import-state", file)
         #expect(check.status == 0 && check.text.contains("\(file): can be imported, 1 claim\n"), "\(check)")
         #expect(!exists(site.state))
@@ -93,7 +93,7 @@ import WireJSON
         let file = "\(site.path)/state.json"
         let absent = try await site.run("check", "--import-state", file)
         #expect(absent.status == 66 && absent.text.contains("\(file): No such file"), "\(absent)")
-        try TemporaryFolder.write(Array(example.utf8), to: file)
+        try TemporaryDirectory.write(Array(example.utf8), to: file)
         let found = try await site.run("check", "--import-state", file)
         #expect(found.status == 0 && found.text.contains("can be imported, 2 claims"), "\(found)")
         #expect(try await daemon.stop() == 0)
@@ -110,12 +110,12 @@ import WireJSON
         #expect(first.status == 0 && first.text == "berthd: wrote 1 claim to \(file)\n")
         #expect(!exists("\(file).previous"))
         for former in ["former", "later"] {
-            try TemporaryFolder.write(Array(former.utf8), to: file)
+            try TemporaryDirectory.write(Array(former.utf8), to: file)
             let next = try await site.run("export-state", "--output", file)
             #expect(next.status == 0 && next.text.contains("wrote 1 claim to \(file)"))
             #expect(next.text.contains("what was there is kept as \(file).previous"), "\(next)")
-            #expect(TemporaryFolder.read("\(file).previous") == Array(former.utf8))
-            #expect(TemporaryFolder.read(file)?.starts(with: Array(#"{"allocations_db""#.utf8)) == true)
+            #expect(TemporaryDirectory.read("\(file).previous") == Array(former.utf8))
+            #expect(TemporaryDirectory.read(file)?.starts(with: Array(#"{"allocations_db""#.utf8)) == true)
         }
         mkdir("\(site.path)/folder", 0o700)
         let folder = try await site.run("export-state", "--output", "\(site.path)/folder")
@@ -126,7 +126,7 @@ import WireJSON
     func killedImport() async throws {
         let site = try Site()
         mkdir("\(site.path)/data", 0o755)
-        try TemporaryFolder.write(Array(example.utf8), to: "\(site.path)/data/state.json")
+        try TemporaryDirectory.write(Array(example.utf8), to: "\(site.path)/data/state.json")
         for milliseconds in stride(from: 5, to: 60, by: 9) {
             let program = try site.spawn(
                 ["--config", "/dev/null", "--simulate"], environment: ["SNAP_DATA": site.path])
@@ -152,7 +152,7 @@ import WireJSON
         let site = try Site()
         mkdir("\(site.path)/data", 0o755)
         let file = "\(site.path)/data/state.json"
-        try TemporaryFolder.write(bytes, to: file)
+        try TemporaryDirectory.write(bytes, to: file)
         var daemon = try await serve(site, snap: site.path)
         for reply in [try daemon.cores("c", 1), try daemon.pages("c", 1)] {
             #expect(reply.error?.contains("corrupt") == true && reply.error?.contains(file) == true, "\(reply)")
@@ -174,11 +174,11 @@ import WireJSON
         #expect(try daemon.allocations() == [:])
         #expect(try daemon.memory()["numa_hugepages"]?.members?.count == 2)
         #expect(try await daemon.stop() == 65)
-        #expect(TemporaryFolder.read(file) == bytes)
+        #expect(TemporaryDirectory.read(file) == bytes)
         let stopped = try await Program.run(
             [site.binary, "check", "--config", "/dev/null"], environment: ["SNAP_DATA": site.path])
         #expect(stopped.status == 65 && stopped.text.contains("mend the file"), "\(stopped)")
-        try TemporaryFolder.write(Array(example.utf8), to: file)
+        try TemporaryDirectory.write(Array(example.utf8), to: file)
         daemon = try await serve(site, snap: site.path)
         #expect(try daemon.allocations() == ["a": "4,12", "b": "2-3"])
         #expect(try daemon.cores("c", 1).error == nil)
@@ -211,7 +211,7 @@ import WireJSON
 
         let file = "\(site.path)/exported.json"
         #expect(try await site.run("export-state", "--output", file).status == 0)
-        let text = String(decoding: try #require(TemporaryFolder.read(file)), as: UTF8.self)
+        let text = String(decoding: try #require(TemporaryDirectory.read(file)), as: UTF8.self)
         let pages =
             #"{"b":[{"count":3,"node_id":0,"size_kb":2048},{"count":1,"node_id":1,"size_kb":1048576}],"only pages":[{"count":2,"node_id":0,"size_kb":2048}]}"#
         let head =

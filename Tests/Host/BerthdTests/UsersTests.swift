@@ -52,7 +52,7 @@ import WireJSON
     }
 
     private func audit(_ site: Site) -> [JSONValue] {
-        String(decoding: TemporaryFolder.read("\(site.path)/audit") ?? [], as: UTF8.self).split(separator: "\n")
+        String(decoding: TemporaryDirectory.read("\(site.path)/audit") ?? [], as: UTF8.self).split(separator: "\n")
             .compactMap { try? JSONValue(Array($0.utf8)) }
     }
 }

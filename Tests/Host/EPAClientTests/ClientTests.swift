@@ -162,12 +162,12 @@ struct ClientTests {
 
     @Test("No socket, nobody listening, and a path that is no socket's are told apart")
     func unreachable() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         func error(_ path: String) -> ClientError? {
             #expect(throws: ClientError.self) { try EPAClient(socket: path).send(ListAllocations()) }
         }
         #expect(error("\(folder.path)/none") == .unreachable(socket: "\(folder.path)/none", .noSocket))
-        try TemporaryFolder.write([], to: "\(folder.path)/file")
+        try TemporaryDirectory.write([], to: "\(folder.path)/file")
         #expect(error("\(folder.path)/file") == .unreachable(socket: "\(folder.path)/file", .nobodyListens))
         let long = "/" + String(repeating: "x", count: 108)
         #expect(error(long) == .unreachable(socket: long, .pathTooLong))

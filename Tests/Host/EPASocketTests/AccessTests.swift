@@ -127,7 +127,8 @@ import WireJSON
             #expect(
                 server.log.filter { $0.contains("forged") }.allSatisfy { $0.hasPrefix("DEBUG: CPUs allocated cpus=1 ") }
             )
-            let bytes = (TemporaryFolder.read(server.logPath) ?? []) + (TemporaryFolder.read(server.auditPath) ?? [])
+            let bytes =
+                (TemporaryDirectory.read(server.logPath) ?? []) + (TemporaryDirectory.read(server.auditPath) ?? [])
             #expect(bytes.allSatisfy { ($0 >= 0x20 && $0 < 0x7F) || $0 == 0x0A })
         }
     }

@@ -71,17 +71,17 @@ import WireJSON
         "items 4 and 5: with a state that cannot be trusted changes are refused, lists and memory stay alive, the file stays as it is"
     )
     func corruptState() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try await TestServer.serving(folder: folder) { (server) async throws in
             #expect(try server.cores("a", 2).error == nil)
             #expect(try server.pages("a", 3).error == nil)
         }
         let database = "\(folder.path)/state/ledger.db"
-        var bytes = try #require(TemporaryFolder.read(database))
+        var bytes = try #require(TemporaryDirectory.read(database))
         // The text of a record, wherever SQLite put it.
         let place = try #require(bytes.firstRange(of: Array("\"withdrawn\":\"1-2\"".utf8)))
         bytes[place.lowerBound + 13] = UInt8(ascii: "9")
-        try TemporaryFolder.write(bytes, to: database)
+        try TemporaryDirectory.write(bytes, to: database)
 
         try await TestServer.serving(folder: folder) { (server) async throws in
             for reply in [
@@ -99,14 +99,14 @@ import WireJSON
             let booked = memory["numa_hugepages"]?["node0"]?["allocations"]?["a"]?["2048"]?.integer
             #expect(booked == 3, "\(memory)")
         }
-        #expect(TemporaryFolder.read(database) == bytes)
+        #expect(TemporaryDirectory.read(database) == bytes)
     }
 
     @Test("item 7: a list costs memory look-ups, not files: the state folder may vanish and lists go on")
     func authoritativeMemory() async throws {
         try await TestServer.serving { (server) async throws in
             _ = try server.cores("a", 2)
-            TemporaryFolder.remove("\(server.folder.path)/state")
+            TemporaryDirectory.remove("\(server.folder.path)/state")
             for _ in 0..<3 { #expect(try server.allocations() == ["a": "1-2"]) }
         }
     }

@@ -46,7 +46,7 @@ import WireJSON
 
     @Test("item 12: a failed sync is a refusal too, and what was refused is not there after a restart")
     func failedSync() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let name = "socket-fault-\(Self.number.add(1, ordering: .relaxed).newValue)"
         let vfs = try #require(faultvfs_create(name))
         try await TestServer.serving(folder: folder, vfs: name) { (server) async throws in
@@ -63,7 +63,7 @@ import WireJSON
 
     @Test("item 13: a name that is no Unicode is refused before anything is recorded, and later changes are stored")
     func loneSurrogate() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try await TestServer.serving(folder: folder) { (server) async throws in
             let reply = try server.reply(
                 to:
@@ -80,11 +80,11 @@ import WireJSON
 
     @Test("item 14: a store that is deleted under the running server is written anew from memory")
     func deletedStore() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try await TestServer.serving(folder: folder) { (server) async throws in
             #expect(try server.cores("a", 2).error == nil)
-            for name in TemporaryFolder.names(in: "\(folder.path)/state") where name.hasPrefix("ledger.db") {
-                TemporaryFolder.remove("\(folder.path)/state/\(name)")
+            for name in TemporaryDirectory.names(in: "\(folder.path)/state") where name.hasPrefix("ledger.db") {
+                TemporaryDirectory.remove("\(folder.path)/state/\(name)")
             }
             // The first change may meet the loss; nothing is forgotten meanwhile, and the next one is stored.
             _ = try server.cores("b", 1)
@@ -110,7 +110,7 @@ import WireJSON
 
     @Test("item 15: cores and huge pages live by one rule: in memory, loaded at the start")
     func oneRule() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try await TestServer.serving(folder: folder) { (server) async throws in
             _ = try server.numa("a", 0, 2)
             _ = try server.cores("b", 1)
@@ -130,23 +130,23 @@ import WireJSON
 
     @Test("item 16: the last good state is kept, is checked before it is used, and holds all that was granted")
     func lastGood() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try await TestServer.serving(folder: folder) { (server) async throws in
             _ = try server.cores("a", 2)
             _ = try server.pages("a", 3)
         }
         let path = "\(folder.path)/state/ledger.last-good"
-        let good = try #require(TemporaryFolder.read(path))
+        let good = try #require(TemporaryDirectory.read(path))
         var bad = good
         bad[bad.count / 2] ^= 1
-        try TemporaryFolder.write(bad, to: path)
-        TemporaryFolder.remove("\(folder.path)/state/ledger.db")
+        try TemporaryDirectory.write(bad, to: path)
+        TemporaryDirectory.remove("\(folder.path)/state/ledger.db")
         // Neither the state nor its copy can be trusted: nothing is shown, nothing granted.
         try await TestServer.serving(folder: folder) { (server) async throws in
             #expect(try server.allocations() == [:])
             #expect(try server.cores("b", 1).error?.contains("corrupt") == true)
         }
-        try TemporaryFolder.write(good, to: path)
+        try TemporaryDirectory.write(good, to: path)
         try await TestServer.serving(folder: folder) { (server) async throws in
             #expect(try server.allocations() == ["a": "1-2"])
         }

@@ -28,7 +28,7 @@ final class ChangingFiles: MachineFiles {
 
 /// A server of the EPA socket in this process, on a store and a machine of its own.
 final class TestServer: Sendable {
-    let folder: TemporaryFolder
+    let folder: TemporaryDirectory
     let path: String
     let files: ChangingFiles
     let server: EPAServer
@@ -50,11 +50,11 @@ final class TestServer: Sendable {
     }
 
     init(
-        _ machine: CapturedFiles = TestServer.small, folder: TemporaryFolder? = nil, imported: Ledger? = nil,
+        _ machine: CapturedFiles = TestServer.small, folder: TemporaryDirectory? = nil, imported: Ledger? = nil,
         vfs: String? = nil, mode: UInt32 = 0o600,
         settings change: (inout EPAServer.Settings) -> Void = { _ in }
     ) async throws {
-        let folder = try folder ?? TemporaryFolder()
+        let folder = try folder ?? TemporaryDirectory()
         self.folder = folder
         files = ChangingFiles(machine)
         path = "\(folder.path)/epa.sock"
@@ -91,7 +91,7 @@ final class TestServer: Sendable {
 
     /// Serves for as long as `body` runs.
     static func serving(
-        _ machine: CapturedFiles = TestServer.small, folder: TemporaryFolder? = nil, imported: Ledger? = nil,
+        _ machine: CapturedFiles = TestServer.small, folder: TemporaryDirectory? = nil, imported: Ledger? = nil,
         vfs: String? = nil, mode: UInt32 = 0o600, settings: (inout EPAServer.Settings) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
     ) async throws {
@@ -167,7 +167,7 @@ final class TestServer: Sendable {
     }
 
     private static func lines(_ path: String) -> [String] {
-        String(decoding: TemporaryFolder.read(path) ?? [], as: UTF8.self).split(separator: "\n").map(String.init)
+        String(decoding: TemporaryDirectory.read(path) ?? [], as: UTF8.self).split(separator: "\n").map(String.init)
     }
 }
 

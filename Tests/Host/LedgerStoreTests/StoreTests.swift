@@ -45,7 +45,7 @@ import Testing
 
     private final class Clock: Sendable { let time = Atomic(1_000_000) }
 
-    private static func folder() throws -> TemporaryFolder { try TemporaryFolder(in: "/dev/shm") }
+    private static func folder() throws -> TemporaryDirectory { try TemporaryDirectory(in: "/dev/shm") }
 
     private static func content(_ folder: String) throws -> Ledger? {
         guard
@@ -106,7 +106,7 @@ import Testing
             try journal.append([Array(record.utf8)])
             try journal.close()
         }
-        let before = TemporaryFolder.read("\(state)/ledger.db")
+        let before = TemporaryDirectory.read("\(state)/ledger.db")
         guard
             case .untrusted(let reason, let lastGood) = try LedgerStore.open(
                 folder: state, now: { 0 }, report: { _ in })
@@ -116,7 +116,7 @@ import Testing
         }
         #expect(reason.contains("\(state)/ledger.db"))
         #expect(lastGood?.holders == [.service("good")])
-        #expect(TemporaryFolder.read("\(state)/ledger.db") == before)
+        #expect(TemporaryDirectory.read("\(state)/ledger.db") == before)
         let keeper = UntrustedStore(reason: reason)
         let error = #expect(throws: KeepingError.self) { try keeper.keep([good], before: Ledger()) }
         #expect(error?.description.contains(reason) == true && error?.description.contains("berthd restore") == true)

@@ -20,8 +20,8 @@ struct MapTests {
     /// Compares with the file of this name; `BERTH_RECORD=1` writes it anew, to be looked at before it is kept.
     private func expect(_ text: String, isLike name: String, _ location: SourceLocation = #_sourceLocation) throws {
         let path = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/") + "/Golden/\(name).txt"
-        if getenv("BERTH_RECORD") != nil { try TemporaryFolder.write(Array(text.utf8), to: path) }
-        let golden = String(decoding: TemporaryFolder.read(path) ?? [], as: UTF8.self)
+        if getenv("BERTH_RECORD") != nil { try TemporaryDirectory.write(Array(text.utf8), to: path) }
+        let golden = String(decoding: TemporaryDirectory.read(path) ?? [], as: UTF8.self)
         #expect(text == golden, "\n\(text)", sourceLocation: location)
     }
 
@@ -157,10 +157,10 @@ struct MapTests {
 
     @Test(
         "Every real machine shows each of its CPUs once",
-        .enabled(if: SharedFolder.path != nil, "no ../shared beside the checkout and BERTH_SHARED not set"),
-        arguments: SharedFolder.machines)
+        .enabled(if: SharedDirectory.path != nil, "no ../shared beside the checkout and BERTH_SHARED not set"),
+        arguments: SharedDirectory.machines)
     func real(name: String) throws {
-        let path = "\(SharedFolder.path ?? "")/topologies/\(name).json"
+        let path = "\(SharedDirectory.path ?? "")/topologies/\(name).json"
         let machine = try MachineReader(files: CapturedFiles(contentsOf: path)).read()
         #expect(numbers(plain(name, machine, detail: .numbered)).sorted() == Array(machine.present))
         #expect(!plain(name, machine).isEmpty)

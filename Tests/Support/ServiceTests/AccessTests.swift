@@ -46,16 +46,16 @@ import Testing
 
     @Test("a file is read whole, or the reason is said: too long, no UTF-8, a pipe where a file must be")
     func files() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let path = "\(folder.path)/file"
-        try TemporaryFolder.write(Array("é".utf8), to: path)
+        try TemporaryDirectory.write(Array("é".utf8), to: path)
         #expect(try readText(path) == "é")
-        try TemporaryFolder.write([0x61, 0xFF], to: path)
+        try TemporaryDirectory.write([0x61, 0xFF], to: path)
         #expect(throws: SystemError.self) { try readText(path) }
         #expect(try readBytes(path, mustBeRegular: true) == [0x61, 0xFF])
-        try TemporaryFolder.write([UInt8](repeating: 0x20, count: 1 << 20), to: path)
+        try TemporaryDirectory.write([UInt8](repeating: 0x20, count: 1 << 20), to: path)
         #expect(try readText(path).utf8.count == 1 << 20)
-        try TemporaryFolder.write([UInt8](repeating: 0x20, count: (1 << 20) + 1), to: path)
+        try TemporaryDirectory.write([UInt8](repeating: 0x20, count: (1 << 20) + 1), to: path)
         let error = #expect(throws: SystemError.self) { try readText(path) }
         #expect(error?.errno == EFBIG && error?.description.contains(path) == true)
         mkfifo("\(folder.path)/pipe", 0o600)

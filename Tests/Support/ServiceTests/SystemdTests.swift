@@ -27,7 +27,7 @@ import Testing
 
     @Test("the manager hears on a path or an abstract name; no status can add a field", arguments: [false, true])
     func messages(abstract: Bool) throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let name = abstract ? "@berth-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))" : "\(folder.path)/notify"
         let descriptor = try receiver(name)
         defer { close(descriptor) }
@@ -42,7 +42,7 @@ import Testing
 
     @Test("without a manager, or with one that is gone, slow or named wrongly, nothing happens")
     func nobody() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let slow = try receiver("\(folder.path)/slow")
         defer { close(slow) }
         // Its queue is full: the next message would wait for ever.

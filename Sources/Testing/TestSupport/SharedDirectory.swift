@@ -1,7 +1,7 @@
 import Glibc
 
 /// The folder of real machines beside the checkout, which is not part of the project.
-package enum SharedFolder {
+package enum SharedDirectory {
     /// `BERTH_SHARED`, else `../shared` beside the checkout; nil where it is absent.
     package static let path: String? = {
         if let named = getenv("BERTH_SHARED").map({ String(cString: $0) }), !named.isEmpty { return found(named) }
@@ -11,7 +11,7 @@ package enum SharedFolder {
 
     /// The names of the real machines; empty without the folder.
     package static let machines: [String] =
-        (path.map { TemporaryFolder.names(in: "\($0)/topologies") } ?? []).filter { $0.hasSuffix(".json") }
+        (path.map { TemporaryDirectory.names(in: "\($0)/topologies") } ?? []).filter { $0.hasSuffix(".json") }
         .map { String($0.dropLast(5)) }
 
     private static func found(_ path: String) -> String? { access("\(path)/topologies", R_OK) == 0 ? path : nil }

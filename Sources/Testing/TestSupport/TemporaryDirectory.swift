@@ -1,7 +1,7 @@
 import Glibc
 
 /// A folder of a test's own, removed with all that is in it.
-package final class TemporaryFolder: Sendable {
+package final class TemporaryDirectory: Sendable {
     /// The path of the folder.
     package let path: String
 
