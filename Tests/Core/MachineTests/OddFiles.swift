@@ -23,22 +23,10 @@ final class CountingFiles: MachineFiles {
         return files.read(path)
     }
 
-    func entries(of folder: String) -> [String]? {
-        log.withLock { $0.listed.append(folder) }
-        return files.entries(of: folder)
+    func entries(of directory: String) -> [String]? {
+        log.withLock { $0.listed.append(directory) }
+        return files.entries(of: directory)
     }
-}
-
-/// Files that a test changes under the reader.
-final class ChangingFiles: MachineFiles {
-    private let files: Mutex<CapturedFiles>
-
-    init(_ files: CapturedFiles) { self.files = Mutex(files) }
-
-    func set(_ path: String, _ content: String?) { files.withLock { $0[path] = content } }
-    func replace(_ files: CapturedFiles) { self.files.withLock { $0 = files } }
-    func read(_ path: String) -> [UInt8]? { files.withLock { $0.read(path) } }
-    func entries(of folder: String) -> [String]? { files.withLock { $0.entries(of: folder) } }
 }
 
 /// Files whose content is random, each byte of each answer drawn anew but the same for the same seed and path.
@@ -77,9 +65,9 @@ struct RandomFiles: MachineFiles {
         }
     }
 
-    func entries(of folder: String) -> [String]? {
-        var random = random(folder)
-        guard random.next() % rarity == 0 else { return base.entries(of: folder) }
+    func entries(of directory: String) -> [String]? {
+        var random = random(directory)
+        guard random.next() % rarity == 0 else { return base.entries(of: directory) }
         switch random.next() % 4 {
         case 0: return nil
         case 1: return []
@@ -87,7 +75,7 @@ struct RandomFiles: MachineFiles {
             return [
                 "node0", "node99999999999999999999", "node", "hugepages-kB", "hugepages-1kB", "cpu70000", "cpu-1", "é",
             ]
-        default: return (base.entries(of: folder) ?? []) + ["node7", "node7", "hugepages-2048kB"]
+        default: return (base.entries(of: directory) ?? []) + ["node7", "node7", "hugepages-2048kB"]
         }
     }
 }
