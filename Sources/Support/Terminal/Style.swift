@@ -41,8 +41,10 @@ package enum Paint: Sendable, Equatable {
     case offline
     /// Pages in use.
     case used
-    /// Pages booked and not in use yet.
-    case booked
+    /// Pages that the kernel has committed and not given yet.
+    case committed
+    /// Pages reserved and not in use yet.
+    case reserved
 
     /// Backgrounds of the 256-colour palette on which black is read well, neighbours far apart.
     static let holderColours = [39, 214, 170, 114, 221, 209, 80, 141, 180, 110, 211, 149]
@@ -58,7 +60,8 @@ package enum Paint: Sendable, Equatable {
         case .free: "32"
         case .offline: "31"
         case .used: "34"
-        case .booked: "33"
+        case .committed: "36"
+        case .reserved: "33"
         }
     }
 }
