@@ -39,7 +39,7 @@ extension CapturedFiles {
         /// Pools of single nodes by id, instead of `hugePages`.
         package var hugePagesByNode: [Int: [HugePagePool]] = [:]
 
-        /// A machine of the given shape; one package with one node of four cores unless told otherwise.
+        /// A machine of the given shape; one package with one node of four cores by default.
         package init(
             name: String = "synthetic", packages: Int = 1, nodesPerPackage: Int = 1, coresPerNode: Int = 4,
             threadsPerCore: Int = 1, isolated: CPUSet = CPUSet(), hugePages: [HugePagePool] = []

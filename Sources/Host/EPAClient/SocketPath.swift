@@ -1,6 +1,6 @@
 /// Where the daemon's socket is.
 package enum SocketPath {
-    /// Where `berthd` listens unless told otherwise.
+    /// Where `berthd` listens by default.
     package static let standard = "/run/berth/epa.sock"
     /// Where the daemon of the snap listens, for people on its host.
     package static let snap = "/var/snap/epa-orchestrator/current/data/epa.sock"

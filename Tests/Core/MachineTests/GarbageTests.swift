@@ -2,7 +2,7 @@ import Machine
 import TestSupport
 import Testing
 
-/// Whatever the files hold, reading gives a machine that keeps its promises, or an error.
+/// Whatever the files hold, reading gives a consistent machine, or an error.
 @Suite struct GarbageTests {
     private func check(_ files: some MachineFiles, _ note: Comment) {
         let reader = MachineReader(files: files)
@@ -54,12 +54,12 @@ import Testing
         return CapturedFiles(shape)
     }()
 
-    @Test("random content in every file never traps and keeps the model's promises", arguments: UInt64(0)..<25)
+    @Test("random content in every file never traps and gives a consistent model", arguments: UInt64(0)..<25)
     func everyFile(_ seed: UInt64) {
         check(RandomFiles(seed: seed, base: Self.base, rarity: 1), "seed \(seed)")
     }
 
-    @Test("random content in a few files never traps and keeps the model's promises", arguments: UInt64(100)..<180)
+    @Test("random content in a few files never traps and gives a consistent model", arguments: UInt64(100)..<180)
     func fewFiles(_ seed: UInt64) {
         check(RandomFiles(seed: seed, base: Self.base, rarity: 2 + seed % 40), "seed \(seed)")
     }

@@ -2,7 +2,7 @@ import Machine
 import Synchronization
 import TestSupport
 
-/// Files that remember what was asked of them.
+/// Files that record what is read.
 final class CountingFiles: MachineFiles {
     private struct Log {
         var paths: [String] = []
@@ -33,7 +33,7 @@ final class CountingFiles: MachineFiles {
 struct RandomFiles: MachineFiles {
     let seed: UInt64
     let base: CapturedFiles
-    /// One in so many reads is damaged.
+    /// One in so many reads is corrupt.
     let rarity: UInt64
 
     private func random(_ path: String) -> SeededRandom {
@@ -44,7 +44,7 @@ struct RandomFiles: MachineFiles {
         var random = random(path)
         guard random.next() % rarity == 0 else { return base.read(path) }
         let original = base.read(path) ?? []
-        // Few files appear from nowhere: a reader that is told of thousands of CPUs should mostly find none.
+        // Few files appear from nowhere: a reader that a list sends to thousands of CPUs should mostly find none.
         if original.isEmpty, random.next() % 16 != 0 { return nil }
         let alphabet = Array("0123456789,-:/ \n\0xf()null".utf8)
         switch random.next() % 8 {
@@ -56,12 +56,12 @@ struct RandomFiles: MachineFiles {
         case 5: return original + original
         case 6: return Array((random.next() % 64 == 0 ? "0-65535" : "0-200").utf8)
         default:
-            var damaged = original
-            for _ in 0...(random.next() % 3) where !damaged.isEmpty {
-                damaged[Int(random.next() % UInt64(damaged.count))] =
+            var corrupt = original
+            for _ in 0...(random.next() % 3) where !corrupt.isEmpty {
+                corrupt[Int(random.next() % UInt64(corrupt.count))] =
                     alphabet[Int(random.next() % UInt64(alphabet.count))]
             }
-            return damaged
+            return corrupt
         }
     }
 

@@ -66,7 +66,7 @@ import Testing
         #expect(try MachineReader(files: capture).read() == machine)
     }
 
-    @Test("the odd machine of the recordings keeps offline CPUs, absent CPUs, and gaps apart")
+    @Test("the odd machine of the recordings has offline CPUs, absent CPUs and gaps")
     func odd() throws {
         let machine = try MachineReader(files: Shared.goldenMachine("odd")).read()
         #expect(machine.isolated.list == "1-2,4-8,11-13,16-19,21")

@@ -4,7 +4,7 @@ import Machine
 import TestSupport
 import Testing
 
-/// What kernels and dumps present that synthetic data rarely has, one at a time.
+/// What real kernels and dumps contain and made-up data rarely does, one case at a time.
 @Suite struct TrapTests {
     private let cpu = "devices/system/cpu"
     private let node = "devices/system/node"
@@ -178,7 +178,7 @@ import Testing
         #expect(files.paths.allSatisfy { !$0.hasPrefix("/") })
     }
 
-    @Test("nodes keep gaps in their ids, overlap, and count distance columns by online nodes")
+    @Test("nodes may have gaps in their ids and overlap, and count distance columns by online nodes")
     func nodes() throws {
         let machine = try machine([
             "\(cpu)/online": "0-7", "\(node)/online": "0,8,250", "\(node)/node0/cpulist": "0-5\n",
@@ -210,7 +210,7 @@ import Testing
         #expect(machine.problems.count == 2)
     }
 
-    @Test("a node whose directory has cpu entries and no list has those CPUs; a capture keeps them")
+    @Test("a node whose directory has cpu entries and no list has those CPUs; a capture has them")
     func nodeWithEntriesOnly() throws {
         let files = CapturedFiles(
             name: "trap",

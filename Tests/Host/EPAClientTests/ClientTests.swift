@@ -13,7 +13,7 @@ struct ClientTests {
         EPAClient(socket: daemon.path, timeout: timeout)
     }
 
-    @Test("Each action is asked with the members of the specification, in one JSON text")
+    @Test("Each request has the members of the specification, in one JSON text")
     func requests() throws {
         let texts = [
             ListAllocations().request, AllocateCores(service: "a\n\"é").request,
