@@ -51,7 +51,7 @@ extension TopologyPass {
         var byCapacity: [Int: CPUSet] = [:]
         for cpu in online {
             // The kernel gives the file to all CPUs or to none.
-            guard files.read(SysPath.capacity(of: cpu)) != nil || !byCapacity.isEmpty else { break }
+            guard !byCapacity.isEmpty || files.read(SysPath.capacity(of: cpu)) != nil else { break }
             guard let capacity = capacity(of: cpu) else { continue }
             byCapacity[capacity, default: CPUSet()].insert(cpu)
         }

@@ -64,7 +64,7 @@ package struct MachineMap {
             hasSiblings: layout.hasSiblings, usesUnicode: style.usesUnicode)
         let widest = layout.places.reduce(0) { max($0, flow.width(of: $1)) }
         if isDense, layout.places.count > 2, widest * 2 < style.width - 16 {
-            lines += packed(flow, cell: widest) + pageTable + (emptyNodes.isEmpty ? [] : [""] + emptyNodes)
+            lines += packed(flow, cell: widest) + undrawnNodes + pageTable
         } else {
             lines += places(flow)
         }
@@ -129,7 +129,7 @@ package struct MachineMap {
 
     /// The nodes with neither memory nor CPUs, in one line; no line where there are none.
     private var emptyNodes: [StyledText] {
-        layout.emptyNodes.isEmpty ? [] : [StyledText(TopologyTree.emptyNodes(layout.emptyNodes), .heading)]
+        layout.emptyNodes.isEmpty ? [] : [StyledText(TopologyTree.nodes(layout.emptyNodes, "empty"), .heading)]
     }
 
     func heading(of place: MachineLayout.Place) -> String {
@@ -141,13 +141,7 @@ package struct MachineMap {
         }
         if let node = place.node {
             parts.append(parts.isEmpty ? "Node \(node.id)" : "node \(node.id)")
-            if !place.elsewhere.isEmpty {
-                let owners = place.owners.map(String.init).joined(separator: ",")
-                parts.append(
-                    "CPUs \(place.elsewhere.list) shown with node\(place.owners.count == 1 ? "" : "s") \(owners)")
-            } else if place.groups.isEmpty {
-                parts.append("memory only")
-            }
+            parts += [place.remark].compactMap(\.self)
             if let bytes = node.memoryBytes, bytes > 0 { parts.append(Quantity.bytes(bytes)) }
         } else if place.packages.isEmpty {
             parts.append("In no package")
@@ -207,6 +201,19 @@ package struct MachineMap {
         return lines
     }
 
+    /// Lines for the nodes that have no row, or not all of their CPUs in it; nodes of one remark in one line.
+    private var undrawnNodes: [StyledText] {
+        var remarks: [String] = []
+        var nodes: [String: [Int]] = [:]
+        for place in layout.places {
+            guard let node = place.node, let remark = place.remark else { continue }
+            if nodes[remark] == nil { remarks.append(remark) }
+            nodes[remark, default: []].append(node.id)
+        }
+        let lines = remarks.map { StyledText(TopologyTree.nodes(nodes[$0] ?? [], $0), .heading) } + emptyNodes
+        return lines.isEmpty ? [] : [""] + lines
+    }
+
     /// The pools of all nodes, neighbours with equal ones in one row.
     private var pageTable: [StyledText] {
         var runs: [(nodes: CPUSet, pools: [PagePool])] = []
@@ -223,6 +230,16 @@ package struct MachineMap {
             let each = run.nodes.count == 1 ? "" : ", each"
             return ["", StyledText("\(noun) \(run.nodes.list)\(each)", .heading)] + bars(run.pools)
         }
+    }
+}
+
+extension MachineLayout.Place {
+    /// Why not all CPUs of the node are drawn here; nil where they are.
+    fileprivate var remark: String? {
+        guard node != nil, !elsewhere.isEmpty || groups.isEmpty else { return nil }
+        if elsewhere.isEmpty { return "memory only" }
+        let owners = owners.map(String.init).joined(separator: ",")
+        return "CPUs \(elsewhere.list) shown with node\(self.owners.count == 1 ? "" : "s") \(owners)"
     }
 }
 

@@ -51,12 +51,12 @@ package struct TopologyTree {
         return Quantity.count(machine.nodes.count, "NUMA node") + (empty == 0 ? "" : " (\(empty) empty)")
     }
 
-    /// The line for nodes with neither memory nor CPUs.
-    static func emptyNodes(_ ids: [Int]) -> String {
-        // Ids beyond the highest CPU number do not fit a set; no kernel has them.
-        let list =
-            ids.allSatisfy { $0 <= CPUSet.maximumCPU } ? CPUSet(ids).list : ids.map(String.init).joined(separator: ",")
-        return "Node\(ids.count == 1 ? "" : "s") \(list), empty"
+    /// Nodes with a remark that is true of all of them: `Nodes 2-8, empty`.
+    static func nodes(_ ids: [Int], _ remark: String) -> String {
+        // Ids above the highest CPU number do not fit a set; no kernel has them.
+        let fit = ids.allSatisfy { $0 <= CPUSet.maximumCPU }
+        let list = fit ? CPUSet(ids).list : ids.map(String.init).joined(separator: ",")
+        return "Node\(ids.count == 1 ? "" : "s") \(list), \(remark)"
     }
 
     private func cores(_ cores: [CPUSet], prefix: String) -> StyledText {
@@ -138,7 +138,7 @@ private struct Branch {
             root.branches.append(branch(of: node, ", \(kind)"))
         }
         if !empty.isEmpty {
-            root.branches.append(Branch(labels: [TopologyTree.emptyNodes(empty.map(\.id))], cpus: CPUSet()))
+            root.branches.append(Branch(labels: [TopologyTree.nodes(empty.map(\.id), "empty")], cpus: CPUSet()))
         }
         return root
     }

@@ -170,6 +170,17 @@ struct MapTests {
         #expect(!map.contains("memory only"))
     }
 
+    @Test("Side by side too, nodes without CPUs of their own are named")
+    func packedNodes() throws {
+        var files = CapturedFiles(CapturedFiles.Shape(packages: 4, coresPerNode: 8))
+        for id in 4...6 { files["devices/system/node/node\(id)/cpulist"] = "0-7" }
+        files["devices/system/node/node7/meminfo"] = "Node 7 MemTotal: 0 kB"
+        files["devices/system/node/node8/meminfo"] = "Node 8 MemTotal: 8 kB"
+        let map = plain("packed", try MachineReader(files: files).read(), detail: .dense)
+        #expect(
+            map.contains("\n\nNodes 4-6, CPUs 0-7 shown with node 0\nNode 8, memory only\nNode 7, empty\n"), "\(map)")
+    }
+
     @Test("Nodes with neither memory nor CPUs are one line that calls them empty")
     func emptyNodes() throws {
         var files = CapturedFiles(CapturedFiles.Shape(packages: 1, coresPerNode: 2))
