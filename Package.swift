@@ -179,6 +179,7 @@ let package = Package(
         host.tests(
             "LedgerStoreTests", ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Storage", "TestSupport"],
             exclude: ["Fixtures"]),
+        host.tests("HostTests", ["Host", "Ledger", "LedgerStore", "Machine", "TestSupport"]),
         host.tests(
             "EPASocketTests",
             [

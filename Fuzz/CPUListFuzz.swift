@@ -1,7 +1,7 @@
 import Machine
 
-/// The list and mask parsers: what is accepted is written and read again as the same set, what is refused is named
-/// briefly.
+/// The list and mask parsers: what is accepted reads back as the same set, and errors quote little of what they
+/// refuse.
 @_cdecl("LLVMFuzzerTestOneInput")
 package func fuzzCPUList(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes, count)

@@ -1,6 +1,6 @@
 import Machine
 
-/// The sysfs reader over files made from the input: it understands or refuses, and what it understands is consistent.
+/// The sysfs reader over files made from the input: it reads them or refuses, and what it reads is consistent.
 @_cdecl("LLVMFuzzerTestOneInput")
 package func fuzzSysfs(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var input = Input(bytes, count)
@@ -21,7 +21,9 @@ package func fuzzSysfs(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     for node in (reader.nodeIDs() ?? []).prefix(16) {
         _ = try? reader.nodeCPUs(node)
         for pool in reader.hugePages(ofNode: node) ?? [] {
-            require(pool.sizeKB >= 0 && pool.total >= 0 && pool.free >= 0, "\(pool)")
+            require(
+                pool.sizeKB >= 0 && pool.total >= 0 && pool.free >= 0 && (0...pool.free).contains(pool.reserved),
+                "\(pool)")
         }
     }
     for cpu in (online ?? []).prefix(16) { _ = reader.siblings(of: cpu) }
@@ -36,10 +38,10 @@ package func fuzzSysfs(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
 }
 
 private let base: [String: String] = {
-    var machine = SyntheticMachine(packages: 2, coresPerNode: 2, threadsPerCore: 2)
-    machine.isolated = [1, 2, 3]
-    machine.hugePages = [HugePagePool(sizeKB: 2048, total: 4, free: 4)]
-    return machine.files.files
+    let shape = CapturedFiles.Shape(
+        packages: 2, coresPerNode: 2, threadsPerCore: 2, isolated: [1, 2, 3],
+        hugePages: [HugePagePool(sizeKB: 2048, total: 4, free: 4)])
+    return CapturedFiles(shape).files
 }()
 
 /// A path that the reader may look at.
@@ -53,16 +55,18 @@ private func path(_ input: inout Input) -> String {
     ]
     let cache = ["level", "type", "id", "shared_cpu_list", "shared_cpu_map", "size"]
     let node = ["cpulist", "cpumap", "meminfo", "distance"]
-    let pages = ["nr_hugepages", "free_hugepages", "surplus_hugepages"]
+    let pages = ["nr_hugepages", "free_hugepages", "surplus_hugepages", "resv_hugepages"]
     let cpu = "devices/system/cpu/cpu\(number)"
     func pick(_ names: [String]) -> String { names[Int(choice / 16) % names.count] }
     switch choice % 16 {
     case 0...2: return "devices/system/cpu/\(pick(global))"
     case 3...6: return "\(cpu)/topology/\(pick(topology))"
     case 7: return "\(cpu)/online"
-    case 8: return "\(cpu)/cpu_capacity"
+    case 8: return choice < 128 ? "\(cpu)/cpu_capacity" : "\(cpu)/regs/identification/midr_el1"
     case 9, 10: return "\(cpu)/cache/index\(number % 5)/\(pick(cache))"
     case 11, 12: return "devices/system/node/node\(number)/\(pick(node))"
+    case 13 where number == 1:
+        return "kernel/mm/hugepages/hugepages-2048kB/resv_hugepages"
     case 13: return "devices/system/node/node\(number % 4)/hugepages/hugepages-\(number)kB/\(pick(pages))"
     case 14: return pick(["devices/cpu_core/cpus", "devices/cpu_atom/cpus", "devices/system/node/online"])
     default: return "devices/system/node/node\(number)/cpu\(number)/x"

@@ -28,6 +28,13 @@ extension Ledger {
         claim.reservations.removeAll { $0.node == node && $0.sizeKB == sizeKB }
         claim.reservations.append(PageReservation(node: node, sizeKB: sizeKB, count: count))
         decision.events.append(.reserved(claim.holder, node: node, sizeKB: sizeKB, count: count))
+        let left = PageFigures.free(total: pool.total, free: pool.available, reserved: reserved)
+        if pool.reserved > 0, additional > left {
+            decision.events.append(
+                .beyondKernelReservations(
+                    node: node, sizeKB: sizeKB, free: pool.free, kernelReserved: pool.reserved,
+                    reserved: reserved + additional))
+        }
         let used = max(pool.total - pool.free, 0)
         if used > 0, reserved + additional > pool.total - used {
             decision.events.append(

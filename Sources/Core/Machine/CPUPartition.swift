@@ -28,6 +28,9 @@ package struct CPUPartition: Sendable, Equatable {
         guard positions.indices.contains(cpu), positions[cpu] >= 0 else { return nil }
         return Int(positions[cpu])
     }
+
+    /// Whether each group that `cpus` touches is in it as a whole.
+    package func areWhole(in cpus: CPUSet) -> Bool { cpus.allSatisfy { group(of: $0)?.isSubset(of: cpus) != false } }
 }
 
 extension CPUPartition: RandomAccessCollection {

@@ -4,7 +4,7 @@ extension CPUSet {
     /// Reads Linux list text such as `0-3,8,16-30:2/4`.
     ///
     /// An item is a number, a range `a-b`, or a range with a stride `a-b:used/group` (of every `group` CPUs the first
-    /// `used`). Blanks around items and empty items are tolerated (EPA specification, "CPU list text"); empty text is
+    /// `used`). Whitespace around items and empty items are tolerated (EPA specification, "CPU list text"); empty text is
     /// the empty set.
     ///
     /// - Throws: ``CPUListError``, which names the offending part.
@@ -151,12 +151,12 @@ package struct CPUListError: Error, Equatable, Sendable, CustomStringConvertible
 }
 
 extension Substring.UTF8View {
-    /// Without blanks and line ends at both ends.
+    /// Without whitespace at both ends.
     fileprivate var trimmed: Substring.UTF8View {
-        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
+        func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
         var view = self
-        while let first = view.first, isBlank(first) { view = view.dropFirst() }
-        while let last = view.last, isBlank(last) { view = view.dropLast() }
+        while let first = view.first, isSpace(first) { view = view.dropFirst() }
+        while let last = view.last, isSpace(last) { view = view.dropLast() }
         return view
     }
 }

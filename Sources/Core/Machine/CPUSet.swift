@@ -146,7 +146,7 @@ extension CPUSet {
         for index in other.words.indices { words[index] |= other.words[index] }
     }
 
-    /// Keeps only the CPUs that are in `other` too.
+    /// Removes the CPUs that are not in `other`.
     @inlinable
     package mutating func formIntersection(_ other: CPUSet) {
         if words.count > other.words.count { words.removeLast(words.count - other.words.count) }
@@ -182,11 +182,11 @@ extension CPUSet {
     package func lowest(_ count: Int) -> CPUSet {
         var left = count
         guard left > 0 else { return CPUSet() }
-        var kept: [UInt64] = []
+        var result: [UInt64] = []
         for var word in words {
             let bits = word.nonzeroBitCount
             guard bits > left else {
-                kept.append(word)
+                result.append(word)
                 left -= bits
                 continue
             }
@@ -197,10 +197,10 @@ extension CPUSet {
                 word ^= bit
                 left -= 1
             }
-            kept.append(part)
+            result.append(part)
             break
         }
-        return CPUSet(words: kept)
+        return CPUSet(words: result)
     }
 }
 

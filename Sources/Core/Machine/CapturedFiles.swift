@@ -1,18 +1,18 @@
 import FoundationEssentials
 import Glibc
 
-/// The files of one machine in memory: a capture to replay, a machine made up, or a test's.
+/// The files of one machine in memory: a capture to replay, or a machine that code made up (``CapturedFiles/Shape``).
 ///
 /// Its JSON form is `{"name": …, "files": {path under /sys: content}}`. On reading, the files of an optional
 /// `"derived"` object fill in for absent ones and other keys are ignored. A path that ends in a slash is an empty
-/// folder.
+/// directory.
 package struct CapturedFiles: MachineFiles, Equatable {
     /// What the machine is called.
     package let name: String
     /// The content of each file by its path under `/sys`.
     package private(set) var files: [String: String]
-    /// The names in each folder that has one, in no order: few folders are ever asked for.
-    private var folders: [String: [String]] = [:]
+    /// The names in each directory that has one, in no order: few directories are ever listed.
+    private var directories: [String: [String]] = [:]
 
     /// A machine of the given files.
     package init(name: String, files: [String: String]) {
@@ -25,22 +25,22 @@ package struct CapturedFiles: MachineFiles, Equatable {
     package subscript(path: String) -> String? {
         get { files[path] }
         set {
-            let changesFolders = (files[path] == nil) != (newValue == nil)
+            let changesDirectories = (files[path] == nil) != (newValue == nil)
             files[path] = newValue
-            if changesFolders { index() }
+            if changesDirectories { index() }
         }
     }
 
-    /// The content of a file; nil where it is absent, a folder, or longer than 1 MiB.
+    /// The content of a file; nil where it is absent, a directory, or longer than 1 MiB.
     package func read(_ path: String) -> [UInt8]? {
         guard !path.hasSuffix("/"), let content = files[path], content.utf8.count <= maximumFileSize else { return nil }
         return Array(content.utf8)
     }
 
-    /// The names in a folder that holds a file or is captured as empty, in numerical order.
-    package func entries(of folder: String) -> [String]? {
-        // A file and a folder of one name, which only damaged data has, count once.
-        folders[folder].map { Set($0).sorted(by: numericallyPrecedes) }
+    /// The names in a directory that holds a file or is captured as empty, in numerical order.
+    package func entries(of directory: String) -> [String]? {
+        // A file and a directory of one name, which only corrupt data has, count once.
+        directories[directory].map { Set($0).sorted(by: numericallyPrecedes) }
     }
 
     /// Whether name and files are the same.
@@ -49,19 +49,19 @@ package struct CapturedFiles: MachineFiles, Equatable {
     }
 
     private mutating func index() {
-        folders = Dictionary(minimumCapacity: files.count)
+        directories = Dictionary(minimumCapacity: files.count)
         for path in files.keys {
             var path = path[...]
             if path.utf8.last == UInt8(ascii: "/") {
                 path = path.dropLast()
-                if folders[String(path)] != nil { continue }
-                folders[String(path)] = []
+                if directories[String(path)] != nil { continue }
+                directories[String(path)] = []
             }
-            // Up to the first folder that is known already.
+            // Up to the first directory that is known already.
             while let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) {
-                let folder = String(path[..<slash])
-                let isKnown = folders[folder] != nil
-                folders[folder, default: []].append(String(path[path.index(after: slash)...]))
+                let directory = String(path[..<slash])
+                let isKnown = directories[directory] != nil
+                directories[directory, default: []].append(String(path[path.index(after: slash)...]))
                 if isKnown { break }
                 path = path[..<slash]
             }
@@ -102,15 +102,15 @@ extension CapturedFiles: Codable {
         }
     }
 
-    /// What is wrong with a text that is no capture, without the names of types.
+    /// What is wrong with a text that is not a capture, without the names of types.
     private static func sentence(_ error: any Error) -> String {
-        func place(_ path: [any CodingKey]) -> String {
+        func member(_ path: [any CodingKey]) -> String {
             path.isEmpty ? "the document" : path.map(\.stringValue).joined(separator: " of ").debugDescription
         }
         switch error as? DecodingError {
         case .keyNotFound(let key, _): return "\(key.stringValue.debugDescription) is missing"
         case .typeMismatch(_, let context), .valueNotFound(_, let context):
-            return "\(place(context.codingPath.reversed())) is not of the kind expected"
+            return "\(member(context.codingPath.reversed())) has the wrong type"
         case .dataCorrupted: return "it is not valid JSON"
         default: return "it cannot be decoded"
         }
@@ -118,7 +118,7 @@ extension CapturedFiles: Codable {
 
     /// The JSON form, indented, keys sorted: equal captures give equal bytes.
     ///
-    /// - Throws: ``CaptureError/malformed(_:)`` where the encoder refuses; no content known leads there.
+    /// - Throws: ``CaptureError/malformed(_:)`` where the encoder refuses; no known content makes it.
     package func json() throws(CaptureError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -152,7 +152,7 @@ extension CapturedFiles: Codable {
         return underlying.map { String(cString: strerror($0.code.rawValue)) } ?? "\(error)"
     }
 
-    /// Writes the JSON form to a file, replacing what was there at once.
+    /// Writes the JSON form to a file, replacing it atomically.
     ///
     /// - Throws: ``CaptureError``.
     package func write(to path: String) throws(CaptureError) {

@@ -1,28 +1,28 @@
 /// The hardware as Linux shows it: CPUs, what they share, NUMA nodes with memory and huge pages.
 ///
-/// A value: it does not change when the machine does. ``MachineSource`` gives the machine as it is now.
+/// A value: it does not change when the machine does. ``MachineReader`` reads the machine as it is now.
 package struct Machine: Sendable, Equatable {
     /// CPUs that run (`cpu/online`).
     package let online: CPUSet
-    /// CPUs that are there, online or not (`cpu/present`).
+    /// CPUs that are present, online or not (`cpu/present`).
     package let present: CPUSet
-    /// CPUs that may ever be there (`cpu/possible`).
+    /// CPUs that may ever be present (`cpu/possible`).
     package let possible: CPUSet
-    /// CPUs that are there and do not run. (`cpu/offline` also names those that could be plugged in.)
+    /// CPUs that are present and do not run. (`cpu/offline` also names those that could be plugged in.)
     package var offline: CPUSet { present.subtracting(online) }
-    /// CPUs kept free from the scheduler's balancing at boot (`cpu/isolated`), as the kernel lists them: offline and
+    /// CPUs that the scheduler does not balance load onto, as set at boot (`cpu/isolated`), as the kernel lists them: offline and
     /// absent ones included.
     package let isolated: CPUSet
     /// CPUs without the periodic tick (`cpu/nohz_full`).
-    package internal(set) var nohzFull: CPUSet
+    package let nohzFull: CPUSet
     /// The highest CPU number the kernel was built for (`cpu/kernel_max`); nil where it does not say.
     package let kernelMax: Int?
 
     /// The packages (sockets), ascending by their lowest online CPU.
     package let packages: [Package]
-    /// The dies, online CPUs only; empty where the kernel does not tell dies.
+    /// The dies, online CPUs only; empty where the kernel shows none.
     package let dies: CPUPartition
-    /// The clusters (cores sharing an L2 cache or its tags), online CPUs only; empty where the kernel tells none.
+    /// The clusters (cores sharing an L2 cache or its tags), online CPUs only; empty where the kernel shows none.
     package let clusters: CPUPartition
     /// The books of s390 (packages on one book), online CPUs only; empty elsewhere.
     package let books: CPUPartition
@@ -30,16 +30,16 @@ package struct Machine: Sendable, Equatable {
     package let drawers: CPUPartition
     /// The physical cores, each the set of its online sibling CPUs; every online CPU is in exactly one.
     package let cores: CPUPartition
-    /// The online CPUs sharing an L2 cache; empty where the kernel shows none.
+    /// The online CPUs sharing an L2 cache; empty where the kernel shows none. Groups consist of whole cores.
     package let l2Groups: CPUPartition
-    /// The online CPUs sharing an L3 cache; empty where the kernel shows none.
+    /// The online CPUs sharing an L3 cache; empty where the kernel shows none. Groups consist of whole cores.
     package let l3Groups: CPUPartition
     /// The kinds of core, the strongest first; empty where all cores are alike.
     package let coreKinds: [CoreKind]
     /// The NUMA nodes, ascending by id; empty on a kernel without NUMA.
-    package internal(set) var nodes: [Node]
+    package let nodes: [Node]
 
-    /// Files whose content could not be used, in the order of reading. The model leaves out what they say.
+    /// Files whose content could not be used, in the order of reading. The model leaves their content out.
     package let problems: [MachineProblem]
 
     private let siblings: [Int: CPUSet]
@@ -47,7 +47,7 @@ package struct Machine: Sendable, Equatable {
 
     /// A machine of the given parts. Groups are cut to online CPUs and made disjoint; online CPUs in no core become
     /// cores of their own; `present` and `possible` are widened to hold what they must.
-    package init(
+    init(
         online: CPUSet, present: CPUSet? = nil, possible: CPUSet? = nil, isolated: CPUSet = CPUSet(),
         nohzFull: CPUSet = CPUSet(), kernelMax: Int? = nil, cores: [CPUSet] = [], packages: [Package] = [],
         dies: [CPUSet] = [], clusters: [CPUSet] = [], books: [CPUSet] = [], drawers: [CPUSet] = [],
@@ -120,6 +120,10 @@ package struct Machine: Sendable, Equatable {
 
     /// The nodes with memory and without an online CPU.
     package var memoryOnlyNodes: [Node] { nodes.filter { $0.cpus.isEmpty && $0.memoryBytes != 0 } }
+
+    /// The nodes with neither memory nor CPUs that are present. Firmware describes such nodes for memory that may come
+    /// later: of a GPU, of a CXL device.
+    package var emptyNodes: [Node] { nodes.filter { $0.memoryBytes == 0 && $0.rawCPUs.isDisjoint(with: present) } }
 }
 
 /// A package (socket).
@@ -136,18 +140,19 @@ package struct Package: Sendable, Equatable {
     }
 }
 
-/// The cores of one kind on a machine that mixes kinds.
+/// One kind of core on a machine that has several.
 package struct CoreKind: Sendable, Equatable {
-    /// `performance`, `efficiency` or `low-power` (hybrid Intel: `devices/cpu_core/cpus`, `cpu_atom`, `cpu_lowpower`),
-    /// or `capacity-<n>`.
+    /// `performance`, `efficiency` or `low-power` on hybrid Intel machines, `model-<implementer>-<part>` where Arm
+    /// machines name the models of their cores, else `capacity-<n>`.
     package let name: String
-    /// The `cpu_capacity` of each CPU (the strongest CPU of the machine has 1024); nil where the kernel does not say.
+    /// The highest `cpu_capacity` of its CPUs (the strongest CPU of the machine has 1024); nil where the kernel does not
+    /// say.
     package let capacity: Int?
     /// The online CPUs of this kind.
     package let cpus: CPUSet
 
-    /// A kind.
-    package init(name: String, capacity: Int? = nil, cpus: CPUSet) {
+    /// A kind of core.
+    init(name: String, capacity: Int? = nil, cpus: CPUSet) {
         self.name = name
         self.capacity = capacity
         self.cpus = cpus
@@ -181,7 +186,7 @@ package enum MachineError: Error, Equatable, Sendable, CustomStringConvertible {
     case noCPUs
     /// A CPU that runs has a number above ``highestCPU``.
     case tooHigh(Int)
-    /// A file that the whole model rests on has a malformed list: its path under `/sys` and what is wrong.
+    /// A file that the whole model depends on has a malformed list: its path under `/sys` and what is wrong.
     case malformed(path: String, CPUListError)
 
     /// The sentence for people.

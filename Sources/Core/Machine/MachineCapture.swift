@@ -1,9 +1,9 @@
 import Synchronization
 
-/// Takes down the files that describe a machine, to replay it elsewhere.
+/// Copies the files that describe a machine, to replay it elsewhere.
 package enum MachineCapture {
-    /// The files of `files` that ``MachineReader`` looks at, and some more of the same kind that tell a person about
-    /// the machine. Reading the capture gives the machine that reading `files` gives.
+    /// The files of `files` that ``MachineReader`` reads, and some more that help a person who studies the machine.
+    /// Reading the capture gives the machine that reading `files` gives.
     ///
     /// - Parameter name: what to call the machine.
     package static func capture(_ files: any MachineFiles, name: String) -> CapturedFiles {
@@ -21,7 +21,9 @@ package enum MachineCapture {
         }
         for id in nodeIDs {
             _ = try? reader.nodeCPUs(id)
-            _ = reader.hugePages(ofNode: id)
+            for pool in reader.hugePages(ofNode: id) ?? [] {
+                _ = recorder.read("\(SysPath.hugePages)/hugepages-\(pool.sizeKB)kB/resv_hugepages")
+            }
             _ = recorder.read("\(SysPath.node(id))/meminfo")
             _ = recorder.read("\(SysPath.node(id))/distance")
         }
@@ -38,11 +40,12 @@ package enum MachineCapture {
         "core_id", "physical_package_id", "die_id", "cluster_id", "book_id", "drawer_id",
     ]
 
-    /// The reader skips what other CPUs told already; a person wants to see each CPU's own word.
+    /// Reads all files of a CPU. The reader skips those that other CPUs' files already imply; a person wants to see them.
     private static func readAll(of cpu: Int, _ files: RecordingFiles) {
         let signs = ["online", "topology/thread_siblings_list", "topology/core_id", "cache/index0/level"]
         guard signs.filter({ files.read("\(SysPath.cpu(cpu))/\($0)") != nil }).count > 0 else { return }
-        _ = files.read("\(SysPath.cpu(cpu))/cpu_capacity")
+        _ = files.read(SysPath.capacity(of: cpu))
+        _ = files.read(SysPath.model(of: cpu))
         for file in topologyLists where files.read(SysPath.topology(of: cpu, "\(file)_list")) == nil {
             _ = files.read(SysPath.topology(of: cpu, file))
         }
@@ -56,7 +59,7 @@ package enum MachineCapture {
     }
 }
 
-/// Files that remember what was read of them.
+/// Records what is read of other files.
 private final class RecordingFiles: MachineFiles {
     private let files: any MachineFiles
     private let record = Mutex<[String: String]>([:])
@@ -74,13 +77,13 @@ private final class RecordingFiles: MachineFiles {
         return content
     }
 
-    func entries(of folder: String) -> [String]? {
-        guard let names = files.entries(of: folder) else { return nil }
+    func entries(of directory: String) -> [String]? {
+        guard let names = files.entries(of: directory) else { return nil }
         record.withLock { record in
-            record["\(folder)/"] = ""
-            // Folders whose existence alone says something; `has_cpu` or `cpumap` are none of them.
+            record["\(directory)/"] = ""
+            // Directories whose existence alone means something, unlike `has_cpu` or `cpumap`.
             for name in names where ["node", "cpu", "hugepages-"].contains(where: { Self.isNumbered(name, $0) }) {
-                record["\(folder)/\(name)/"] = ""
+                record["\(directory)/\(name)/"] = ""
             }
         }
         return names

@@ -1,15 +1,15 @@
-/// Where the files of `/sys` come from: the running kernel, a folder that stands for it, or a capture.
+/// Where the files of `/sys` come from: the running kernel, a directory that stands for it, or a capture.
 ///
 /// Paths are relative to `/sys`, without a leading slash: `devices/system/cpu/isolated`.
 package protocol MachineFiles: Sendable {
     /// The content of a file; nil where it is absent, unreadable or longer than 1 MiB.
     func read(_ path: String) -> [UInt8]?
 
-    /// The names in a folder, numbers within names in numerical order (`node2` before `node10`); nil where there is
-    /// no such folder or it may not be listed.
+    /// The names in a directory, numbers within names in numerical order (`node2` before `node10`); nil where there is
+    /// no such directory or it may not be listed.
     ///
     /// Under snapd `devices/system/cpu` may not be listed, only opened by name: nothing here ever lists it.
-    func entries(of folder: String) -> [String]?
+    func entries(of directory: String) -> [String]?
 }
 
 /// The longest file that is read, in bytes. The longest file of a kernel with 8,192 CPUs is below 64 KiB.

@@ -1,7 +1,7 @@
 /// Reads a machine from the files of `/sys`.
 ///
-/// Nothing is kept between calls: each answer is what the files say now. The narrow reads are what the EPA face needs
-/// for a request; ``read()`` reads everything.
+/// Nothing is cached between calls: each answer is what the files say now. The narrow reads are what the EPA frontend
+/// needs for a request; ``read()`` reads everything.
 package struct MachineReader: Sendable {
     let files: any MachineFiles
 
@@ -12,8 +12,8 @@ package struct MachineReader: Sendable {
 
     /// The whole machine.
     ///
-    /// A file that only part of the model rests on and that cannot be understood is named in ``Machine/problems`` and
-    /// left out.
+    /// A file that only part of the model depends on and that cannot be parsed is named in ``Machine/problems`` and left
+    /// out.
     ///
     /// - Throws: ``MachineError`` where no CPU is known to run, or the list of online or isolated CPUs is malformed.
     package func read() throws(MachineError) -> Machine {
@@ -22,7 +22,7 @@ package struct MachineReader: Sendable {
     }
 
     /// The isolated CPUs (`cpu/isolated`), absent and offline ones included. Empty where the file is absent or
-    /// unreadable, or says nothing (blanks, NUL, `(null)`).
+    /// unreadable, or says nothing (whitespace, NUL, `(null)`).
     ///
     /// - Throws: ``CPUListError`` where the list is malformed.
     package func isolated() throws(CPUListError) -> CPUSet {
@@ -63,11 +63,11 @@ package struct MachineReader: Sendable {
         return derived.isEmpty ? nil : derived
     }
 
-    /// The ids of the NUMA nodes, ascending: the folders `node<digits>`. Nil where there is no folder of nodes.
+    /// The ids of the NUMA nodes, ascending: the directories `node<digits>`. Nil where there is no directory of nodes.
     package func nodeIDs() -> [Int]? {
         guard let names = files.entries(of: SysPath.nodes) else { return nil }
         let ids = names.compactMap { name in
-            // The folder is opened by its number again, so `node007` is none.
+            // The directory is opened by its number again, so `node007` does not count.
             KernelText.number(in: name, after: "node").flatMap { name == "node\($0)" ? $0 : nil }
         }
         return Set(ids).sorted()
@@ -78,10 +78,11 @@ package struct MachineReader: Sendable {
     ///
     /// - Throws: ``CPUListError`` where the first of these files that exists is malformed.
     package func nodeCPUs(_ id: Int) throws(CPUListError) -> CPUSet? {
-        let folder = SysPath.node(id)
-        if let text = files.read("\(folder)/cpulist") { return try KernelText.list(text) }
-        if let text = files.read("\(folder)/cpumap") { return try KernelText.mask(text) }
-        let cpus = CPUSet((files.entries(of: folder) ?? []).lazy.compactMap { KernelText.number(in: $0, after: "cpu") })
+        let directory = SysPath.node(id)
+        if let text = files.read("\(directory)/cpulist") { return try KernelText.list(text) }
+        if let text = files.read("\(directory)/cpumap") { return try KernelText.mask(text) }
+        let cpus = CPUSet(
+            (files.entries(of: directory) ?? []).lazy.compactMap { KernelText.number(in: $0, after: "cpu") })
         return cpus.isEmpty ? nil : cpus
     }
 
@@ -94,47 +95,51 @@ package struct MachineReader: Sendable {
         return files.read(SysPath.topology(of: cpu, "thread_siblings")).flatMap { try? KernelText.mask($0) }
     }
 
-    /// The pools of huge pages of a node, ascending by size: the folders `hugepages-<digits>kB` that have
+    /// The pools of huge pages of a node, ascending by size: the directories `hugepages-<digits>kB` that have
     /// `nr_hugepages`. A count that is unreadable or no number is 0. Nil where there is no such node; empty where it
     /// has no pools.
     package func hugePages(ofNode id: Int) -> [HugePagePool]? {
         if let pools = pools(ofNode: id) { return pools }
-        // One look usually tells that the node is there; its CPU list may be missing in a dump.
-        let isThere =
+        // One read usually shows that the node exists; its CPU list may be missing in a dump.
+        let exists =
             files.read("\(SysPath.node(id))/cpulist") != nil
             || files.entries(of: SysPath.nodes)?.contains("node\(id)") == true
-        return isThere ? [] : nil
+        return exists ? [] : nil
     }
 
-    /// The pools of a node; nil where it has no folder of them.
+    /// The pools of a node; nil where it has no directory of them.
     func pools(ofNode id: Int) -> [HugePagePool]? {
-        let folder = "\(SysPath.node(id))/hugepages"
-        guard let names = files.entries(of: folder) else { return nil }
+        let directory = "\(SysPath.node(id))/hugepages"
+        guard let names = files.entries(of: directory) else { return nil }
         var pools: [HugePagePool] = []
         for name in names {
             guard let size = KernelText.number(in: name, after: "hugepages-", before: "kB"),
                 pools.last?.sizeKB != size,
-                let total = files.read("\(folder)/\(name)/nr_hugepages")
+                let total = files.read("\(directory)/\(name)/nr_hugepages")
             else { continue }
             func count(_ content: [UInt8]?) -> Int { max(KernelText.number(content) ?? 0, 0) }
+            let free = count(files.read("\(directory)/\(name)/free_hugepages"))
+            // Kernels of today count reservations for the whole machine only.
+            let reserved = count(
+                files.read("\(directory)/\(name)/resv_hugepages")
+                    ?? files.read("\(SysPath.hugePages)/\(name)/resv_hugepages"))
             pools.append(
                 HugePagePool(
-                    sizeKB: size,
-                    total: count(total),
-                    free: count(files.read("\(folder)/\(name)/free_hugepages")),
-                    surplus: count(files.read("\(folder)/\(name)/surplus_hugepages"))))
+                    sizeKB: size, total: count(total), free: free,
+                    surplus: count(files.read("\(directory)/\(name)/surplus_hugepages")),
+                    reserved: min(reserved, free)))
         }
         return pools.sorted { $0.sizeKB < $1.sizeKB }
     }
 
     // MARK: - Online CPUs without `cpu/online`
 
-    /// Further than this no CPU is looked for where no list says how many there are.
+    /// The highest CPU number that is probed where no list says how many CPUs there are.
     private static let furthestProbe = 8_191
-    /// So many absent CPUs in a row end the search.
+    /// The search ends after this many absent CPUs in a row.
     private static let longestGap = 512
 
-    /// What runs according to `cpuN/online`, for the CPUs that `present`, else `possible`, else the node lists, else
+    /// The CPUs that run according to `cpuN/online`, for the CPUs that `present`, else `possible`, else the node lists, else
     /// the existence of their files name. Old kernels and many dumps have no `cpu/online`.
     private func derivedOnline() -> CPUSet {
         let readable = CPUSet(0...MachineError.highestCPU)

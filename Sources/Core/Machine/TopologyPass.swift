@@ -1,8 +1,8 @@
-/// One reading of everything that a ``Machine`` holds.
+/// Reads everything that a ``Machine`` holds, once.
 struct TopologyPass {
-    private let files: any MachineFiles
+    let files: any MachineFiles
     private let reader: MachineReader
-    private var problems: [MachineProblem] = []
+    var problems: [MachineProblem] = []
     /// Sets by their text: the CPUs of a package all repeat the same list.
     private var known: [[UInt8]: CPUSet] = [:]
 
@@ -17,7 +17,7 @@ struct TopologyPass {
         let present = list("\(SysPath.cpus)/present").flatMap { $0.isEmpty ? nil : $0 }
         let possible = list("\(SysPath.cpus)/possible").flatMap { $0.isEmpty ? nil : $0 }
 
-        // An offline CPU usually has no topology; isolated ones are asked all the same, because the EPA rules do so.
+        // An offline CPU usually has no topology. Those that are isolated are read all the same: the EPA rules need them.
         var rawSiblings: [Int: CPUSet] = [:]
         let offline = isolated.intersection(present ?? online).intersection(CPUSet(0...MachineError.highestCPU))
         for cpu in online.union(offline) {
@@ -29,19 +29,20 @@ struct TopologyPass {
             rawSiblings[cpu] ?? shared(cpu, "core_cpus")
         }
         let packages = packages(of: online)
-        let dies = groups(of: online, "die_cpus", id: "die_id")
-        let clusters = groups(of: online, "cluster_cpus", id: "cluster_id")
+        let coreSets = CPUPartition(cores.sets)
+        let dies = groups(of: online, "die_cpus", id: "die_id").sets.filter { coreSets.areWhole(in: $0) }
+        let clusters = groups(of: online, "cluster_cpus", id: "cluster_id").sets.filter { coreSets.areWhole(in: $0) }
         let books = groups(of: online, "book_siblings", id: nil)
         let drawers = groups(of: online, "drawer_siblings", id: nil)
-        let caches = caches(of: online, cores: cores)
+        let caches = caches(of: online, cores: coreSets)
         let coreKinds = coreKinds(of: online)
         let nodes = nodes(online: online)
         let nohzFull = list("\(SysPath.cpus)/nohz_full") ?? CPUSet()
         return Machine(
             online: online, present: present, possible: possible, isolated: isolated, nohzFull: nohzFull,
             kernelMax: KernelText.number(files.read("\(SysPath.cpus)/kernel_max")), cores: cores.sets,
-            packages: packages, dies: dies.sets, clusters: clusters.sets, books: books.sets, drawers: drawers.sets,
-            l2Groups: caches.l2.sets, l3Groups: caches.l3.sets, coreKinds: coreKinds, nodes: nodes,
+            packages: packages, dies: dies, clusters: clusters, books: books.sets, drawers: drawers.sets,
+            l2Groups: caches.l2, l3Groups: caches.l3, coreKinds: coreKinds, nodes: nodes,
             rawSiblings: rawSiblings, problems: problems)
     }
 
@@ -70,8 +71,8 @@ struct TopologyPass {
 
     // MARK: - Groups of CPUs
 
-    /// Disjoint sets of online CPUs, found by asking each CPU that is in none yet.
-    private struct Groups {
+    /// Disjoint sets of online CPUs, found by reading the files of each CPU that is in none yet.
+    struct Groups {
         let online: CPUSet
         var sets: [CPUSet] = []
         var members = CPUSet()
@@ -80,7 +81,7 @@ struct TopologyPass {
             self.online = online
         }
 
-        /// The groups that `shared` tells; a CPU for which it has none is alone.
+        /// The groups that `shared` returns; a CPU for which it returns nil is alone.
         init(online: CPUSet, shared: (Int) -> CPUSet?) {
             self.init(online: online)
             for cpu in online where !members.contains(cpu) {
@@ -99,8 +100,8 @@ struct TopologyPass {
         func contains(_ cpu: Int) -> Bool { members.contains(cpu) }
     }
 
-    /// The groups that `<file>_list` or the mask `<file>` tell. A CPU without the file, or whose id file says that the
-    /// kernel does not know (-1; x86 65535), is in none.
+    /// The groups that `<file>_list` or the mask `<file>` lists. A CPU without the file, or whose id is unknown to the
+    /// kernel (-1; 65535 on x86), is in none.
     private mutating func groups(of online: CPUSet, _ file: String, id: String?) -> Groups {
         var groups = Groups(online: online)
         for cpu in online where !groups.contains(cpu) {
@@ -115,31 +116,9 @@ struct TopologyPass {
         return groups
     }
 
-    /// The packages by their CPU lists, which are right where ids are -1 or repeat; by id where there are no lists.
-    private mutating func packages(of online: CPUSet) -> [Package] {
-        var groups = Groups(online: online)
-        var ids: [Int?] = []
-        var byID: [Int: CPUSet] = [:]
-        for cpu in online where !groups.contains(cpu) {
-            let id = KernelText.number(files.read(SysPath.topology(of: cpu, "physical_package_id")))
-                .flatMap { $0 >= 0 ? $0 : nil }
-            if let shared = shared(cpu, "package_cpus") ?? shared(cpu, "core_siblings") {
-                groups.add(shared, with: cpu)
-                ids.append(id)
-            } else if let id {
-                byID[id, default: CPUSet()].insert(cpu)
-            }
-        }
-        let listed = zip(ids, groups.sets).map { Package(id: $0, cpus: $1) }
-        let unlisted = byID.map { Package(id: $0, cpus: $1.subtracting(groups.members)) }
-        let packages = listed + unlisted.sorted { ($0.cpus.first ?? 0) < ($1.cpus.first ?? 0) }
-        // Kernels for one CPU or without topology tell nothing: the machine is one package then.
-        return packages.isEmpty ? [Package(id: nil, cpus: online)] : packages
-    }
-
-    /// The groups sharing unified or data caches of level 2 and 3.
-    private mutating func caches(of online: CPUSet, cores: Groups) -> (l2: Groups, l3: Groups) {
-        let coreSets = CPUPartition(cores.sets)
+    /// The groups of whole cores that share unified or data caches of level 2 and 3. A group with part of a core is left
+    /// out, as hwloc does: hypervisors and hotplug make such groups, and no cache is like that.
+    private mutating func caches(of online: CPUSet, cores: CPUPartition) -> (l2: [CPUSet], l3: [CPUSet]) {
         var l2 = Groups(online: online)
         var l3 = Groups(online: online)
         for cpu in online where !(l2.contains(cpu) && l3.contains(cpu)) {
@@ -155,33 +134,22 @@ struct TopologyPass {
                         mask: SysPath.cache(of: cpu, index, "shared_cpu_map"))
                 else { continue }
                 // Some kernels leave the set of a core's own cache empty.
-                if shared.isEmpty { shared = coreSets.group(of: cpu) ?? shared }
+                if shared.isEmpty { shared = cores.group(of: cpu) ?? shared }
                 if level == 2 { l2.add(shared, with: cpu) } else { l3.add(shared, with: cpu) }
             }
         }
-        return (l2, l3)
+        return (whole(l2, "L2", cores), whole(l3, "L3", cores))
     }
 
-    /// The kinds of core that hybrid Intel's performance counters or arm's capacities tell apart.
-    private mutating func coreKinds(of online: CPUSet) -> [CoreKind] {
-        let counters = [("cpu_core", "performance"), ("cpu_atom", "efficiency"), ("cpu_lowpower", "low-power")]
-        let hybrid = counters.compactMap { folder, name -> CoreKind? in
-            guard let cpus = list("devices/\(folder)/cpus")?.intersection(online), !cpus.isEmpty else { return nil }
-            return CoreKind(name: name, cpus: cpus)
-        }
-        if !hybrid.isEmpty { return hybrid.count > 1 ? hybrid : [] }
-        var byCapacity: [Int: CPUSet] = [:]
-        for cpu in online {
-            // The kernel gives the file to all CPUs or to none.
-            guard let text = files.read("\(SysPath.cpu(cpu))/cpu_capacity") else {
-                if byCapacity.isEmpty { break } else { continue }
-            }
-            guard let capacity = KernelText.number(text), capacity >= 0 else { continue }
-            byCapacity[capacity, default: CPUSet()].insert(cpu)
-        }
-        guard byCapacity.count > 1 else { return [] }
-        return byCapacity.sorted { $0.key > $1.key }.map { capacity, cpus in
-            CoreKind(name: "capacity-\(capacity)", capacity: capacity, cpus: cpus)
+    /// The groups that consist of whole cores; the others are problems.
+    private mutating func whole(_ groups: Groups, _ level: String, _ cores: CPUPartition) -> [CPUSet] {
+        groups.sets.filter { group in
+            if cores.areWhole(in: group) { return true }
+            problems.append(
+                MachineProblem(
+                    path: "\(SysPath.cpu(group.first ?? 0))/cache",
+                    reason: "the \(level) cache of CPUs \(group.list) has part of a core only"))
+            return false
         }
     }
 
@@ -193,7 +161,7 @@ struct TopologyPass {
         return ids.map { id in
             Node(
                 id: id, rawCPUs: nodeCPUs(id), online: online, memoryBytes: memory(ofNode: id),
-                distances: distances(ofNode: id, onlineNodes: onlineNodes, folders: ids),
+                distances: distances(ofNode: id, onlineNodes: onlineNodes, directories: ids),
                 hugePages: reader.pools(ofNode: id) ?? [])
         }
     }
@@ -222,13 +190,13 @@ struct TopologyPass {
     }
 
     /// The columns are the online nodes in the order of their ids, whatever the ids are.
-    private mutating func distances(ofNode id: Int, onlineNodes: [Int], folders: [Int]) -> [Int: Int] {
+    private mutating func distances(ofNode id: Int, onlineNodes: [Int], directories: [Int]) -> [Int: Int] {
         let path = "\(SysPath.node(id))/distance"
         guard let text = files.read(path) else { return [:] }
         let fields = KernelText.trimmed(text).split { $0 <= 0x20 }
         let values = fields.compactMap { KernelText.number(Array($0)) }
         guard values.count == fields.count,
-            let columns = [onlineNodes, folders].first(where: { $0.count == values.count })
+            let columns = [onlineNodes, directories].first(where: { $0.count == values.count })
         else {
             let reason = "expected \(onlineNodes.count) numbers, one for each online node"
             problems.append(MachineProblem(path: path, reason: reason))
@@ -240,7 +208,7 @@ struct TopologyPass {
     // MARK: - Sets in files
 
     /// The CPUs that `cpu` shares something with: `topology/<file>_list`, else the mask `topology/<file>`.
-    private mutating func shared(_ cpu: Int, _ file: String) -> CPUSet? {
+    mutating func shared(_ cpu: Int, _ file: String) -> CPUSet? {
         cpus(list: SysPath.topology(of: cpu, "\(file)_list"), mask: SysPath.topology(of: cpu, file))
     }
 
@@ -248,12 +216,12 @@ struct TopologyPass {
         self.list(list) ?? self.mask(mask)
     }
 
-    private mutating func list(_ path: String) -> CPUSet? {
+    mutating func list(_ path: String) -> CPUSet? {
         set(at: path) { text throws(CPUListError) in try KernelText.list(text) }
     }
 
     private mutating func mask(_ path: String) -> CPUSet? {
-        // Masks are not remembered: "10" as a list is another set.
+        // Masks are not cached: "10" as a list is another set.
         guard let text = files.read(path) else { return nil }
         return parsed(path, text) { text throws(CPUListError) in try KernelText.mask(text) }
     }

@@ -10,6 +10,8 @@ package struct TopologyReport: Encodable, Sendable {
     package let numaNodes: [Int]
     /// The ids of the nodes with memory and without online CPUs.
     package let memoryOnlyNodes: [Int]
+    /// The ids of the nodes with neither memory nor CPUs.
+    package let emptyNodes: [Int]
     /// The number of cores.
     package let cores: Int
     /// CPUs that run.
@@ -18,7 +20,7 @@ package struct TopologyReport: Encodable, Sendable {
     package let cpusOnlineCount: Int
     /// CPUs that are present and do not run.
     package let cpusOffline: String
-    /// CPUs that are there.
+    /// CPUs that are present.
     package let cpusPresent: String
     /// Isolated CPUs as the kernel lists them.
     package let cpusIsolated: String
@@ -40,13 +42,13 @@ package struct TopologyReport: Encodable, Sendable {
     package let l3Groups: [String]
     /// The kinds of core; empty where all are alike.
     package let coreKinds: [Kind]
-    /// The memory of each node that tells it, in bytes.
+    /// The memory of each node where it is known, in bytes.
     package let nodeMemoryBytes: [String: Int]
     /// The pages in each pool, by node and by page size in kB.
     package let nodeNrHugepages: [String: [String: Int]]
-    /// Each pool with free and surplus pages.
+    /// Each pool with its free, reserved and surplus pages.
     package let hugepages: [String: [Pool]]
-    /// The distances between nodes; nil with fewer than two nodes or where one does not tell.
+    /// The distances between nodes; nil with fewer than two nodes or where one is unknown.
     package let nodeDistances: Distances?
     /// Files whose content could not be used.
     package let problems: [String]
@@ -67,14 +69,16 @@ package struct TopologyReport: Encodable, Sendable {
         package let sizeKB: Int
         /// Pages in the pool.
         package let total: Int
-        /// Unused pages.
+        /// Unused pages, reserved ones included.
         package let free: Int
+        /// Free pages that the kernel has promised to mappings that have not touched them yet.
+        package let reserved: Int
         /// Pages above the configured number.
         package let surplus: Int
 
         private enum CodingKeys: String, CodingKey {
             case sizeKB = "size_kb"
-            case total, free, surplus
+            case total, free, reserved, surplus
         }
     }
 
@@ -97,6 +101,7 @@ package struct TopologyReport: Encodable, Sendable {
         packages = machine.packages.count
         numaNodes = machine.nodeIDs
         memoryOnlyNodes = machine.memoryOnlyNodes.map(\.id)
+        emptyNodes = machine.emptyNodes.map(\.id)
         cores = machine.cores.count
         cpusOnline = machine.online.list
         cpusOnlineCount = machine.online.count
@@ -118,7 +123,9 @@ package struct TopologyReport: Encodable, Sendable {
                 ? nil : Dictionary(node.hugePages.map { (String($0.sizeKB), $0.total) }) { first, _ in first }
         }
         hugepages = byNode { node in
-            node.hugePages.map { Pool(sizeKB: $0.sizeKB, total: $0.total, free: $0.free, surplus: $0.surplus) }
+            node.hugePages.map {
+                Pool(sizeKB: $0.sizeKB, total: $0.total, free: $0.free, reserved: $0.reserved, surplus: $0.surplus)
+            }
         }
         nodeDistances = Self.distances(machine)
         problems = machine.problems.map(\.description)
@@ -140,6 +147,7 @@ package struct TopologyReport: Encodable, Sendable {
         case name, packages, cores, dies, clusters, hugepages, problems
         case numaNodes = "numa_nodes"
         case memoryOnlyNodes = "memory_only_nodes"
+        case emptyNodes = "empty_nodes"
         case cpusOnline = "cpus_online"
         case cpusOnlineCount = "cpus_online_count"
         case cpusOffline = "cpus_offline"
@@ -164,6 +172,7 @@ package struct TopologyReport: Encodable, Sendable {
         try container.encode(packages, forKey: .packages)
         try container.encode(numaNodes, forKey: .numaNodes)
         try container.encode(memoryOnlyNodes, forKey: .memoryOnlyNodes)
+        try container.encode(emptyNodes, forKey: .emptyNodes)
         try container.encode(cores, forKey: .cores)
         try container.encode(cpusOnline, forKey: .cpusOnline)
         try container.encode(cpusOnlineCount, forKey: .cpusOnlineCount)

@@ -9,30 +9,23 @@ package struct ListAllocations: EPAAction {
     /// The request.
     package init() {}
 
-    /// Nothing more is asked.
+    /// The request has no further members.
     package func write(to writer: inout JSONWriter) {}
 
     /// Reads the list.
     package static func reply(_ object: ReplyObject) throws(ReplyError) -> AllocationList {
-        var allocations: [Allocation] = []
-        for entry in try object.objects("allocations") {
-            allocations.append(
-                Allocation(
-                    service: try entry.text("service_name"), cpus: try entry.cpus("allocated_cores"),
-                    isExplicit: try entry.truth("is_explicit")))
-        }
-        return AllocationList(
-            allocations: allocations, allocated: try object.count("total_allocated_cpus"),
+        AllocationList(
+            allocations: try object.allocations("allocations"), allocated: try object.count("total_allocated_cpus"),
             available: try object.count("total_available_cpus"),
             remaining: try object.count("remaining_available_cpus"))
     }
 }
 
-/// All allocations of CPUs.
+/// All claims to CPUs.
 package struct AllocationList: Sendable, Equatable {
     /// The holders, sorted by name.
     package let allocations: [Allocation]
-    /// CPUs that somebody holds.
+    /// Isolated CPUs that somebody holds.
     package let allocated: Int
     /// Isolated CPUs.
     package let available: Int
@@ -48,13 +41,13 @@ package struct AllocationList: Sendable, Equatable {
     }
 }
 
-/// What one holder holds.
+/// The CPUs of one holder.
 package struct Allocation: Sendable, Equatable {
     /// The holder's name: any text, escape it before a person sees it.
     package let service: String
     /// Its CPUs.
     package let cpus: CPUSet
-    /// Whether at least some of them are protected from being taken.
+    /// Whether at least some of them are protected: no other service's request takes them.
     package let isExplicit: Bool
 
     /// An allocation.

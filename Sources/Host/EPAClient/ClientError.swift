@@ -1,21 +1,21 @@
-/// Why no answer, or none of use, came from the daemon.
+/// Why the daemon sent no reply, or none that can be used.
 package enum ClientError: Error, Equatable, Sendable {
-    /// Nothing answers at the socket.
+    /// The daemon cannot be reached at the socket.
     case unreachable(socket: String, Unreachable)
     /// The socket is there and this user may not connect to it.
     case notPermitted(socket: String)
-    /// The answer took longer than so many seconds.
+    /// The reply took longer than the limit in seconds.
     case timeout(socket: String, seconds: Double)
-    /// The reply is cut off, is no JSON, or lacks what a reply of its kind must have.
+    /// The reply is cut off, is not JSON, or lacks a member.
     case malformedReply(socket: String, reason: String)
-    /// The daemon answered with an error: its text, and the reply as it came.
+    /// The daemon replied with an error: its text, and the reply as it came.
     case refused(message: String, reply: [UInt8])
 
-    /// Why nothing answers.
+    /// Why the daemon cannot be reached.
     package enum Unreachable: Equatable, Sendable {
         /// There is no such file.
         case noSocket
-        /// The file is there and nobody listens.
+        /// The file exists, and nobody listens on it.
         case nobodyListens
         /// The path does not fit a socket address (107 bytes; Linux `sun_path`).
         case pathTooLong
@@ -25,20 +25,20 @@ package enum ClientError: Error, Equatable, Sendable {
 }
 
 extension ClientError: CustomStringConvertible {
-    /// What was wrong and what to do. Texts of the daemon are as they came: escape them before a person sees them.
+    /// What went wrong and what to do. Texts of the daemon are as they came: escape them before a person sees them.
     package var description: String {
         switch self {
         case .unreachable(let socket, .noSocket):
             "no socket at \(socket): is berthd running? (start it, or name its socket with --socket or BERTH_SOCKET)"
         case .unreachable(let socket, .nobodyListens):
-            "nobody listens at \(socket): berthd has stopped and left the file behind, or the file is no socket; start it"
+            "nobody listens at \(socket): berthd has stopped and left the file behind, or the file is not a socket"
         case .unreachable(let socket, .pathTooLong):
-            "\(socket): not the path of a socket (it must have 1 to 107 bytes)"
+            "\(socket): not a path for a socket (expected 1 to 107 bytes)"
         case .unreachable(let socket, .failed(let reason)): "cannot reach berthd at \(socket): \(reason)"
         case .notPermitted(let socket):
-            "not permitted to connect to \(socket): only root and the groups that berthd was given may"
+            "not permitted to connect to \(socket): only root and the groups in the configuration of berthd may"
         case .timeout(let socket, let seconds):
-            "no answer from \(socket) within \(Self.text(seconds)) s: is the daemon stuck? (--timeout waits longer)"
+            "no reply from \(socket) within \(Self.text(seconds)) s: is the daemon stuck? (--timeout sets the limit)"
         case .malformedReply(let socket, let reason): "malformed reply from \(socket): \(reason)"
         case .refused(let message, _): message
         }

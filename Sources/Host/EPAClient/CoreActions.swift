@@ -1,7 +1,7 @@
 import Machine
 import WireJSON
 
-/// `allocate_cores`: so many CPUs from the pool, or the service's CPUs back (EPA specification, section 3.1).
+/// `allocate_cores`: a number of CPUs from the pool; or gives the service's CPUs back (EPA specification, section 3.1).
 package struct AllocateCores: EPAAction {
     /// The value of `action`.
     package static let name = "allocate_cores"
@@ -91,7 +91,7 @@ package struct PercentGrant: Sendable, Equatable {
     package let remaining: Int
 }
 
-/// `allocate_numa_cores`: protected CPUs of one NUMA node, or those of a node back (EPA specification, section 3.3).
+/// `allocate_numa_cores`: protected CPUs of one NUMA node; or gives those of a node back (EPA specification, section 3.3).
 package struct AllocateNodeCores: EPAAction {
     /// The value of `action`.
     package static let name = "allocate_numa_cores"

@@ -1,8 +1,8 @@
 import WireJSON
 
-/// An action of the EPA socket: what is asked and what is answered (EPA specification, section 3).
+/// An action of the EPA socket: a request and its reply (EPA specification, section 3).
 package protocol EPAAction: Sendable {
-    /// What the daemon answers.
+    /// What the reply says.
     associatedtype Reply: Sendable
     /// The value of the request's member `action`.
     static var name: String { get }
@@ -23,7 +23,7 @@ extension EPAAction {
     }
 }
 
-/// What a reply lacks or has wrong.
+/// What is missing or wrong in a reply.
 package struct ReplyError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The sentence for people.
     package let description: String

@@ -1,13 +1,13 @@
 import WireJSON
 
-/// Talks to the daemon over its EPA socket. Each call makes a connection of its own and waits for the answer.
+/// Talks to the daemon over its EPA socket. Each call makes a connection of its own and waits for the reply.
 package struct EPAClient: Sendable {
     /// The path of the socket.
     package let socket: String
     /// How long one exchange may take from connecting to the end of the reply, in seconds.
     package let timeout: Double
 
-    /// A client; nothing is connected yet.
+    /// A client. It does not connect before the first request.
     package init(socket: String, timeout: Double = 10) {
         self.socket = socket
         self.timeout = timeout
@@ -15,13 +15,13 @@ package struct EPAClient: Sendable {
 
     /// A reply, decoded and as it came.
     package struct Answer<Reply: Sendable>: Sendable {
-        /// What the daemon said.
+        /// What the reply says.
         package let reply: Reply
         /// Its JSON text.
         package let json: [UInt8]
     }
 
-    /// Asks and waits.
+    /// Sends a request and waits for the reply.
     ///
     /// - Throws: ``ClientError``.
     package func send<Action: EPAAction>(_ action: Action) throws(ClientError) -> Answer<Action.Reply> {

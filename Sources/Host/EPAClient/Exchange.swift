@@ -32,7 +32,7 @@ struct Exchange: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Sends the request; a daemon that closed already may have left a reply, so that is no error.
+    /// Sends the request. A daemon that has closed the connection may have sent a reply before: that is not an error.
     func send(_ request: [UInt8]) throws(ClientError) {
         var rest = request[...]
         while !rest.isEmpty {
@@ -72,7 +72,7 @@ struct Exchange: ~Copyable {
         }
     }
 
-    /// What is there to read; empty at the end of the connection.
+    /// The bytes that can be read; empty at the end of the connection.
     private func read() throws(ClientError) -> [UInt8] {
         while true {
             try wait(for: POLLIN)

@@ -1,6 +1,6 @@
 import WireJSON
 
-/// `get_memory_info`: pools and bookings of huge pages (EPA specification, section 3.5).
+/// `get_memory_info`: pools and reservations of huge pages (EPA specification, section 3.5).
 package struct GetMemoryInfo: EPAAction {
     /// The value of `action`.
     package static let name = "get_memory_info"
@@ -8,10 +8,10 @@ package struct GetMemoryInfo: EPAAction {
     /// The request.
     package init() {}
 
-    /// Nothing more is asked.
+    /// The request has no further members.
     package func write(to writer: inout JSONWriter) {}
 
-    /// Reads pools and bookings.
+    /// Reads pools and reservations.
     package static func reply(_ object: ReplyObject) throws(ReplyError) -> MemoryInfo {
         var nodes: [MemoryInfo.Node] = []
         for member in try object.members("numa_hugepages") {
@@ -30,20 +30,20 @@ package struct GetMemoryInfo: EPAAction {
                 MemoryInfo.Pool(
                     sizeKB: try pool.count("size"), total: try pool.count("total"), free: try pool.count("free")))
         }
-        var bookings: [MemoryInfo.Booking] = []
+        var reservations: [MemoryInfo.Reservation] = []
         for holder in try object.members("allocations") {
             for entry in try ReplyObject.named("allocations", holder.value).value.members ?? [] {
                 guard let size = Int(entry.name), let count = entry.value.integer else {
                     throw ReplyError("`allocations`: expected {\"<size in kB>\": <pages>}")
                 }
-                bookings.append(MemoryInfo.Booking(service: holder.name, sizeKB: size, count: count))
+                reservations.append(MemoryInfo.Reservation(service: holder.name, sizeKB: size, count: count))
             }
         }
-        return MemoryInfo.Node(id: id, pools: pools, bookings: bookings)
+        return MemoryInfo.Node(id: id, pools: pools, reservations: reservations)
     }
 }
 
-/// Pools and bookings of huge pages by node.
+/// Pools and reservations of huge pages by node.
 package struct MemoryInfo: Sendable, Equatable {
     /// The nodes, as the daemon ordered them.
     package let nodes: [Node]
@@ -57,21 +57,21 @@ package struct MemoryInfo: Sendable, Equatable {
         package let id: Int
         /// Its pools.
         package let pools: [Pool]
-        /// Who booked how many of its pages; sizes without a pool may appear.
-        package let bookings: [Booking]
+        /// Who reserved how many of its pages; sizes without a pool may appear.
+        package let reservations: [Reservation]
 
         /// A node.
-        package init(id: Int, pools: [Pool], bookings: [Booking]) {
+        package init(id: Int, pools: [Pool], reservations: [Reservation]) {
             self.id = id
             self.pools = pools
-            self.bookings = bookings
+            self.reservations = reservations
         }
 
-        /// The pages of this size that services booked.
-        package func booked(sizeKB: Int) -> Int {
-            bookings.reduce(0) { sum, booking in
-                guard booking.sizeKB == sizeKB else { return sum }
-                let (total, isTooLarge) = sum.addingReportingOverflow(booking.count)
+        /// The pages of this size that services reserved.
+        package func reserved(sizeKB: Int) -> Int {
+            reservations.reduce(0) { sum, reservation in
+                guard reservation.sizeKB == sizeKB else { return sum }
+                let (total, isTooLarge) = sum.addingReportingOverflow(reservation.count)
                 return isTooLarge ? .max : total
             }
         }
@@ -83,7 +83,7 @@ package struct MemoryInfo: Sendable, Equatable {
         package let sizeKB: Int
         /// Pages in the pool.
         package let total: Int
-        /// Pages that are neither used nor booked.
+        /// Pages that are neither used nor reserved, as the EPA rules count them.
         package let free: Int
 
         /// A pool.
@@ -94,8 +94,8 @@ package struct MemoryInfo: Sendable, Equatable {
         }
     }
 
-    /// Pages of one size that a holder booked on one node.
-    package struct Booking: Sendable, Equatable {
+    /// Pages of one size that a holder reserved on one node.
+    package struct Reservation: Sendable, Equatable {
         /// The holder's name: any text, escape it before a person sees it.
         package let service: String
         /// The size of a page in kB.
@@ -103,7 +103,7 @@ package struct MemoryInfo: Sendable, Equatable {
         /// The number of pages.
         package let count: Int
 
-        /// A booking.
+        /// A reservation.
         package init(service: String, sizeKB: Int, count: Int) {
             self.service = service
             self.sizeKB = sizeKB
@@ -112,8 +112,8 @@ package struct MemoryInfo: Sendable, Equatable {
     }
 }
 
-/// `allocate_hugepages`: books pages of one size on one node, replacing an earlier booking of the same kind, or removes
-/// the booking (EPA specification, section 3.6).
+/// `allocate_hugepages`: reserves pages of one size on one node, in place of the service's earlier reservation of them, or
+/// removes the reservation (EPA specification, section 3.6).
 package struct AllocateHugePages: EPAAction {
     /// The value of `action`.
     package static let name = "allocate_hugepages"
@@ -132,7 +132,7 @@ package struct AllocateHugePages: EPAAction {
         self.sizeKB = sizeKB
     }
 
-    /// Removes the booking.
+    /// Removes the reservation.
     package static func remove(service: String, node: Int, sizeKB: Int) -> AllocateHugePages {
         AllocateHugePages(service: service, count: -1, node: node, sizeKB: sizeKB)
     }
@@ -146,19 +146,19 @@ package struct AllocateHugePages: EPAAction {
     }
 
     /// Reads the confirmation.
-    package static func reply(_ object: ReplyObject) throws(ReplyError) -> PageBooking {
+    package static func reply(_ object: ReplyObject) throws(ReplyError) -> PageReservation {
         guard try object.truth("allocation_successful") else { throw ReplyError("`allocation_successful` is false") }
-        return PageBooking(
+        return PageReservation(
             service: try object.text("service_name"), requested: try object.count("hugepages_requested"),
             node: try object.count("node_id"), sizeKB: try object.count("size_kb"), message: try object.text("message"))
     }
 }
 
 /// The reply to ``AllocateHugePages``.
-package struct PageBooking: Sendable, Equatable {
+package struct PageReservation: Sendable, Equatable {
     /// The holder.
     package let service: String
-    /// The pages booked; -1 after a removal.
+    /// The pages reserved; -1 after a removal.
     package let requested: Int
     /// The node.
     package let node: Int

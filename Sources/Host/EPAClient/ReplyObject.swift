@@ -28,7 +28,28 @@ package struct ReplyObject: Sendable {
         return objects
     }
 
-    /// The members of the object `name`; their order is kept.
+    /// The allocations in the array `name`.
+    func allocations(_ name: String) throws(ReplyError) -> [Allocation] {
+        var allocations: [Allocation] = []
+        for entry in try objects(name) {
+            allocations.append(
+                Allocation(
+                    service: try entry.text("service_name"), cpus: try entry.cpus("allocated_cores"),
+                    isExplicit: try entry.truth("is_explicit")))
+        }
+        return allocations
+    }
+
+    /// The object `name`.
+    func object(_ name: String) throws(ReplyError) -> ReplyObject {
+        guard let member = value[name] else { throw ReplyError("`\(name)` is missing") }
+        return try Self.named(name, member)
+    }
+
+    /// The text `name`; nil where there is no such member.
+    func optionalText(_ name: String) throws(ReplyError) -> String? { value[name] == nil ? nil : try text(name) }
+
+    /// The members of the object `name`, in their order.
     func members(_ name: String) throws(ReplyError) -> [JSONValue.Member] {
         try member(name, "an object", \.members)
     }

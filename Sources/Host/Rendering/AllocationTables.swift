@@ -2,35 +2,61 @@ import EPAClient
 import Machine
 import Terminal
 
-/// Tables of what the daemon answers.
+/// Tables of what the daemon replies.
 package enum Tables {
     /// Who holds which CPUs.
-    package static func allocations(_ list: AllocationList, style: Style) -> [StyledText] {
-        var table = Table([("SERVICE", .left), ("COUNT", .right), ("PROTECTION", .left), ("CPUS", .left)])
-        for allocation in list.allocations {
+    ///
+    /// - Parameters:
+    ///   - outsidePool: claims to CPUs that are not isolated any more.
+    ///   - cpus: the CPUs of the machine that the daemon serves; nil where they are not known.
+    package static func allocations(
+        _ list: AllocationList, outsidePool: [Allocation] = [], cpus: IsolatedCPUs? = nil, style: Style
+    ) -> [StyledText] {
+        var columns = [("SERVICE", Table.Alignment.left), ("COUNT", .right), ("PROTECTION", .left), ("CPUS", .left)]
+        // The column is there only where it says something.
+        if !outsidePool.isEmpty { columns.append(("NOTE", .left)) }
+        var table = Table(columns)
+        for (allocation, isOutside) in rows(list, outsidePool) {
             table.add([
                 name(allocation.service, style), StyledText("\(allocation.cpus.count)"),
                 StyledText(protection(allocation)), StyledText(allocation.cpus.isEmpty ? "-" : allocation.cpus.list),
+                isOutside ? StyledText(notIsolated, .warning) : "",
             ])
         }
-        return table.lines() + (style.isTerminal ? ["", summary(list)] : [])
+        let summary = PoolSummary(list, outsidePool: outsidePool, cpus).text
+        return table.lines() + (style.isTerminal ? ["", summary] : [])
     }
 
-    /// Pools and bookings of huge pages.
+    /// What marks CPUs that left the pool while somebody held them.
+    static let notIsolated = "not isolated any more"
+
+    /// Each claim within the pool, then each claim outside of it.
+    private static func rows(_ list: AllocationList, _ outsidePool: [Allocation]) -> [(Allocation, isOutside: Bool)] {
+        let within = list.allocations.compactMap { allocation -> (Allocation, isOutside: Bool)? in
+            let outside = outsidePool.filter { $0.service.utf8.elementsEqual(allocation.service.utf8) }
+            let cpus = outside.reduce(allocation.cpus) { $0.subtracting($1.cpus) }
+            if cpus.isEmpty, !outside.isEmpty { return nil }
+            return (Allocation(service: allocation.service, cpus: cpus, isExplicit: allocation.isExplicit), false)
+        }
+        return within + outsidePool.map { ($0, true) }
+    }
+
+    /// Pools and reservations of huge pages.
     package static func memory(_ memory: MemoryInfo, style: Style) -> [StyledText] {
         var table = Table([
-            ("NODE", .right), ("SIZE", .right), ("TOTAL", .right), ("FREE", .right), ("BOOKED", .right), ("BY", .left),
+            ("NODE", .right), ("SIZE", .right), ("TOTAL", .right), ("FREE", .right), ("RESERVED", .right),
+            ("BY", .left),
         ])
         for node in memory.nodes {
-            let sizes = Set(node.pools.map(\.sizeKB) + node.bookings.map(\.sizeKB)).sorted()
+            let sizes = Set(node.pools.map(\.sizeKB) + node.reservations.map(\.sizeKB)).sorted()
             for size in sizes {
                 let pool = node.pools.first { $0.sizeKB == size }
-                let holders = node.bookings.filter { $0.sizeKB == size }
+                let holders = node.reservations.filter { $0.sizeKB == size }
                     .map { "\(Printable.name($0.service))=\($0.count)" }
                 table.add([
                     StyledText("\(node.id)"), StyledText(Quantity.pageSize(kilobytes: size)),
                     StyledText(pool.map { "\($0.total)" } ?? "-"), StyledText(pool.map { "\($0.free)" } ?? "-"),
-                    StyledText("\(node.booked(sizeKB: size))"),
+                    StyledText("\(node.reserved(sizeKB: size))"),
                     StyledText(holders.isEmpty ? "-" : holders.joined(separator: " ")),
                 ])
             }
@@ -38,37 +64,43 @@ package enum Tables {
         return table.lines()
     }
 
-    /// One sentence about the pool.
-    static func summary(_ list: AllocationList) -> StyledText {
-        if list.available == 0 { return "no isolated CPUs: no CPU can be allocated" }
-        return StyledText(
-            "\(Quantity.count(list.available, "isolated CPU")): \(list.allocated) held by "
-                + "\(Quantity.count(list.allocations.count, "service")), \(list.remaining) free")
-    }
-
     /// What `berth status` shows.
     ///
-    /// - Parameter refusal: why the daemon refuses changes; nil where it accepts them.
+    /// - Parameters:
+    ///   - status: what the daemon says about itself; nil where it does not know the question.
+    ///   - cpus: the CPUs of the machine that the daemon serves; nil where they are not known.
     package static func status(
-        socket: String, refusal: String?, list: AllocationList, memory: MemoryInfo, style: Style
+        socket: String, status: DaemonStatus?, list: AllocationList, memory: MemoryInfo, cpus: IsolatedCPUs?,
+        style: Style
     ) -> [StyledText] {
         var table = Table([("", .left), ("", .left)])
         func add(_ key: String, _ value: StyledText) { table.add([StyledText(key, .heading), value]) }
-        add("daemon", StyledText("answers at \(Printable.text(socket))"))
-        add("changes", refusal.map { StyledText("refused: \(Printable.text($0))", .warning) } ?? "accepted")
-        add("cpus", summary(list))
-        for allocation in list.allocations {
+        let program = status.map { "berthd \(Printable.text($0.version)) " } ?? ""
+        add("daemon", StyledText("\(program)answers at \(Printable.text(socket))"))
+        if let status, status.machine != "real" {
+            add("machine", StyledText(Printable.text(status.machine), .warning))
+        }
+        switch (status, status?.refusal) {
+        case (nil, _):
+            add("changes", "unknown: this daemon does not say whether it accepts changes")
+        case (_, let refusal?): add("changes", StyledText("refused: \(Printable.text(refusal))", .warning))
+        case (_, nil): add("changes", "accepted")
+        }
+        let outsidePool = status?.outsidePool ?? []
+        add("cpus", PoolSummary(list, outsidePool: outsidePool, cpus).text)
+        for (allocation, isOutside) in rows(list, outsidePool) {
             var value = name(allocation.service, style)
             value.append(": \(allocation.cpus.list) (\(protection(allocation)))")
+            if isOutside { value.append(", \(notIsolated)", .warning) }
             add("holder", value)
         }
         for node in memory.nodes {
-            for pool in node.pools where pool.total > 0 || node.booked(sizeKB: pool.sizeKB) != 0 {
+            for pool in node.pools where pool.total > 0 || node.reserved(sizeKB: pool.sizeKB) != 0 {
                 add(
                     "pages",
                     StyledText(
                         "node \(node.id), \(Quantity.pageSize(kilobytes: pool.sizeKB)): \(pool.total) total, "
-                            + "\(node.booked(sizeKB: pool.sizeKB)) booked, \(pool.free) free"))
+                            + "\(node.reserved(sizeKB: pool.sizeKB)) reserved, \(pool.free) free"))
             }
         }
         return table.lines(hasHeading: false)

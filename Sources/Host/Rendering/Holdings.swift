@@ -18,7 +18,7 @@ struct Holdings {
         case offline
     }
 
-    /// The holders, in the order of their marks; empty without an answer of the daemon.
+    /// The holders, in the order of their marks; empty without a daemon.
     let allocations: [Allocation]
     private let machine: Machine
     private var holders: [Int: Int] = [:]
@@ -27,9 +27,22 @@ struct Holdings {
     /// CPUs that anybody holds.
     private(set) var held = CPUSet()
 
-    init(_ machine: Machine, _ list: AllocationList?) {
+    /// What `list` and the claims outside the pool say about the CPUs of `machine`.
+    init(_ machine: Machine, _ list: AllocationList?, outsidePool: [Allocation]) {
         self.machine = machine
-        allocations = list?.allocations ?? []
+        var allocations = list?.allocations ?? []
+        for claim in outsidePool {
+            let position = allocations.firstIndex { $0.service.utf8.elementsEqual(claim.service.utf8) }
+            guard let position else {
+                allocations.append(claim)
+                continue
+            }
+            let known = allocations[position]
+            allocations[position] = Allocation(
+                service: known.service, cpus: known.cpus.union(claim.cpus),
+                isExplicit: known.isExplicit || claim.isExplicit)
+        }
+        self.allocations = allocations
         for (position, allocation) in allocations.enumerated() {
             contested.formUnion(allocation.cpus.intersection(held))
             held.formUnion(allocation.cpus)
@@ -39,6 +52,8 @@ struct Holdings {
 
     /// Isolated CPUs that run and that nobody holds.
     var free: CPUSet { machine.isolated.intersection(machine.online).subtracting(held) }
+    /// Those of `cpus`, which somebody holds, that are not isolated any more.
+    func notIsolated(_ cpus: CPUSet) -> CPUSet { cpus.intersection(machine.present).subtracting(machine.isolated) }
     /// CPUs that run and are neither isolated nor held.
     var housekeeping: CPUSet { machine.online.subtracting(machine.isolated).subtracting(held) }
 

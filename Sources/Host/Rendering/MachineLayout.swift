@@ -1,6 +1,6 @@
 import Machine
 
-/// A machine in the order in which it is drawn: places, in them groups, in them cores.
+/// A machine in the order in which it is drawn: places that have groups of cores.
 struct MachineLayout {
     /// CPUs that stand together: a NUMA node, or what of a package is in no node.
     struct Place {
@@ -10,15 +10,19 @@ struct MachineLayout {
         let packages: [Int]
         /// The groups of cores; empty for a node without CPUs.
         let groups: [Group]
+        /// CPUs of the node that are drawn in the places of other nodes, because nodes overlap.
+        let elsewhere: CPUSet
+        /// The nodes with these places.
+        let owners: [Int]
         /// All its CPUs.
         var cpus: CPUSet { CPUSet(groups.lazy.flatMap(\.cores).joined()) }
         /// The lowest CPU.
         var first: Int? { groups.compactMap(\.cores.first?.first).min() }
     }
 
-    /// Cores that share something that the cores beside them do not.
+    /// Cores that share something that the neighbouring cores do not.
     struct Group {
-        /// What parts it from the group before; nil for the first of a place.
+        /// What separates it from the group before; nil for the first of a place.
         let boundary: Boundary?
         /// Each core's CPUs, siblings side by side.
         let cores: [[Int]]
@@ -33,6 +37,8 @@ struct MachineLayout {
 
     /// Ascending by package, then by node; nodes without CPUs last.
     let places: [Place]
+    /// The ids of the nodes with nothing to draw.
+    let emptyNodes: [Int]
     /// Whether some core has more than one CPU.
     let hasSiblings: Bool
 
@@ -42,13 +48,19 @@ struct MachineLayout {
         var left = machine.online
         var leftOffline = machine.offline
         var places: [Place] = []
-        for node in machine.nodes {
-            // Where nodes overlap, the first has the CPU.
+        let empty = machine.emptyNodes.filter { node in !node.hugePages.contains { $0.total > 0 } }
+        emptyNodes = empty.map(\.id)
+        for node in machine.nodes where !empty.contains(node) {
+            // Where nodes overlap, a CPU is drawn in the first.
             let online = node.cpus.intersection(left)
             let offline = node.rawCPUs.intersection(leftOffline)
             left.subtract(online)
             leftOffline.subtract(offline)
-            places.append(Self.place(node, online: online, offline: offline, machine, keys))
+            let elsewhere = node.rawCPUs.intersection(machine.present).subtracting(online).subtracting(offline)
+            let owners = places.filter { !$0.cpus.isDisjoint(with: elsewhere) }.compactMap { $0.node?.id }
+            places.append(
+                Self.place(
+                    node, online: online, offline: offline, elsewhere: elsewhere, owners: owners, machine, keys))
         }
         for package in machine.packages where !package.cpus.isDisjoint(with: left) {
             let online = package.cpus.intersection(left)
@@ -65,7 +77,8 @@ struct MachineLayout {
     }
 
     private static func place(
-        _ node: Node?, online: CPUSet, offline: CPUSet, _ machine: Machine, _ keys: GroupKeys
+        _ node: Node?, online: CPUSet, offline: CPUSet, elsewhere: CPUSet = CPUSet(), owners: [Int] = [],
+        _ machine: Machine, _ keys: GroupKeys
     ) -> Place {
         var taken = CPUSet()
         var cores: [(key: GroupKeys.Key, cpus: [Int])] = []
@@ -90,7 +103,9 @@ struct MachineLayout {
         if !offline.isEmpty {
             groups.append(Group(boundary: groups.isEmpty ? nil : .offline, cores: offline.map { [$0] }))
         }
-        return Place(node: node, packages: Set(order.map(\.package)).filter { $0 >= 0 }.sorted(), groups: groups)
+        return Place(
+            node: node, packages: Set(order.map(\.package)).filter { $0 >= 0 }.sorted(), groups: groups,
+            elsewhere: elsewhere, owners: owners)
     }
 }
 

@@ -21,6 +21,7 @@ package struct MachineMap {
     let machine: Machine
     let list: AllocationList?
     let memory: MemoryInfo?
+    let outsidePool: [Allocation]
     let style: Style
     let layout: MachineLayout
     let holdings: Holdings
@@ -31,19 +32,21 @@ package struct MachineMap {
     ///
     /// - Parameters:
     ///   - title: what the machine is called.
-    ///   - list: who holds which CPUs; nil where no daemon was asked.
-    ///   - memory: bookings of huge pages; nil where no daemon was asked.
+    ///   - list: who holds which CPUs; nil without a daemon.
+    ///   - memory: reservations of huge pages; nil without a daemon.
+    ///   - outsidePool: claims to CPUs that are not isolated any more.
     package init(
-        title: String, machine: Machine, list: AllocationList?, memory: MemoryInfo?, style: Style,
-        detail: Detail = .auto
+        title: String, machine: Machine, list: AllocationList?, memory: MemoryInfo?,
+        outsidePool: [Allocation] = [], style: Style, detail: Detail = .auto
     ) {
         self.title = title
         self.machine = machine
         self.list = list
         self.memory = memory
+        self.outsidePool = outsidePool
         self.style = style
         layout = MachineLayout(machine)
-        holdings = Holdings(machine, list)
+        holdings = Holdings(machine, list, outsidePool: outsidePool)
         pools = PagePool.pools(machine, memory)
         isDense =
             switch detail {
@@ -61,7 +64,7 @@ package struct MachineMap {
             hasSiblings: layout.hasSiblings, usesUnicode: style.usesUnicode)
         let widest = layout.places.reduce(0) { max($0, flow.width(of: $1)) }
         if isDense, layout.places.count > 2, widest * 2 < style.width - 16 {
-            lines += packed(flow, cell: widest) + pageTable
+            lines += packed(flow, cell: widest) + undrawnNodes + pageTable
         } else {
             lines += places(flow)
         }
@@ -75,15 +78,19 @@ package struct MachineMap {
             "\(Quantity.count(machine.online.count, "CPU")) in \(Quantity.count(cores, "core"))",
             Quantity.count(machine.packages.count, "package"),
         ]
-        parts.append(machine.hasNUMA ? Quantity.count(machine.nodes.count, "NUMA node") : "no NUMA")
+        parts.append(TopologyTree.nodeCount(machine))
         first.append(": \(parts.joined(separator: ", "))")
         return [first] + [pool] + kinds
     }
 
     private var pool: StyledText {
-        if let list { return Tables.summary(list) }
-        return machine.isolated.isEmpty
-            ? "no isolated CPUs" : StyledText(Quantity.count(machine.isolated.count, "isolated CPU"))
+        let cpus = IsolatedCPUs(isolated: machine.isolated, online: machine.online)
+        if let list { return PoolSummary(list, outsidePool: outsidePool, cpus).text }
+        guard !machine.isolated.isEmpty else { return "no isolated CPUs" }
+        let offline = machine.isolated.subtracting(machine.online)
+        return StyledText(
+            Quantity.count(machine.isolated.count, "isolated CPU")
+                + (offline.isEmpty ? "" : ", \(offline.count) offline (\(offline.list))"))
     }
 
     private var kinds: [StyledText] {
@@ -109,6 +116,7 @@ package struct MachineMap {
             }
             blocks.append(block + bars(pools.filter { $0.node == place.node?.id }))
         }
+        if !emptyNodes.isEmpty { blocks.append(emptyNodes) }
         let shown = Set(layout.places.compactMap { $0.node?.id })
         let others = pools.filter { !shown.contains($0.node) }
         for id in Set(others.map(\.node)).sorted() {
@@ -117,6 +125,11 @@ package struct MachineMap {
                     + bars(others.filter { $0.node == id }))
         }
         return Blocks.arranged(blocks, width: style.width)
+    }
+
+    /// The nodes with neither memory nor CPUs, in one line; no line where there are none.
+    private var emptyNodes: [StyledText] {
+        layout.emptyNodes.isEmpty ? [] : [StyledText(TopologyTree.nodes(layout.emptyNodes, "empty"), .heading)]
     }
 
     func heading(of place: MachineLayout.Place) -> String {
@@ -128,7 +141,7 @@ package struct MachineMap {
         }
         if let node = place.node {
             parts.append(parts.isEmpty ? "Node \(node.id)" : "node \(node.id)")
-            if place.groups.isEmpty { parts.append("memory only") }
+            parts += [place.remark].compactMap(\.self)
             if let bytes = node.memoryBytes, bytes > 0 { parts.append(Quantity.bytes(bytes)) }
         } else if place.packages.isEmpty {
             parts.append("In no package")
@@ -136,6 +149,8 @@ package struct MachineMap {
         let isolated = place.cpus.intersection(machine.isolated)
         if list != nil, !isolated.isEmpty {
             parts.append("\(isolated.intersection(holdings.free).count) of \(isolated.count) free")
+            let offline = isolated.subtracting(machine.online).subtracting(holdings.held)
+            if !offline.isEmpty { parts.append("\(offline.count) offline") }
         }
         return parts.joined(separator: ", ")
     }
@@ -186,6 +201,19 @@ package struct MachineMap {
         return lines
     }
 
+    /// Lines for the nodes that have no row, or not all of their CPUs in it; nodes of one remark in one line.
+    private var undrawnNodes: [StyledText] {
+        var remarks: [String] = []
+        var nodes: [String: [Int]] = [:]
+        for place in layout.places {
+            guard let node = place.node, let remark = place.remark else { continue }
+            if nodes[remark] == nil { remarks.append(remark) }
+            nodes[remark, default: []].append(node.id)
+        }
+        let lines = remarks.map { StyledText(TopologyTree.nodes(nodes[$0] ?? [], $0), .heading) } + emptyNodes
+        return lines.isEmpty ? [] : [""] + lines
+    }
+
     /// The pools of all nodes, neighbours with equal ones in one row.
     private var pageTable: [StyledText] {
         var runs: [(nodes: CPUSet, pools: [PagePool])] = []
@@ -205,9 +233,19 @@ package struct MachineMap {
     }
 }
 
+extension MachineLayout.Place {
+    /// Why not all CPUs of the node are drawn here; nil where they are.
+    fileprivate var remark: String? {
+        guard node != nil, !elsewhere.isEmpty || groups.isEmpty else { return nil }
+        if elsewhere.isEmpty { return "memory only" }
+        let owners = owners.map(String.init).joined(separator: ",")
+        return "CPUs \(elsewhere.list) shown with node\(self.owners.count == 1 ? "" : "s") \(owners)"
+    }
+}
+
 extension PagePool {
     fileprivate func isLike(_ other: PagePool) -> Bool {
-        sizeKB == other.sizeKB && total == other.total && used == other.used && booked == other.booked
-            && free == other.free
+        sizeKB == other.sizeKB && total == other.total && used == other.used
+            && reserved == other.reserved && committed == other.committed && free == other.free
     }
 }

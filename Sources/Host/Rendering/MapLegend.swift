@@ -3,7 +3,7 @@ import Machine
 import Terminal
 
 extension MachineMap {
-    /// What the marks mean: the holders with what they hold, then the rest.
+    /// What the marks mean: the holders with what they hold, then the other CPUs.
     var legend: [StyledText] {
         var table = Table([("", .left), ("", .left), ("", .right), ("", .left), ("", .left)])
         let pages = pagesByHolder
@@ -13,6 +13,10 @@ extension MachineMap {
                 StyledText(cpus.isEmpty ? pages[service] ?? "" : cpus.list),
             ])
             if !cpus.isEmpty, let pages = pages[service] { table.add(["", "", "", "", StyledText(pages)]) }
+            let outside = doubts.isEmpty ? holdings.notIsolated(cpus) : CPUSet()
+            if !outside.isEmpty {
+                table.add(["", "", "", "", StyledText("\(Tables.notIsolated): \(outside.list)", .warning)])
+            }
         }
         for (position, allocation) in holdings.allocations.enumerated() {
             addHolder(
@@ -40,13 +44,13 @@ extension MachineMap {
         return StyledText(" \(mark) ", paint)
     }
 
-    /// What is booked by each holder, in words.
+    /// The reservations of each holder, in words.
     private var pagesByHolder: [String: String] {
         var result: [String: [String]] = [:]
         for node in memory?.nodes ?? [] {
-            for booking in node.bookings {
-                result[booking.service, default: []].append(
-                    "\(booking.count) x \(Quantity.pageSize(kilobytes: booking.sizeKB)) on node \(node.id)")
+            for reservation in node.reservations {
+                result[reservation.service, default: []].append(
+                    "\(reservation.count) x \(Quantity.pageSize(kilobytes: reservation.sizeKB)) on node \(node.id)")
             }
         }
         return result.mapValues { $0.joined(separator: ", ") }
@@ -66,10 +70,11 @@ extension MachineMap {
         }
         if !pools.isEmpty {
             var pages = StyledText("pages: ")
-            let names = ["in use", "booked, not in use yet", "free"]
+            let names = ["in use", "committed by the kernel", "reserved, not in use yet", "free"]
+            let hasCommitted = pools.contains { $0.committed > 0 }
             for (index, (name, (mark, paint))) in zip(
                 names, PagePool.marks(usesUnicode: style.usesUnicode)
-            ).enumerated() {
+            ).enumerated() where index != 1 || hasCommitted {
                 if index > 0 { pages.append("  ") }
                 pages.append(String(mark), paint)
                 pages.append(" \(name)")
@@ -91,18 +96,19 @@ extension MachineMap {
         return lines + [line]
     }
 
-    /// That the daemon speaks of another machine: it stands above the picture, which is wrong then.
+    /// A warning that the daemon may serve another machine. It stands above the picture, which is wrong then.
     var doubts: [StyledText] {
         guard let list, list.available != machine.isolated.count else { return [] }
         return [
             StyledText("note: ", .warning)
                 + StyledText(
                     "the daemon counts \(Quantity.count(list.available, "isolated CPU")), this machine has "
-                        + "\(machine.isolated.count): does it serve another one? (--simulate, --machine, --sysfs-root)")
+                        + "\(machine.isolated.count): does it serve another machine? (--simulate, --machine, --sysfs-root)"
+                )
         ]
     }
 
-    /// What does not fit together.
+    /// What is inconsistent.
     var notes: [StyledText] {
         var notes: [String] = []
         let absent = holdings.held.subtracting(machine.present)
@@ -111,8 +117,8 @@ extension MachineMap {
         }
         let asleep = holdings.held.intersection(machine.offline)
         if !asleep.isEmpty { notes.append("held, and offline: CPUs \(asleep.list)") }
-        let unprotected = holdings.held.intersection(machine.present).subtracting(machine.isolated)
-        if !unprotected.isEmpty { notes.append("held, and no longer isolated: CPUs \(unprotected.list)") }
+        let outside = holdings.notIsolated(holdings.held)
+        if !outside.isEmpty { notes.append("held, and \(Tables.notIsolated): CPUs \(outside.list)") }
         let missing = machine.isolated.subtracting(machine.present)
         if !missing.isEmpty { notes.append("isolated, and not on this machine: CPUs \(missing.list)") }
         notes += machine.problems.map { "cannot be used: \(Printable.text($0.description))" }

@@ -1,14 +1,18 @@
 import Machine
 
 extension Machine {
-    /// The labels by which an edge node tells what it has set apart for functions, for the strategy LoadAware of `berth-domain`:
-    /// the isolated CPUs that are online and the free huge pages of each NUMA node; nothing for what there is none of.
+    /// The labels of an edge node for the strategy LoadAware of `berth-domain`: the isolated CPUs that are online and the
+    /// huge pages that the kernel can give, by NUMA node. What there is none of has no label.
     package var edgeNodeLabels: [String] {
-        nodes.flatMap { node in
+        var left = isolated.intersection(online)
+        return nodes.flatMap { node in
+            // Where nodes overlap, a CPU counts in the first: LoadAware adds the nodes up.
+            let cpus = node.cpus.intersection(left)
+            left.subtract(cpus)
             let pages = node.hugePages.compactMap { pool in
-                Self.pageNames[pool.sizeKB].map { (name: "hugepages-\($0)", count: pool.free) }
+                Self.pageNames[pool.sizeKB].map { (name: "hugepages-\($0)", count: pool.available) }
             }
-            let figures = [(name: "cpus", count: node.cpus.intersection(isolated).count)] + pages
+            let figures = [(name: "cpus", count: cpus.count)] + pages
             return figures.filter { $0.count > 0 }.map { "berth-numa-\(node.id)-\($0.name)=\($0.count)" }
         }
     }

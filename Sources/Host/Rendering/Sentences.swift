@@ -35,34 +35,34 @@ package enum Sentences {
         released(grant.service, cpus, " of node \(grant.node)", grant.remaining, grant.available)
     }
 
-    /// After `release --hugepages`, for each booking.
+    /// After `release --hugepages`, for each reservation.
     ///
-    /// - Parameter pages: how many pages were booked.
-    package static func released(_ booking: PageBooking, pages: Int) -> String {
-        "\(Printable.name(booking.service)) gave back \(pages) x \(Quantity.pageSize(kilobytes: booking.sizeKB)) "
-            + "on node \(booking.node)"
+    /// - Parameter pages: how many pages were reserved.
+    package static func released(_ reservation: PageReservation, pages: Int) -> String {
+        "\(Printable.name(reservation.service)) gave back \(pages) x "
+            + "\(Quantity.pageSize(kilobytes: reservation.sizeKB)) on node \(reservation.node)"
     }
 
     private static func released(
-        _ service: String, _ cpus: CPUSet?, _ place: String, _ remaining: Int, _ available: Int
+        _ service: String, _ cpus: CPUSet?, _ scope: String, _ remaining: Int, _ available: Int
     ) -> String {
         let name = Printable.name(service)
         let what =
             switch cpus {
-            case nil: "holds no CPUs\(place)"
-            case let cpus? where cpus.isEmpty: "held no CPUs\(place)"
-            case let cpus?: "gave back CPUs \(cpus.list)\(place) (\(cpus.count))"
+            case nil: "holds no CPUs\(scope)"
+            case let cpus? where cpus.isEmpty: "held no CPUs\(scope)"
+            case let cpus?: "gave back CPUs \(cpus.list)\(scope) (\(cpus.count))"
             }
         return "\(name) \(what); \(free(remaining, available))"
     }
 
     /// After `hugepages`.
-    package static func booked(_ booking: PageBooking) -> String {
-        let pages = "\(Quantity.pageSize(kilobytes: booking.sizeKB)) pages on node \(booking.node)"
-        let name = Printable.name(booking.service)
-        return booking.requested < 0
-            ? "\(name): no \(pages) booked (\(Printable.text(booking.message)))"
-            : "\(name): \(booking.requested) \(pages) booked"
+    package static func reserved(_ reservation: PageReservation) -> String {
+        let pages = "\(Quantity.pageSize(kilobytes: reservation.sizeKB)) pages on node \(reservation.node)"
+        let name = Printable.name(reservation.service)
+        return reservation.requested < 0
+            ? "\(name): no \(pages) reserved (\(Printable.text(reservation.message)))"
+            : "\(name): \(reservation.requested) \(pages) reserved"
     }
 
     private static func holds(

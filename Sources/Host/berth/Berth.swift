@@ -1,25 +1,25 @@
 import ArgumentParser
 
-/// The program: one subcommand for each thing a person wants from the daemon or the machine.
+/// The program: one subcommand for each request to the daemon and each view of the machine.
 @main
 struct Berth: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "berth",
-        abstract: "Shows and changes who holds which CPUs and huge pages of this machine.",
+        abstract: "Show and change who holds which CPUs and huge pages of this machine.",
         discussion: """
-            Asks the daemon berthd (or Canonical's EPA Orchestrator) over its socket: --socket, else $BERTH_SOCKET, else \
-            $SNAP_DATA/data/epa.sock, else /run/berth/epa.sock, else the snap's on this host.
+            berth talks to the daemon berthd, or to Canonical's EPA Orchestrator, over its socket: --socket, else \
+            $BERTH_SOCKET, else $SNAP_DATA/data/epa.sock, else /run/berth/epa.sock, else the snap's on this host.
 
             EXIT STATUS
-              0   done
+              0   success
               1   the daemon refused; its reason is on standard error
               64  wrong arguments
-              65  a malformed reply or file
+              65  a reply or a file is malformed
               66  a file or machine cannot be read
               69  the daemon cannot be reached
               70  an internal error
               74  the output or a file cannot be written
-              75  no answer in time
+              75  no reply in time
               77  not permitted to connect
             """,
         version: "berth \(version)",
@@ -28,7 +28,7 @@ struct Berth: ParsableCommand {
             Map.self, Topology.self,
         ])
 
-    /// The same as the daemon's.
+    /// The version, the same as the daemon's.
     static let version = "0.1.0"
 
     static func main() {

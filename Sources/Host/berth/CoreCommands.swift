@@ -1,14 +1,36 @@
 import ArgumentParser
 import EPAClient
 import Rendering
+import WireJSON
 
 /// `berth list`.
 struct List: SocketCommand {
-    static let configuration = CommandConfiguration(abstract: "List who holds which CPUs.")
+    static let configuration = CommandConfiguration(
+        abstract: "List who holds which CPUs.",
+        discussion: """
+            Claims to CPUs that are not isolated any more, because the machine was started with other isolcpus, are marked. \
+            With --json the document is the daemon's reply, with the member "berth_status" where the daemon is berthd.
+            """)
     @OptionGroup var daemon: SocketOptions
     @OptionGroup var output: OutputOptions
 
-    func run() throws { try perform(ListAllocations()) { Tables.allocations($0, style: $1) } }
+    func run() throws {
+        let list = try ask(ListAllocations())
+        let status = try status()
+        try output.show(json: document(list.json, status)) {
+            Tables.allocations(
+                list.reply, outsidePool: status?.outsidePool ?? [], cpus: servedCPUs(status), style: $0)
+        }
+    }
+
+    /// The reply to `list_allocations`, with what the daemon says about itself.
+    private func document(_ reply: [UInt8], _ status: DaemonStatus?) -> [UInt8] {
+        guard let status, let members = JSONValue(scanned: reply[...]).members else { return reply }
+        return JSONWriter.object(capacity: reply.count) { writer in
+            for member in members { writer.member(member.name, member.value) }
+            writer.member("berth_status", status.json)
+        }
+    }
 }
 
 /// `berth allocate`.
@@ -16,8 +38,9 @@ struct Allocate: SocketCommand {
     static let configuration = CommandConfiguration(
         abstract: "Give a service CPUs of its own.",
         discussion: """
-            Replaces all that the service held before, also CPUs that were protected. Without COUNT the daemon's default \
-            policy decides: 80 % of the CPUs that are free for the service, all but 16 where these are more than 100.
+            The new CPUs replace all CPUs that the service held before, protected ones too. Without COUNT the daemon's \
+            default policy decides: 80 % of the CPUs that are free for the service, or all but 16 of them where they are \
+            more than 100.
             """)
     @Argument(help: "The service's name.") var service: String
     @Argument(help: "How many CPUs.") var count: Int?
@@ -38,7 +61,8 @@ struct Allocate: SocketCommand {
 struct Percent: SocketCommand {
     static let configuration = CommandConfiguration(
         abstract: "Give a service a share of all isolated CPUs.",
-        discussion: "Rounds up, and replaces all that the service held before, also CPUs that were protected.")
+        discussion:
+            "The share is rounded up. The new CPUs replace all CPUs that the service held before, protected ones too.")
     @Argument(help: "The service's name.") var service: String
     @Argument(help: "The share of all isolated CPUs, 1 to 100.") var percent: Int
     @OptionGroup var daemon: SocketOptions
@@ -60,8 +84,8 @@ struct NUMA: SocketCommand {
         commandName: "numa",
         abstract: "Give a service protected CPUs of one NUMA node.",
         discussion: """
-            Replaces what the service held in this node and keeps what it holds in others. CPUs that other services hold \
-            automatically may be taken; afterwards nobody can take these.
+            The new CPUs replace those that the service held in this node; its CPUs in other nodes stay. The daemon may take \
+            CPUs that other services hold automatically. No other service's request takes CPUs that are protected.
             """)
     @Argument(help: "The service's name.") var service: String
     @Argument(help: "The NUMA node's number.") var node: Int

@@ -5,7 +5,7 @@ import Machine
 import Rendering
 import Terminal
 
-/// A failure with the exit status that tells scripts what kind it is (sysexits(3)).
+/// A failure with an exit status for scripts (sysexits(3)).
 struct Failure: Error {
     let message: String
     let status: Int32
@@ -25,7 +25,7 @@ struct Failure: Error {
     }
 
     init(_ error: ClientError) {
-        // Texts of the daemon and paths may hold anything.
+        // Texts of the daemon and paths may contain anything.
         message = Printable.text(error.description)
         status =
             switch error {
@@ -49,8 +49,8 @@ struct Failure: Error {
 }
 
 extension Berth {
-    /// Says what went wrong on standard error and ends with the status that fits; help and version go to standard
-    /// output with 0.
+    /// Writes what went wrong to standard error and exits with the status for it. Help and version go to standard output,
+    /// with status 0.
     static func leave(after error: any Error) -> Never {
         switch error {
         case let failure as Failure:
@@ -69,7 +69,7 @@ extension Berth {
         }
         let prefix = "Error: "
         Output.complain(text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text)
-        // What is neither ours nor about arguments was not foreseen.
+        // Only an error in this program gets here with another code.
         Glibc.exit(code == ExitCode.validationFailure.rawValue ? code : Failure.internalError)
     }
 }

@@ -1,13 +1,13 @@
 import ArgumentParser
 import Machine
 
-/// Which machine is read.
+/// Which machine to read.
 struct MachineOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The folder that stands for /sys.", valueName: "dir"))
+    @Option(help: ArgumentHelp("The directory that stands for /sys.", valueName: "dir"))
     var sysfsRoot: String?
-    @Option(help: ArgumentHelp("A captured machine (berth topology capture) in place of this one.", valueName: "file"))
+    @Option(help: ArgumentHelp("A captured machine (berth topology capture), instead of this one.", valueName: "file"))
     var machine: String?
-    @Flag(help: "The built-in machine of berthd --simulate in place of this one.")
+    @Flag(help: "The built-in machine of berthd --simulate, instead of this one.")
     var simulate = false
 
     func validate() throws {
@@ -16,7 +16,7 @@ struct MachineOptions: ParsableArguments {
         }
     }
 
-    /// The machine's name for people, nil for this one, and its files.
+    /// The name of the machine for people, nil for this machine, and its files.
     func files() throws -> (name: String?, files: any MachineFiles) {
         if simulate { return (CapturedFiles.simulated.name, CapturedFiles.simulated) }
         if let machine {

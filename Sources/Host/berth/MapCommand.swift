@@ -10,15 +10,16 @@ extension MachineMap.Detail: ExpressibleByArgument {}
 /// `berth map`.
 struct Map: SocketCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Draw the machine and who holds what of it.",
+        abstract: "Draw the machine, and who holds which CPUs and huge pages.",
         discussion: """
-            With --json the document is {"machine": as topology --json, "allocations": reply, "memory": reply}; the \
-            replies are null with --no-daemon.
+            With --json the document is {"machine": as topology --json, "allocations": reply, "memory": reply, \
+            "berth_status": object}. The replies are null with --no-daemon; "berth_status" is null where the daemon is not \
+            berthd.
             """)
     @OptionGroup var machine: MachineOptions
-    @Flag(help: "Draw the machine only, ask no daemon.")
+    @Flag(help: "Draw the machine only, without a daemon.")
     var noDaemon = false
-    @Option(help: ArgumentHelp("How much a CPU shows: auto, numbered, dense (one character).", valueName: "how"))
+    @Option(help: ArgumentHelp("What to draw for a CPU: auto, numbered, dense (one character).", valueName: "how"))
     var cells = MachineMap.Detail.auto
     @OptionGroup var daemon: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -28,6 +29,7 @@ struct Map: SocketCommand {
         let found = try MachineReader(files: files).read()
         let list = noDaemon ? nil : try ask(ListAllocations())
         let memory = noDaemon ? nil : try ask(GetMemoryInfo())
+        let status = noDaemon ? nil : try status()
         if output.json {
             let report = try TopologyReport(found, name: name).json()
             let document = JSONWriter.object { writer in
@@ -35,13 +37,14 @@ struct Map: SocketCommand {
                 writer.value(JSONValue(scanned: report[...]))
                 writer.member("allocations", list.map { JSONValue(scanned: $0.json[...]) } ?? .null)
                 writer.member("memory", memory.map { JSONValue(scanned: $0.json[...]) } ?? .null)
+                writer.member("berth_status", status?.json ?? .null)
             }
             return try Output.write(json: document)
         }
         let style = output.style
         let map = MachineMap(
-            title: name ?? "This machine", machine: found, list: list?.reply, memory: memory?.reply, style: style,
-            detail: cells)
+            title: name ?? "This machine", machine: found, list: list?.reply, memory: memory?.reply,
+            outsidePool: status?.outsidePool ?? [], style: style, detail: cells)
         try Output.write(map.lines.rendered(style))
     }
 }

@@ -4,7 +4,7 @@ import Rendering
 
 /// `berth memory`.
 struct Memory: SocketCommand {
-    static let configuration = CommandConfiguration(abstract: "List pools and bookings of huge pages.")
+    static let configuration = CommandConfiguration(abstract: "List pools and reservations of huge pages.")
     @OptionGroup var daemon: SocketOptions
     @OptionGroup var output: OutputOptions
 
@@ -38,15 +38,15 @@ struct PageSize: ExpressibleByArgument {
 struct HugePages: SocketCommand {
     static let configuration = CommandConfiguration(
         commandName: "hugepages",
-        abstract: "Book huge pages of one size on one node for a service.",
+        abstract: "Reserve huge pages of one size on one NUMA node for a service.",
         discussion:
-            "Replaces the service's earlier booking of this size on this node. The daemon keeps the books only: "
-            + "the service itself maps the pages.")
+            "The reservation replaces the service's earlier one of this size on this node. The daemon only counts the "
+            + "pages: the service itself maps them.")
     @Argument(help: "The service's name.") var service: String
-    @Argument(help: "How many pages; 0 removes the booking.") var count: Int?
+    @Argument(help: "How many pages; 0 removes the reservation.") var count: Int?
     @Option(help: "The NUMA node's number.") var node: Int
     @Option(help: "The size of a page: 2M, 1G, or a number of kB.") var size: PageSize
-    @Flag(help: "Remove the booking.") var remove = false
+    @Flag(help: "Remove the reservation.") var remove = false
     @OptionGroup var daemon: SocketOptions
     @OptionGroup var output: OutputOptions
 
@@ -54,7 +54,7 @@ struct HugePages: SocketCommand {
         try checkName(service)
         guard node >= 0 else { throw ValidationError("--node: expected 0 or more") }
         if remove, let count, count != 0 {
-            throw ValidationError("COUNT: leave it out with --remove, which removes the whole booking")
+            throw ValidationError("COUNT: leave it out with --remove, which removes the whole reservation")
         }
         if !remove {
             guard let count else { throw ValidationError("COUNT: expected a number of pages, or --remove") }
@@ -68,6 +68,6 @@ struct HugePages: SocketCommand {
             pages == 0
             ? AllocateHugePages.remove(service: service, node: node, sizeKB: size.kilobytes)
             : AllocateHugePages(service: service, count: pages, node: node, sizeKB: size.kilobytes)
-        try perform(action, Sentences.booked)
+        try perform(action, Sentences.reserved)
     }
 }

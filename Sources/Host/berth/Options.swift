@@ -4,25 +4,29 @@ import Glibc
 import Rendering
 import Terminal
 
-/// When colours are used.
+/// When `berth` uses colours.
 enum ColourChoice: String, ExpressibleByArgument, CaseIterable {
     case auto, always, never
 }
 
-/// What every subcommand knows.
+/// The options of every subcommand.
 struct OutputOptions: ParsableArguments {
     @Flag(help: "Print one JSON document on standard output.")
     var json = false
     @Option(
-        help: ArgumentHelp("Colours: auto (on a terminal, unless NO_COLOR is set), always, never.", valueName: "when"))
+        help: ArgumentHelp(
+            "Colours: auto (on a terminal, unless NO_COLOR is set or TERM is dumb or unset), always, never.",
+            valueName: "when"))
     var color = ColourChoice.auto
 
-    /// What the place can show that the output goes to.
+    /// What standard output can show.
     var style: Style {
         let environment = processEnvironment()
         func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         let isTerminal = isatty(STDOUT_FILENO) != 0
-        let mayColour = isTerminal && variable("NO_COLOR") == nil && variable("TERM") != "dumb"
+        // Serial consoles and init systems leave TERM unset: nothing says that the terminal has colours.
+        let hasColours = variable("TERM").map { $0 != "dumb" } ?? false
+        let mayColour = isTerminal && variable("NO_COLOR") == nil && hasColours
         let locale = (variable("LC_ALL") ?? variable("LC_CTYPE") ?? variable("LANG") ?? "").uppercased()
         return Style(
             usesColour: color == .always || (color == .auto && mayColour),
@@ -38,7 +42,7 @@ struct OutputOptions: ParsableArguments {
         return Int(size.ws_col)
     }
 
-    /// Writes a document or the lines for a person.
+    /// Writes a JSON document, or lines for a person.
     func show(json document: @autoclosure () -> [UInt8], _ lines: (Style) -> [StyledText]) throws {
         if json { return try Output.write(json: document()) }
         let style = style
@@ -46,11 +50,11 @@ struct OutputOptions: ParsableArguments {
     }
 }
 
-/// How the daemon is reached.
+/// How to reach the daemon.
 struct SocketOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"))
     var socket: String?
-    @Option(help: ArgumentHelp("How long to wait for an answer.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("How long to wait for a reply.", valueName: "seconds"))
     var timeout = 10.0
 
     func validate() throws {
@@ -59,7 +63,7 @@ struct SocketOptions: ParsableArguments {
         }
     }
 
-    /// The path that is used.
+    /// The path of the socket.
     var path: String {
         SocketPath.resolve(given: socket, environment: processEnvironment()) { access($0, F_OK) == 0 }
     }

@@ -2,7 +2,7 @@ import Glibc
 import Rendering
 import WireJSON
 
-/// The two streams. Both are written at once, not through buffers.
+/// Standard output and standard error, without buffers.
 enum Output {
     /// Writes text to standard output.
     static func write(_ text: String) throws(Failure) { try write(Array(text.utf8)) }
@@ -14,8 +14,8 @@ enum Output {
         }
     }
 
-    /// Writes a JSON document. A terminal gets it in pure ASCII, so that no name in it can act on the terminal or show
-    /// as something else; the value is the same.
+    /// Writes a JSON document. On a terminal it is pure ASCII, so that no name in it can control the terminal or look like
+    /// something else; the value is the same.
     static func write(json: [UInt8]) throws(Failure) {
         guard isatty(STDOUT_FILENO) != 0, let value = try? JSONValue(json) else { return try write(json + [0x0A]) }
         var writer = JSONWriter(capacity: json.count, escapesNonASCII: true)

@@ -8,14 +8,14 @@ import WireJSON
 /// `berth release`.
 struct Release: SocketCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take back a service's CPUs and, when asked, its huge pages.",
+        abstract: "Release a service's CPUs, and with --hugepages its huge pages.",
         discussion: """
-            Succeeds too where the service holds nothing. With --hugepages --json the document is \
+            It is no error if the service holds nothing. With --hugepages --json the document is \
             {"cores": reply, "hugepages": [reply, …]}.
             """)
     @Argument(help: "The service's name.") var service: String
-    @Option(help: "Only what it holds of this NUMA node.") var node: Int?
-    @Flag(help: "Its bookings of huge pages too.") var hugepages = false
+    @Option(help: "Release only what it holds of this NUMA node.") var node: Int?
+    @Flag(help: "Release its reservations of huge pages too.") var hugepages = false
     @OptionGroup var daemon: SocketOptions
     @OptionGroup var output: OutputOptions
 
@@ -24,16 +24,18 @@ struct Release: SocketCommand {
         if let node, node < 0 { throw ValidationError("--node: expected 0 or more") }
     }
 
-    /// What the service holds; nil where the daemon does not tell: with nothing isolated it lists nothing.
+    /// What the service holds; nil where the daemon does not say: the EPA Orchestrator lists nothing where nothing is
+    /// isolated.
     private func held() throws -> CPUSet? {
         let list = try ask(ListAllocations()).reply
-        guard list.available > 0 else { return nil }
-        let own = list.allocations.filter { $0.service.utf8.elementsEqual(service.utf8) }
-        return own.reduce(CPUSet()) { $0.union($1.cpus) }
+        let status = try status()
+        guard list.available > 0 || status != nil else { return nil }
+        return (list.allocations + (status?.outsidePool ?? [])).filter { $0.service.utf8.elementsEqual(service.utf8) }
+            .reduce(CPUSet()) { $0.union($1.cpus) }
     }
 
     func run() throws {
-        // Asked for people only: the replies do not tell what was released.
+        // For people only: the replies do not say what was released.
         let before = output.json ? nil : try held()
         let json: [UInt8]
         var sentences: [String]
@@ -49,11 +51,11 @@ struct Release: SocketCommand {
         guard hugepages else { return try output.show(json: json) { _ in sentences.map { StyledText($0) } } }
         var removals: [[UInt8]] = []
         for memory in try ask(GetMemoryInfo()).reply.nodes where node == nil || node == memory.id {
-            for booking in memory.bookings where booking.service.utf8.elementsEqual(service.utf8) {
+            for reservation in memory.reservations where reservation.service.utf8.elementsEqual(service.utf8) {
                 let answer = try ask(
-                    AllocateHugePages.remove(service: service, node: memory.id, sizeKB: booking.sizeKB))
+                    AllocateHugePages.remove(service: service, node: memory.id, sizeKB: reservation.sizeKB))
                 removals.append(answer.json)
-                sentences.append(Sentences.released(answer.reply, pages: booking.count))
+                sentences.append(Sentences.released(answer.reply, pages: reservation.count))
             }
         }
         let document = JSONWriter.object { writer in

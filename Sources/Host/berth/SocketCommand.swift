@@ -1,21 +1,22 @@
 import ArgumentParser
 import EPAClient
+import Machine
 import Rendering
 import Terminal
 
-/// A subcommand that asks the daemon.
+/// A subcommand that sends requests to the daemon.
 protocol SocketCommand: ParsableCommand {
     var daemon: SocketOptions { get }
     var output: OutputOptions { get }
 }
 
 extension SocketCommand {
-    /// Refuses a service without a name, which is what an unset variable of a script makes.
+    /// Refuses an empty name, which comes from an unset variable in a script.
     func checkName(_ service: String) throws {
-        if service.isEmpty { throw ValidationError("SERVICE: expected a name, not an empty text") }
+        if service.isEmpty { throw ValidationError("SERVICE: expected a name, not empty text") }
     }
 
-    /// Asks; with `--json` the daemon's reply goes to standard output as it is, an error reply too.
+    /// Sends a request. With `--json` an error reply goes to standard output as it came.
     func ask<Action: EPAAction>(_ action: Action) throws -> EPAClient.Answer<Action.Reply> {
         do {
             return try daemon.client.send(action)
@@ -25,13 +26,34 @@ extension SocketCommand {
         }
     }
 
-    /// Asks and shows the reply.
+    /// What the daemon says about itself; nil where it does not know the question.
+    func status() throws -> DaemonStatus? {
+        do { return try daemon.client.status() } catch { throw Failure(error) }
+    }
+
+    /// The CPUs of the machine that the daemon serves, as far as this program can read them.
+    ///
+    /// The EPA Orchestrator and older versions of berthd do not say which machine they serve. They are taken to serve this
+    /// one where it has as many isolated CPUs as they count.
+    func servedCPUs(_ status: DaemonStatus?) -> IsolatedCPUs? {
+        let files: any MachineFiles
+        switch status?.machine {
+        case nil, "real": files = DirectoryFiles()
+        case "simulated": files = CapturedFiles.simulated
+        default: return nil
+        }
+        let reader = MachineReader(files: files)
+        guard let isolated = try? reader.isolated(), let online = reader.online() else { return nil }
+        return IsolatedCPUs(isolated: isolated, online: online)
+    }
+
+    /// Sends a request and shows the reply.
     func perform<Action: EPAAction>(_ action: Action, _ lines: (Action.Reply, Style) -> [StyledText]) throws {
         let answer = try ask(action)
         try output.show(json: answer.json) { lines(answer.reply, $0) }
     }
 
-    /// Asks and shows one sentence.
+    /// Sends a request and shows one sentence.
     func perform<Action: EPAAction>(_ action: Action, _ sentence: (Action.Reply) -> String) throws {
         try perform(action) { reply, _ in [StyledText(sentence(reply))] }
     }

@@ -7,13 +7,14 @@ import WireJSON
 /// `berth status`.
 struct Status: SocketCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show whether the daemon answers and accepts changes, and what it keeps.",
+        abstract: "Show whether the daemon answers and accepts changes, and who holds what.",
         discussion: """
-            Whether it accepts changes is found out by asking it to remove a booking of huge pages that nobody has. Ends \
-            with 1 where it refuses changes, with 69 where it cannot be reached. With --json the document is {"socket": \
-            path, "answering": true, "accepts_changes": true, "allocations": reply, "memory": reply}, with \
-            "accepts_changes": false, "reason": text where it refuses, or {"socket": path, "answering": false, "error": \
-            text}.
+            The exit status is 1 where the daemon refuses changes, 69 where it cannot be reached. The EPA Orchestrator, and \
+            versions of berthd before 0.2, do not say whether they accept changes; that is no error. With --json the \
+            document is {"socket": path, "answering": true, "accepts_changes": true, "allocations": reply, "memory": reply, \
+            "berth_status": object}, with "accepts_changes": false, "reason": text where the daemon refuses changes, with \
+            null for "accepts_changes" and "berth_status" where it does not say, or {"socket": path, "answering": false, \
+            "error": text}.
             """)
     @OptionGroup var daemon: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -23,20 +24,22 @@ struct Status: SocketCommand {
         do {
             let list = try client.send(ListAllocations())
             let memory = try client.send(GetMemoryInfo())
-            let refusal = try client.refusalOfChanges()
+            let status = try client.status()
             let document = JSONWriter.object { writer in
                 writer.member("socket", client.socket)
                 writer.member("answering", true)
-                writer.member("accepts_changes", refusal == nil)
-                if let refusal { writer.member("reason", refusal) }
+                writer.member("accepts_changes", status.map { .boolean($0.refusal == nil) } ?? JSONValue.null)
+                if let refusal = status?.refusal { writer.member("reason", refusal) }
                 writer.member("allocations", JSONValue(scanned: list.json[...]))
                 writer.member("memory", JSONValue(scanned: memory.json[...]))
+                writer.member("berth_status", status?.json ?? .null)
             }
             try output.show(json: document) {
                 Tables.status(
-                    socket: client.socket, refusal: refusal, list: list.reply, memory: memory.reply, style: $0)
+                    socket: client.socket, status: status, list: list.reply, memory: memory.reply,
+                    cpus: servedCPUs(status), style: $0)
             }
-            if let refusal {
+            if let refusal = status?.refusal {
                 throw Failure("changes are refused: \(Printable.text(refusal))", status: Failure.refused)
             }
         } catch let error as ClientError {

@@ -32,9 +32,10 @@ struct Topology: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the labels of an edge node: isolated CPUs and free huge pages of each NUMA node.",
             discussion:
-                "For the labels of an EDGELESS node (user_node_capabilities.labels of its node.toml): the strategy LoadAware of "
-                + "berth-domain then sends functions that ask for isolated_cpus, hugepages_2M or hugepages_1G only "
-                + "where one NUMA node has them.")
+                "Put the labels into user_node_capabilities.labels in the node.toml of an EDGELESS node. The strategy LoadAware "
+                + "of berth-domain then starts functions that ask for isolated_cpus, hugepages_2M or hugepages_1G only "
+                + "where one NUMA node has them. Each CPU counts once, also where NUMA nodes overlap; huge pages that the "
+                + "kernel has committed do not count.")
         @OptionGroup var machine: MachineOptions
         @OptionGroup var output: OutputOptions
 
@@ -53,8 +54,8 @@ struct Topology: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write the files that describe the machine to one file, to replay it elsewhere.",
             discussion:
-                "The file can be given to --machine of berth and berthd. It holds what /sys says about CPUs and "
-                + "memory nodes, and the name below.")
+                "Give the file to --machine of berth and berthd. It contains what /sys says about CPUs and NUMA nodes, "
+                + "and the name.")
         @Argument(help: "The file to write, - for standard output.") var file: String
         @Option(help: "What to call the machine.") var name: String?
         @OptionGroup var machine: MachineOptions

@@ -1,16 +1,16 @@
 import CHiredis
 import Glibc
 
-/// A connection to Redis or Valkey; each call waits for its answers, no longer than the time-out for each. For one thread.
+/// A connection to Redis or Valkey; each call waits for the replies, each no longer than the timeout. For one thread.
 ///
-/// The process must ignore SIGPIPE, which a connection that breaks would else raise.
+/// The process must ignore SIGPIPE, which a broken connection would raise.
 package final class RedisConnection {
     private let context: UnsafeMutablePointer<redisContext>
     private let timeout: Duration
 
     /// Connects, authenticates where the address has a password, and chooses the database.
     ///
-    /// - Parameter timeout: how long connecting and each answer may take.
+    /// - Parameter timeout: how long connecting and each reply may take.
     /// - Throws: ``RedisError``.
     package init(to address: RedisAddress, timeout: Duration) throws(RedisError) {
         let time = timeval(timeout)
@@ -27,7 +27,7 @@ package final class RedisConnection {
         try check(redisSetTimeout(context, time), "connect to \(address)")
         if let password = address.password {
             do { try send(["AUTH"] + [address.user].compactMap(\.self) + [password]) } catch {
-                // What refuses it may repeat the password.
+                // The error may repeat the password.
                 guard case .refused = error else { throw error }
                 throw .refused("the user or the password in the URL, or wants none")
             }
@@ -39,7 +39,7 @@ package final class RedisConnection {
 
     private func check(_ result: Int32, _ action: String) throws(RedisError) {
         guard result != REDIS_OK || context.pointee.err != 0 else { return }
-        // Time-outs of reading are told as this, in many words.
+        // hiredis reports a timeout of a read as this error.
         let isLate = context.pointee.err == REDIS_ERR_IO && errno == EAGAIN
         let reason = isLate ? "no answer within \(timeout)" : String(cString: chiredis_error(context))
         throw .disconnected("\(action): \(reason)")
@@ -47,7 +47,7 @@ package final class RedisConnection {
 
     /// Sends a command.
     ///
-    /// - Returns: what it answers, which is no error.
+    /// - Returns: the reply, which is not an error.
     /// - Throws: ``RedisError``.
     @discardableResult package func send(_ words: [String]) throws(RedisError) -> RedisReply {
         let replies = try send(all: [words])
@@ -55,10 +55,10 @@ package final class RedisConnection {
         return replies[0]
     }
 
-    /// Sends commands one after the other without waiting in between.
+    /// Sends commands one after another, without waiting for the reply to each.
     ///
-    /// - Returns: what each answers, errors included.
-    /// - Throws: ``RedisError/disconnected(_:)``; what was sent may then have been done or not.
+    /// - Returns: the replies, errors included.
+    /// - Throws: ``RedisError/disconnected(_:)``; the commands may then have been done or not.
     package func send(all commands: [[String]]) throws(RedisError) -> [RedisReply] {
         for words in commands { try append(words) }
         var replies: [RedisReply] = []
@@ -67,7 +67,7 @@ package final class RedisConnection {
         return replies
     }
 
-    /// Does all of these commands or, where Redis refuses one before it has begun, none; nobody sees only some of them done.
+    /// Does all of these commands in one transaction, or none where Redis refuses one before it begins.
     ///
     /// - Throws: ``RedisError``.
     package func transact(_ commands: [[String]]) throws(RedisError) {
@@ -76,7 +76,7 @@ package final class RedisConnection {
     }
 
     private func append(_ words: [String]) throws(RedisError) {
-        // One buffer for all words: what they point to must stay until the command is formatted.
+        // One buffer for all words: the pointers must stay valid until the command is formatted.
         let bytes = words.map { Array($0.utf8) }
         let lengths = bytes.map(\.count)
         var all: [CChar] = []

@@ -1,10 +1,10 @@
-/// Why Redis could not be asked.
+/// Why a command to Redis failed.
 package enum RedisError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// This is no address of a Redis.
+    /// The address is malformed.
     case badAddress(String)
-    /// It cannot be reached, or did not answer in time; the connection is of no further use.
+    /// Redis cannot be reached, or did not reply in time; the connection cannot be used any more.
     case disconnected(String)
-    /// It does not do what it was asked; the connection goes on.
+    /// Redis refused the command; the connection stays open.
     case refused(String)
 
     /// One sentence.

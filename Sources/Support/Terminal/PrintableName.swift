@@ -1,8 +1,8 @@
-/// Text from outside in a form that cannot be mistaken for anything else on a terminal or in a table.
+/// Escapes text from outside, so that it cannot deceive on a terminal or in a table.
 package enum Printable {
     /// A name as one word: as it is where nothing in it can deceive, else in double quotes with escapes.
     ///
-    /// Quoted are names that are empty or hold blanks or quotes. Control characters, line ends, invisible and
+    /// Names that are empty or contain spaces or quotes are quoted. Control characters, line ends, invisible and
     /// direction-changing characters (Unicode's categories C and Z) become `\u{…}`, a backslash two of them.
     package static func name(_ name: String) -> String {
         let isPlain = !name.isEmpty && name.unicodeScalars.allSatisfy { $0 != " " && $0 != "\"" }
@@ -10,7 +10,7 @@ package enum Printable {
         return isPlain ? escaped : "\"\(escaped)\""
     }
 
-    /// A sentence from outside on one line: escaped like a name, blanks and quotes as they are.
+    /// A sentence from outside on one line: escaped like a name, with spaces and quotes as they are.
     package static func text(_ text: String) -> String { self.text(text, quotes: false) }
 
     private static func text(_ text: String, quotes: Bool) -> String {
@@ -30,7 +30,7 @@ package enum Printable {
                     continue
                 }
                 result.unicodeScalars.append(scalar)
-                // One mark a letter: a pile of them reaches into other lines.
+                // One mark for each letter: a stack of them reaches into other lines.
                 mayCombine = !isMark(scalar)
                 continue
             }
@@ -50,7 +50,7 @@ package enum Printable {
         switch scalar.properties.generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: true
         case .spaceSeparator: scalar != " "
-        // Letters by category that show as blanks, and variation selectors.
+        // Letters by category that look like spaces, and variation selectors.
         default:
             scalar.properties.isDefaultIgnorableCodePoint || scalar.value == 0x2800 || scalar.value == 0x3164
         }
@@ -70,7 +70,7 @@ package enum Printable {
         }
     }
 
-    /// The text cut to `limit` columns, its last one or two saying so.
+    /// The text cut to `limit` columns, with `…` or `..` at its end.
     package static func cut(_ text: String, to limit: Int, unicode: Bool) -> String {
         guard width(text) > limit else { return text }
         let mark = unicode ? "…" : ".."

@@ -1,4 +1,4 @@
-/// How text is shown: what the place it goes to can do.
+/// How text is shown: what the output can display.
 package struct Style: Sendable, Equatable {
     /// Whether ANSI colours may be used.
     package var usesColour: Bool
@@ -6,7 +6,7 @@ package struct Style: Sendable, Equatable {
     package var usesUnicode: Bool
     /// Columns of the terminal.
     package var width: Int
-    /// Whether a person looks at it directly: headings, summaries and cut names are for them.
+    /// Whether the output is a terminal: headings, summaries and cut names are for people.
     package var isTerminal: Bool
 
     /// A style; widths below 40 count as 40.
@@ -41,8 +41,10 @@ package enum Paint: Sendable, Equatable {
     case offline
     /// Pages in use.
     case used
-    /// Pages booked and not in use yet.
-    case booked
+    /// Pages that the kernel has committed and not given yet.
+    case committed
+    /// Pages reserved and not in use yet.
+    case reserved
 
     /// Backgrounds of the 256-colour palette on which black is read well, neighbours far apart.
     static let holderColours = [39, 214, 170, 114, 221, 209, 80, 141, 180, 110, 211, 149]
@@ -58,7 +60,8 @@ package enum Paint: Sendable, Equatable {
         case .free: "32"
         case .offline: "31"
         case .used: "34"
-        case .booked: "33"
+        case .committed: "36"
+        case .reserved: "33"
         }
     }
 }
@@ -102,7 +105,7 @@ package struct StyledText: Sendable, Equatable, ExpressibleByStringInterpolation
         for span in other.spans { append(span.text, span.paint) }
     }
 
-    /// Blanks up to this column.
+    /// Adds spaces up to this column.
     package mutating func pad(to column: Int) { append(String(repeating: " ", count: max(column - width, 0))) }
 
     /// Both, one after the other.
@@ -112,7 +115,7 @@ package struct StyledText: Sendable, Equatable, ExpressibleByStringInterpolation
         return result
     }
 
-    /// The text in this style, without blanks at its end.
+    /// The text in this style, without spaces at its end.
     package func rendered(_ style: Style) -> String {
         var spans = spans
         while let last = spans.last, last.paint.isBackgroundless {

@@ -1,10 +1,10 @@
-/// Columns aligned by blanks, with a line of names above them.
+/// Columns aligned with spaces, below a line of their names.
 package struct Table: Sendable {
-    /// Where the cells of a column stand.
+    /// How the cells of a column are aligned.
     package enum Alignment: Sendable {
-        /// At its left.
+        /// To the left.
         case left
-        /// At its right.
+        /// To the right.
         case right
     }
 
@@ -19,8 +19,8 @@ package struct Table: Sendable {
     /// Adds a row; cells that are missing are empty.
     package mutating func add(_ cells: [StyledText]) { rows.append(cells) }
 
-    /// The lines. The last column is never padded; with `wrap` it goes on below itself, broken after commas, where a
-    /// line would be wider.
+    /// The lines. The last column is not padded. With `wrap`, its text is broken after commas where a line would be wider
+    /// than that.
     package func lines(hasHeading: Bool = true, indent: Int = 0, gap: Int = 2, wrap: Int? = nil) -> [StyledText] {
         let heading = columns.map { StyledText($0.name, .heading) }
         let all = (hasHeading ? [heading] : []) + rows

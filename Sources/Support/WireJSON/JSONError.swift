@@ -6,7 +6,7 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         case expected(String)
         /// The text ended within a value.
         case endOfText
-        /// Something other than blanks follows the value.
+        /// Something other than whitespace follows the value.
         case trailing
         /// A string holds a control character that is not escaped.
         case controlCharacter

@@ -1,4 +1,4 @@
-/// A decoded JSON value. Numbers keep their text, members their order.
+/// A decoded JSON value. Numbers have their original text, members their original order.
 package enum JSONValue: Equatable, Sendable {
     /// `null`.
     case null
@@ -21,7 +21,7 @@ package enum JSONValue: Equatable, Sendable {
         package let value: JSONValue
     }
 
-    /// Decodes one JSON text, with nothing but blanks around it.
+    /// Decodes one JSON text, with only whitespace around it.
     ///
     /// - Throws: ``JSONError``.
     package init(_ bytes: [UInt8], maximumDepth: Int = 64) throws(JSONError) {
@@ -35,7 +35,7 @@ package enum JSONValue: Equatable, Sendable {
         self.init(scanned: bytes[..<end])
     }
 
-    /// Throws where anything but blanks follows the value.
+    /// Throws where anything but whitespace follows the value.
     package static func checkRest(of bytes: ArraySlice<UInt8>) throws(JSONError) {
         for (offset, byte) in zip(bytes.indices, bytes)
         where byte != 0x20 && byte != 0x0A && byte != 0x0D && byte != 0x09 {
@@ -132,7 +132,7 @@ private struct Decoder {
         }
     }
 
-    /// The next byte that is not a blank; 0 at the end.
+    /// The next byte that is not whitespace; 0 at the end.
     private mutating func peek() -> UInt8 {
         while let byte = rest.first {
             if byte != 0x20 && byte != 0x0A && byte != 0x0D && byte != 0x09 { return byte }

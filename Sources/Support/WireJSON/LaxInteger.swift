@@ -27,7 +27,7 @@ extension JSONValue {
     /// The value as an integer by the lax rules of the EPA socket (EPA specification, section 2, "Integers").
     ///
     /// Accepted are integers; numbers with fraction or exponent that are whole and below 2^63 in size; true and false as 1
-    /// and 0; strings that spell an integer, with blanks around it, a sign, `_` between digits or a fraction of zeros.
+    /// and 0; strings that spell an integer, with whitespace around it, a sign, `_` between digits or a fraction of zeros.
     package func laxInteger() throws(LaxIntegerError) -> Int {
         switch self {
         case .boolean(let truth): return truth ? 1 : 0

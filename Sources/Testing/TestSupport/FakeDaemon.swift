@@ -10,7 +10,7 @@ package final class FakeDaemon: Sendable {
         case bytes([UInt8])
         /// Sends the bytes one after the other, each in a write of its own, and closes.
         case dripping([UInt8])
-        /// Sends these bytes, then nothing, and keeps the connection open.
+        /// Sends these bytes, then nothing, and leaves the connection open.
         case stalling([UInt8])
 
         /// Sends a text and closes.
@@ -18,17 +18,17 @@ package final class FakeDaemon: Sendable {
     }
 
     /// The path of its socket.
-    package var path: String { "\(folder.path)/epa.sock" }
+    package var path: String { "\(directory.path)/epa.sock" }
     /// The requests so far.
     package var requests: [String] { worker.requests.withLock { $0 } }
 
-    private let folder: TemporaryDirectory
+    private let directory: TemporaryDirectory
     private let worker: Worker
 
     /// Listens, and answers each request with what `answer` says.
     package init(_ answer: @escaping @Sendable (String) -> Answer) throws {
-        folder = try TemporaryDirectory()
-        let path = "\(folder.path)/epa.sock"
+        directory = try TemporaryDirectory()
+        let path = "\(directory.path)/epa.sock"
         let listener = clinux_bind(path)
         guard listener >= 0, chmod(path, 0o666) == 0, listen(listener, 16) == 0 else {
             throw SocketClient.Failure("listen at \(path)")

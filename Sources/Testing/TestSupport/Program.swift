@@ -56,7 +56,7 @@ package final class Program: Sendable {
         waitpid(pid, &status, 0)
     }
 
-    /// The exit status if it has ended, 128 + n where signal n ended it; the child stays to be asked again.
+    /// The exit status if it has ended, 128 + n where signal n ended it; the child can be waited for again.
     private func look() -> Int32? {
         var info = siginfo_t()
         guard waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 else { return -1 }
@@ -95,8 +95,8 @@ package final class Program: Sendable {
     package static func run(
         _ arguments: [String], environment: [String: String] = [:], seconds: Double = 20
     ) async throws -> (status: Int32?, text: String) {
-        let folder = try TemporaryDirectory()
-        let program = try Program(arguments, environment: environment, output: "\(folder.path)/output")
+        let directory = try TemporaryDirectory()
+        let program = try Program(arguments, environment: environment, output: "\(directory.path)/output")
         let status = try await program.end(seconds: seconds)
         return (status, program.text)
     }

@@ -1,8 +1,8 @@
 import Glibc
 
-/// A `redis-server` of a test's own, on a Unix socket in a folder of its own; it ends with this object.
+/// A `redis-server` of a test's own, on a Unix socket in a directory of its own; it ends with this object.
 package final class RedisServer: Sendable {
-    /// Its folder.
+    /// Its directory.
     package let folder: TemporaryDirectory
     private let program: Program
 
@@ -14,7 +14,7 @@ package final class RedisServer: Sendable {
     /// Starts one and waits until it listens.
     ///
     /// - Parameters:
-    ///   - folder: where its socket is; one that is there already makes it come back at the same address.
+    ///   - folder: the directory for its socket; that of an earlier server brings it back at the same address.
     ///   - options: further options, such as `["--requirepass", "secret"]`.
     package init(in folder: TemporaryDirectory? = nil, options: [String] = []) throws {
         self.folder = try folder ?? TemporaryDirectory()

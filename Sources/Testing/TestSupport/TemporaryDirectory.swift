@@ -1,16 +1,15 @@
 import Glibc
 
-/// A folder of a test's own, removed with all that is in it.
+/// A directory of a test's own, removed with its content.
 package final class TemporaryDirectory: Sendable {
-    /// The path of the folder.
+    /// The path of the directory.
     package let path: String
 
-    /// Makes the folder in another: on the disk that holds `/tmp` unless told otherwise, and where the other one is
-    /// missing.
+    /// Makes the directory in `parent`; in `/tmp` where that is missing.
     package init(in parent: String = "/tmp") throws {
         let parent = access(parent, W_OK) == 0 ? parent : "/tmp"
         var template = Array("\(parent)/berth-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SocketClient.Failure("make a temporary folder") }
+        guard mkdtemp(&template) != nil else { throw SocketClient.Failure("make a temporary directory") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         // Other users reach the sockets in it.
         chmod(path, 0o755)
@@ -18,12 +17,12 @@ package final class TemporaryDirectory: Sendable {
 
     deinit { Self.remove(path) }
 
-    /// The names in the folder at `path`, sorted.
+    /// The names in the directory at `path`, sorted.
     package static func names(in path: String) -> [String] {
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
+        guard let stream = opendir(path) else { return [] }
+        defer { closedir(stream) }
         var names: [String] = []
-        while let entry = readdir(folder) {
+        while let entry = readdir(stream) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
@@ -32,7 +31,7 @@ package final class TemporaryDirectory: Sendable {
         return names.sorted()
     }
 
-    /// Removes a file, or a folder with all that is in it.
+    /// Removes a file, or a directory with its content.
     package static func remove(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
@@ -55,7 +54,19 @@ package final class TemporaryDirectory: Sendable {
         return bytes
     }
 
-    /// Writes a file anew.
+    /// Writes files by their paths; a path that ends in a slash makes an empty directory.
+    package func write(_ files: [String: String]) throws {
+        for (path, content) in files {
+            var directory = self.path
+            for part in path.split(separator: "/").dropLast(path.hasSuffix("/") ? 0 : 1) {
+                directory += "/\(part)"
+                mkdir(directory, 0o755)
+            }
+            if !path.hasSuffix("/") { try Self.write(Array(content.utf8), to: "\(self.path)/\(path)") }
+        }
+    }
+
+    /// Writes a file, replacing one that exists.
     package static func write(_ bytes: [UInt8], to path: String) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw SocketClient.Failure("open \(path)") }

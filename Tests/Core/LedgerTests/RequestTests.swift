@@ -12,13 +12,9 @@ import Testing
     /// 16 CPUs in 8 cores (siblings n and n + 8), 2 packages and nodes of 4 cores; all isolated.
     private static let facts: MachineFacts = {
         let all = CPUSet(0...15)
-        let cores = (0..<8).map { CPUSet([$0, $0 + 8]) }
-        let halves = [CPUSet([0, 1, 2, 3, 8, 9, 10, 11]), CPUSet([4, 5, 6, 7, 12, 13, 14, 15])]
-        let machine = Machine(
-            online: all, cores: cores, packages: halves.enumerated().map { Package(id: $0.offset, cpus: $0.element) },
-            nodes: halves.enumerated().map {
-                Node(id: $0.offset, rawCPUs: $0.element, online: all, memoryBytes: 1 << 30)
-            })
+        let shape = CapturedFiles.Shape(packages: 2, coresPerNode: 4, threadsPerCore: 2)
+        let halves = [shape.cpus(ofNode: 0), shape.cpus(ofNode: 1)]
+        let machine = try? MachineReader(files: CapturedFiles(shape)).read()
         return MachineFacts(
             pools: [Pool.isolated: all], online: all, hasNUMA: true, nodes: [0: halves[0], 1: halves[1]],
             cores: CoreIndex(of: all) { CPUSet([$0 % 8, $0 % 8 + 8]) }, machine: machine)

@@ -1,8 +1,9 @@
 import FoundationEssentials
 import Machine
+import TestSupport
 import Testing
 
-@Suite(.enabled(if: Shared.isThere, Shared.whySkipped)) struct RealMachineTests {
+@Suite(.needsShared) struct RealMachineTests {
     private func report(_ files: any MachineFiles) throws -> Shared.Expected {
         let machine = try MachineReader(files: files).read()
         // The dump xeon-offline-cpu0-node0 was edited and has a distance column for the node that is gone.
@@ -13,7 +14,7 @@ import Testing
         return try JSONDecoder().decode(Shared.Expected.self, from: Data(TopologyReport(machine).json()))
     }
 
-    @Test("a real machine reads as hwloc and lscpu read it", arguments: Shared.machines)
+    @Test("a real machine reads as hwloc and lscpu read it", arguments: SharedDirectory.machines)
     func readsAsExpected(_ name: String) throws {
         var report = try report(Shared.machine(name))
         if name == "kunpeng920-2s-128c" {
@@ -26,18 +27,18 @@ import Testing
     }
 
     @Test(
-        "a real machine reads from a folder as from its capture",
+        "a real machine reads from a directory as from its capture",
         arguments: ["s390-lpar-offline-nonuma", "xeon-offline-cpu0-node0", "hybrid-i7-1270p"])
-    func readsFromAFolder(_ name: String) throws {
+    func readsFromADirectory(_ name: String) throws {
         let files = try Shared.machine(name)
-        let folder = try TemporaryDirectory()
-        try folder.write(files)
-        let directory = DirectoryFiles(root: folder.path + "/")
-        #expect(try report(directory) == Shared.expected(name))
-        #expect(try MachineReader(files: directory).read() == MachineReader(files: files).read())
+        let directory = try TemporaryDirectory()
+        try directory.write(files.files)
+        let tree = DirectoryFiles(root: directory.path + "/")
+        #expect(try report(tree) == Shared.expected(name))
+        #expect(try MachineReader(files: tree).read() == MachineReader(files: files).read())
     }
 
-    @Test("a replayed capture gives the same machine", arguments: Shared.machines)
+    @Test("a replayed capture gives the same machine", arguments: SharedDirectory.machines)
     func captureReplays(_ name: String) throws {
         let files = try Shared.machine(name)
         let capture = MachineCapture.capture(files, name: name)
@@ -47,7 +48,7 @@ import Testing
         #expect(capture.name == name)
     }
 
-    @Test("the machines of the recordings load", arguments: Shared.goldenMachines)
+    @Test("the machines of the recordings load", arguments: SharedDirectory.recordedMachines)
     func goldenMachinesLoad(_ name: String) throws {
         let files = try Shared.goldenMachine(name)
         let reader = MachineReader(files: files)
@@ -65,7 +66,7 @@ import Testing
         #expect(try MachineReader(files: capture).read() == machine)
     }
 
-    @Test("the odd machine of the recordings keeps offline CPUs, absent CPUs, and gaps apart")
+    @Test("the odd machine of the recordings has offline CPUs, absent CPUs and gaps")
     func odd() throws {
         let machine = try MachineReader(files: Shared.goldenMachine("odd")).read()
         #expect(machine.isolated.list == "1-2,4-8,11-13,16-19,21")
@@ -81,7 +82,7 @@ import Testing
         #expect(machine.core(of: 5).list == "5")
     }
 
-    @Test("hybrid and capacity kinds, clusters, books and isolated CPUs of real machines are told")
+    @Test("hybrid and capacity kinds, clusters, books and isolated CPUs of real machines are read")
     func furtherFacts() throws {
         let hybrid = try MachineReader(files: Shared.machine("hybrid-i7-1270p")).read()
         #expect(hybrid.coreKinds.map(\.name) == ["performance", "efficiency"])

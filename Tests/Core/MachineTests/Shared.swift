@@ -1,42 +1,30 @@
 import FoundationEssentials
 import Machine
+import TestSupport
 import Testing
 
-/// The folder of real machines and recordings beside the checkout.
+/// The machines of the directory beside the checkout.
 enum Shared {
-    static let folder: String = {
-        if let named = ProcessInfo.processInfo.environment["BERTH_SHARED"], !named.isEmpty { return named }
-        let checkout = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        return checkout.deletingLastPathComponent().appending(path: "shared").path
-    }()
-
-    static let isThere = FileManager.default.fileExists(atPath: "\(folder)/topologies")
-    static let whySkipped: Comment = "no ../shared/topologies beside the checkout and BERTH_SHARED not set"
-
-    private static func names(in subfolder: String) -> [String] {
-        let files = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(subfolder)")) ?? []
-        return files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }.sorted()
-    }
-
-    /// The names of the real machines.
-    static let machines = names(in: "topologies")
-    /// The names of the machines of the recordings.
-    static let goldenMachines = names(in: "golden/topologies")
+    private static func path(_ file: String) throws -> String { "\(try #require(SharedDirectory.path))/\(file)" }
 
     static func machine(_ name: String) throws -> CapturedFiles {
-        try CapturedFiles(contentsOf: "\(folder)/topologies/\(name).json")
+        try CapturedFiles(contentsOf: path("topologies/\(name).json"))
+    }
+
+    /// A machine of a public bug report.
+    static func reported(_ name: String) throws -> Machine {
+        try MachineReader(files: CapturedFiles(contentsOf: path("cases/machines/\(name).json"))).read()
     }
 
     static func goldenMachine(_ name: String) throws -> CapturedFiles {
-        let data = try Data(contentsOf: URL(filePath: "\(folder)/golden/topologies/\(name).json"))
+        let data = try Data(contentsOf: URL(filePath: path("golden/topologies/\(name).json")))
         let files = try JSONDecoder().decode([String: String].self, from: data)
         return CapturedFiles(
             name: name, files: Dictionary(uniqueKeysWithValues: files.map { ("devices/system/\($0)", $1) }))
     }
 
     static func expected(_ name: String) throws -> Expected {
-        let data = try Data(contentsOf: URL(filePath: "\(folder)/topologies/expected/\(name).json"))
+        let data = try Data(contentsOf: URL(filePath: path("topologies/expected/\(name).json")))
         return try JSONDecoder().decode(Expected.self, from: data)
     }
 
@@ -73,29 +61,5 @@ enum Shared {
             case nodeNrHugepages = "node_nr_hugepages"
             case nodeDistances = "node_distances"
         }
-    }
-}
-
-/// A folder that is removed at the end.
-struct TemporaryDirectory: ~Copyable {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appending(path: "berth-machine-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    /// Writes `files` as a tree.
-    func write(_ files: CapturedFiles) throws {
-        for (path, content) in files.files { try write(path, content) }
-    }
-
-    func write(_ path: String, _ content: String) throws {
-        let file = "\(self.path)/\(path)"
-        let folder = path.hasSuffix("/") ? file : String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)])
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        if !path.hasSuffix("/") { try Data(content.utf8).write(to: URL(filePath: file)) }
     }
 }

@@ -4,7 +4,7 @@ import Machine
 import TestSupport
 import Testing
 
-/// What kernels and dumps present that synthetic data rarely has, one at a time.
+/// What real kernels and dumps contain and made-up data rarely does, one case at a time.
 @Suite struct TrapTests {
     private let cpu = "devices/system/cpu"
     private let node = "devices/system/node"
@@ -52,7 +52,7 @@ import Testing
         #expect(machine.node(0)?.cpus.list == "0-1,4-5")
     }
 
-    @Test("siblings are cut to online CPUs for cores and kept whole for the EPA rules")
+    @Test("siblings are cut to online CPUs for cores and stay whole for the EPA rules")
     func rawAndOnlineSiblings() throws {
         let machine = try machine([
             "\(cpu)/online": "0-1", "\(cpu)/present": "0-3", "\(cpu)/isolated": "1-3",
@@ -102,12 +102,13 @@ import Testing
             "\(cpu)/present": "0-127", "\(cpu)/cpu0/online": "1",
             "\(cpu)/cpu1/topology/thread_siblings": "00000000,00000002,00000000,00000002\n",
             "\(cpu)/cpu2/topology/core_siblings": "4\n", "\(cpu)/cpu0/cache/index0/level": "3",
-            "\(cpu)/cpu0/cache/index0/shared_cpu_map": "ff", "\(node)/node0/cpumap": "00000000,003f0000,0000003f\n",
+            "\(cpu)/cpu0/cache/index0/shared_cpu_map": "2,00000000,000000ff",
+            "\(node)/node0/cpumap": "00000000,003f0000,0000003f\n",
         ])
         #expect(machine.core(of: 1).list == "1,65")
         #expect(machine.rawSiblings(of: 1)?.list == "1,65")
         #expect(machine.package(of: 2)?.cpus.list == "2")
-        #expect(machine.l3Groups.map(\.list) == ["0-7"])
+        #expect(machine.l3Groups.map(\.list) == ["0-7,65"])
         #expect(machine.node(0)?.cpus.list == "0-5,48-53")
     }
 
@@ -167,8 +168,8 @@ import Testing
         #expect(files.reads < 100)
     }
 
-    @Test("the folder of CPUs is never listed, because snapd forbids it")
-    func cpuFolderIsNotListed() throws {
+    @Test("the directory of CPUs is never listed, because snapd forbids it")
+    func cpuDirectoryIsNotListed() throws {
         let files = CountingFiles(CapturedFiles.simulated)
         _ = try MachineReader(files: files).read()
         _ = MachineCapture.capture(files, name: "")
@@ -177,7 +178,7 @@ import Testing
         #expect(files.paths.allSatisfy { !$0.hasPrefix("/") })
     }
 
-    @Test("nodes keep gaps in their ids, overlap, and count distance columns by online nodes")
+    @Test("nodes may have gaps in their ids and overlap, and count distance columns by online nodes")
     func nodes() throws {
         let machine = try machine([
             "\(cpu)/online": "0-7", "\(node)/online": "0,8,250", "\(node)/node0/cpulist": "0-5\n",
@@ -199,7 +200,7 @@ import Testing
         #expect(machine.problems.map(\.path) == ["\(node)/node8/meminfo"])
     }
 
-    @Test("distances that fit neither the online nodes nor the folders are left out and reported")
+    @Test("distances that fit neither the online nodes nor the directories are left out and reported")
     func oddDistances() throws {
         let machine = try machine([
             "\(cpu)/online": "0", "\(node)/online": "0-1", "\(node)/node0/distance": "10 20 30",
@@ -209,7 +210,7 @@ import Testing
         #expect(machine.problems.count == 2)
     }
 
-    @Test("a node whose folder holds cpu entries and no list has those CPUs; a capture keeps them")
+    @Test("a node whose directory has cpu entries and no list has those CPUs; a capture has them")
     func nodeWithEntriesOnly() throws {
         let files = CapturedFiles(
             name: "trap",
@@ -220,9 +221,9 @@ import Testing
         #expect(machine.node(1)?.cpus.list == "3,12")
         #expect(machine.nodeIDs == [1, 5])
         #expect(try MachineReader(files: MachineCapture.capture(files, name: "")).read() == machine)
-        let folder = try TemporaryDirectory()
-        try folder.write(files)
-        #expect(try MachineReader(files: DirectoryFiles(root: folder.path)).read() == machine)
+        let directory = try TemporaryDirectory()
+        try directory.write(files.files)
+        #expect(try MachineReader(files: DirectoryFiles(root: directory.path)).read() == machine)
     }
 
     @Test("a malformed node list is an error for the EPA rules and a problem of the model, which takes the mask")
@@ -292,7 +293,7 @@ import Testing
         #expect(machine.l3Group(of: 0) == nil)
     }
 
-    @Test("dies and clusters that the kernel numbers -1 or 65535 are none; s390 books and drawers are told")
+    @Test("dies and clusters that the kernel numbers -1 or 65535 are none; s390 books and drawers are read")
     func dieAndClusterIDs() throws {
         var files = ["\(cpu)/online": "0-3"]
         for number in 0...3 {
@@ -335,19 +336,21 @@ import Testing
         #expect(throws: CaptureError.self) { try CapturedFiles(json: Array("{}".utf8)) }
         #expect(throws: CaptureError.self) { try CapturedFiles(json: [0xFF]) }
         #expect(throws: CaptureError.self) { try CapturedFiles(contentsOf: "/nonexistent/capture.json") }
-        let folder = try TemporaryDirectory()
-        try files.write(to: "\(folder.path)/capture.json")
-        #expect(try CapturedFiles(contentsOf: "\(folder.path)/capture.json") == files)
+        let directory = try TemporaryDirectory()
+        try files.write(to: "\(directory.path)/capture.json")
+        #expect(try CapturedFiles(contentsOf: "\(directory.path)/capture.json") == files)
     }
 
-    @Test("a folder gives what may be read and nil for what is too long, absent or a folder; a pipe does not hang it")
+    @Test(
+        "a directory gives what may be read and nil for what is too long, absent or a directory; a pipe does not hang it"
+    )
     func directoryFiles() throws {
-        let folder = try TemporaryDirectory()
-        try folder.write("a/node10", "x")
-        try folder.write("a/node9", String(repeating: "7", count: 9_000))
-        try folder.write("a/long", String(repeating: "7", count: 1 << 20) + "7")
-        try folder.write("a/limit", String(repeating: "7", count: 1 << 20))
-        let files = DirectoryFiles(root: folder.path)
+        let directory = try TemporaryDirectory()
+        try directory.write(["a/node10": "x"])
+        try directory.write(["a/node9": String(repeating: "7", count: 9_000)])
+        try directory.write(["a/long": String(repeating: "7", count: 1 << 20) + "7"])
+        try directory.write(["a/limit": String(repeating: "7", count: 1 << 20)])
+        let files = DirectoryFiles(root: directory.path)
         #expect(files.entries(of: "a") == ["limit", "long", "node9", "node10"])
         #expect(files.entries(of: "b") == nil)
         #expect(files.entries(of: "a/long") == nil)
@@ -356,9 +359,9 @@ import Testing
         #expect(files.read("a/long") == nil)
         #expect(files.read("a/limit")?.count == 1 << 20)
         #expect(files.read("a/none") == nil)
-        #expect(mkfifo("\(folder.path)/a/pipe", 0o600) == 0)
+        #expect(mkfifo("\(directory.path)/a/pipe", 0o600) == 0)
         #expect(files.read("a/pipe") == [])
-        try FileManager.default.removeItem(atPath: "\(folder.path)/a/pipe")
+        try FileManager.default.removeItem(atPath: "\(directory.path)/a/pipe")
         #expect(files.read("a") == nil)
     }
 }

@@ -19,8 +19,9 @@ struct Program {
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
         let executable = String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         for start in [executable, CommandLine.arguments.first ?? ""] {
-            let folder = start.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-            if access("\(folder)/berth", X_OK) == 0 { return "\(folder)/berth" }
+            let directory = start.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
+                separator: "/")
+            if access("\(directory)/berth", X_OK) == 0 { return "\(directory)/berth" }
         }
         return "berth"
     }()
@@ -33,14 +34,22 @@ struct Program {
     static func run(
         _ arguments: [String], environment: [String: String] = [:], terminal: String? = nil, asUser uid: Int? = nil
     ) throws -> Result {
-        let folder = try TemporaryDirectory()
+        let directory = try TemporaryDirectory()
+        var path = path
+        if uid != nil {
+            // Other users may not enter the directory of the build.
+            let copy = "\(directory.path)/berth"
+            try TemporaryDirectory.write(try #require(TemporaryDirectory.read(path)), to: copy)
+            chmod(copy, 0o755)
+            path = copy
+        }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         let flags = O_WRONLY | O_CREAT | O_NOCTTY
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, terminal ?? "\(folder.path)/out", flags, 0o600)
-        posix_spawn_file_actions_addopen(&actions, 2, "\(folder.path)/err", flags, 0o600)
+        posix_spawn_file_actions_addopen(&actions, 1, terminal ?? "\(directory.path)/out", flags, 0o600)
+        posix_spawn_file_actions_addopen(&actions, 2, "\(directory.path)/err", flags, 0o600)
         let variables = environment.merging(["PATH": "/usr/bin:/bin"]) { given, _ in given }
         let program = uid == nil ? path : "/usr/bin/setpriv"
         let prefix = uid.map { ["setpriv", "--reuid", "\($0)", "--regid", "\($0)", "--clear-groups"] } ?? []
@@ -53,7 +62,7 @@ struct Program {
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
         func text(_ name: String) -> String {
-            String(decoding: TemporaryDirectory.read("\(folder.path)/\(name)") ?? [], as: UTF8.self)
+            String(decoding: TemporaryDirectory.read("\(directory.path)/\(name)") ?? [], as: UTF8.self)
         }
         let signal = status & 0x7F
         return Result(

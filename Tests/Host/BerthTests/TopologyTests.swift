@@ -6,27 +6,15 @@ import WireJSON
 
 @Suite("berth topology")
 struct TopologyTests {
-    /// Writes the files of a machine as a tree.
-    private func unpack(_ files: CapturedFiles, to folder: TemporaryDirectory) throws {
-        for (path, content) in files.files where !path.hasSuffix("/") {
-            var parent = folder.path
-            for part in path.split(separator: "/").dropLast() {
-                parent += "/\(part)"
-                mkdir(parent, 0o755)
-            }
-            try TemporaryDirectory.write(Array(content.utf8), to: "\(folder.path)/\(path)")
-        }
-    }
-
     @Test(
         "A tree that stands for /sys reads as hwloc and lscpu read the machine",
-        .enabled(if: SharedDirectory.path != nil, "no ../shared beside the checkout and BERTH_SHARED not set"),
+        .needsShared,
         arguments: ["xeon-snc2-optane-isolcpus", "s390-lpar-offline-nonuma"])
     func real(name: String) throws {
         let shared = "\(SharedDirectory.path ?? "")/topologies"
-        let folder = try TemporaryDirectory()
-        try unpack(try CapturedFiles(contentsOf: "\(shared)/\(name).json"), to: folder)
-        let result = try Program.run(["topology", "--json", "--sysfs-root", folder.path])
+        let directory = try TemporaryDirectory()
+        try directory.write(try CapturedFiles(contentsOf: "\(shared)/\(name).json").files)
+        let result = try Program.run(["topology", "--json", "--sysfs-root", directory.path])
         #expect(result.status == 0 && result.errors.isEmpty)
         let found = try JSONValue(Array(result.output.utf8))
         let expected = try JSONValue(try #require(TemporaryDirectory.read("\(shared)/expected/\(name).json")))
@@ -57,16 +45,16 @@ struct TopologyTests {
 
     @Test("A captured machine is replayed as it was, by file and by tree")
     func capture() throws {
-        let folder = try TemporaryDirectory()
-        let file = "\(folder.path)/machine.json"
+        let directory = try TemporaryDirectory()
+        let file = "\(directory.path)/machine.json"
         let captured = try Program.run(["topology", "capture", file, "--simulate"])
         #expect(captured.status == 0 && captured.output.hasPrefix("\(file): "), "\(captured)")
         let direct = try Program.run(["topology", "--simulate", "--json"])
         #expect(try Program.run(["topology", "--machine", file, "--json"]).output == direct.output)
         let printed = try Program.run(["topology", "capture", "-", "--machine", file])
         #expect(Array(printed.output.utf8) == TemporaryDirectory.read(file))
-        try unpack(CapturedFiles.simulated, to: folder)
-        let tree = try Program.run(["topology", "--sysfs-root", folder.path])
+        try directory.write(CapturedFiles.simulated.files)
+        let tree = try Program.run(["topology", "--sysfs-root", directory.path])
         let shown = try Program.run(["topology", "--simulate"]).output
         #expect(tree.output == shown.replacing("simulated:", with: "This machine:"))
     }

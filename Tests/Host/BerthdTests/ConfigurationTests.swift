@@ -74,9 +74,10 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
     }
 
-    @Test("two groups for one socket are warned of at the start, unless everybody may connect or it is one group")
+    @Test(
+        "two groups for one socket are warned of at the start, unless everybody may connect or it is one group",
+        .needsRoot)
     func twoGroups() async throws {
-        guard geteuid() == 0 else { return print("skipped: needs root, to give the socket a group") }
         let site = try Site()
         for (options, others) in [
             (["--access-group", "60001", "--admin-group", "60002"], "others=\"admin-group=60002\""),
@@ -148,9 +149,8 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
     }
 
-    @Test("without SNAP_DATA the places are /run/berth and /var/lib/berth")
+    @Test("without SNAP_DATA the paths are /run/berth and /var/lib/berth", .needsRoot)
     func defaultPlaces() async throws {
-        guard geteuid() == 0 else { return print("skipped: needs root, for a private mount namespace") }
         let site = try Site()
         // Both folders as this process alone sees them.
         let program = try site.spawn(

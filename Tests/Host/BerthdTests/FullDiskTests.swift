@@ -6,10 +6,9 @@ import WireJSON
 /// EPA specification, section 7, item 12, on a real file system.
 @Suite struct FullDiskTests {
     @Test(
-        "item 12: on a disk that is really full allocations are refused, questions answered, and when there is room again all goes on, nothing granted twice"
-    )
+        "item 12: on a disk that is really full allocations are refused, questions answered, and when there is room again all goes on, nothing granted twice",
+        .needsRoot)
     func fullDisk() async throws {
-        guard geteuid() == 0 else { return print("skipped: needs root, for a private mount namespace") }
         let site = try Site()
         mkdir(site.state, 0o700)
         var daemon = try await site.serve(
@@ -63,10 +62,9 @@ import WireJSON
     }
 
     @Test(
-        "item 12: a daemon that starts on a full disk shows what is held, refuses changes, and grants them when there is room"
-    )
+        "item 12: a daemon that starts on a full disk shows what is held, refuses changes, and grants them when there is room",
+        .needsRoot)
     func fullAtTheStart() async throws {
-        guard geteuid() == 0 else { return print("skipped: needs root, for a private mount namespace") }
         let site = try Site()
         var daemon = try await site.serve()
         #expect(try daemon.cores("a", 2)["allocated_cores"]?.string == "2-3")

@@ -4,18 +4,10 @@ import Testing
 import WireJSON
 
 /// What the reference answered, against the process.
-@Suite struct RecordingTests {
-    /// The folder of recordings and machines; nil where this checkout has none.
-    private static let shared: String? = {
-        if let path = getenv("BERTH_SHARED").map({ String(cString: $0) }) { return exists(path) ? path : nil }
-        let up = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
-        return exists("/\(up)/shared/golden") ? "/\(up)/shared" : nil
-    }()
-
-    @Test("the recordings of the reference replay without a mismatch")
+@Suite(.needsShared) struct RecordingTests {
+    @Test("the recordings of the reference replay without a mismatch", .needsRoot)
     func recordings() async throws {
-        guard let shared = Self.shared else { return print("skipped: no recordings (BERTH_SHARED)") }
-        guard geteuid() == 0 else { return print("skipped: needs root, for a private mount namespace") }
+        let shared = try #require(SharedDirectory.path)
         let berthd = try Program.built("berthd")
         let result = try await Program.run(
             ["python3", "\(shared)/tools/epa_replay.py", "--cmd", "\(berthd) --config /dev/null --read-timeout 1"],
@@ -33,7 +25,7 @@ import WireJSON
             "q09_json_parser_dependent",
         ])
     func quirks(name: String) async throws {
-        guard let shared = Self.shared else { return print("skipped: no recordings (BERTH_SHARED)") }
+        let shared = try #require(SharedDirectory.path)
         let recording = try Recording("\(shared)/golden", name)
         let site = try Site()
         try recording.writeMachine(to: "\(site.path)/sys")

@@ -13,7 +13,7 @@ struct ClientTests {
         EPAClient(socket: daemon.path, timeout: timeout)
     }
 
-    @Test("Each action is asked with the members of the specification, in one JSON text")
+    @Test("Each request has the members of the specification, in one JSON text")
     func requests() throws {
         let texts = [
             ListAllocations().request, AllocateCores(service: "a\n\"é").request,
@@ -22,7 +22,7 @@ struct ClientTests {
             AllocateNodeCores(service: "a", node: 1, count: 2).request,
             AllocateNodeCores.release(service: "a", node: 1).request, GetMemoryInfo().request,
             AllocateHugePages(service: "a", count: 4, node: 0, sizeKB: 2048).request,
-            AllocateHugePages.remove(service: "a", node: 0, sizeKB: 2048).request,
+            AllocateHugePages.remove(service: "a", node: 0, sizeKB: 2048).request, GetStatus().request,
         ].map { String(decoding: $0, as: UTF8.self) }
         #expect(
             texts == [
@@ -36,10 +36,11 @@ struct ClientTests {
                 #"{"version":"1.0","action":"get_memory_info"}"#,
                 #"{"version":"1.0","action":"allocate_hugepages","service_name":"a","hugepages_requested":4,"node_id":0,"size_kb":2048}"#,
                 #"{"version":"1.0","action":"allocate_hugepages","service_name":"a","hugepages_requested":-1,"node_id":0,"size_kb":2048}"#,
+                #"{"version":"1.0","action":"berth_status"}"#,
             ])
     }
 
-    @Test("Replies are read with their types, and kept as they came")
+    @Test("Replies are read with their types, and stay as they came")
     func replies() throws {
         let text =
             #"{"version":"1.0","total_allocations":1,"total_allocated_cpus":3,"total_available_cpus":8,"remaining_available_cpus":5,"allocations":[{"service_name":"a","allocated_cores":"2-3,7","cores_count":3,"is_explicit":true}]}"#
@@ -87,7 +88,7 @@ struct ClientTests {
         #expect(pages.requested == 4 && pages.node == 1 && pages.sizeKB == 2048 && pages.message == "m")
     }
 
-    @Test("Pools and bookings are read by node; a sum of bookings too large to count does not trap")
+    @Test("Pools and reservations are read by node; a sum of reservations too large to count does not trap")
     func memory() throws {
         let daemon = try FakeDaemon { _ in
             .text(
@@ -97,8 +98,32 @@ struct ClientTests {
         let memory = try client(daemon).send(GetMemoryInfo()).reply
         #expect(memory.nodes.map(\.id) == [0, 12])
         #expect(memory.nodes[0].pools == [MemoryInfo.Pool(sizeKB: 2048, total: 4, free: 1)])
-        #expect(memory.nodes[0].bookings.first == MemoryInfo.Booking(service: "a", sizeKB: 2048, count: 2))
-        #expect(memory.nodes[0].booked(sizeKB: 2048) == .max)
+        #expect(memory.nodes[0].reservations.first == MemoryInfo.Reservation(service: "a", sizeKB: 2048, count: 2))
+        #expect(memory.nodes[0].reserved(sizeKB: 2048) == .max)
+    }
+
+    private func status(_ text: String) throws -> DaemonStatus? {
+        let daemon = try FakeDaemon { _ in .text(text) }
+        return try client(daemon).status()
+    }
+
+    @Test("What the daemon says about itself is read, and a daemon that does not know the question has no status")
+    func status() throws {
+        let good =
+            #"{"daemon":"0.2.0","machine":"simulated","accepts_changes":true,"claims_outside_pool":[{"service_name":"a","allocated_cores":"4-5","cores_count":2,"is_explicit":true}]}"#
+        let found = try #require(try status(#"{"version":"1.0","berth_status":\#(good)}"#))
+        #expect(found.version == "0.2.0" && found.machine == "simulated" && found.refusal == nil)
+        #expect(found.outsidePool == [Allocation(service: "a", cpus: CPUSet(4...5), isExplicit: true)])
+        let refusing = good.replacing("true,\"claims", with: "false,\"reason\":\"no space\",\"claims")
+        #expect(try status(#"{"version":"1.0","berth_status":\#(refusing)}"#)?.refusal == "no space")
+        #expect(try status(#"{"version":"1.0","error":"Unknown action: berth_status"}"#) == nil)
+        #expect(throws: ClientError.self) { try status(#"{"version":"1.0","error":"Too many connections of uid 0"}"#) }
+        for missing in ["daemon", "machine", "accepts_changes", "claims_outside_pool"] {
+            let text = good.replacing("\"\(missing)\"", with: "\"other\"")
+            #expect(throws: ClientError.self, "\(missing)") {
+                try status(#"{"version":"1.0","berth_status":\#(text)}"#)
+            }
+        }
     }
 
     @Test("A reply in pieces and a reply of 400 KB are read whole; the daemon need not close")
@@ -115,7 +140,7 @@ struct ClientTests {
         #expect(try client(large).send(ListAllocations()).reply.allocations.first?.service.utf8.count == 400 << 10)
     }
 
-    @Test("The daemon's refusal is told by its own words and kept as it came")
+    @Test("A refusal has the daemon's own words, and the reply as it came")
     func refusal() throws {
         let daemon = try FakeDaemon { _ in .text(#"{"version":"1.0","error":"No CPUs available"}"#) }
         #expect(
@@ -125,7 +150,7 @@ struct ClientTests {
     }
 
     @Test(
-        "A reply that is cut off, empty, no JSON, or lacks something is told apart from all else",
+        "A reply that is cut off, empty, no JSON, or lacks something is an error of its own",
         arguments: [
             ("", "without a reply"), (#"{"version":"1.0","allo"#, "closed after 22 bytes"), ("hello", "Invalid JSON"),
             ("[]", "expected an object"), (#"{"version":"1.0"}"#, "`allocations` is missing"),
@@ -160,15 +185,15 @@ struct ClientTests {
         }
     }
 
-    @Test("No socket, nobody listening, and a path that is no socket's are told apart")
+    @Test("No socket, nobody listening, and a path that is no socket's are different errors")
     func unreachable() throws {
-        let folder = try TemporaryDirectory()
+        let directory = try TemporaryDirectory()
         func error(_ path: String) -> ClientError? {
             #expect(throws: ClientError.self) { try EPAClient(socket: path).send(ListAllocations()) }
         }
-        #expect(error("\(folder.path)/none") == .unreachable(socket: "\(folder.path)/none", .noSocket))
-        try TemporaryDirectory.write([], to: "\(folder.path)/file")
-        #expect(error("\(folder.path)/file") == .unreachable(socket: "\(folder.path)/file", .nobodyListens))
+        #expect(error("\(directory.path)/none") == .unreachable(socket: "\(directory.path)/none", .noSocket))
+        try TemporaryDirectory.write([], to: "\(directory.path)/file")
+        #expect(error("\(directory.path)/file") == .unreachable(socket: "\(directory.path)/file", .nobodyListens))
         let long = "/" + String(repeating: "x", count: 108)
         #expect(error(long) == .unreachable(socket: long, .pathTooLong))
     }

@@ -10,12 +10,12 @@ import WireJSON
 @Suite struct AllocationTests {
     /// Three cores of two threads on one node, all isolated: siblings n and n+3.
     private var threeCores: CapturedFiles {
-        var machine = SyntheticMachine()
+        var machine = CapturedFiles.Shape()
         machine.coresPerNode = 3
         machine.threadsPerCore = 2
         machine.isolated = CPUSet(0...5)
         machine.hugePages = [HugePagePool(sizeKB: 2048, total: 10, free: 10)]
-        return machine.files
+        return CapturedFiles(machine)
     }
 
     @Test("items 17 to 19: a count below -1 is an error and changes nothing", arguments: [-2, -7, Int.min])

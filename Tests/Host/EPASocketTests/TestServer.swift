@@ -41,13 +41,13 @@ final class TestServer: Sendable {
 
     /// 8 CPUs in 4 cores (siblings n and n+4) on 2 nodes, CPUs 1-3 and 5-7 isolated, 16 pages of 2 MB on each node.
     static var small: CapturedFiles {
-        var machine = SyntheticMachine()
+        var machine = CapturedFiles.Shape()
         machine.packages = 2
         machine.coresPerNode = 2
         machine.threadsPerCore = 2
         machine.isolated = CPUSet([1, 2, 3, 5, 6, 7])
         machine.hugePages = [HugePagePool(sizeKB: 2048, total: 16, free: 16)]
-        return machine.files
+        return CapturedFiles(machine)
     }
 
     init(

@@ -148,7 +148,7 @@ extension Ledger {
     /// The ledger of these records.
     fileprivate init(records: Recovered) throws {
         if let snapshot = records.snapshot { try self.init(snapshot: snapshot) } else { self.init() }
-        for event in records.events { try apply(LedgerChange(json: event)) }
+        for event in records.events { try apply(LedgerRecord.change(json: event)) }
         forgetOrder()
     }
 }

@@ -10,14 +10,16 @@ import Testing
 struct MapTests {
     private func plain(
         _ title: String, _ machine: Machine, _ list: AllocationList? = nil, _ memory: MemoryInfo? = nil,
-        width: Int = 80, detail: MachineMap.Detail = .auto
+        outsidePool: [Allocation] = [], width: Int = 80, detail: MachineMap.Detail = .auto
     ) -> String {
         let style = Style(usesColour: false, usesUnicode: false, width: width, isTerminal: false)
-        return MachineMap(title: title, machine: machine, list: list, memory: memory, style: style, detail: detail)
-            .lines.rendered(style)
+        return MachineMap(
+            title: title, machine: machine, list: list, memory: memory, outsidePool: outsidePool, style: style,
+            detail: detail
+        ).lines.rendered(style)
     }
 
-    /// Compares with the file of this name; `BERTH_RECORD=1` writes it anew, to be looked at before it is kept.
+    /// Compares with the file of this name; `BERTH_RECORD=1` writes it anew: look at it before you commit it.
     private func expect(_ text: String, isLike name: String, _ location: SourceLocation = #_sourceLocation) throws {
         let path = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/") + "/Golden/\(name).txt"
         if getenv("BERTH_RECORD") != nil { try TemporaryDirectory.write(Array(text.utf8), to: path) }
@@ -77,35 +79,138 @@ struct MapTests {
         #expect(!text.contains("held by"))
     }
 
-    @Test("What does not fit together is said: another machine, CPUs offline, gone, no longer isolated")
+    @Test("What is inconsistent is noted: another machine, CPUs offline, gone, not isolated any more")
     func notes() throws {
         let other = plain("simulated", try Example.simulated, try Example.list([("a", "90", true)], of: 100))
         #expect(
             other.split(separator: "\n")[2].hasPrefix("note: the daemon counts 100 isolated CPUs, this machine has 24"))
         let hybrid = plain("hybrid", try Example.hybrid, try Example.list([("a", "0,11,40", true)], of: 6))
         #expect(hybrid.contains("note: held, and offline: CPUs 11\n"))
-        #expect(hybrid.contains("note: held, and no longer isolated: CPUs 0\n"))
+        #expect(hybrid.contains("note: held, and not isolated any more: CPUs 0\n"))
         #expect(hybrid.contains("note: held, and not on this machine: CPUs 40\n"))
     }
 
     @Test(
-        "The figures of huge pages add up, and what is booked beyond the pages that there are is said apart",
+        "The figures of huge pages add up, and reservations beyond the pages come last",
         arguments: [
-            // Total, free and booked as the daemon tells them of the pool of which the kernel has given 256 away.
-            (2048, 1536, 512, "2048 pages: 256 in use, 256 more booked, 1536 free\n"),
-            (2048, 1792, 256, "2048 pages: 256 in use, 0 more booked, 1792 free\n"),
-            (2048, 0, 2048, "2048 pages: 256 in use, 1792 more booked, 0 free\n"),
-            (2048, 0, 2050, "2048 pages: 256 in use, 1792 more booked, 0 free; 2 booked beyond them\n"),
-            (1024, 1000, 24, "1024 pages: 0 in use, 24 booked, 1000 free\n"),
+            // Total, free and reserved pages in the reply, for the pool of which the kernel has given 256 away.
+            (2048, 1536, 512, "2048 pages: 256 in use, 256 more reserved, 1536 free\n"),
+            (2048, 1792, 256, "2048 pages: 256 in use, 0 more reserved, 1792 free\n"),
+            (2048, 0, 2048, "2048 pages: 256 in use, 1792 more reserved, 0 free\n"),
+            (2048, 0, 2050, "2048 pages: 256 in use, 1792 more reserved, 0 free; 2 reserved beyond them\n"),
+            (1024, 1000, 24, "1024 pages: 0 in use, 24 reserved, 1000 free\n"),
         ])
-    func pageFigures(total: Int, free: Int, booked: Int, text: String) throws {
+    func pageFigures(total: Int, free: Int, reserved: Int, text: String) throws {
         let memory = MemoryInfo(nodes: [
             MemoryInfo.Node(
                 id: 0, pools: [MemoryInfo.Pool(sizeKB: 2048, total: total, free: free)],
-                bookings: [MemoryInfo.Booking(service: "a", sizeKB: 2048, count: booked)])
+                reservations: [MemoryInfo.Reservation(service: "a", sizeKB: 2048, count: reserved)])
         ])
         let map = plain("simulated", try Example.simulated, try Example.list([], of: 24), memory)
         #expect(map.contains("  \(text)"), "\(map)")
+    }
+
+    @Test(
+        "Pages that the kernel has committed are not free, and the figures add up",
+        arguments: [
+            // Free pages, committed ones and reservations of a pool of 1000 pages.
+            (1000, 900, 500, "1000 pages: 0 in use, 900 committed by the kernel, 0 more reserved, 100 free\n"),
+            (1000, 900, 950, "1000 pages: 0 in use, 900 committed by the kernel, 50 more reserved, 50 free\n"),
+            (800, 900, 0, "1000 pages: 200 in use, 800 committed by the kernel, 0 more reserved, 0 free\n"),
+            (700, 100, 400, "1000 pages: 300 in use, 100 committed by the kernel, 0 more reserved, 600 free\n"),
+            (700, 0, 400, "1000 pages: 300 in use, 100 more reserved, 600 free\n"),
+        ])
+    func committedPages(free: Int, committed: Int, reserved: Int, text: String) throws {
+        var files = CapturedFiles(
+            CapturedFiles.Shape(
+                packages: 1, coresPerNode: 2, hugePages: [HugePagePool(sizeKB: 2048, total: 1000, free: free)]))
+        files["kernel/mm/hugepages/hugepages-2048kB/resv_hugepages"] = "\(committed)\n"
+        let machine = try MachineReader(files: files).read()
+        // As the EPA rules count.
+        let memory = MemoryInfo(nodes: [
+            MemoryInfo.Node(
+                id: 0, pools: [MemoryInfo.Pool(sizeKB: 2048, total: 1000, free: min(free, 1000 - reserved))],
+                reservations: reserved == 0 ? [] : [MemoryInfo.Reservation(service: "a", sizeKB: 2048, count: reserved)]
+            )
+        ])
+        let map = plain("pages", machine, try Example.list([], of: 0), memory)
+        #expect(map.contains("  \(text)"), "\(map)")
+        #expect(map.contains("= committed by the kernel") == (committed > 0))
+    }
+
+    @Test("Claims outside the pool are drawn and marked when isolcpus is lost")
+    func outsidePool() throws {
+        let outside = [Allocation(service: "nova", cpus: try Example.cpus("2-3"), isExplicit: true)]
+        let map = plain("laptop", try Example.laptop, try Example.list([], of: 0), outsidePool: outside)
+        #expect(map.contains("\nno isolated CPUs: no CPU can be allocated; 2 held CPUs are not isolated any more\n"))
+        #expect(map.contains("  A   nova          2  explicit  2-3\n"), "\(map)")
+        #expect(map.contains("  not isolated any more: 2-3\n"))
+        #expect(map.contains("  note: held, and not isolated any more: CPUs 2-3\n"))
+        // The CPUs of one service in and outside of the pool have one letter.
+        let partly = plain(
+            "simulated", try Example.simulated, try Example.list([("nova", "4-5", false)], of: 24),
+            outsidePool: [Allocation(service: "nova", cpus: try Example.cpus("0-1"), isExplicit: false)])
+        #expect(partly.contains("  A   nova           4  automatic  0-1,4-5\n"), "\(partly)")
+    }
+
+    @Test("Where nodes overlap, each CPU is drawn and counted once, and each node says where its CPUs are drawn")
+    func overlappingNodes() throws {
+        var files = CapturedFiles(
+            CapturedFiles.Shape(packages: 1, nodesPerPackage: 3, coresPerNode: 2, isolated: try Example.cpus("2-4")))
+        files["devices/system/node/node0/cpulist"] = "0-3"
+        files["devices/system/node/node1/cpulist"] = "0-3"
+        files["devices/system/node/node2/cpulist"] = "2-5"
+        let machine = try MachineReader(files: files).read()
+        let map = plain("overlap", machine, try Example.list([], of: 3))
+        #expect(numbers(map) == Array(0...5), "\(map)")
+        #expect(map.contains("\n3 isolated CPUs: 0 held by 0 services, 3 free\n"))
+        #expect(map.contains("Package 0, node 0, 32 GiB, 2 of 2 free"))
+        #expect(map.contains("Node 1, CPUs 0-3 shown with node 0, 32 GiB"), "\(map)")
+        #expect(map.contains("Package 0, node 2, CPUs 2-3 shown with node 0, 32 GiB, 1 of 1 free"), "\(map)")
+        #expect(!map.contains("memory only"))
+    }
+
+    @Test("Side by side too, nodes without CPUs of their own are named")
+    func packedNodes() throws {
+        var files = CapturedFiles(CapturedFiles.Shape(packages: 4, coresPerNode: 8))
+        for id in 4...6 { files["devices/system/node/node\(id)/cpulist"] = "0-7" }
+        files["devices/system/node/node7/meminfo"] = "Node 7 MemTotal: 0 kB"
+        files["devices/system/node/node8/meminfo"] = "Node 8 MemTotal: 8 kB"
+        let map = plain("packed", try MachineReader(files: files).read(), detail: .dense)
+        #expect(
+            map.contains("\n\nNodes 4-6, CPUs 0-7 shown with node 0\nNode 8, memory only\nNode 7, empty\n"), "\(map)")
+    }
+
+    @Test("Nodes with neither memory nor CPUs are one line that calls them empty")
+    func emptyNodes() throws {
+        var files = CapturedFiles(CapturedFiles.Shape(packages: 1, coresPerNode: 2))
+        for id in [1, 2, 3, 7] {
+            files["devices/system/node/node\(id)/cpulist"] = "\n"
+            files["devices/system/node/node\(id)/meminfo"] = "Node \(id) MemTotal: \(id == 1 ? 1024 : 0) kB\n"
+        }
+        let machine = try MachineReader(files: files).read()
+        let map = plain("empty", machine)
+        #expect(map.hasPrefix("empty: 2 CPUs in 2 cores, 1 package, 5 NUMA nodes (3 empty)\n"))
+        #expect(map.contains("Node 1, memory only, 1 MiB") && map.contains("Nodes 2-3,7, empty"), "\(map)")
+        let tree = TopologyTree(title: "empty", machine: machine, style: .plain).lines.rendered(.plain)
+        #expect(tree.contains("\nNode 1, memory only  1 MiB") && tree.hasSuffix("\nNodes 2-3,7, empty\n"), "\(tree)")
+    }
+
+    @Test("Heading and places count the same CPUs as free; offline ones are named apart")
+    func offlineCPUs() throws {
+        var shape = CapturedFiles.Shape(packages: 2, coresPerNode: 4, isolated: try Example.cpus("1-3,5-7"))
+        shape.offline = try Example.cpus("3,6-7")
+        var files = CapturedFiles(shape)
+        files["devices/system/node/node0/cpulist"] = "0-3"
+        files["devices/system/node/node1/cpulist"] = "4-7"
+        let machine = try MachineReader(files: files).read()
+        let map = plain("offline", machine, try Example.list([("a", "1,7", false)], of: 6))
+        #expect(map.contains("\n6 isolated CPUs: 2 held by 1 service, 2 free, 2 offline (3,6)\n"), "\(map)")
+        #expect(
+            map.contains("node 0, 32 GiB, 1 of 3 free, 1 offline")
+                && map.contains("node 1, 32 GiB, 1 of 3 free, 1 offline"))
+        #expect(map.contains("  .   free          2             2,5\n"), "\(map)")
+        #expect(plain("offline", machine).contains("\n6 isolated CPUs, 3 offline (3,6-7)\n"))
     }
 
     @Test("A name with line ends, escapes or direction marks cannot draw on the map")
@@ -136,7 +241,7 @@ struct MapTests {
     @Test("Any machine shows each of its CPUs once, in ASCII, within the width", arguments: 0..<40)
     func random(seed: Int) throws {
         var random = SeededRandom(seed: UInt64(seed))
-        var synthetic = SyntheticMachine(
+        var synthetic = CapturedFiles.Shape(
             packages: .random(in: 1...3, using: &random), nodesPerPackage: .random(in: 0...3, using: &random),
             coresPerNode: .random(in: 1...9, using: &random), threadsPerCore: .random(in: 1...3, using: &random))
         synthetic.numbering = Bool.random(using: &random) ? .spread : .adjacent
@@ -157,7 +262,7 @@ struct MapTests {
 
     @Test(
         "Every real machine shows each of its CPUs once",
-        .enabled(if: SharedDirectory.path != nil, "no ../shared beside the checkout and BERTH_SHARED not set"),
+        .needsShared,
         arguments: SharedDirectory.machines)
     func real(name: String) throws {
         let path = "\(SharedDirectory.path ?? "")/topologies/\(name).json"

@@ -28,7 +28,7 @@ struct RedisConnectionTests {
         #expect(try connection.send(["LRANGE", "list", "0", "-1"]).texts == ["1", "", "3"])
     }
 
-    @Test("a refusal is told and the connection goes on")
+    @Test("a refusal is an error, and the connection stays open")
     func refusal() throws {
         let connection = try connect(server)
         #expect { try connection.send(["NOSUCH"]) } throws: {
@@ -65,7 +65,7 @@ struct RedisConnectionTests {
         #expect(throws: RedisError.self) { try connect(server, "?pass=s%20cret&db=99") }
     }
 
-    @Test("a server that hangs, is gone or was never there is told within the time-out")
+    @Test("a server that hangs, is gone or never was is an error within the timeout")
     func outage() async throws {
         let connection = try RedisConnection(to: RedisAddress(server.url), timeout: .milliseconds(100))
         server.signal(SIGSTOP)

@@ -27,7 +27,7 @@ import WireJSON
         _ = try JSONValue(Array(text.utf8))
     }
 
-    @Test("malformed texts are refused, each with the place", arguments: bad.map { Array($0.utf8) } + badBytes)
+    @Test("malformed texts are refused, each with the offset", arguments: bad.map { Array($0.utf8) } + badBytes)
     func refuses(_ bytes: [UInt8]) {
         let error = #expect(throws: JSONError.self) { try JSONValue(bytes) }
         #expect((0...bytes.count).contains(error?.offset ?? -1))
@@ -72,21 +72,31 @@ import WireJSON
     }
 
     @Test(
-        "random bytes never trap, and what is accepted reads back the same when written",
+        "texts with random bytes never trap, are refused where they are not UTF-8, and else read back the same when written",
         arguments: 0..<40 as Range<UInt64>)
     func garbage(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
+        var accepted = 0
+        var refused = 0
         for _ in 0..<200 {
             var bytes = Array(Self.good[Int.random(in: 0..<Self.good.count, using: &random)].utf8)
-            for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
-                let place = Int.random(in: 0..<bytes.count, using: &random)
+            let mutations = Int.random(in: 0...3, using: &random)
+            for _ in 0..<mutations where !bytes.isEmpty {
+                let offset = Int.random(in: 0..<bytes.count, using: &random)
                 if Bool.random(using: &random) {
-                    bytes.remove(at: place)
+                    bytes.remove(at: offset)
                 } else {
-                    bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
+                    bytes.insert(UInt8.random(in: 0...255, using: &random), at: offset)
                 }
             }
-            guard let value = try? JSONValue(bytes) else { continue }
+            let isUTF8 = String(validating: bytes, as: UTF8.self) != nil
+            guard let value = try? JSONValue(bytes) else {
+                #expect(mutations > 0, "seed \(seed)")
+                refused += 1
+                continue
+            }
+            #expect(isUTF8, "seed \(seed)")
+            accepted += 1
             var writer = JSONWriter()
             writer.value(value)
             #expect(try JSONValue(writer.bytes) == value, "seed \(seed)")
@@ -95,5 +105,7 @@ import WireJSON
             #expect(ascii.bytes.allSatisfy { $0 >= 0x20 && $0 < 0x7F }, "seed \(seed)")
             #expect(try JSONValue(ascii.bytes) == value, "seed \(seed)")
         }
+        // A quarter of the texts is whole, and most mutations leave no JSON.
+        #expect(accepted >= 20 && refused >= 20, "seed \(seed)")
     }
 }

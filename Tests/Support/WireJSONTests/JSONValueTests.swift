@@ -2,7 +2,7 @@ import Testing
 import WireJSON
 
 @Suite struct JSONValueTests {
-    @Test("members keep their order, the last of the same name counts, escapes are resolved")
+    @Test("members stay in their order, the last of the same name counts, escapes are resolved")
     func members() throws {
         let value = try JSONValue(Array(#"{"b":1,"a":"\u00e9\n😀","b":2.50}"#.utf8))
         #expect(value.members?.map(\.name) == ["b", "a", "b"])
@@ -38,7 +38,7 @@ import WireJSON
 /// The table of the EPA specification, section 2, "Integers".
 @Suite struct LaxIntegerTests {
     @Test(
-        "what the reference takes for an integer is one",
+        "what the EPA Orchestrator takes for an integer is one",
         arguments: [
             ("5", 5), ("-0", 0), ("1.0", 1), ("-0.0", 0), ("1e3", 1000), ("true", 1), ("false", 0), ("\"5\"", 5),
             ("\" 5 \"", 5), ("\"+5\"", 5), ("\"-1\"", -1), ("\"01\"", 1), ("\"1_000\"", 1000), ("\"5.0\"", 5),
@@ -50,7 +50,7 @@ import WireJSON
     }
 
     @Test(
-        "what the reference refuses is refused",
+        "what the EPA Orchestrator refuses is refused",
         arguments: [
             "1.5", "1e20", "1e400", "\"\"", "\" \"", "\"5.\"", "\".0\"", "\"1.5\"", "\"1e3\"", "\"0x10\"", "\"1__0\"",
             "\"_1\"",

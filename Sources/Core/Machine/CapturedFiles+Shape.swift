@@ -1,61 +1,61 @@
-/// A regular machine made up from a few numbers, as the files a kernel would show for it.
-///
-/// For `--simulate`, tests and benchmarks: `SyntheticMachine(packages: 2).files` reads like a server's `/sys`.
-package struct SyntheticMachine: Sendable {
-    /// How the kernel numbered the threads of a core.
-    package enum Numbering: Sendable {
-        /// Threads far apart: first one thread of each core, then the next of each (n and n + cores).
-        case spread
-        /// Threads side by side (2n and 2n + 1).
-        case adjacent
+extension CapturedFiles {
+    /// A regular machine in a few numbers: the files that a kernel would show for it make a capture.
+    ///
+    /// For `--simulate`, tests and benchmarks: `CapturedFiles(Shape(packages: 2, coresPerNode: 8))` reads like a server's
+    /// `/sys`.
+    package struct Shape: Sendable {
+        /// How the kernel numbered the threads of a core.
+        package enum Numbering: Sendable {
+            /// Threads far apart: first one thread of each core, then the next of each (n and n + cores).
+            case spread
+            /// Threads side by side (2n and 2n + 1).
+            case adjacent
+        }
+
+        /// What the machine is called.
+        package var name = "synthetic"
+        /// Packages, at least 1.
+        package var packages = 1
+        /// NUMA nodes in each package; 0 for a kernel without NUMA.
+        package var nodesPerPackage = 1
+        /// Cores in each node, or in each package without NUMA; at least 1.
+        package var coresPerNode = 4
+        /// Threads in each core, at least 1.
+        package var threadsPerCore = 1
+        /// How threads are numbered.
+        package var numbering = Numbering.spread
+        /// Cores sharing an L3 cache; nil for one L3 in each package.
+        package var coresPerL3: Int?
+        /// Nodes with memory and without CPUs, after the others.
+        package var memoryOnlyNodes = 0
+        /// The isolated CPUs; they need not exist.
+        package var isolated = CPUSet()
+        /// CPUs that are present and do not run.
+        package var offline = CPUSet()
+        /// The memory of each node in kB.
+        package var memoryKB = 32 << 20
+        /// The pools of huge pages of each node.
+        package var hugePages: [HugePagePool] = []
+        /// Pools of single nodes by id, instead of `hugePages`.
+        package var hugePagesByNode: [Int: [HugePagePool]] = [:]
+
+        /// A machine of the given shape; one package with one node of four cores by default.
+        package init(
+            name: String = "synthetic", packages: Int = 1, nodesPerPackage: Int = 1, coresPerNode: Int = 4,
+            threadsPerCore: Int = 1, isolated: CPUSet = CPUSet(), hugePages: [HugePagePool] = []
+        ) {
+            self.name = name
+            self.packages = packages
+            self.nodesPerPackage = nodesPerPackage
+            self.coresPerNode = coresPerNode
+            self.threadsPerCore = threadsPerCore
+            self.isolated = isolated
+            self.hugePages = hugePages
+        }
     }
+}
 
-    /// What the machine is called.
-    package var name = "synthetic"
-    /// Packages, at least 1.
-    package var packages = 1
-    /// NUMA nodes in each package; 0 for a kernel without NUMA.
-    package var nodesPerPackage = 1
-    /// Cores in each node, or in each package without NUMA; at least 1.
-    package var coresPerNode = 4
-    /// Threads in each core, at least 1.
-    package var threadsPerCore = 1
-    /// How threads are numbered.
-    package var numbering = Numbering.spread
-    /// Cores sharing an L3 cache; nil for one L3 in each package.
-    package var coresPerL3: Int?
-    /// Nodes with memory and without CPUs, after the others.
-    package var memoryOnlyNodes = 0
-    /// The isolated CPUs; they need not exist.
-    package var isolated = CPUSet()
-    /// The CPUs without the periodic tick.
-    package var nohzFull = CPUSet()
-    /// CPUs that are present and do not run.
-    package var offline = CPUSet()
-    /// The memory of each node in kB.
-    package var memoryKB = 32 << 20
-    /// The pools of huge pages of each node.
-    package var hugePages: [HugePagePool] = []
-    /// Pools of single nodes by id, instead of `hugePages`.
-    package var hugePagesByNode: [Int: [HugePagePool]] = [:]
-
-    /// One package, one node, four cores.
-    package init() {}
-
-    /// A machine of the given shape; everything else is as ``init()`` leaves it.
-    package init(
-        name: String = "synthetic", packages: Int, nodesPerPackage: Int = 1, coresPerNode: Int, threadsPerCore: Int = 1,
-        isolated: CPUSet = CPUSet(), hugePages: [HugePagePool] = []
-    ) {
-        self.name = name
-        self.packages = packages
-        self.nodesPerPackage = nodesPerPackage
-        self.coresPerNode = coresPerNode
-        self.threadsPerCore = threadsPerCore
-        self.isolated = isolated
-        self.hugePages = hugePages
-    }
-
+extension CapturedFiles.Shape {
     private var coresPerPackage: Int { max(nodesPerPackage, 1) * max(coresPerNode, 1) }
     private var coreCount: Int { max(packages, 1) * coresPerPackage }
 
@@ -82,8 +82,8 @@ package struct SyntheticMachine: Sendable {
         return cpus(ofCores: node * size..<(node + 1) * size)
     }
 
-    /// The files of the machine.
-    package var files: CapturedFiles {
+    /// The files of the machine, by path.
+    fileprivate var files: [String: String] {
         var files: [String: String] = [:]
         func put(_ path: String, _ content: String) { files[path] = content + "\n" }
         func put(_ path: String, _ cpus: CPUSet) { put(path, cpus.list) }
@@ -94,7 +94,7 @@ package struct SyntheticMachine: Sendable {
         put("\(SysPath.cpus)/present", cpus)
         put("\(SysPath.cpus)/possible", cpus)
         put("\(SysPath.cpus)/isolated", isolated)
-        put("\(SysPath.cpus)/nohz_full", nohzFull)
+        put("\(SysPath.cpus)/nohz_full", CPUSet())
         put("\(SysPath.cpus)/kernel_max", "8191")
         for cpu in cpus where cpu > 0 { put("\(SysPath.cpu(cpu))/online", online.contains(cpu) ? "1" : "0") }
 
@@ -127,7 +127,7 @@ package struct SyntheticMachine: Sendable {
             }
         }
         nodeFiles(online: online) { put($0, $1) }
-        return CapturedFiles(name: name, files: files)
+        return files
     }
 
     private func nodeFiles(online: CPUSet, put: (String, String) -> Void) {
@@ -140,17 +140,20 @@ package struct SyntheticMachine: Sendable {
         put("\(SysPath.nodes)/has_cpu", withCPUs.list)
         put("\(SysPath.nodes)/has_memory", ids.list)
         for node in 0..<count {
-            let folder = SysPath.node(node)
-            put("\(folder)/cpulist", cpus(ofNode: node).intersection(online).list)
+            let directory = SysPath.node(node)
+            put("\(directory)/cpulist", cpus(ofNode: node).intersection(online).list)
             put(
-                "\(folder)/meminfo",
+                "\(directory)/meminfo",
                 "Node \(node) MemTotal:       \(memoryKB) kB\nNode \(node) MemFree:        \(memoryKB / 2) kB")
-            put("\(folder)/distance", (0..<count).map { String(distance(from: node, to: $0)) }.joined(separator: " "))
+            put(
+                "\(directory)/distance", (0..<count).map { String(distance(from: node, to: $0)) }.joined(separator: " ")
+            )
             for pool in hugePagesByNode[node] ?? hugePages {
-                let pages = "\(folder)/hugepages/hugepages-\(pool.sizeKB)kB"
+                let pages = "\(directory)/hugepages/hugepages-\(pool.sizeKB)kB"
                 put("\(pages)/nr_hugepages", "\(pool.total)")
                 put("\(pages)/free_hugepages", "\(pool.free)")
                 put("\(pages)/surplus_hugepages", "\(pool.surplus)")
+                if pool.reserved > 0 { put("\(pages)/resv_hugepages", "\(pool.reserved)") }
             }
         }
     }
@@ -165,13 +168,16 @@ package struct SyntheticMachine: Sendable {
 }
 
 extension CapturedFiles {
+    /// The files of a machine of this shape.
+    package init(_ shape: Shape) { self.init(name: shape.name, files: shape.files) }
+
     /// The built-in machine of `berthd --simulate`: 2 packages of 8 cores with 2 threads (siblings n and n + 16), 2
     /// NUMA nodes, and on each of them 12 isolated CPUs, 4 for housekeeping, huge pages of 2 MB and 1 GB.
     package static let simulated: CapturedFiles = {
-        var machine = SyntheticMachine(
+        var shape = Shape(
             name: "simulated", packages: 2, coresPerNode: 8, threadsPerCore: 2,
             isolated: [2...7, 10...15, 18...23, 26...31].reduce(into: CPUSet()) { $0.insert(contentsOf: $1) })
-        machine.hugePagesByNode = [
+        shape.hugePagesByNode = [
             0: [
                 HugePagePool(sizeKB: 2_048, total: 2_048, free: 1_792),
                 HugePagePool(sizeKB: 1_048_576, total: 16, free: 14),
@@ -181,7 +187,7 @@ extension CapturedFiles {
                 HugePagePool(sizeKB: 1_048_576, total: 16, free: 16),
             ],
         ]
-        machine.memoryKB = 64 << 20
-        return machine.files
+        shape.memoryKB = 64 << 20
+        return CapturedFiles(shape)
     }()
 }

@@ -2,7 +2,7 @@ import Machine
 import Synchronization
 import TestSupport
 
-/// Files that remember what was asked of them.
+/// Files that record what is read.
 final class CountingFiles: MachineFiles {
     private struct Log {
         var paths: [String] = []
@@ -23,29 +23,17 @@ final class CountingFiles: MachineFiles {
         return files.read(path)
     }
 
-    func entries(of folder: String) -> [String]? {
-        log.withLock { $0.listed.append(folder) }
-        return files.entries(of: folder)
+    func entries(of directory: String) -> [String]? {
+        log.withLock { $0.listed.append(directory) }
+        return files.entries(of: directory)
     }
-}
-
-/// Files that a test changes under the reader.
-final class ChangingFiles: MachineFiles {
-    private let files: Mutex<CapturedFiles>
-
-    init(_ files: CapturedFiles) { self.files = Mutex(files) }
-
-    func set(_ path: String, _ content: String?) { files.withLock { $0[path] = content } }
-    func replace(_ files: CapturedFiles) { self.files.withLock { $0 = files } }
-    func read(_ path: String) -> [UInt8]? { files.withLock { $0.read(path) } }
-    func entries(of folder: String) -> [String]? { files.withLock { $0.entries(of: folder) } }
 }
 
 /// Files whose content is random, each byte of each answer drawn anew but the same for the same seed and path.
 struct RandomFiles: MachineFiles {
     let seed: UInt64
     let base: CapturedFiles
-    /// One in so many reads is damaged.
+    /// One in so many reads is corrupt.
     let rarity: UInt64
 
     private func random(_ path: String) -> SeededRandom {
@@ -56,7 +44,7 @@ struct RandomFiles: MachineFiles {
         var random = random(path)
         guard random.next() % rarity == 0 else { return base.read(path) }
         let original = base.read(path) ?? []
-        // Few files appear from nowhere: a reader that is told of thousands of CPUs should mostly find none.
+        // Few files appear from nowhere: a reader that a list sends to thousands of CPUs should mostly find none.
         if original.isEmpty, random.next() % 16 != 0 { return nil }
         let alphabet = Array("0123456789,-:/ \n\0xf()null".utf8)
         switch random.next() % 8 {
@@ -68,18 +56,18 @@ struct RandomFiles: MachineFiles {
         case 5: return original + original
         case 6: return Array((random.next() % 64 == 0 ? "0-65535" : "0-200").utf8)
         default:
-            var damaged = original
-            for _ in 0...(random.next() % 3) where !damaged.isEmpty {
-                damaged[Int(random.next() % UInt64(damaged.count))] =
+            var corrupt = original
+            for _ in 0...(random.next() % 3) where !corrupt.isEmpty {
+                corrupt[Int(random.next() % UInt64(corrupt.count))] =
                     alphabet[Int(random.next() % UInt64(alphabet.count))]
             }
-            return damaged
+            return corrupt
         }
     }
 
-    func entries(of folder: String) -> [String]? {
-        var random = random(folder)
-        guard random.next() % rarity == 0 else { return base.entries(of: folder) }
+    func entries(of directory: String) -> [String]? {
+        var random = random(directory)
+        guard random.next() % rarity == 0 else { return base.entries(of: directory) }
         switch random.next() % 4 {
         case 0: return nil
         case 1: return []
@@ -87,7 +75,7 @@ struct RandomFiles: MachineFiles {
             return [
                 "node0", "node99999999999999999999", "node", "hugepages-kB", "hugepages-1kB", "cpu70000", "cpu-1", "é",
             ]
-        default: return (base.entries(of: folder) ?? []) + ["node7", "node7", "hugepages-2048kB"]
+        default: return (base.entries(of: directory) ?? []) + ["node7", "node7", "hugepages-2048kB"]
         }
     }
 }

@@ -2,7 +2,7 @@ import Machine
 import TestSupport
 import Testing
 
-@Suite struct SyntheticMachineTests {
+@Suite struct ShapeTests {
     @Test("the simulated machine is a server with housekeeping and isolated CPUs and free huge pages on both nodes")
     func simulated() throws {
         let machine = try MachineReader(files: CapturedFiles.simulated).read()
@@ -22,7 +22,7 @@ import Testing
     @Test("a machine of any shape reads back as specified", arguments: UInt64(0)..<40)
     func shapes(_ seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
-        var shape = SyntheticMachine(
+        var shape = CapturedFiles.Shape(
             packages: .random(in: 1...3, using: &random), nodesPerPackage: .random(in: 0...3, using: &random),
             coresPerNode: .random(in: 1...5, using: &random), threadsPerCore: .random(in: 1...4, using: &random))
         shape.numbering = Bool.random(using: &random) ? .spread : .adjacent
@@ -30,11 +30,11 @@ import Testing
         shape.memoryOnlyNodes = .random(in: 0...2, using: &random)
         shape.offline = CPUSet(shape.cpus.filter { _ in Int.random(in: 0..<5, using: &random) == 0 })
         shape.isolated = CPUSet(shape.cpus.filter { _ in Bool.random(using: &random) })
-        shape.hugePages = [HugePagePool(sizeKB: 2_048, total: 8, free: 3, surplus: 1)]
+        shape.hugePages = [HugePagePool(sizeKB: 2_048, total: 8, free: 3, surplus: 1, reserved: 2)]
         let online = shape.cpus.subtracting(shape.offline)
         guard !online.isEmpty else { return }
 
-        let files = shape.files
+        let files = CapturedFiles(shape)
         let machine = try MachineReader(files: files).read()
         #expect(machine.problems.isEmpty, "seed \(seed)")
         #expect(machine.online == online && machine.present == shape.cpus, "seed \(seed)")
@@ -56,7 +56,8 @@ import Testing
     @Test("512 CPUs on 128 nodes read back")
     func manyNodes() throws {
         let machine = try MachineReader(
-            files: SyntheticMachine(packages: 16, nodesPerPackage: 8, coresPerNode: 2, threadsPerCore: 2).files
+            files: CapturedFiles(
+                CapturedFiles.Shape(packages: 16, nodesPerPackage: 8, coresPerNode: 2, threadsPerCore: 2))
         ).read()
         #expect(machine.online.count == 512 && machine.nodes.count == 128 && machine.cores.count == 256)
         #expect(machine.nodes.allSatisfy { $0.cpus.count == 4 && $0.distances.count == 128 })

@@ -1,0 +1,202 @@
+import Host
+import Ledger
+import Machine
+import Synchronization
+import TestSupport
+import Testing
+
+/// Enforcement on a fake kernel: preparing, active, releasing; refused steps; crashes at any point.
+@Suite struct EnforcementTests {
+    private static func run(_ name: String) -> Holder { Holder(kind: .run, name: name) }
+    private static let all: Set = ["a.cpus", "a.mems", "a.partition"]
+
+    @Test("a claim is committed as preparing, with the undo of every step, before the first step is taken")
+    func undoFirst() async throws {
+        let store = MemoryStore()
+        let before = Mutex<[Claim?]>([])
+        let kernel = FakeKernel { call in
+            guard call.hasPrefix("apply") else { return }
+            before.withLock { $0.append(store.records.last?.change.claims.first) }
+        }
+        let test = try TestHost(store: store, enforcer: kernel)
+        let outcome = try await test.cores("a", 2, isEnforced: true).outcome()
+        #expect(outcome.claim?.enforcement?.phase == .active && kernel.settings == Self.all)
+        #expect(outcome.decision.granted == CPUSet([0, 1]))
+        for claim in before.withLock({ $0 }) {
+            #expect(claim?.enforcement?.phase == .preparing)
+            #expect(claim?.enforcement?.steps.map(\.undo) == ["a.cpus", "a.mems", "a.partition"])
+        }
+        #expect(before.withLock { $0.count } == 3)
+        test.host.stop()
+    }
+
+    @Test("a claim that asks for no enforcement takes one commit and no step")
+    func bookkeeping() async throws {
+        let kernel = FakeKernel()
+        let test = try TestHost(enforcer: kernel)
+        try await test.cores("a", 1).outcome()
+        #expect(test.store.transactions.count == 1 && kernel.calls.isEmpty)
+        #expect(test.host.ledger[Self.run("a")]?.enforcement == nil)
+        test.host.stop()
+    }
+
+    @Test("a refused step undoes the earlier ones, the claim ends, and the answer has the kernel's reason")
+    func refusedStep() async throws {
+        let kernel = FakeKernel()
+        kernel.state.withLock { $0.refused = ["a.mems"] }
+        let test = try TestHost(enforcer: kernel)
+        let failure = try await test.cores("a", 2, isEnforced: true).failure()
+        #expect(
+            failure == .refused(Refusal(.notEnforceable(Self.run("a"), "the kernel refuses a.mems"))))
+        #expect(failure?.text(action: "run").contains("the kernel refuses a.mems") == true)
+        #expect(kernel.settings.isEmpty && test.host.ledger.count == 0)
+        #expect(kernel.calls == ["apply a.cpus", "apply a.mems", "undo a.mems", "undo a.cpus"])
+        // Its CPUs are free again.
+        #expect(try await test.cores("b", 8).outcome().decision.granted == CPUSet(0...7))
+        test.host.stop()
+    }
+
+    @Test("what cannot be planned is refused before anything is committed or written")
+    func notPlanned() async throws {
+        let kernel = FakeKernel()
+        let test = try TestHost(enforcer: kernel)
+        #expect(
+            try await test.cores("impossible", 1, isEnforced: true).failure()
+                == .refused(Refusal(.notEnforceable(Self.run("impossible"), "no cgroup v2 here"))))
+        #expect(test.store.transactions.isEmpty && kernel.calls.isEmpty)
+        test.host.stop()
+        let without = try TestHost()
+        #expect(try await without.cores("a", 1, isEnforced: true).failure() == .refused(Refusal(.noEnforcement)))
+        without.host.stop()
+    }
+
+    @Test("a release keeps the CPUs until everything is undone, and then answers")
+    func release() async throws {
+        let test = try await enforced()
+        let store = test.store
+        let hook = test.kernel
+        hook.state.withLock { $0.calls = [] }
+        try await test.host.submit(.release(Self.run("a"))).outcome()
+        #expect(hook.calls == ["undo a.partition", "undo a.mems", "undo a.cpus"])
+        #expect(test.host.host.ledger.count == 0 && hook.settings.isEmpty)
+        let phases = store.records.compactMap { $0.change.claims.first?.enforcement?.phase }
+        #expect(phases == [.preparing, .active, .releasing])
+        test.host.host.stop()
+    }
+
+    @Test("an undo that the kernel refuses keeps the claim and its CPUs, says why, and is tried again")
+    func stuckUndo() async throws {
+        let test = try await enforced()
+        test.kernel.state.withLock { $0.stuck = ["a.mems"] }
+        let failure = try await test.host.submit(.release(Self.run("a"))).failure()
+        #expect(failure == .refused(Refusal(.notEnforceable(Self.run("a"), "a.mems is busy"))))
+        let claim = try #require(test.host.host.ledger[Self.run("a")])
+        #expect(claim.enforcement?.phase == .releasing && claim.enforcement?.failure == "a.mems is busy")
+        #expect(try await test.host.cores("b", 7).failure() != nil)
+        // The steps beside the stuck one are undone.
+        #expect(test.kernel.settings == ["a.mems"])
+        test.kernel.state.withLock { $0.stuck = [] }
+        test.host.host.reconcile()
+        #expect(try await eventually { test.host.host.ledger.count == 0 })
+        #expect(test.kernel.settings.isEmpty)
+        test.host.host.stop()
+    }
+
+    @Test("drift is repaired, and where it cannot be, the claim says so until it can")
+    func drift() async throws {
+        let test = try await enforced()
+        test.kernel.state.withLock { $0.settings = [] }
+        test.host.host.reconcile()
+        #expect(try await eventually { test.kernel.settings == Self.all })
+        test.kernel.state.withLock { state in
+            state.settings = []
+            state.refused = ["a.cpus"]
+        }
+        test.host.host.reconcile()
+        #expect(
+            try await eventually {
+                test.host.host.ledger[Self.run("a")]?.enforcement?.failure == "the kernel refuses a.cpus"
+            })
+        #expect(test.host.host.ledger[Self.run("a")]?.enforcement?.phase == .active)
+        test.kernel.state.withLock { $0.refused = [] }
+        test.host.host.reconcile()
+        #expect(try await eventually { test.host.host.ledger[Self.run("a")]?.enforcement?.failure == nil })
+        test.host.host.stop()
+    }
+
+    @Test("while a claim is being enforced or released, and while it is enforced, it is not changed")
+    func busy() async throws {
+        let test = try await enforced()
+        #expect(try await test.host.cores("a", 1).failure() == .refused(Refusal(.enforced(Self.run("a")))))
+        #expect(try await test.host.submit(.renew(Self.run("a"), .until(9_000))).outcome().claim?.lease == .until(9_000))
+        test.host.host.stop()
+    }
+
+    @Test("a lease that ends undoes the enforcement before the CPUs are free")
+    func lease() async throws {
+        let kernel = FakeKernel()
+        let test = try TestHost(enforcer: kernel)
+        try await test.cores("a", 2, lease: .until(2_000), isEnforced: true).outcome()
+        test.move(to: 2_000)
+        #expect(try await eventually { test.host.ledger.count == 0 })
+        #expect(kernel.settings.isEmpty)
+        test.host.stop()
+    }
+
+    /// A crash: what was committed so far, and what the kernel has, at one moment.
+    private struct Crash: Sendable {
+        let ledger: Ledger
+        let settings: Set<String>
+    }
+
+    @Test("after a crash at any commit or kernel step the next start ends with a claim that is whole, or with nothing")
+    func crashes() async throws {
+        for refused in [nil, "a.mems", "a.partition"] {
+            let store = MemoryStore()
+            let crashes = Mutex<[Crash]>([])
+            let box = Mutex<FakeKernel?>(nil)
+            let kernel = FakeKernel { _ in
+                guard let kernel = box.withLock({ $0 }) else { return }
+                var ledger = Ledger()
+                for record in store.records { try? ledger.apply(record.change) }
+                crashes.withLock { $0.append(Crash(ledger: ledger, settings: kernel.settings)) }
+            }
+            box.withLock { $0 = kernel }
+            if let refused { kernel.state.withLock { $0.refused = [refused] } }
+            let test = try TestHost(store: store, enforcer: kernel)
+            _ = try await test.cores("a", 2, isEnforced: true).answer()
+            _ = try await test.submit(.release(Self.run("a"))).answer()
+            test.host.stop()
+            let points = crashes.withLock { $0 }
+            #expect(points.count >= 4)
+            for (index, crash) in points.enumerated() {
+                let kernel = FakeKernel()
+                kernel.state.withLock { $0.settings = crash.settings }
+                let next = try TestHost(ledger: crash.ledger, enforcer: kernel)
+                let isWhole = { () -> Bool in
+                    switch next.host.ledger[Self.run("a")]?.enforcement?.phase {
+                    case .active: kernel.settings == Self.all
+                    case nil: kernel.settings.isEmpty && next.host.ledger.count == 0
+                    default: false
+                    }
+                }
+                #expect(try await eventually { isWhole() }, "crash \(index), refused \(refused ?? "nothing")")
+                next.host.stop()
+            }
+        }
+    }
+
+    private struct Enforced {
+        let host: TestHost
+        let kernel: FakeKernel
+        var store: MemoryStore { host.store }
+    }
+
+    /// A host whose run `a` has two CPUs, enforced.
+    private func enforced() async throws -> Enforced {
+        let kernel = FakeKernel()
+        let host = try TestHost(enforcer: kernel)
+        try await host.cores("a", 2, isEnforced: true).outcome()
+        return Enforced(host: host, kernel: kernel)
+    }
+}

@@ -1,0 +1,63 @@
+import Host
+import Ledger
+import Synchronization
+
+/// A kernel of named settings: each step sets one, and its undo unsets it.
+final class FakeKernel: Enforcer {
+    struct State {
+        var settings: Set<String> = []
+        /// Steps that the kernel refuses.
+        var refused: Set<String> = []
+        /// Undos that the kernel refuses.
+        var stuck: Set<String> = []
+        /// What was done, in order.
+        var calls: [String] = []
+        /// Whether somebody else changes the settings behind our back.
+        var hasDrifted = false
+    }
+
+    let state = Mutex(State())
+    /// Called before each step and undo.
+    let onCall: @Sendable (String) -> Void
+
+    init(onCall: @escaping @Sendable (String) -> Void = { _ in }) { self.onCall = onCall }
+
+    func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> [EnforcementStep] {
+        guard claim.holder.name != "impossible" else { throw EnforcementError("no cgroup v2 here") }
+        return ["cpus", "mems", "partition"].map {
+            EnforcementStep(action: "\(claim.holder.name).\($0)", undo: "\(claim.holder.name).\($0)")
+        }
+    }
+
+    func apply(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError) {
+        onCall("apply \(step.action)")
+        let isRefused = state.withLock { state in
+            state.calls.append("apply \(step.action)")
+            // A refused write may have had an effect all the same.
+            state.settings.insert(step.action)
+            return state.refused.contains(step.action)
+        }
+        if isRefused { throw EnforcementError("the kernel refuses \(step.action)") }
+    }
+
+    func undo(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError) {
+        onCall("undo \(step.undo)")
+        let isStuck = state.withLock { state in
+            state.calls.append("undo \(step.undo)")
+            guard !state.stuck.contains(step.undo) else { return true }
+            state.settings.remove(step.undo)
+            return false
+        }
+        if isStuck { throw EnforcementError("\(step.undo) is busy") }
+    }
+
+    func verify(_ claim: Claim) throws(EnforcementError) {
+        let isMissing = state.withLock { state in
+            (claim.enforcement?.steps ?? []).contains { !state.settings.contains($0.action) }
+        }
+        if isMissing { throw EnforcementError("a setting is gone") }
+    }
+
+    var settings: Set<String> { state.withLock { $0.settings } }
+    var calls: [String] { state.withLock { $0.calls } }
+}
