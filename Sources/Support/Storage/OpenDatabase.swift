@@ -71,6 +71,8 @@ final class OpenDatabase {
         try connection.set("cache_spill", "OFF", reads: "0")
         // Appending touches a few pages only; the default would keep 2 MB of rows that nobody reads.
         try connection.set("cache_size", "-256", reads: "-256")
+        // Without it SQLite writes the frame that commits twice: see WriteAheadLog.
+        try connection.checkPowersafeOverwrite()
         let mode = try connection.text("PRAGMA journal_mode") ?? "nothing"
         guard mode == "wal" else { throw connection.corrupt("its journal mode is \(mode) and not WAL") }
     }

@@ -116,7 +116,7 @@ import Testing
                 }
             }
         }
-        #expect(refused > 150)
+        #expect(refused > 100)
     }
 
     @Test("a crash at any write of the migration loses nothing", arguments: ["events-killed", "snapshot-closed"])
