@@ -26,10 +26,7 @@ extension StoreFiles {
     /// Up to `limit` records with numbers above `seq`, in order; like ``inspect()``.
     /// - Throws: `StorageError`, with reason `corrupt` where the content cannot be trusted.
     package func records(after seq: Int64, limit: Int) throws(StorageError) -> [StoredRecord] {
-        try readCopy { (database) throws(StorageError) in
-            try database.begin()
-            return try database.records(after: seq, limit: limit)
-        } ?? []
+        try readCopy { (database) throws(StorageError) in try database.records(after: seq, limit: limit) } ?? []
     }
 
     /// Hands over a checked copy of the files; nil where nothing was ever stored.
