@@ -37,6 +37,15 @@ final class Connection {
         }
     }
 
+    /// Checks that SQLite relies on writes that leave the bytes beside them alone, as it does by default.
+    func checkPowersafeOverwrite() throws(StorageError) {
+        var value: Int32 = -1
+        let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_POWERSAFE_OVERWRITE, &value)
+        guard code == SQLITE_OK, value == 1 else {
+            throw StorageError("open", file: file, .setting(asked: "psow = 1", got: "\(value)"))
+        }
+    }
+
     /// More than a row of the table `record` takes beside its payload.
     static let rowOverhead = 100
 

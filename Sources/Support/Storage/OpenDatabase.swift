@@ -69,8 +69,12 @@ final class OpenDatabase {
         try connection.set("mmap_size", "0", reads: "0")
         // A transaction writes its pages to the log once, in order, when it commits: see WriteAheadLog.
         try connection.set("cache_spill", "OFF", reads: "0")
+        // Compaction frees pages; some builds of SQLite would write zeros over each of them.
+        try connection.set("secure_delete", "OFF", reads: "0")
         // Appending touches a few pages only; the default would keep 2 MB of rows that nobody reads.
         try connection.set("cache_size", "-256", reads: "-256")
+        // Without it SQLite writes the frame that commits twice: see WriteAheadLog.
+        try connection.checkPowersafeOverwrite()
         let mode = try connection.text("PRAGMA journal_mode") ?? "nothing"
         guard mode == "wal" else { throw connection.corrupt("its journal mode is \(mode) and not WAL") }
     }
@@ -174,7 +178,12 @@ final class OpenDatabase {
 
     /// Up to `limit` records with numbers above `seq`.
     func records(after seq: Int64, limit: Int) throws(StorageError) -> [StoredRecord] {
-        try RecordReader(connection).records(after: seq, limit: limit)
+        guard schema == 1 else { return try RecordReader(connection).records(after: seq, limit: limit) }
+        var records: [StoredRecord] = []
+        _ = try FirstSchema.read(connection) { record in
+            if record.seq > seq && records.count < limit { records.append(record) }
+        }
+        return records
     }
 }
 

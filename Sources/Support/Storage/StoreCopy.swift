@@ -5,23 +5,31 @@ final class StoreCopy {
     /// The copies.
     let files: StoreFiles
 
-    /// Copies files that another process may be writing to.
-    init(of original: StoreFiles) throws(StorageError) {
+    /// Copies files that another process may be writing to, to where there is room.
+    static func make(of original: StoreFiles) throws(StorageError) -> StoreCopy {
+        let given = getenv("TMPDIR").map { String(cString: $0) }
+        var failure: StorageError?
+        for parent in [given, "/tmp", "/dev/shm"].compactMap(\.self) {
+            do throws(StorageError) { return try StoreCopy(of: original, in: parent) } catch {
+                guard case .system = error.reason else { throw error }
+                failure = failure ?? error
+            }
+        }
+        throw failure ?? StorageError("copy", file: original.database, .system(ENOENT))
+    }
+
+    private init(of original: StoreFiles, in parent: String) throws(StorageError) {
+        var template = Array("\(parent)/berth-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw StorageError("create", file: parent, .system(errno)) }
         files = StoreFiles(
-            directory: try Self.makeDirectory(), name: original.name, applicationID: original.applicationID)
-        // 1. The log's header has new salts whenever the log starts anew, which follows a checkpoint. While it and the database stay
-        // as they are, the log holds every transaction that the database lacks.
+            directory: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self),
+            name: original.name, applicationID: original.applicationID)
+        // 1. The log's header has new salts whenever the log starts anew, which follows a checkpoint. While it and the
+        // database stay as they are, the log holds every transaction that the database lacks.
         for _ in 0..<100 {
             let before = try Self.version(original)
             try remove()
-            guard try !FileIO.exists(original.rollbackJournal) else {
-                throw StorageError(
-                    "open", file: original.rollbackJournal,
-                    .corrupt(
-                        Corruption(
-                            .foreign, file: original.rollbackJournal,
-                            what: "is not of Berth's making: another program wrote here")))
-            }
+            try original.checkRollbackJournal()
             let database = try FileReader(original.database)
             try FileIO.copy(database, size: database.size, to: files.database)
             if try FileIO.exists(original.log) {
@@ -48,15 +56,6 @@ final class StoreCopy {
         let version = try FileReader(files.database).version
         guard try FileIO.exists(files.log) else { return version }
         return version + (try FileReader(files.log).read(WriteAheadLog.headerSize, at: 0).map { Int($0) })
-    }
-
-    /// Makes a directory that is this user's alone, where temporary files go.
-    private static func makeDirectory() throws(StorageError) -> String {
-        let given = getenv("TMPDIR").map { String(cString: $0) }
-        let parent = [given, "/tmp", "/dev/shm"].compactMap(\.self).first { access($0, W_OK | X_OK) == 0 } ?? "/tmp"
-        var template = Array("\(parent)/berth-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw StorageError("create", file: parent, .system(errno)) }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
 

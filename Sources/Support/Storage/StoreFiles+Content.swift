@@ -26,10 +26,7 @@ extension StoreFiles {
     /// Up to `limit` records with numbers above `seq`, in order; like ``inspect()``.
     /// - Throws: `StorageError`, with reason `corrupt` where the content cannot be trusted.
     package func records(after seq: Int64, limit: Int) throws(StorageError) -> [StoredRecord] {
-        try readCopy { (database) throws(StorageError) in
-            try database.begin()
-            return try database.records(after: seq, limit: limit)
-        } ?? []
+        try readCopy { (database) throws(StorageError) in try database.records(after: seq, limit: limit) } ?? []
     }
 
     /// Hands over a checked copy of the files; nil where nothing was ever stored.
@@ -41,7 +38,7 @@ extension StoreFiles {
             attempts -= 1
             guard try !isFresh() else { return nil }
             do throws(StorageError) {
-                let copy = try StoreCopy(of: self)
+                let copy = try StoreCopy.make(of: self)
                 return try body(
                     OpenDatabase(copy.files, copyOf: self, payloadLimit: Journal.payloadLimit))
             } catch {
@@ -67,21 +64,29 @@ extension StoreFiles {
     /// Checks what SQLite would take as leave to change files when it opens them.
     /// - Parameter name: the path for errors.
     func checkHeader(name: String) throws(StorageError) {
-        func corrupt(_ kind: Corruption.Kind, _ file: String, _ what: String) -> StorageError {
-            StorageError("open", file: file, .corrupt(Corruption(kind, file: file, what: what)))
+        func corrupt(_ kind: Corruption.Kind, _ what: String) -> StorageError {
+            StorageError("open", file: name, .corrupt(Corruption(kind, file: name, what: what)))
         }
-        guard try !FileIO.exists(rollbackJournal) else {
-            throw corrupt(.foreign, rollbackJournal, "is not of Berth's making: another program wrote here")
-        }
+        try checkRollbackJournal()
         let header = try FileReader(database).read(100, at: 0)
-        guard header.count == 100 else { throw corrupt(.malformed, name, "is only \(header.count) bytes long") }
+        guard header.count == 100 else { throw corrupt(.malformed, "is only \(header.count) bytes long") }
         guard header.starts(with: Array("SQLite format 3\0".utf8)) else {
-            throw corrupt(.foreign, name, "is not a SQLite database")
+            throw corrupt(.foreign, "is not a SQLite database")
         }
         // Pages of 4096 bytes, a write-ahead log, and the format that SQLite has written since 2005.
         guard header[16..<20].elementsEqual([0x10, 0, 2, 2]), header[44..<48].elementsEqual([0, 0, 0, 4]) else {
-            throw corrupt(.malformed, name, "its header names another page size, journal mode or format")
+            throw corrupt(.malformed, "its header names another page size, journal mode or format")
         }
+    }
+}
+
+extension StoreFiles {
+    /// Berth leaves no rollback journal, and SQLite would change the database as it says.
+    func checkRollbackJournal() throws(StorageError) {
+        guard try FileIO.exists(rollbackJournal) else { return }
+        let what = "is not of Berth's making: another program wrote here"
+        throw StorageError(
+            "open", file: rollbackJournal, .corrupt(Corruption(.foreign, file: rollbackJournal, what: what)))
     }
 }
 

@@ -13,14 +13,24 @@ extension StoreFiles {
         for path in [log, rollbackJournal] where try FileIO.exists(path) {
             throw StorageError("create", file: database, .occupied("\(path) is in the way"))
         }
-        for suffix in ["-journal", "-wal"] { try FileIO.remove(newDatabase + suffix) }
+        try removeNew()
         try FileIO.writeNew(newDatabase, [])
-        try fill(snapshot, vfs)
-        try FileIO.sync(newDatabase)
+        do throws(StorageError) {
+            try fill(snapshot, vfs)
+            try FileIO.sync(newDatabase)
+        } catch {
+            // Somebody may need the room.
+            try? removeNew()
+            throw error
+        }
         try FileIO.link(newDatabase, to: database)
         try FileIO.syncDirectory(directory)
         try FileIO.remove(newDatabase)
         try mark()
+    }
+
+    private func removeNew() throws(StorageError) {
+        for suffix in ["-journal", "-wal", ""] { try FileIO.remove(newDatabase + suffix) }
     }
 
     private func fill(_ snapshot: (bytes: [UInt8], seq: Int64)?, _ vfs: String?) throws(StorageError) {
@@ -70,7 +80,7 @@ extension StoreFiles {
 
     /// The highest number of a record in files that may be corrupt; nil where it cannot be read.
     private func highestSeq() -> Int64? {
-        guard let copy = try? StoreCopy(of: self),
+        guard let copy = try? StoreCopy.make(of: self),
             let connection = try? Connection(copy.files.database, flags: SQLITE_OPEN_READWRITE),
             (try? connection.set("locking_mode", "EXCLUSIVE", reads: "exclusive")) != nil,
             let seq = try? RecordReader(connection).highestSeq(), (0..<Schema.seqLimit - 1).contains(seq)

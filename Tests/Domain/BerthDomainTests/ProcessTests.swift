@@ -180,8 +180,8 @@ import Testing
         await node.stop()
     }
 
-    @Test("state that was damaged is not served: it ends with 65 and names the file, which stays as it is")
-    func damaged() async throws {
+    @Test("a corrupt state is not served: the process ends with 65 and names the file, which stays as it is")
+    func corruptState() async throws {
         let site = try DomainSite()
         let process = try await site.serve()
         process.signal(SIGTERM)

@@ -75,7 +75,7 @@ import Testing
         try Journal.open(directory.files).journal.close()
         var path = ""
         do {
-            let copy = try StoreCopy(of: directory.files)
+            let copy = try StoreCopy.make(of: directory.files)
             path = copy.files.directory
             var status = stat()
             #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o700)

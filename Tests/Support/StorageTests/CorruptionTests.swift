@@ -158,10 +158,12 @@ import Testing
                 var blank = log
                 for offset in start..<min(start + size, log.count) { blank[offset] = 0 }
                 guard blank != log else { continue }
-                // In the last transaction it is what a power loss leaves.
+                // In the last transaction it is what a power loss leaves. A block that has the end of the one before as well
+                // leaves nothing that would tell of the last one.
                 switch loader.load(database, blank) {
                 case .success(let model):
-                    #expect(start + size > last && model == models[models.count - 2], "block at \(start)")
+                    let earliest = start >= last ? models.count - 2 : models.count - 3
+                    #expect(start + size > last && models[earliest...].contains(model), "block at \(start)")
                 case .failure: #expect(start < last, "block at \(start)")
                 }
             }

@@ -1,4 +1,5 @@
 import CFaultVFS
+import CSQLite
 import Glibc
 import Synchronization
 import TestSupport
@@ -122,6 +123,33 @@ import Testing
             }
             #expect(try Journal.open(directory.files).recovered == .empty, "step \(number)")
         }
+    }
+
+    @Test(
+        "a full disk or a crash at any operation of SQLite while a store is made leaves none", arguments: [true, false])
+    func creationBySQLite(_ isFull: Bool) throws {
+        var failures = 0
+        for number in 1... {
+            let directory = try ScratchDirectory()
+            let vfs = try FaultVFS()
+            if isFull {
+                faultvfs_fail(vfs.handle, Int32(FAULTVFS_WRITE | FAULTVFS_SYNC), number, SQLITE_FULL, 1, 1)
+            } else {
+                faultvfs_crash(vfs.handle, number, number % 3 * 100)
+            }
+            do throws(StorageError) {
+                _ = try Journal.open(directory.files, vfs: vfs.name)
+                break
+            } catch {
+                failures += 1
+                #expect(error.description.contains("ledger.db"), "\(error)")
+            }
+            #expect(try directory.files.inspect() == .fresh)
+            #expect(!isFull || names(in: directory.files.directory).isEmpty)
+            #expect(try Journal.open(directory.files).recovered == .empty)
+            #expect(names(in: directory.files.directory) == ["ledger.created", "ledger.db", "ledger.db-wal"])
+        }
+        #expect(failures > 5)
     }
 }
 
