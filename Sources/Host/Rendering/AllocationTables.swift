@@ -13,7 +13,7 @@ package enum Tables {
         _ list: AllocationList, outsidePool: [Allocation] = [], cpus: IsolatedCPUs? = nil, style: Style
     ) -> [StyledText] {
         var columns = [("SERVICE", Table.Alignment.left), ("COUNT", .right), ("PROTECTION", .left), ("CPUS", .left)]
-        // The column is there only where it says something.
+        // Only where it has content.
         if !outsidePool.isEmpty { columns.append(("NOTE", .left)) }
         var table = Table(columns)
         for (allocation, isOutside) in rows(list, outsidePool) {
@@ -27,7 +27,7 @@ package enum Tables {
         return table.lines() + (style.isTerminal ? ["", summary] : [])
     }
 
-    /// What marks CPUs that left the pool while somebody held them.
+    /// Marks CPUs that left the pool while they were held.
     static let notIsolated = "not isolated any more"
 
     /// Each claim within the pool, then each claim outside of it.
@@ -67,7 +67,7 @@ package enum Tables {
     /// What `berth status` shows.
     ///
     /// - Parameters:
-    ///   - status: what the daemon says about itself; nil where it does not know the question.
+    ///   - status: what the daemon says about itself; nil where it does not support the request.
     ///   - cpus: the CPUs of the machine that the daemon serves; nil where they are not known.
     package static func status(
         socket: String, status: DaemonStatus?, list: AllocationList, memory: MemoryInfo, cpus: IsolatedCPUs?,
@@ -108,7 +108,7 @@ package enum Tables {
 
     static func protection(_ allocation: Allocation) -> String { allocation.isExplicit ? "explicit" : "automatic" }
 
-    /// A holder's name; cut for people whose terminal is too narrow, whole in pipes.
+    /// A holder's name. On a narrow terminal long names are cut.
     static func name(_ name: String, _ style: Style) -> StyledText {
         let name = Printable.name(name)
         guard style.isTerminal else { return StyledText(name) }

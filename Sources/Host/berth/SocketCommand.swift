@@ -26,7 +26,7 @@ extension SocketCommand {
         }
     }
 
-    /// What the daemon says about itself; nil where it does not know the question.
+    /// What the daemon says about itself; nil where it does not support the request.
     func status() throws -> DaemonStatus? {
         do { return try daemon.client.status() } catch { throw Failure(error) }
     }
