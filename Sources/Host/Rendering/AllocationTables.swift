@@ -8,9 +8,9 @@ package enum Tables {
     ///
     /// - Parameters:
     ///   - outsidePool: claims to CPUs that are not isolated any more.
-    ///   - cpus: the CPUs of the machine that the daemon serves; nil where they are not known.
+    ///   - machine: the machine that the daemon serves; nil where it is not known.
     package static func allocations(
-        _ list: AllocationList, outsidePool: [Allocation] = [], cpus: IsolatedCPUs? = nil, style: Style
+        _ list: AllocationList, outsidePool: [Allocation] = [], machine: ServedMachine? = nil, style: Style
     ) -> [StyledText] {
         var columns = [("SERVICE", Table.Alignment.left), ("COUNT", .right), ("PROTECTION", .left), ("CPUS", .left)]
         // Only where it has content.
@@ -23,7 +23,7 @@ package enum Tables {
                 isOutside ? StyledText(notIsolated, .warning) : "",
             ])
         }
-        let summary = PoolSummary(list, outsidePool: outsidePool, cpus).text
+        let summary = PoolSummary(list, outsidePool: outsidePool, machine).text
         return table.lines() + (style.isTerminal ? ["", summary] : [])
     }
 
@@ -68,9 +68,9 @@ package enum Tables {
     ///
     /// - Parameters:
     ///   - status: what the daemon says about itself; nil where it does not support the request.
-    ///   - cpus: the CPUs of the machine that the daemon serves; nil where they are not known.
+    ///   - machine: the machine that the daemon serves; nil where it is not known.
     package static func status(
-        socket: String, status: DaemonStatus?, list: AllocationList, memory: MemoryInfo, cpus: IsolatedCPUs?,
+        socket: String, status: DaemonStatus?, list: AllocationList, memory: MemoryInfo, machine: ServedMachine?,
         style: Style
     ) -> [StyledText] {
         var table = Table([("", .left), ("", .left)])
@@ -87,21 +87,16 @@ package enum Tables {
         case (_, nil): add("changes", "accepted")
         }
         let outsidePool = status?.outsidePool ?? []
-        add("cpus", PoolSummary(list, outsidePool: outsidePool, cpus).text)
+        add("cpus", PoolSummary(list, outsidePool: outsidePool, machine).text)
         for (allocation, isOutside) in rows(list, outsidePool) {
             var value = name(allocation.service, style)
             value.append(": \(allocation.cpus.list) (\(protection(allocation)))")
             if isOutside { value.append(", \(notIsolated)", .warning) }
             add("holder", value)
         }
-        for node in memory.nodes {
-            for pool in node.pools where pool.total > 0 || node.reserved(sizeKB: pool.sizeKB) != 0 {
-                add(
-                    "pages",
-                    StyledText(
-                        "node \(node.id), \(Quantity.pageSize(kilobytes: pool.sizeKB)): \(pool.total) total, "
-                            + "\(node.reserved(sizeKB: pool.sizeKB)) reserved, \(pool.free) free"))
-            }
+        let pages = machine.flatMap { $0.fits(list) ? $0.hugePages : nil } ?? [:]
+        for pool in PagePool.pools(pages, memory) {
+            add("pages", StyledText("node \(pool.node), \(Quantity.pageSize(kilobytes: pool.sizeKB)): \(pool.counts)"))
         }
         return table.lines(hasHeading: false)
     }

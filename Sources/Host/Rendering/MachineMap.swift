@@ -47,7 +47,7 @@ package struct MachineMap {
         self.style = style
         layout = MachineLayout(machine)
         holdings = Holdings(machine, list, outsidePool: outsidePool)
-        pools = PagePool.pools(machine, memory)
+        pools = PagePool.pools(ServedMachine(machine).hugePages, memory)
         isDense =
             switch detail {
             case .auto: machine.present.count > Self.mostNumbered
@@ -84,8 +84,7 @@ package struct MachineMap {
     }
 
     private var pool: StyledText {
-        let cpus = IsolatedCPUs(isolated: machine.isolated, online: machine.online)
-        if let list { return PoolSummary(list, outsidePool: outsidePool, cpus).text }
+        if let list { return PoolSummary(list, outsidePool: outsidePool, ServedMachine(machine)).text }
         guard !machine.isolated.isEmpty else { return "no isolated CPUs" }
         let offline = machine.isolated.subtracting(machine.online)
         return StyledText(

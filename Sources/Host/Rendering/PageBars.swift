@@ -21,11 +21,13 @@ struct PagePool: Equatable {
     let free: Int
 
     /// The pools that have pages or reservations, ascending by node and size.
-    static func pools(_ machine: Machine, _ memory: MemoryInfo?) -> [PagePool] {
+    ///
+    /// - Parameter hugePages: the kernel's pools of each node by its id.
+    static func pools(_ hugePages: [Int: [HugePagePool]], _ memory: MemoryInfo?) -> [PagePool] {
         var pools: [PagePool] = []
-        let ids = Set(machine.nodes.map(\.id) + (memory?.nodes.map(\.id) ?? [])).sorted()
+        let ids = Set(hugePages.keys.map(\.self) + (memory?.nodes.map(\.id) ?? [])).sorted()
         for id in ids {
-            let kernel = machine.node(id)?.hugePages ?? []
+            let kernel = hugePages[id] ?? []
             let daemon = memory?.nodes.first { $0.id == id }
             let sizes = Set(
                 kernel.map(\.sizeKB) + (daemon?.pools.map(\.sizeKB) ?? []) + (daemon?.reservations.map(\.sizeKB) ?? []))
