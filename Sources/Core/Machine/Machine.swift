@@ -6,8 +6,6 @@ package struct Machine: Sendable, Equatable {
     package let online: CPUSet
     /// CPUs that are present, online or not (`cpu/present`).
     package let present: CPUSet
-    /// CPUs that may ever be present (`cpu/possible`).
-    package let possible: CPUSet
     /// CPUs that are present and do not run. (`cpu/offline` also names those that could be plugged in.)
     package var offline: CPUSet { present.subtracting(online) }
     /// CPUs that the scheduler does not balance load onto, as set at boot (`cpu/isolated`), as the kernel lists them: offline and
@@ -15,8 +13,6 @@ package struct Machine: Sendable, Equatable {
     package let isolated: CPUSet
     /// CPUs without the periodic tick (`cpu/nohz_full`).
     package let nohzFull: CPUSet
-    /// The highest CPU number the kernel was built for (`cpu/kernel_max`); nil where it does not say.
-    package let kernelMax: Int?
 
     /// The packages (sockets), ascending by their lowest online CPU.
     package let packages: [Package]
@@ -42,27 +38,24 @@ package struct Machine: Sendable, Equatable {
     /// Files whose content could not be used, in the order of reading. The model leaves their content out.
     package let problems: [MachineProblem]
 
-    private let siblings: [Int: CPUSet]
     private let packagePositions: CPUPartition
 
-    /// A machine of the given parts. Groups are cut to online CPUs and made disjoint; online CPUs in no core become
-    /// cores of their own; `present` and `possible` are widened to hold what they must.
+    /// A machine of the given parts. Groups are cut to online CPUs and made disjoint; online CPUs in no core become cores of
+    /// their own; `present` is widened to contain `online`.
     init(
-        online: CPUSet, present: CPUSet? = nil, possible: CPUSet? = nil, isolated: CPUSet = CPUSet(),
-        nohzFull: CPUSet = CPUSet(), kernelMax: Int? = nil, cores: [CPUSet] = [], packages: [Package] = [],
+        online: CPUSet, present: CPUSet? = nil, isolated: CPUSet = CPUSet(), nohzFull: CPUSet = CPUSet(),
+        cores: [CPUSet] = [], packages: [Package] = [],
         dies: [CPUSet] = [], clusters: [CPUSet] = [], books: [CPUSet] = [], drawers: [CPUSet] = [],
         l2Groups: [CPUSet] = [], l3Groups: [CPUSet] = [], coreKinds: [CoreKind] = [], nodes: [Node] = [],
-        rawSiblings: [Int: CPUSet]? = nil, problems: [MachineProblem] = []
+        problems: [MachineProblem] = []
     ) {
         func partition(_ sets: [CPUSet]) -> CPUPartition {
             CPUPartition(sets.lazy.map { $0.intersection(online) })
         }
         self.online = online
         self.present = (present ?? online).union(online)
-        self.possible = (possible ?? self.present).union(self.present)
         self.isolated = isolated
         self.nohzFull = nohzFull
-        self.kernelMax = kernelMax
         self.dies = partition(dies)
         self.clusters = partition(clusters)
         self.books = partition(books)
@@ -79,24 +72,14 @@ package struct Machine: Sendable, Equatable {
             Package(id: packages.first { !$0.cpus.isDisjoint(with: cpus) }?.id, cpus: cpus)
         }
         self.packagePositions = packagePositions
-        siblings =
-            rawSiblings
-            ?? Dictionary(uniqueKeysWithValues: online.map { ($0, cores.group(of: $0) ?? CPUSet($0...$0)) })
         self.problems = problems
     }
 
     /// The online siblings of `cpu`, itself included: its core. The CPU alone where the machine does not know it.
     package func core(of cpu: Int) -> CPUSet { cores.group(of: cpu) ?? CPUSet(CollectionOfOne(cpu)) }
 
-    /// The siblings of `cpu` as the kernel names them (`thread_siblings_list`), offline ones included; nil where the
-    /// kernel has no such file for this CPU. The EPA rules use this set.
-    package func rawSiblings(of cpu: Int) -> CPUSet? { siblings[cpu] }
-
     /// The package of `cpu`; nil where the CPU is not online or the kernel does not say.
     package func package(of cpu: Int) -> Package? { packagePositions.position(of: cpu).map { packages[$0] } }
-
-    /// The online CPUs that share an L3 cache with `cpu`; nil where it has none.
-    package func l3Group(of cpu: Int) -> CPUSet? { l3Groups.group(of: cpu) }
 
     /// Whether the kernel shows NUMA nodes.
     package var hasNUMA: Bool { !nodes.isEmpty }
@@ -114,9 +97,6 @@ package struct Machine: Sendable, Equatable {
         }
         return low < nodes.count && nodes[low].id == id ? nodes[low] : nil
     }
-
-    /// The nodes that have `cpu` as an online CPU, ascending by id. More than one where nodes overlap.
-    package func nodes(of cpu: Int) -> [Node] { nodes.filter { $0.cpus.contains(cpu) } }
 
     /// The nodes with memory and without an online CPU.
     package var memoryOnlyNodes: [Node] { nodes.filter { $0.cpus.isEmpty && $0.memoryBytes != 0 } }

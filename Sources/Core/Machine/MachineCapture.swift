@@ -13,7 +13,7 @@ package enum MachineCapture {
         let machine = try? reader.read()
         _ = try? reader.isolated()
         let nodeIDs = reader.nodeIDs() ?? []
-        for file in ["online", "offline", "present", "possible", "nohz_full"] {
+        for file in ["online", "offline", "present", "possible", "nohz_full", "kernel_max"] {
             _ = recorder.read("\(SysPath.cpus)/\(file)")
         }
         for file in ["online", "possible", "has_cpu", "has_memory", "has_normal_memory"] where !nodeIDs.isEmpty {

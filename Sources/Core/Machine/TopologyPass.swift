@@ -15,18 +15,8 @@ struct TopologyPass {
         let isolated = try isolated()
         let online = try online()
         let present = list("\(SysPath.cpus)/present").flatMap { $0.isEmpty ? nil : $0 }
-        let possible = list("\(SysPath.cpus)/possible").flatMap { $0.isEmpty ? nil : $0 }
-
-        // An offline CPU usually has no topology. Those that are isolated are read all the same: the EPA rules need them.
-        var rawSiblings: [Int: CPUSet] = [:]
-        let offline = isolated.intersection(present ?? online).intersection(CPUSet(0...MachineError.highestCPU))
-        for cpu in online.union(offline) {
-            rawSiblings[cpu] = cpus(
-                list: SysPath.topology(of: cpu, "thread_siblings_list"),
-                mask: SysPath.topology(of: cpu, "thread_siblings"))
-        }
         let cores = Groups(online: online) { cpu in
-            rawSiblings[cpu] ?? shared(cpu, "core_cpus")
+            shared(cpu, "thread_siblings") ?? shared(cpu, "core_cpus")
         }
         let packages = packages(of: online)
         let coreSets = CPUPartition(cores.sets)
@@ -39,11 +29,10 @@ struct TopologyPass {
         let nodes = nodes(online: online)
         let nohzFull = list("\(SysPath.cpus)/nohz_full") ?? CPUSet()
         return Machine(
-            online: online, present: present, possible: possible, isolated: isolated, nohzFull: nohzFull,
-            kernelMax: KernelText.number(files.read("\(SysPath.cpus)/kernel_max")), cores: cores.sets,
+            online: online, present: present, isolated: isolated, nohzFull: nohzFull, cores: cores.sets,
             packages: packages, dies: dies, clusters: clusters, books: books.sets, drawers: drawers.sets,
             l2Groups: caches.l2, l3Groups: caches.l3, coreKinds: coreKinds, nodes: nodes,
-            rawSiblings: rawSiblings, problems: problems)
+            problems: problems)
     }
 
     // MARK: - CPUs

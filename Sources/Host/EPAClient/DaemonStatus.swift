@@ -47,7 +47,7 @@ package struct DaemonStatus: Sendable, Equatable {
 }
 
 extension EPAClient {
-    /// What the daemon says about itself; nil where it does not know the question: the EPA Orchestrator, or a berthd older
+    /// What the daemon says about itself; nil where it does not support the request: the EPA Orchestrator, or a berthd older
     /// than 0.2.
     ///
     /// - Throws: ``ClientError``.

@@ -8,12 +8,12 @@ package enum Tables {
     ///
     /// - Parameters:
     ///   - outsidePool: claims to CPUs that are not isolated any more.
-    ///   - cpus: the CPUs of the machine that the daemon serves; nil where they are not known.
+    ///   - machine: the machine that the daemon serves; nil where it is not known.
     package static func allocations(
-        _ list: AllocationList, outsidePool: [Allocation] = [], cpus: IsolatedCPUs? = nil, style: Style
+        _ list: AllocationList, outsidePool: [Allocation] = [], machine: ServedMachine? = nil, style: Style
     ) -> [StyledText] {
         var columns = [("SERVICE", Table.Alignment.left), ("COUNT", .right), ("PROTECTION", .left), ("CPUS", .left)]
-        // The column is there only where it says something.
+        // Only where it has content.
         if !outsidePool.isEmpty { columns.append(("NOTE", .left)) }
         var table = Table(columns)
         for (allocation, isOutside) in rows(list, outsidePool) {
@@ -23,11 +23,11 @@ package enum Tables {
                 isOutside ? StyledText(notIsolated, .warning) : "",
             ])
         }
-        let summary = PoolSummary(list, outsidePool: outsidePool, cpus).text
+        let summary = PoolSummary(list, outsidePool: outsidePool, machine).text
         return table.lines() + (style.isTerminal ? ["", summary] : [])
     }
 
-    /// What marks CPUs that left the pool while somebody held them.
+    /// Marks CPUs that left the pool while they were held.
     static let notIsolated = "not isolated any more"
 
     /// Each claim within the pool, then each claim outside of it.
@@ -67,10 +67,10 @@ package enum Tables {
     /// What `berth status` shows.
     ///
     /// - Parameters:
-    ///   - status: what the daemon says about itself; nil where it does not know the question.
-    ///   - cpus: the CPUs of the machine that the daemon serves; nil where they are not known.
+    ///   - status: what the daemon says about itself; nil where it does not support the request.
+    ///   - machine: the machine that the daemon serves; nil where it is not known.
     package static func status(
-        socket: String, status: DaemonStatus?, list: AllocationList, memory: MemoryInfo, cpus: IsolatedCPUs?,
+        socket: String, status: DaemonStatus?, list: AllocationList, memory: MemoryInfo, machine: ServedMachine?,
         style: Style
     ) -> [StyledText] {
         var table = Table([("", .left), ("", .left)])
@@ -87,28 +87,23 @@ package enum Tables {
         case (_, nil): add("changes", "accepted")
         }
         let outsidePool = status?.outsidePool ?? []
-        add("cpus", PoolSummary(list, outsidePool: outsidePool, cpus).text)
+        add("cpus", PoolSummary(list, outsidePool: outsidePool, machine).text)
         for (allocation, isOutside) in rows(list, outsidePool) {
             var value = name(allocation.service, style)
             value.append(": \(allocation.cpus.list) (\(protection(allocation)))")
             if isOutside { value.append(", \(notIsolated)", .warning) }
             add("holder", value)
         }
-        for node in memory.nodes {
-            for pool in node.pools where pool.total > 0 || node.reserved(sizeKB: pool.sizeKB) != 0 {
-                add(
-                    "pages",
-                    StyledText(
-                        "node \(node.id), \(Quantity.pageSize(kilobytes: pool.sizeKB)): \(pool.total) total, "
-                            + "\(node.reserved(sizeKB: pool.sizeKB)) reserved, \(pool.free) free"))
-            }
+        let pages = machine.flatMap { $0.fits(list) ? $0.hugePages : nil } ?? [:]
+        for pool in PagePool.pools(pages, memory) {
+            add("pages", StyledText("node \(pool.node), \(Quantity.pageSize(kilobytes: pool.sizeKB)): \(pool.counts)"))
         }
         return table.lines(hasHeading: false)
     }
 
     static func protection(_ allocation: Allocation) -> String { allocation.isExplicit ? "explicit" : "automatic" }
 
-    /// A holder's name; cut for people whose terminal is too narrow, whole in pipes.
+    /// A holder's name. On a narrow terminal long names are cut.
     static func name(_ name: String, _ style: Style) -> StyledText {
         let name = Printable.name(name)
         guard style.isTerminal else { return StyledText(name) }

@@ -1,6 +1,6 @@
 import Terminal
 
-/// Sets blocks of lines side by side where they are narrow enough.
+/// Puts blocks of lines side by side where they are narrow enough.
 enum Blocks {
     private static let gap = 3
 

@@ -3,11 +3,11 @@ import Terminal
 
 /// Draws the CPUs of a place as rows of cells that fit a width.
 struct CellFlow {
-    /// How much a cell shows.
+    /// What a cell shows.
     enum Cells {
-        /// The CPU's number above its mark, so many columns wide.
+        /// The CPU's number, padded to this many columns, above its mark.
         case numbered(Int)
-        /// The mark only.
+        /// Only the mark.
         case dense
     }
 
@@ -16,11 +16,11 @@ struct CellFlow {
     let hasSiblings: Bool
     let usesUnicode: Bool
 
-    /// One piece that is never broken: a core with what stands before it.
+    /// A core and the boundary before it, which are never broken apart.
     private struct Piece {
         let cpus: [Int]
         let boundary: MachineLayout.Boundary?
-        /// Which core of its group it is, from 0.
+        /// The position of the core in its group, from 0.
         let position: Int
     }
 
@@ -31,7 +31,7 @@ struct CellFlow {
         var width: Int { lines.reduce(0) { max($0, $1.width) } }
     }
 
-    /// The rows of `place`, none wider than `limit` unless a single core is; equally long as far as possible, broken
+    /// The rows of `place`. A row is wider than `limit` only where a single core is. Rows are about equally long, and break
     /// between groups where groups fit.
     func rows(of place: MachineLayout.Place, limit: Int) -> [Row] {
         var pieces: [[Piece]] = place.groups.map { group in
@@ -41,7 +41,7 @@ struct CellFlow {
         let limit = brackets ? limit - 2 : limit
         if pieces.contains(where: { width(of: $0) > limit }) { pieces = pieces.flatMap { $0.map { [$0] } } }
         let count = pack(pieces, limit).count
-        // The narrowest rows of the same number.
+        // As many rows, as narrow as possible.
         if count == 1 { return [row(Array(pieces.joined()))] }
         var low = pieces.reduce(1) { max($0, width(of: $1)) }
         var high = max(limit, low)
@@ -92,7 +92,7 @@ struct CellFlow {
         }
     }
 
-    /// What stands between a core and the one before it in its row.
+    /// The text between a core and the one before it in its row.
     private func gap(before piece: Piece?) -> String {
         let mark = piece?.boundary.map { Self.mark($0, usesUnicode: usesUnicode) }
         switch cells {
@@ -101,7 +101,7 @@ struct CellFlow {
         }
     }
 
-    /// Brackets hold the numbers of siblings together.
+    /// Whether brackets surround the numbers of siblings.
     private var brackets: Bool {
         if case .numbered = cells { return hasSiblings }
         return false

@@ -8,13 +8,13 @@ struct Holdings {
     enum Use: Equatable {
         /// Held by the holder of this position.
         case held(Int)
-        /// Held by several at once, which must not be.
+        /// Held by several holders at once, which is an error.
         case contested
-        /// Isolated, and held by nobody.
+        /// Isolated, and not held.
         case free
         /// Not isolated.
         case housekeeping
-        /// Does not run, whoever may hold it.
+        /// Offline, held or not.
         case offline
     }
 
@@ -22,9 +22,9 @@ struct Holdings {
     let allocations: [Allocation]
     private let machine: Machine
     private var holders: [Int: Int] = [:]
-    /// CPUs that several hold.
+    /// CPUs with several holders.
     private(set) var contested = CPUSet()
-    /// CPUs that anybody holds.
+    /// CPUs with a holder.
     private(set) var held = CPUSet()
 
     /// What `list` and the claims outside the pool say about the CPUs of `machine`.
@@ -52,7 +52,7 @@ struct Holdings {
 
     /// Isolated CPUs that run and that nobody holds.
     var free: CPUSet { machine.isolated.intersection(machine.online).subtracting(held) }
-    /// Those of `cpus`, which somebody holds, that are not isolated any more.
+    /// Those of the held `cpus` that are not isolated any more.
     func notIsolated(_ cpus: CPUSet) -> CPUSet { cpus.intersection(machine.present).subtracting(machine.isolated) }
     /// CPUs that run and are neither isolated nor held.
     var housekeeping: CPUSet { machine.online.subtracting(machine.isolated).subtracting(held) }
@@ -66,7 +66,7 @@ struct Holdings {
 
     private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwyz")
 
-    /// The character for a use, and its colour. Beyond the letters all holders have `*`; `x` is no letter of a holder.
+    /// The character for a use, and its colour. Beyond the letters all holders have `*`; `x` is not among them.
     static func mark(_ use: Use) -> (Character, Paint) {
         switch use {
         case .held(let position):

@@ -2,7 +2,7 @@ import Machine
 
 /// A machine in the order in which it is drawn: places that have groups of cores.
 struct MachineLayout {
-    /// CPUs that stand together: a NUMA node, or what of a package is in no node.
+    /// CPUs that are drawn together: a NUMA node, or the CPUs of a package that are in no node.
     struct Place {
         /// The node; nil on machines without NUMA and for CPUs in no node.
         let node: Node?
@@ -12,7 +12,7 @@ struct MachineLayout {
         let groups: [Group]
         /// CPUs of the node that are drawn in the places of other nodes, because nodes overlap.
         let elsewhere: CPUSet
-        /// The nodes with these places.
+        /// The nodes in whose places they are drawn.
         let owners: [Int]
         /// All its CPUs.
         var cpus: CPUSet { CPUSet(groups.lazy.flatMap(\.cores).joined()) }
@@ -28,7 +28,7 @@ struct MachineLayout {
         let cores: [[Int]]
     }
 
-    /// What ends between two groups.
+    /// What differs between two groups.
     enum Boundary: Int, Comparable, Hashable {
         case offline, cluster, kind, l3, package
 
@@ -39,7 +39,7 @@ struct MachineLayout {
     let places: [Place]
     /// The ids of the nodes with nothing to draw.
     let emptyNodes: [Int]
-    /// Whether some core has more than one CPU.
+    /// Whether any core has more than one CPU.
     let hasSiblings: Bool
 
     init(_ machine: Machine) {
@@ -87,7 +87,7 @@ struct MachineLayout {
             taken.formUnion(core)
             cores.append((keys.key(of: cpu), Array(core)))
         }
-        // Groups in the order of their lowest CPU, though their numbers may interleave.
+        // Groups are ordered by their lowest CPU; their CPU numbers may interleave.
         var order: [GroupKeys.Key] = []
         var members: [GroupKeys.Key: [[Int]]] = [:]
         for core in cores {
@@ -110,7 +110,7 @@ struct MachineLayout {
 }
 
 extension MachineLayout.Place {
-    /// By package; what has no online CPU comes last.
+    /// By package; places without online CPUs last.
     fileprivate var order: Int { packages.first ?? .max }
 }
 
@@ -136,7 +136,7 @@ private struct GroupKeys {
     init(_ machine: Machine) {
         self.machine = machine
         packages = CPUPartition(machine.packages.map(\.cpus))
-        // A cluster of one core says no more than the core.
+        // A cluster of one core adds nothing to the core.
         clusters = CPUPartition(machine.clusters.filter { machine.core(of: $0.first ?? 0) != $0 })
     }
 

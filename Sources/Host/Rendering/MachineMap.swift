@@ -4,13 +4,13 @@ import Terminal
 
 /// The picture of a machine: packages, nodes, caches, cores with their siblings, who holds each CPU, huge pages.
 package struct MachineMap {
-    /// How much each CPU shows.
+    /// What is drawn for each CPU.
     package enum Detail: String, Sendable, CaseIterable {
-        /// Numbers up to ``MachineMap/mostNumbered`` CPUs, then marks only.
+        /// Numbers up to ``MachineMap/mostNumbered`` CPUs, marks only above that.
         case auto
         /// Each CPU's number above its mark.
         case numbered
-        /// One character a CPU.
+        /// One character for each CPU.
         case dense
     }
 
@@ -47,7 +47,7 @@ package struct MachineMap {
         self.style = style
         layout = MachineLayout(machine)
         holdings = Holdings(machine, list, outsidePool: outsidePool)
-        pools = PagePool.pools(machine, memory)
+        pools = PagePool.pools(ServedMachine(machine).hugePages, memory)
         isDense =
             switch detail {
             case .auto: machine.present.count > Self.mostNumbered
@@ -84,8 +84,7 @@ package struct MachineMap {
     }
 
     private var pool: StyledText {
-        let cpus = IsolatedCPUs(isolated: machine.isolated, online: machine.online)
-        if let list { return PoolSummary(list, outsidePool: outsidePool, cpus).text }
+        if let list { return PoolSummary(list, outsidePool: outsidePool, ServedMachine(machine)).text }
         guard !machine.isolated.isEmpty else { return "no isolated CPUs" }
         let offline = machine.isolated.subtracting(machine.online)
         return StyledText(
@@ -178,7 +177,7 @@ package struct MachineMap {
         let numberWidth = max(String(machine.present.last ?? 0).count, 3)
         let start = labelWidth + 2 + numberWidth + 2
         let most = max((style.width - start + 2) / (cell + 2), 1)
-        // A power of two where that leaves the rows about as long.
+        // A power of two, where the rows stay about as long.
         let perRow = most >= 4 ? 1 << (Int.bitWidth - 1 - most.leadingZeroBitCount) : most
         var lines: [StyledText] = [""]
         var title = StyledText(noun, .faint)

@@ -56,7 +56,7 @@ extension MachineMap {
         return result.mapValues { $0.joined(separator: ", ") }
     }
 
-    /// What the lines between cores and the parts of the bars mean, as far as they occur.
+    /// Explains the lines between cores and the parts of the bars that occur.
     private var key: [StyledText] {
         var parts: [StyledText] = []
         if layout.hasSiblings { parts.append(isDense ? "siblings of a core stand together" : "[ ] siblings of a core") }

@@ -2,7 +2,7 @@ import Machine
 
 extension Machine {
     /// The labels of an edge node for the strategy LoadAware of `berth-domain`: the isolated CPUs that are online and the
-    /// huge pages that the kernel can give, by NUMA node. What there is none of has no label.
+    /// huge pages that the kernel can give, by NUMA node. Counts of 0 have no label.
     package var edgeNodeLabels: [String] {
         var left = isolated.intersection(online)
         return nodes.flatMap { node in

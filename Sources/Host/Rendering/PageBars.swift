@@ -4,8 +4,8 @@ import Terminal
 
 /// The huge pages of one size on one node, from the kernel's counts and the daemon's reservations.
 ///
-/// The parts add up to the total. As in the EPA rules, the pages that the kernel has given or committed count as those of
-/// the services that reserved pages, as far as these go.
+/// The parts add up to the total. The kernel does not say who has the pages that it has given or committed. As in the EPA
+/// rules, they count as pages of the services with reservations, up to the size of these.
 struct PagePool: Equatable {
     let node: Int
     let sizeKB: Int
@@ -21,11 +21,13 @@ struct PagePool: Equatable {
     let free: Int
 
     /// The pools that have pages or reservations, ascending by node and size.
-    static func pools(_ machine: Machine, _ memory: MemoryInfo?) -> [PagePool] {
+    ///
+    /// - Parameter hugePages: the kernel's pools of each node by its id.
+    static func pools(_ hugePages: [Int: [HugePagePool]], _ memory: MemoryInfo?) -> [PagePool] {
         var pools: [PagePool] = []
-        let ids = Set(machine.nodes.map(\.id) + (memory?.nodes.map(\.id) ?? [])).sorted()
+        let ids = Set(hugePages.keys.map(\.self) + (memory?.nodes.map(\.id) ?? [])).sorted()
         for id in ids {
-            let kernel = machine.node(id)?.hugePages ?? []
+            let kernel = hugePages[id] ?? []
             let daemon = memory?.nodes.first { $0.id == id }
             let sizes = Set(
                 kernel.map(\.sizeKB) + (daemon?.pools.map(\.sizeKB) ?? []) + (daemon?.reservations.map(\.sizeKB) ?? []))
@@ -76,7 +78,7 @@ struct PagePool: Equatable {
             : [("#", .used), ("=", .committed), ("+", .reserved), (".", .free)]
     }
 
-    /// Divides cells in proportion; a part that is not zero has at least one.
+    /// Divides `cells` in proportion to the parts. A part above 0 gets at least one cell.
     private static func share(_ parts: [Int], of total: Int, cells: Int) -> [Int] {
         guard total > 0 else { return parts.map { _ in 0 } }
         var result = parts.map { part in

@@ -2,16 +2,31 @@ import EPAClient
 import Machine
 import Terminal
 
-/// The isolated CPUs of the machine that the daemon serves, and the CPUs that run.
-package struct IsolatedCPUs: Sendable {
+/// What the kernel says about the machine that the daemon serves, as far as summaries need it.
+package struct ServedMachine: Sendable {
     let isolated: CPUSet
     let online: CPUSet
+    let hugePages: [Int: [HugePagePool]]
 
-    /// The isolated CPUs of a machine.
-    package init(isolated: CPUSet, online: CPUSet) {
+    /// A machine.
+    ///
+    /// - Parameter hugePages: the pools of each node by its id.
+    package init(isolated: CPUSet, online: CPUSet, hugePages: [Int: [HugePagePool]] = [:]) {
         self.isolated = isolated
         self.online = online
+        self.hugePages = hugePages
     }
+
+    /// What summaries need of `machine`.
+    init(_ machine: Machine) {
+        let pools = machine.nodes.map { ($0.id, $0.hugePages) }
+        self.init(
+            isolated: machine.isolated, online: machine.online,
+            hugePages: Dictionary(pools) { first, _ in first })
+    }
+
+    /// Whether the daemon that sent `list` can serve this machine.
+    func fits(_ list: AllocationList) -> Bool { isolated.count == list.available }
 }
 
 /// The isolated CPUs in numbers that add up: held, free, offline. Free is what could be given now.
@@ -25,21 +40,21 @@ struct PoolSummary {
     /// Held CPUs that are not isolated any more.
     private let outside: Int
 
-    /// The numbers of `list`. The daemon counts offline CPUs as free: with `cpus`, the CPUs of the machine that it serves,
-    /// they are counted apart.
-    init(_ list: AllocationList, outsidePool: [Allocation], _ cpus: IsolatedCPUs?) {
+    /// The numbers of `list`. The daemon counts offline CPUs as free: with the machine that it serves, they are counted
+    /// apart.
+    init(_ list: AllocationList, outsidePool: [Allocation], _ machine: ServedMachine?) {
         services = list.allocations.count
         outside = outsidePool.reduce(CPUSet()) { $0.union($1.cpus) }.count
         isolated = list.available
-        guard let cpus, cpus.isolated.count == list.available else {
+        guard let machine, machine.fits(list) else {
             (held, free, offline) = (list.allocated, list.remaining, CPUSet())
             return
         }
-        let all = list.allocations.reduce(CPUSet()) { $0.union($1.cpus) }.intersection(cpus.isolated)
-        let rest = cpus.isolated.subtracting(all)
+        let all = list.allocations.reduce(CPUSet()) { $0.union($1.cpus) }.intersection(machine.isolated)
+        let rest = machine.isolated.subtracting(all)
         held = all.count
-        free = rest.intersection(cpus.online).count
-        offline = rest.subtracting(cpus.online)
+        free = rest.intersection(machine.online).count
+        offline = rest.subtracting(machine.online)
     }
 
     /// One sentence.

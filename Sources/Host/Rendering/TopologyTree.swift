@@ -1,7 +1,7 @@
 import Machine
 import Terminal
 
-/// A machine as a tree for people: what contains what, with the CPUs of each.
+/// A machine as a tree: packages, nodes, caches, clusters, and the CPUs of each.
 package struct TopologyTree {
     private let title: String
     private let machine: Machine

@@ -19,7 +19,7 @@ struct List: SocketCommand {
         let status = try status()
         try output.show(json: document(list.json, status)) {
             Tables.allocations(
-                list.reply, outsidePool: status?.outsidePool ?? [], cpus: servedCPUs(status), style: $0)
+                list.reply, outsidePool: status?.outsidePool ?? [], machine: servedMachine(status), style: $0)
         }
     }
 

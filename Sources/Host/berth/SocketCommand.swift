@@ -26,16 +26,16 @@ extension SocketCommand {
         }
     }
 
-    /// What the daemon says about itself; nil where it does not know the question.
+    /// What the daemon says about itself; nil where it does not support the request.
     func status() throws -> DaemonStatus? {
         do { return try daemon.client.status() } catch { throw Failure(error) }
     }
 
-    /// The CPUs of the machine that the daemon serves, as far as this program can read them.
+    /// The machine that the daemon serves, as far as this program can read it.
     ///
     /// The EPA Orchestrator and older versions of berthd do not say which machine they serve. They are taken to serve this
     /// one where it has as many isolated CPUs as they count.
-    func servedCPUs(_ status: DaemonStatus?) -> IsolatedCPUs? {
+    func servedMachine(_ status: DaemonStatus?) -> ServedMachine? {
         let files: any MachineFiles
         switch status?.machine {
         case nil, "real": files = DirectoryFiles()
@@ -44,7 +44,9 @@ extension SocketCommand {
         }
         let reader = MachineReader(files: files)
         guard let isolated = try? reader.isolated(), let online = reader.online() else { return nil }
-        return IsolatedCPUs(isolated: isolated, online: online)
+        let pools = (reader.nodeIDs() ?? []).compactMap { id in reader.hugePages(ofNode: id).map { (id, $0) } }
+        return ServedMachine(
+            isolated: isolated, online: online, hugePages: Dictionary(pools) { first, _ in first })
     }
 
     /// Sends a request and shows the reply.

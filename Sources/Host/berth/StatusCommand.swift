@@ -37,7 +37,7 @@ struct Status: SocketCommand {
             try output.show(json: document) {
                 Tables.status(
                     socket: client.socket, status: status, list: list.reply, memory: memory.reply,
-                    cpus: servedCPUs(status), style: $0)
+                    machine: servedMachine(status), style: $0)
             }
             if let refusal = status?.refusal {
                 throw Failure("changes are refused: \(Printable.text(refusal))", status: Failure.refused)

@@ -21,7 +21,6 @@ import Testing
 
         #expect(!machine.online.isEmpty, note)
         #expect(machine.online.isSubset(of: machine.present), note)
-        #expect(machine.present.isSubset(of: machine.possible), note)
         var cored = CPUSet()
         for core in machine.cores {
             #expect(core.isDisjoint(with: cored) && !core.isEmpty, note)

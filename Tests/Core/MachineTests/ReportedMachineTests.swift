@@ -163,6 +163,11 @@ import Testing
         let capture = MachineCapture.capture(files, name: "again")
         #expect(capture["\(cpu)/cpu1/regs/identification/midr_el1"] == "0x410fd4d0")
         #expect(try MachineReader(files: capture).read().coreKinds.count == 2)
+        // Also where the reader stops at a CPU without one.
+        var partial = files
+        partial["\(cpu)/cpu0/regs/identification/midr_el1"] = nil
+        let path = "\(cpu)/cpu1/regs/identification/midr_el1"
+        #expect(MachineCapture.capture(partial, name: "again")[path] == "0x410fd4d0")
     }
 
     @Test("nodes with neither memory nor CPUs are empty, those of which the memory is unknown are not")

@@ -73,15 +73,40 @@ struct TextTests {
         var terminal = Style.plain
         terminal.isTerminal = true
         let list = try Example.list([("a", "2-3,9", true)], of: 8)
-        let cpus = IsolatedCPUs(isolated: try Example.cpus("2-9"), online: try Example.cpus("0-5,9"))
+        let machine = ServedMachine(isolated: try Example.cpus("2-9"), online: try Example.cpus("0-5,9"))
         #expect(
-            Tables.allocations(list, cpus: cpus, style: terminal).rendered(terminal).hasSuffix(
+            Tables.allocations(list, machine: machine, style: terminal).rendered(terminal).hasSuffix(
                 "\n8 isolated CPUs: 3 held by 1 service, 2 free, 3 offline (6-8)\n"))
         // The CPUs of another machine say nothing.
-        let other = IsolatedCPUs(isolated: try Example.cpus("2-5"), online: try Example.cpus("0-5"))
+        let other = ServedMachine(isolated: try Example.cpus("2-5"), online: try Example.cpus("0-5"))
         #expect(
-            Tables.allocations(list, cpus: other, style: terminal).rendered(terminal).hasSuffix(
+            Tables.allocations(list, machine: other, style: terminal).rendered(terminal).hasSuffix(
                 "\n8 isolated CPUs: 3 held by 1 service, 5 free\n"))
+    }
+
+    @Test("status counts pages as the map does, and its figures add up, also where the machine is not known")
+    func statusPages() throws {
+        let memory = MemoryInfo(nodes: [
+            MemoryInfo.Node(
+                id: 1, pools: [MemoryInfo.Pool(sizeKB: 2048, total: 1000, free: 600)],
+                reservations: [MemoryInfo.Reservation(service: "a", sizeKB: 2048, count: 400)])
+        ])
+        func pages(_ machine: ServedMachine?) throws -> String {
+            let list = try Example.list([("a", "2-3", true)], of: 4)
+            let lines = Tables.status(
+                socket: "s", status: nil, list: list, memory: memory, machine: machine, style: .plain)
+            return lines.rendered(.plain).split(separator: "\n").last.map(String.init) ?? ""
+        }
+        let pool = HugePagePool(sizeKB: 2048, total: 1000, free: 700, reserved: 150)
+        let machine = ServedMachine(isolated: CPUSet(2...5), online: CPUSet(0...5), hugePages: [1: [pool]])
+        #expect(
+            try pages(machine)
+                == "pages    node 1, 2M: 1000 pages: 300 in use, 150 committed by the kernel, 0 more reserved, 550 free"
+        )
+        let unknown = "pages    node 1, 2M: 1000 pages: 0 in use, 400 reserved, 600 free"
+        #expect(try pages(nil) == unknown)
+        #expect(
+            try pages(ServedMachine(isolated: CPUSet(2...6), online: CPUSet(0...6), hugePages: [1: [pool]])) == unknown)
     }
 
     @Test("The labels of an edge node count each CPU once, and huge pages that the kernel can still give")
