@@ -49,7 +49,7 @@ package struct MachineFacts: Sendable {
         switch level {
         case .none: return CPUSet()
         case .cpu: return own
-        case .core: return machine.map { own.union($0.core(of: cpu)).union($0.rawSiblings(of: cpu) ?? own) }
+        case .core: return machine.map { own.union($0.core(of: cpu)) }
         case .socket: return machine?.package(of: cpu)?.cpus
         case .numa:
             guard let machine else { return nil }
