@@ -170,7 +170,7 @@ def refresh(bench):
     """The state folder says that all know each other, as after a restart; each agent is called once, so that there is a
     connection to it."""
     site = Site(bench, "domain-refresh")
-    site.load("prepare", folder=site.state, nodes=1000, functions=1000, agent_port=site.second, with_leftovers=True)
+    site.load("prepare", directory=site.state, nodes=1000, functions=1000, agent_port=site.second, with_orphans=True)
     domain = site.domain.start()
     seen = site.load("refreshes", second=site.second, register=site.register, domain_pid=domain.process.pid,
                      nodes=1000, time=max(4, 10 * bench.seconds), rounds=max(2, bench.rounds // 3))["refreshes"]
@@ -211,7 +211,7 @@ RESTART = ("restart with 100,000 functions on 1,000 nodes: until the first answe
 def restart(bench):
     """From the start of the process to its first answer to the controller, after an orderly end and after a kill."""
     site = Site(bench, "domain-restart")
-    site.load("prepare", folder=site.state, nodes=1000, functions=100_000)
+    site.load("prepare", directory=site.state, nodes=1000, functions=100_000)
     took, memory = [], 0
     for turn in range(max(3, bench.rounds // 2)):
         begin = time.monotonic()

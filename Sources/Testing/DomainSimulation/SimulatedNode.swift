@@ -15,7 +15,7 @@ struct SimulatedNode {
     var running: [ComponentID: [String: PhysicalID]] = [:]
     var peers: [NodeID: String] = [:]
     /// The calls that wait for their turn.
-    var lane: ArraySlice<NodeCall> = []
+    var queue: ArraySlice<NodeCall> = []
     var isBusy = false
     /// The call that is on its way to it.
     var inFlight: NodeCall?
@@ -54,17 +54,17 @@ struct NodeTable {
 
     mutating func append(_ node: SimulatedNode) { nodes.append(node) }
 
-    var places: Range<Int> { nodes.indices }
+    var indices: Range<Int> { nodes.indices }
 
     /// Changes happen where the node is: a copy would cost one of all its peers.
-    subscript(place: Int) -> SimulatedNode {
-        _read { yield nodes[place] }
-        _modify { yield &nodes[place] }
+    subscript(index: Int) -> SimulatedNode {
+        _read { yield nodes[index] }
+        _modify { yield &nodes[index] }
     }
 
-    subscript(id: NodeID) -> SimulatedNode? { place(of: id).map { nodes[$0] } }
+    subscript(id: NodeID) -> SimulatedNode? { index(of: id).map { nodes[$0] } }
 
-    func place(of id: NodeID) -> Int? {
+    func index(of id: NodeID) -> Int? {
         guard let number = Int(exactly: id.low), nodes.indices.contains(number - 1) else { return nil }
         return number - 1
     }

@@ -1,8 +1,9 @@
 import Domain
 import DomainMirror
+import Redis
 
 /// A Redis and the way to it, on which commands and answers are lost.
-struct SimulatedRedis: MirrorLink {
+struct SimulatedRedis: MirrorConnection {
     var model = ModelRedis()
     /// How likely it is that the connection breaks while commands are sent, in percent.
     var loss: Int
@@ -14,8 +15,8 @@ struct SimulatedRedis: MirrorLink {
     private var delay = Self.shortestDelay
 
     /// What it holds of others; what it had of all when it was last saved.
-    private(set) var strangers: [String: ModelRedis.Value] = [:]
-    private var saved: (values: [String: ModelRedis.Value], strangers: [String: ModelRedis.Value]) = ([:], [:])
+    private(set) var foreignKeys: [String: ModelRedis.Value] = [:]
+    private var saved: (values: [String: ModelRedis.Value], foreignKeys: [String: ModelRedis.Value]) = ([:], [:])
 
     private static let shortestDelay = 250
     private static let longestDelay = 4_000
@@ -34,7 +35,7 @@ struct SimulatedRedis: MirrorLink {
 
     mutating func confirm() { delay = Self.shortestDelay }
 
-    mutating func send(_ commands: [RedisCommand]) throws(MirrorFailure) -> [RedisAnswer] {
+    mutating func send(_ commands: [RedisCommand]) throws(RedisError) -> [RedisReply] {
         guard isUp, isOpen else { throw .disconnected("no route") }
         guard Int.random(in: 0..<100, using: &random) < loss else { return model.carryOut(commands) }
         // All of it may have arrived.
@@ -42,7 +43,7 @@ struct SimulatedRedis: MirrorLink {
         throw .disconnected("no answer")
     }
 
-    mutating func fail(_ failure: MirrorFailure, at now: Int) {
+    mutating func fail(_ failure: RedisError, at now: Int) {
         isOpen = false
         nextAttempt = now + delay
         delay = min(delay * 2, Self.longestDelay)
@@ -54,7 +55,7 @@ struct SimulatedRedis: MirrorLink {
     }
 
     /// The domain's process is another one: its way here is new.
-    mutating func forgetWay() {
+    mutating func resetConnection() {
         isOpen = false
         nextAttempt = 0
         delay = Self.shortestDelay
@@ -69,16 +70,16 @@ struct SimulatedRedis: MirrorLink {
     ///
     /// - Parameter wasRestarted: whether what it was told since it was last saved is lost.
     mutating func recover(wasRestarted: Bool) {
-        if wasRestarted && !isUp { (model.values, strangers) = saved }
+        if wasRestarted && !isUp { (model.values, foreignKeys) = saved }
         isUp = true
         model.isFull = false
     }
 
-    mutating func save() { saved = (model.values, strangers) }
+    mutating func save() { saved = (model.values, foreignKeys) }
 
     mutating func flush() {
         model.values = [:]
-        strangers = [:]
+        foreignKeys = [:]
     }
 
     /// The connection breaks.
@@ -87,6 +88,6 @@ struct SimulatedRedis: MirrorLink {
     /// Somebody else keeps something there.
     mutating func keep(_ key: String, _ value: ModelRedis.Value) {
         model.values[key] = value
-        strangers[key] = value
+        foreignKeys[key] = value
     }
 }

@@ -10,14 +10,14 @@ extension Simulation {
             guard let id = known.randomElement(using: &random) else { return start() }
             wanted.remove(id)
             stopped.insert(id)
-            rows[id] = nil
+            wirings[id] = nil
             take(.stop(id))
         case 11..<16:
             guard let origin = known.randomElement(using: &random) else { return start() }
-            var row: [String: LogicalID] = [:]
-            for channel in 0..<chance(4) { row["out-\(channel)"] = known.randomElement(using: &random) }
-            rows[origin] = row
-            take(.patch(origin, row))
+            var wiring: [String: LogicalID] = [:]
+            for channel in 0..<chance(4) { wiring["out-\(channel)"] = known.randomElement(using: &random) }
+            wirings[origin] = wiring
+            take(.patch(origin, wiring))
         case 16..<18:
             guard let id = known.randomElement(using: &random) else { return start() }
             let targets = (0..<2).compactMap { _ in order.randomElement(using: &random) }
@@ -56,7 +56,7 @@ extension Simulation {
         let doomed = wanted.filter { (domain.records.instances[$0]?.created ?? 0) < number }
         wanted.subtract(doomed)
         stopped.formUnion(doomed)
-        for id in doomed { rows[id] = nil }
+        for id in doomed { wirings[id] = nil }
         take(.controllerAnswered(number, .reset))
     }
 
@@ -64,9 +64,9 @@ extension Simulation {
 
     /// Checks that what runs is what the controller wants, once all has healed.
     mutating func check() {
-        settleKeeping()
-        let records = kept
-        if domain.records != records { violations.append("what is kept is not what is believed") }
+        finishCommits()
+        let records = stored
+        if domain.records != records { violations.append("the stored records differ from the domain's") }
         func complain(_ text: String) { violations.append(text) }
         let owners = records.owners
         for id in wanted.sorted() {
@@ -84,20 +84,20 @@ extension Simulation {
                 complain("\(id) should run on \(physical.node) and does not")
                 continue
             }
-            let row = (rows[id] ?? [:]).filter { wanted.contains($0.value) }
-            let expected = row.compactMapValues { records.instances[$0]?.physical }
-            if rows[id] != nil, mapping != expected { complain("\(id) leads to \(mapping), not to \(expected)") }
+            let wiring = (wirings[id] ?? [:]).filter { wanted.contains($0.value) }
+            let expected = wiring.compactMapValues { records.instances[$0]?.physical }
+            if wirings[id] != nil, mapping != expected { complain("\(id) leads to \(mapping), not to \(expected)") }
         }
         for id in stopped where records.instances[id] != nil { complain("\(id) was stopped and is still there") }
         var known: [NodeID: Set<ComponentID>] = [:]
         for record in records.instances.values {
             if let physical = record.physical { known[physical.node, default: []].insert(physical.component) }
         }
-        for physical in records.leftovers.keys { complain("\(physical) has not been stopped yet") }
+        for physical in records.orphans.keys { complain("\(physical) has not been stopped yet") }
         for id in order {
             guard let node = nodes[id] else { continue }
             let unknown = Set(node.running.keys).subtracting(known[id] ?? [])
-            let doubts = records.doubts[id] ?? 0
+            let unknown = records.unknownOutcomes[id] ?? 0
             if unknown.count > doubts { complain("\(id) runs \(unknown.count) that nobody knows, \(doubts) in doubt") }
             guard records.nodes[id]?.isReset == true else {
                 complain("\(id) is not in the domain")
@@ -117,8 +117,8 @@ extension Simulation {
     /// The nodes that can take this.
     private func feasible(for specification: Specification, _ owners: [String: NodeID]) -> [NodeID] {
         guard let requirements = try? Requirements(specification.requirementTexts) else { return [] }
-        return nodes.places.compactMap { place -> NodeID? in
-            let (id, description) = (nodes[place].id, nodes[place].description)
+        return nodes.indices.compactMap { index -> NodeID? in
+            let (id, description) = (nodes[index].id, nodes[index].description)
             switch specification {
             case .function(let function):
                 guard description.capabilities.runtimes.contains(function.functionClass.runtime) else { return nil }

@@ -10,11 +10,11 @@ extension Simulation {
 
     /// The domain's process has begun anew: what its proxy had in mind is lost.
     mutating func beginProxy() {
-        proxy = MirrorProxy(domainID: chosen.domainID, schema: schema, retention: retention, from: kept)
+        proxy = MirrorStateMachine(domainID: chosen.domainID, schema: schema, retention: retention, from: stored)
         inbox = []
         intents.forget()
-        redis.forgetWay()
-        agenda.add(.proxy(run: run), at: time)
+        redis.resetConnection()
+        eventQueue.add(.proxy(run: run), at: time)
     }
 
     /// The proxy shows what has happened meanwhile, and hands intents on.
@@ -22,15 +22,15 @@ extension Simulation {
         showNews()
         for name in proxy.unfinished.sorted() {
             guard case .string(let text)? = redis.model.values[IntentKey.result(of: name)] else { continue }
-            if text.contains("it was lost") { violations.append("\(name) was told to be lost, and is under way") }
+            if text.contains("it was lost") { violations.append("\(name) was reported lost, and is in progress") }
         }
-        agenda.add(.proxy(run: run), at: time + min(proxy.patience(at: now), 1 + chance(200)))
+        eventQueue.add(.proxy(run: run), at: time + min(proxy.idleTime(at: now), 1 + chance(200)))
     }
 
     private mutating func showNews() {
-        let news = inbox
+        let events = inbox
         inbox = []
-        for (name, intent) in proxy.work(news, over: &redis, at: now).intents {
+        for (name, intent) in proxy.work(events, over: &redis, at: now).intents {
             lastRequest += 1
             intents.hand(lastRequest, name)
             take { [lastRequest] in $0.handle(.intent(intent, lastRequest), at: $1) }
@@ -46,11 +46,11 @@ extension Simulation {
     }
 
     /// Figures of something that runs, or of something that nobody knows.
-    mutating func samples(of place: Int) -> PerformanceSamples {
+    mutating func samples(of index: Int) -> PerformanceSamples {
         var samples = PerformanceSamples()
         guard isLucky(10) else { return samples }
-        let component = nodes[place].running.keys.min() ?? ComponentID(high: 9, low: UInt64(chance(3)))
-        let seconds = Int64((Self.wall(time) + nodes[place].skew) / 1000)
+        let component = nodes[index].running.keys.min() ?? ComponentID(high: 9, low: UInt64(chance(3)))
+        let seconds = Int64((Self.wall(time) + nodes[index].skew) / 1000)
         samples.samples[isLucky(50) ? .execution : .transfer] = [
             component: [Sample(seconds: seconds, nanoseconds: 5_000_000, value: Double(chance(100)) / 8)]
         ]
@@ -91,13 +91,13 @@ extension Simulation {
         switch chance(12) {
         case 0...2:
             redis.goDown()
-            agenda.add(.redisRecovery(wasRestarted: isLucky(40)), at: time + chance(15_000))
+            eventQueue.add(.redisRecovery(wasRestarted: isLucky(40)), at: time + chance(15_000))
         case 3: redis.flush()
         case 4: redis.cut()
         case 5, 6: redis.save()
         case 7:
             redis.model.isFull = true
-            agenda.add(.redisRecovery(wasRestarted: false), at: time + chance(5_000))
+            eventQueue.add(.redisRecovery(wasRestarted: false), at: time + chance(5_000))
         case 8: if redis.isUp { redis.model.carryOut(["SET", Mirror.identity, "another-domain"]) }
         default:
             guard redis.isUp else { return }
@@ -129,7 +129,7 @@ extension Simulation {
         repeat { showNews() } while !inbox.isEmpty
         guard redis.isOpen else { return }
         let found = redis.model.values
-        for (key, value) in redis.strangers where found[key] != value {
+        for (key, value) in redis.foreignKeys where found[key] != value {
             violations.append("\(key) was another's, and is now \(found[key].map { "\($0)" } ?? "gone")")
         }
         checkShown(found)
@@ -161,10 +161,10 @@ extension Simulation {
     private mutating func checkShown(_ found: [String: ModelRedis.Value]) {
         var fresh = Mirror(domainID: chosen.domainID, schema: schema)
         var model = ModelRedis()
-        _ = model.carryOut(fresh.begin(with: kept, at: Self.wall(time)))
+        _ = model.carryOut(fresh.begin(with: stored, at: Self.wall(time)))
         func own(_ values: [String: ModelRedis.Value]) -> [String: ModelRedis.Value] {
             values.filter { key, _ in
-                Mirror.prefixes.contains { key.hasPrefix($0) } && redis.strangers[key] == nil
+                Mirror.prefixes.contains { key.hasPrefix($0) } && redis.foreignKeys[key] == nil
                     && !Mirror.seriesPrefixes.contains { key.hasPrefix($0) }
             }
         }
@@ -185,7 +185,7 @@ extension Simulation {
     private mutating func checkSeries(_ found: [String: ModelRedis.Value]) {
         for key in found.keys.sorted() where key.hasPrefix(Self.healthPrefix) {
             let id = NodeID(String(key.dropFirst(Self.healthPrefix.count)))
-            if id.flatMap({ kept.nodes[$0] }) == nil { violations.append("\(key) is of no node that is there") }
+            if id.flatMap({ stored.nodes[$0] }) == nil { violations.append("\(key) is of no node that is there") }
         }
     }
 

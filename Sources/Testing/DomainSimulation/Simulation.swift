@@ -49,7 +49,7 @@ package struct Simulation {
         case nodeFault
         case revive(Int)
         case crash
-        case kept(run: Int)
+        case stored(run: Int)
         case proxy(run: Int)
         case redisFault
         case redisRecovery(wasRestarted: Bool)
@@ -57,7 +57,7 @@ package struct Simulation {
 
     let shape: Shape
     var random: Xoshiro
-    var agenda = Agenda<Item>()
+    var eventQueue = EventQueue<Item>()
     var time = 1_000_000
     var isHealed = false
 
@@ -68,8 +68,8 @@ package struct Simulation {
 
     var domain: Domain
     /// What a restart finds.
-    package internal(set) var kept = DomainRecords()
-    var keeping = SimulatedKeeping()
+    package internal(set) var stored = DomainRecords()
+    var commits = SimulatedCommits()
     /// Which run of the domain's process this is.
     var run = 0
     var lastRequest: RequestID = 0
@@ -77,21 +77,21 @@ package struct Simulation {
     // MARK: Redis
 
     /// What the domain's process shows there.
-    var proxy: MirrorProxy
+    var proxy: MirrorStateMachine
     /// What the proxy has still to be told.
-    var inbox: [MirrorProxy.News] = []
+    var inbox: [MirrorStateMachine.Event] = []
     var redis: SimulatedRedis
     let schema: Mirror.Schema
     /// How old figures may be, in milliseconds; 0 for as old as they like.
     let retention: Int
-    var intents = IntentBook()
+    var intents = IntentTracker()
 
     // MARK: The controller
 
     /// What it has started, knows and has not stopped.
     var wanted: Set<LogicalID> = []
     var stopped: Set<LogicalID> = []
-    var rows: [LogicalID: [String: LogicalID]] = [:]
+    var wirings: [LogicalID: [String: LogicalID]] = [:]
     /// Starts that are not answered yet, and in which of the controller's lives they were asked for.
     var pending: Set<RequestID> = []
     var wantsReset = false
@@ -121,10 +121,10 @@ package struct Simulation {
         chosen = options
         schema = Mirror.Schema.allCases.randomElement(using: &random) ?? .both
         retention = [0, 5_000, 60_000].randomElement(using: &random) ?? 0
-        proxy = MirrorProxy(domainID: options.domainID, schema: schema, retention: retention, from: kept)
+        proxy = MirrorStateMachine(domainID: options.domainID, schema: schema, retention: retention, from: stored)
         redis = SimulatedRedis(loss: shape.loss / 4, random: Xoshiro(seed: seed &+ 2))
         domain = Domain(
-            options: options, random: Xoshiro(seed: seed &+ 1), now: Moment(monotonic: time, wall: Self.wall(time)))
+            options: options, random: Xoshiro(seed: seed &+ 1), now: Timestamp(monotonic: time, wall: Self.wall(time)))
         for (number, id) in order.enumerated() {
             // A node whose clock is further behind has leases shorter than its interval, and comes and goes for ever.
             nodes.append(
@@ -137,21 +137,21 @@ package struct Simulation {
     let chosen: DomainOptions
 
     static func wall(_ time: Int) -> Int { time + 1_700_000_000_000 }
-    var now: Moment { Moment(monotonic: time, wall: Self.wall(time)) }
+    var now: Timestamp { Timestamp(monotonic: time, wall: Self.wall(time)) }
 
     // MARK: - Running
 
     /// Lives the history to its end.
     package mutating func live() {
         take { $0.begin(at: $1) }
-        agenda.add(.tick(run: run), at: time + 500)
-        agenda.add(.proxy(run: run), at: time)
-        for place in nodes.places { expect(place, within: 3000) }
+        eventQueue.add(.tick(run: run), at: time + 500)
+        eventQueue.add(.proxy(run: run), at: time)
+        for index in nodes.indices { expect(index, within: 3000) }
         let wild = shape.seconds * 1000
-        for _ in 0..<shape.requests { agenda.add(.act, at: time + chance(wild)) }
-        for _ in 0..<shape.crashes { agenda.add(.crash, at: time + chance(wild)) }
-        for _ in 0..<max(2, shape.nodes / 3) { agenda.add(.nodeFault, at: time + chance(wild)) }
-        for _ in 0..<max(2, shape.seconds / 6) { agenda.add(.redisFault, at: time + chance(wild)) }
+        for _ in 0..<shape.requests { eventQueue.add(.act, at: time + chance(wild)) }
+        for _ in 0..<shape.crashes { eventQueue.add(.crash, at: time + chance(wild)) }
+        for _ in 0..<max(2, shape.nodes / 3) { eventQueue.add(.nodeFault, at: time + chance(wild)) }
+        for _ in 0..<max(2, shape.seconds / 6) { eventQueue.add(.redisFault, at: time + chance(wild)) }
         advance(to: time + wild)
         // Redis first, while nodes are gone that come back only later.
         healRedis()
@@ -163,15 +163,17 @@ package struct Simulation {
         check()
         checkRedis()
         // Whatever is in doubt ends at its node's next reset.
-        for place in nodes.places { restart(place, within: 3000) }
+        for index in nodes.indices { restart(index, within: 3000) }
         advance(to: time + 60_000 + shape.nodes * 200)
         check()
         checkRedis()
-        for (node, doubts) in kept.doubts { violations.append("\(node) was reset and is in doubt still: \(doubts)") }
+        for (node, unknown) in stored.unknownOutcomes {
+            violations.append("\(node) was reset and is in doubt still: \(doubts)")
+        }
     }
 
     private mutating func advance(to limit: Int) {
-        while let (at, item) = agenda.next(before: limit) {
+        while let (at, item) = eventQueue.next(before: limit) {
             time = max(time, at)
             perform(item)
         }
@@ -180,9 +182,9 @@ package struct Simulation {
 
     private mutating func heal() {
         isHealed = true
-        for place in nodes.places {
-            nodes[place].partitionedUntil = 0
-            if !nodes[place].isAlive { restart(place, within: 1000) }
+        for index in nodes.indices {
+            nodes[index].partitionedUntil = 0
+            if !nodes[index].isAlive { restart(index, within: 1000) }
         }
         uncordon()
     }
@@ -192,17 +194,17 @@ package struct Simulation {
         case .tick(let run):
             guard run == self.run else { return }
             take { $0.handle(.tick, at: $1) }
-            agenda.add(.tick(run: run), at: time + 500)
-        case .refresh(let place, let nonce): refresh(place, nonce)
+            eventQueue.add(.tick(run: run), at: time + 500)
+        case .refresh(let index, let nonce): refresh(index, nonce)
         // Calls that the domain's process made before it died end with it.
-        case .deliver(let place, let run): if run == self.run { deliver(to: place) }
-        case .answer(let place, let run): if run == self.run { takeAnswer(of: place) }
+        case .deliver(let index, let run): if run == self.run { deliver(to: index) }
+        case .answer(let index, let run): if run == self.run { takeAnswer(of: index) }
         case .controllerAnswer(let number, let run): if run == self.run { answerController(number) }
         case .act: if !isHealed { act() }
         case .nodeFault: if !isHealed { disturb() }
-        case .revive(let place): if !nodes[place].isAlive { restart(place, within: 1000) }
+        case .revive(let index): if !nodes[index].isAlive { restart(index, within: 1000) }
         case .crash: if !isHealed { crash() }
-        case .kept(let run): if run == self.run { finishKeeping() }
+        case .stored(let run): if run == self.run { finishCommit() }
         case .proxy(let run): if run == self.run { workProxy() }
         case .redisFault: if !isHealed { disturbRedis() }
         case .redisRecovery(let wasRestarted): if !isHealed { redis.recover(wasRestarted: wasRestarted) }
@@ -219,60 +221,62 @@ package struct Simulation {
         effects += 1
         switch effect {
         case .call(let call):
-            guard let place = nodes.place(of: call.node) else { return }
-            nodes[place].lane.append(call)
-            serve(place)
-        case .abandon(let id): if let place = nodes.place(of: id) { nodes[place].lane = [] }
+            guard let index = nodes.index(of: call.node) else { return }
+            nodes[index].queue.append(call)
+            serve(index)
+        case .abandon(let id): if let index = nodes.index(of: id) { nodes[index].queue = [] }
         case .started(let request, let result):
             guard pending.remove(request) != nil, case .success(let id) = result else { return }
             // A reset that the domain has taken meanwhile has stopped it already.
             if domain.records.instances[id] == nil { stopped.insert(id) } else { wanted.insert(id) }
         case .reported(let update): if isLucky(reportShare) { inbox.append(.report(update, at: Self.wall(time))) }
-        case .settled(let request, let refusal):
-            guard let name = intents.settle(request) else { return }
+        case .intentFinished(let request, let refusal):
+            guard let name = intents.finish(request) else { return }
             inbox.append(.outcome(name, declined: refusal?.summary))
-        case .updated, .note: break
+        case .updated, .log: break
         case .updateController(let number, let update):
             if nonces.insert(update.nonce).inserted, nonces.count > 1 { violations.append("the nonce has changed") }
             if let last = counters.last, update.counter < last { violations.append("the counter fell") }
             counters.append(update.counter)
-            agenda.add(.controllerAnswer(number, run: run), at: time + chance(400))
+            eventQueue.add(.controllerAnswer(number, run: run), at: time + chance(400))
         }
     }
 
     /// The process is killed, in the middle of a step or between two, and started again.
     private mutating func crash() {
         var last: (call: CallID, outcome: CallOutcome)?
-        if case .answer(let place, run)? = agenda.first { last = nodes[place].answer }
+        if case .answer(let index, run)? = eventQueue.first { last = nodes[index].answer }
         run += 1
         pending = []
-        for place in nodes.places {
-            nodes[place].lane = []
-            nodes[place].isBusy = false
+        for index in nodes.indices {
+            nodes[index].queue = []
+            nodes[index].isBusy = false
             // Its connections end with it: what is on its way arrives now or never.
-            if let call = nodes[place].inFlight, nodes[place].isAlive, Bool.random(using: &random) {
-                _ = nodes[place].carryOut(call.request, &random)
+            if let call = nodes[index].inFlight, nodes[index].isAlive, Bool.random(using: &random) {
+                _ = nodes[index].carryOut(call.request, &random)
             }
-            nodes[place].inFlight = nil
-            nodes[place].answer = nil
+            nodes[index].inFlight = nil
+            nodes[index].answer = nil
         }
         if Bool.random(using: &random), let last {
             // In the middle: calls that go ahead may have arrived, a step may have been kept, but nothing else of it was done.
             let step = domain.handle(.answered(last.call, last.outcome), at: now)
-            for call in step.ahead where Bool.random(using: &random) {
-                guard let place = nodes.place(of: call.node), nodes[place].isAlive else { continue }
-                _ = nodes[place].carryOut(call.request, &random)
+            for call in step.callsBeforeCommit where Bool.random(using: &random) {
+                guard let index = nodes.index(of: call.node), nodes[index].isAlive else { continue }
+                _ = nodes[index].carryOut(call.request, &random)
             }
-            keeping.coming.append((step, nil))
+            commits.queued.append((step, nil))
         }
         // What was being kept is kept or not, what waited for that is not; the controller asks again for what failed.
-        if keeping.isBusy, isLucky(75) { for (step, _) in keeping.underWay { step.changes.forEach { kept.apply($0) } } }
-        let wishes = keeping.wishes
-        keeping = SimulatedKeeping()
-        domain = Domain(records: kept, options: chosen, random: Xoshiro(seed: random.next()), now: now)
+        if commits.isBusy, isLucky(75) {
+            for (step, _) in commits.committing { step.changes.forEach { stored.apply($0) } }
+        }
+        let retriable = commits.retriable
+        commits = SimulatedCommits()
+        domain = Domain(records: stored, options: chosen, random: Xoshiro(seed: random.next()), now: now)
         beginProxy()
         take { $0.begin(at: $1) }
-        for wish in wishes { take(wish) }
-        agenda.add(.tick(run: run), at: time + 500)
+        for retriable in retriable { take(retriable) }
+        eventQueue.add(.tick(run: run), at: time + 500)
     }
 }

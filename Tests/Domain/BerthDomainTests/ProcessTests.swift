@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainSettings
 import DomainWire
 import Glibc
@@ -49,7 +49,7 @@ import Testing
         #expect(try await first.end() == 0)
     }
 
-    @Test("an orchestrator that cannot listen has told the controller nothing: the one that serves goes on")
+    @Test("an orchestrator that cannot listen sends the controller nothing, and the one that serves continues")
     func failedStart() async throws {
         let site = try DomainSite()
         let controller = try DemoController(url: site.controllerRegister)
@@ -151,7 +151,7 @@ import Testing
         #expect(try await eventually { other.components.count == 1 })
         #expect(
             try await eventually {
-                other.calls.contains { if case .patch(_, _, let row) = $0 { row.count == 1 } else { false } }
+                other.calls.contains { if case .patch(_, _, let wiring) = $0 { wiring.count == 1 } else { false } }
             })
         try await again.stop(first, kind: .function)
         try await again.stop(second, kind: .resource)

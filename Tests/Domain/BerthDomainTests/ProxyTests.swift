@@ -1,6 +1,6 @@
 import CTestSupport
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainSettings
 import Glibc
 import Redis
@@ -74,7 +74,7 @@ import Testing
         #expect(controller.status == 69 && controller.text.contains("the controller cannot be reached"))
     }
 
-    @Test("a broken entry is told, and the rest is printed")
+    @Test("a broken entry is report, and the rest is printed")
     func broken() async throws {
         let site = try ProxySite()
         try site.redis.send(["SET", "instance:broken", "{}"])
@@ -83,7 +83,7 @@ import Testing
         #expect(run.text.contains("\(ProxySite.function) -> \(ProxySite.node)\n"))
     }
 
-    @Test("a database without a domain is told from a domain with nothing in it")
+    @Test("a database without a domain is report from a domain with nothing in it")
     func nothing() async throws {
         let site = try ProxySite()
         try site.redis.send(["DEL", "instance:\(ProxySite.function)"])

@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import Glibc
 import Redis
 import TestSupport
@@ -111,7 +111,7 @@ struct RedisScenarioTests {
         try await end(process, [provider, other], controller)
     }
 
-    @Test("W2: starts, stops and joins go on while Redis hangs, and the process ends when it is told to")
+    @Test("W2: starts, stops and joins go on while Redis hangs, and the process ends when it is report to")
     func hangingRedis() async throws {
         let controller = try DemoController(url: site.controllerRegister)
         let process = try await site.serve()

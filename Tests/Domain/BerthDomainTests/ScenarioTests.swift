@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainWire
 import Glibc
 import TestSupport
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test(
-        "A1: the announced URL is told as it is given, the host's own address where none is, and one that is none ends it"
+        "A1: the announced URL is report as it is given, the host's own address where none is, and one that is none ends it"
     )
     func announced() async throws {
         let site = try DomainSite()
@@ -113,13 +113,13 @@ import Testing
             try site.write("", announced: given)
             let process = try await site.serve()
             #expect(try await eventually { controller.domains["domain-test"] != nil })
-            let told = controller.domains["domain-test"]?.update.orchestratorURL ?? ""
+            let report = controller.domains["domain-test"]?.update.orchestratorURL ?? ""
             if given.isEmpty {
                 // A machine with nothing but its loopback has no address to tell.
-                #expect(told.isEmpty || told.hasSuffix(":\(site.orchestrator.port)"))
-                #expect(!told.contains("127.0.0.1"))
+                #expect(report.isEmpty || report.hasSuffix(":\(site.orchestrator.port)"))
+                #expect(!report.contains("127.0.0.1"))
             } else {
-                #expect(told == given)
+                #expect(report == given)
             }
             try await end([process])
             controller.forget("domain-test")

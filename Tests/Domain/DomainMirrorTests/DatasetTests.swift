@@ -27,25 +27,25 @@ struct DatasetTests {
 
     private func liveALittle(_ site: ProxySite) {
         let component = ComponentID(high: 5, low: 5)
-        site.proxy.follow([.node(.test(node))])
-        site.proxy.follow([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
         let resource = ResourceSpecification(classType: "c", workflowID: "wf, \"one\"")
         let physical = PhysicalID(node: node, component: component)
-        site.proxy.follow([
+        site.proxy.observe([
             .instance(InstanceRecord(id: instance, specification: .resource(resource), created: 1, physical: nil)),
             .placed(instance, physical),
         ])
-        site.proxy.follow([.placed(instance, physical)])
-        site.proxy.follow([.placed(instance, nil)])
+        site.proxy.observe([.placed(instance, physical)])
+        site.proxy.observe([.placed(instance, nil)])
         var update = NodeUpdate.test(
             node, memoryFree: 5, samples: [component: [Sample(seconds: 10, nanoseconds: 5_000_000, value: 0.5)]])
         update.health.gpuTemperature = 41_500
         update.samples.logEntries[component] = [
             FunctionLogEntry(seconds: 11, nanoseconds: 0, target: "std,out", message: "two\nlines, \"quoted\"")
         ]
-        site.proxy.follow(update)
+        site.proxy.observe(update)
         update.samples = PerformanceSamples()
-        site.proxy.follow(update)
+        site.proxy.observe(update)
         site.proxy.stop()
     }
 
@@ -106,7 +106,7 @@ struct DatasetTests {
         let path = "\(folder.path)/data/run-performance_samples.csv"
         func report(_ second: Int64) {
             let samples = [ComponentID(high: 5, low: 5): [Sample(seconds: second, nanoseconds: 0, value: 1)]]
-            site.proxy.follow(NodeUpdate.test(node, memoryFree: 5, samples: samples))
+            site.proxy.observe(NodeUpdate.test(node, memoryFree: 5, samples: samples))
         }
         report(1)
         #expect(try await eventually { read(folder, "performance_samples").hasSuffix(",1,1\n") })
@@ -125,7 +125,7 @@ struct DatasetTests {
             $0.dataset = settings
         }
         defer { site.proxy.stop() }
-        site.proxy.follow([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
         #expect(try await eventually { try site.get("node:capabilities:\(node)") != nil })
     }
 }

@@ -54,7 +54,7 @@ import Testing
                     specification: .resource(
                         ResourceSpecification(
                             classType: "file-log", configuration: ["filename": "a.log"], workflowID: workflow)),
-                    created: 1, physical: nil)), .row(function, ["out": resource]),
+                    created: 1, physical: nil)), .wiring(function, ["out": resource]),
         ] { records.apply(change) }
         var mirror = Mirror(domainID: "domain-7000", schema: .both)
         var commands = mirror.begin(with: records, at: 1_760_000_001_250)

@@ -63,7 +63,7 @@ struct IntentTests {
             try await eventually {
                 try site.get("intent:result:cordon:\(node)")?.contains("yes or no, not maybe") == true
             })
-        #expect(try site.get("intent:result:migrate:\(instance)")?.contains("nonsense is no node id") == true)
+        #expect(try site.get("intent:result:migrate:\(instance)")?.contains("nonsense is not a node id") == true)
     }
 
     @Test("W15: names in the list that are no intents are dropped, and what they name is left alone")
@@ -120,7 +120,7 @@ struct IntentTests {
         let site = try ProxySite(server: server)
         defer { site.proxy.stop() }
         try await Task.sleep(for: .seconds(1))
-        site.proxy.follow([.row(instance, [:])])
+        site.proxy.observe([.wiring(instance, [:])])
         #expect(try await eventually { try site.get("dependency:\(instance)") == "{}" })
         #expect(try site.get("intents") == "theirs")
         try redis.send(["DEL", "intents"])

@@ -72,7 +72,7 @@ import Testing
                         ResourceSpecification(
                             classType: "file-log", configuration: ["filename": "a.log"],
                             workflowID: "5e0c7a90-1111-4222-8333-944455566677")), created: 1, physical: nil)),
-            .row(Self.lid, ["out": other]), .row(other, [:]),
+            .wiring(Self.lid, ["out": other]), .wiring(other, [:]),
         ] { records.apply(change) }
         let keys = carriedOut(mirror.begin(with: records, at: Self.now))
         #expect(
@@ -197,7 +197,7 @@ import Testing
         _ = mirror.report(
             update([Sample(seconds: Int64(ahead), nanoseconds: 0, value: 1)], component: component), at: Self.now)
         let key = "performance:\(component):function_execution_time"
-        let commands = mirror.retire([key], at: Self.now + 10_000, retention: 60_000)
+        let commands = mirror.trim([key], at: Self.now + 10_000, retention: 60_000)
         let words = try #require(commands.first { $0.words[0] == "ZREMRANGEBYSCORE" }?.words)
         #expect(words == ["ZREMRANGEBYSCORE", key, "-inf", "(\(ahead - 50)"])
     }
@@ -216,11 +216,11 @@ import Testing
         var mirror = Mirror(domainID: "d", schema: .both)
         _ = mirror.begin(with: records, at: Self.now)
         let keys = [own, gone].flatMap { ["performance:\($0):stdout", "performance:function_execution_time:\($0)"] }
-        let first = mirror.retire(keys + ["performance:foreign", "performance:a:b"], at: Self.now, retention: 0)
+        let first = mirror.trim(keys + ["performance:foreign", "performance:a:b"], at: Self.now, retention: 0)
         #expect(first.map(\.words[0]) == ["ZREMRANGEBYRANK", "EVAL", "ZREMRANGEBYRANK", "EVAL"])
         let hour = 3_600_000
-        #expect(!mirror.retire(keys, at: Self.now + hour - 1, retention: 0).contains { $0.words[0] == "DEL" })
-        let last = mirror.retire(keys, at: Self.now + hour, retention: 0).filter { $0.words[0] == "DEL" }
+        #expect(!mirror.trim(keys, at: Self.now + hour - 1, retention: 0).contains { $0.words[0] == "DEL" })
+        let last = mirror.trim(keys, at: Self.now + hour, retention: 0).filter { $0.words[0] == "DEL" }
         #expect(last.map(\.words[1]) == Array(keys.suffix(2)))
     }
 

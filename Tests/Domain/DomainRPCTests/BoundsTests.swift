@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import Glibc
@@ -90,8 +90,8 @@ import Testing
     @Test("who says nothing, or not all, is not waited for", arguments: [false, true])
     func slowClients(isProtected: Bool) async throws {
         var settings = Serving.settings(isProtected ? .https : .http)
-        settings.greetingTime = .milliseconds(300)
-        settings.receiveTime = .milliseconds(300)
+        settings.greetingTimeout = .milliseconds(300)
+        settings.receiveTimeout = .milliseconds(300)
         if isProtected {
             settings.tls = TLSSettings.Server(identity: try Certificates.made.get().identity("server"))
         }
@@ -129,8 +129,8 @@ import Testing
     @Test("who greets and then answers nothing any more is closed")
     func silentClients() async throws {
         var settings = Serving.settings()
-        settings.silenceTime = .milliseconds(200)
-        settings.greetingTime = .milliseconds(200)
+        settings.idleTimeout = .milliseconds(200)
+        settings.greetingTimeout = .milliseconds(200)
         try await Serving.serving(settings) { (serving) async throws in
             let silent = try RawConnection(port: serving.server.orchestratorPort)
             silent.write(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0])

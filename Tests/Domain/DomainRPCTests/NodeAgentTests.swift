@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import Glibc

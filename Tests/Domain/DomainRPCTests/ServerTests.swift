@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import GRPCCore
@@ -34,7 +34,7 @@ import Testing
                     .start(EdgelessApi_SpawnFunctionRequest(), options: options)
             }
             #expect(answer.responseError.summary == "Invalid function instance creation request")
-            #expect(answer.responseError.detail == "code is missing: which function to start")
+            #expect(answer.responseError.detail == "code is missing: the function to start")
             #expect(!answer.hasInstanceID && serving.stub.asked.isEmpty)
         }
     }

@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import GRPCCore
@@ -15,7 +15,7 @@ final class StubService: DomainService {
         var updates: [NodeUpdate] = []
         var problems: [DomainRefusal?] = []
         var specifications: [Specification] = []
-        var peers: [PeerIdentity?] = []
+        var peers: [CallerIdentity?] = []
         var mappings: [[String: LogicalID]] = []
         var answer: Result<LogicalID, DomainRefusal> = .success(LogicalID(high: 1, low: 2))
         /// Whether each Start is answered with an id of its own, 1, 2 and so on, in place of `answer`.
@@ -33,7 +33,7 @@ final class StubService: DomainService {
     private func take(_ text: String, _ change: (inout State) -> Void = { _ in }) async throws {
         let (isBroken, delay, waitsForGoing) = state.withLock { state in
             state.asked.append(text)
-            state.peers.append(PeerIdentity.current)
+            state.peers.append(CallerIdentity.current)
             change(&state)
             return (state.isBroken, state.delay, state.waitsForGoing)
         }
@@ -80,7 +80,7 @@ struct Serving: Sendable {
     let stub = StubService()
     let server: DomainServer
     let orchestrator: OrchestratorClient
-    let register: Peer
+    let register: ServerConnection
 
     static let url = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 0)
 
@@ -95,7 +95,7 @@ struct Serving: Sendable {
         let scheme: ServiceURL.Scheme = tls == nil ? .http : .https
         orchestrator = try OrchestratorClient(
             url: ServiceURL(scheme: scheme, host: .ipv4("127.0.0.1"), port: server.orchestratorPort), tls: tls)
-        register = try Peer(
+        register = try ServerConnection(
             ServiceURL(scheme: scheme, host: .ipv4("127.0.0.1"), port: server.nodeRegisterPort), tls: tls,
             messageLimit: 4 << 20)
     }

@@ -47,7 +47,7 @@ import Testing
             ("[client]\ntpm_handle = \"0x81\"\nclient_ca_path = \"/s\"", "TPM"),
             ("[server]\nserver_crt_path = \"/s\"", "unknown key \"server_crt_path\" in server"),
             ("[servers]\n", "\"servers\" is neither"), ("server = \"x\"", "\"server\" is neither"),
-            ("[server]\nserver_cert_path = 5", "server.server_cert_path takes text in quotes"),
+            ("[server]\nserver_cert_path = 5", "server.server_cert_path takes a string"),
             ("[server]\nserver_cert_path = \"\"", "not empty"),
             ("[server", "line 1"), ("[[server]]", "\"server\" is neither"), ("server = {", "line 1"), ("\0", "NUL"),
             ("[server]\n[server]\nserver_ca_path = \"\\q\"", "t: "), ("[server]\nserver_ca_path = \"/s\n\"", "line 2"),

@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import Synchronization
@@ -168,10 +168,14 @@ import Testing
 
     @Test("neither plaintext where TLS was asked for, nor TLS without an authority")
     func schemes() throws {
-        #expect(throws: PeerError.self) {
+        #expect(throws: ServerConnectionError.self) {
             try NodeAgent(node: Sample.node, url: try ServiceURL("http://127.0.0.1:1"), tls: client())
         }
-        #expect(throws: PeerError.self) { try NodeAgent(node: Sample.node, url: try ServiceURL("https://127.0.0.1:1")) }
-        #expect(throws: PeerError.self) { try NodeAgent(node: Sample.node, url: try ServiceURL("coap://127.0.0.1:1")) }
+        #expect(throws: ServerConnectionError.self) {
+            try NodeAgent(node: Sample.node, url: try ServiceURL("https://127.0.0.1:1"))
+        }
+        #expect(throws: ServerConnectionError.self) {
+            try NodeAgent(node: Sample.node, url: try ServiceURL("coap://127.0.0.1:1"))
+        }
     }
 }

@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainRuntime
 import DomainWire
@@ -64,14 +64,14 @@ import Testing
     }
 }
 
-extension NodeAgent: NodeCaller {}
+extension NodeAgent: NodeClient {}
 
 /// The parts of a domain, put together as a program would.
 private struct WholeDomain {
-    struct Outside: DomainOutside {
+    struct GRPCDomainTransport: DomainTransport {
         let controller: ControllerClient
 
-        func agent(of node: NodeID, at url: String) throws -> any NodeCaller {
+        func client(of node: NodeID, at url: String) throws -> any NodeClient {
             try NodeAgent(node: node, url: ServiceURL(url))
         }
 
@@ -81,24 +81,24 @@ private struct WholeDomain {
     }
 
     struct Served: DomainService {
-        let shell: DomainRuntime
+        let runtime: DomainRuntime
 
         func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
-            try await shell.start(specification)
+            try await runtime.start(specification)
         }
 
-        func stop(_ id: LogicalID, kind: ComponentKind) async throws { try await shell.stop(id) }
+        func stop(_ id: LogicalID, kind: ComponentKind) async throws { try await runtime.stop(id) }
 
         func patch(_ origin: LogicalID, mapping: [String: LogicalID], kind: ComponentKind) async throws {
-            try await shell.patch(origin, mapping)
+            try await runtime.patch(origin, mapping)
         }
 
         func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
-            try await shell.update(update, problem: problem)
+            try await runtime.update(update, problem: problem)
         }
     }
 
-    let shell: DomainRuntime
+    let runtime: DomainRuntime
     let server: DomainServer
     let controller: ControllerClient
 
@@ -114,11 +114,11 @@ private struct WholeDomain {
         options.orchestratorURL = settings.orchestratorURL.description
         options.refreshInterval = 1
         controller = try ControllerClient(url: url)
-        shell = DomainRuntime(
-            records: DomainRecords(), options: options, keeper: ForgetfulKeeper(),
-            outside: Outside(controller: controller), logger: logger)
-        try shell.begin()
-        server = try DomainServer(Served(shell: shell), settings: settings, logger: logger)
+        runtime = DomainRuntime(
+            records: DomainRecords(), options: options, store: NullRecordStore(),
+            transport: GRPCDomainTransport(controller: controller), logger: logger)
+        try runtime.begin()
+        server = try DomainServer(Served(runtime: runtime), settings: settings, logger: logger)
     }
 
     var nodeRegister: ServiceURL {
@@ -127,7 +127,18 @@ private struct WholeDomain {
 
     func stop() async {
         await server.stop(within: .milliseconds(200))
-        shell.stop()
+        runtime.stop()
         controller.close()
     }
+}
+
+/// Stores nothing.
+private final class NullRecordStore: DomainRecordStore {
+    var failure: String? { nil }
+
+    func commit(_ changes: [DomainChange], before: DomainRecords) {}
+
+    func maintain(_ records: DomainRecords, isIdle: Bool) {}
+
+    func close(_ records: DomainRecords) {}
 }

@@ -12,11 +12,11 @@ import Testing
     /// A domain that is as the test wants it.
     private final class Fake: Sendable {
         let view = Mutex<DomainSnapshot?>(DomainSnapshot(records: DomainRecords()))
-        let looks = Mutex<[DomainRuntime.Look]>([])
+        let looks = Mutex<[DomainRuntime.SnapshotHandler]>([])
         let isStuck = Mutex(false)
         let count = Mutex(0)
 
-        func look(_ look: @escaping DomainRuntime.Look) {
+        func look(_ look: @escaping DomainRuntime.SnapshotHandler) {
             count.withLock { $0 += 1 }
             if isStuck.withLock({ $0 }) { return looks.withLock { $0.append(look) } }
             look(view.withLock { $0 })
@@ -33,7 +33,7 @@ import Testing
         change(&settings)
         let fake = fake
         let server = try await StatusServer(
-            StatusSource(domainID: "d", version: "1", look: { fake.look($0) }), settings: settings,
+            StatusSource(domainID: "d", version: "1", withSnapshot: { fake.look($0) }), settings: settings,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         do { try await body(WebClient(port: server.port), server) } catch {
             await server.stop()
@@ -88,10 +88,10 @@ import Testing
         }
     }
 
-    @Test("a domain that does not answer, or ends, is told as 503, and nobody waits for it longer than that")
+    @Test("a domain that does not answer, or ends, is report as 503, and nobody waits for it longer than that")
     func stuck() async throws {
         fake.isStuck.withLock { $0 = true }
-        try await serving({ $0.patience = .milliseconds(100) }) { web, _ in
+        try await serving({ $0.timeout = .milliseconds(100) }) { web, _ in
             for path in ["/", "/status.json", "/metrics", "/healthz"] { #expect(await web.ask(path)?.status == 503) }
             // An answer that comes too late is nobody's.
             for look in fake.looks.withLock({ $0 }) { look(DomainSnapshot(records: DomainRecords())) }
@@ -124,7 +124,7 @@ import Testing
         }
         fake.view.withLock { [records] in $0 = DomainSnapshot(records: records) }
         let size = StatusJSON.bytes(
-            StatusReport(domainID: "d", version: "1", view: DomainSnapshot(records: records), redis: nil, time: 0)
+            StatusReport(domainID: "d", version: "1", snapshot: DomainSnapshot(records: records), redis: nil, time: 0)
         ).count
         try await serving({ ($0.idleTime, $0.lifetime) = (.seconds(60), .seconds(6)) }) { web, _ in
             let slow = try #require(web.connect())

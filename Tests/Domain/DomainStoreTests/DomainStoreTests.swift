@@ -70,7 +70,7 @@ import Testing
     func manyChanges() throws {
         let folder = try TemporaryFolder()
         let rows = (0..<100).map { number in
-            DomainChange.row(
+            DomainChange.wiring(
                 LogicalID(high: 1, low: UInt64(number)),
                 [String(repeating: "c", count: 10_000): LogicalID(high: 2, low: 2)])
         }
@@ -207,10 +207,11 @@ import Testing
             .instance(
                 InstanceRecord(
                     id: id, specification: .resource(ResourceSpecification(classType: "c")), created: 9, physical: nil)),
-            .allowance(node, 2), .doubts(node, 1), .placed(id, physical), .row(id, ["out": id]), .patchDue(id, true),
-            .leftover(physical, .function, true), .identity(nonce: 1, counter: 2, sequence: 3), .domain("d \"1\""),
+            .allowance(node, 2), .unknownOutcomes(node, 1), .placed(id, physical), .wiring(id, ["out": id]),
+            .patchDue(id, true),
+            .orphan(physical, .function, true), .identity(nonce: 1, counter: 2, sequence: 3), .domain("d \"1\""),
             .departed(node, true),
-            .doubts(node, 0), .allowance(node, 0), .instanceRemoved(id), .nodeRemoved(node),
+            .unknownOutcomes(node, 0), .allowance(node, 0), .instanceRemoved(id), .nodeRemoved(node),
         ]
     }
 

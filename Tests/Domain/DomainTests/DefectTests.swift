@@ -96,7 +96,7 @@ import Testing
         isDown = false
         test.pass(seconds: 31)
         #expect(test.drain().count == 2)
-        #expect(test.domain.records.leftovers.isEmpty && test.domain.records.patchesDue.isEmpty)
+        #expect(test.domain.records.orphans.isEmpty && test.domain.records.patchesDue.isEmpty)
         test.pass(seconds: 60)
         #expect(test.drain().isEmpty)
     }
@@ -147,9 +147,9 @@ import Testing
         test.take(.patch(LogicalID(high: 1, low: 1), ["out": ids[0]]))
         test.take(.patch(ids[0], ["out": ids[1]]))
         test.take(.stop(ids[1]))
-        #expect(test.domain.records.rows == [ids[0]: [:]])
+        #expect(test.domain.records.wirings == [ids[0]: [:]])
         test.take(.stop(ids[0]))
-        #expect(test.domain.records.rows.isEmpty && test.domain.origins.isEmpty && test.domain.chores.isEmpty)
+        #expect(test.domain.records.wirings.isEmpty && test.domain.origins.isEmpty && test.domain.pendingCalls.isEmpty)
     }
 
     @Test("W15: a move whose target fails ends where it began, and the operator hears it")
@@ -193,7 +193,7 @@ import Testing
             test.isHeld = { _, call in if case .start = call.request { true } else { false } }
             #expect(test.intent(.migrate(id, to: [other])) == nil)
             test.take(.stop(id))
-            let outcomes = test.settled.values.compactMap { $0?.detail }
+            let outcomes = test.intentOutcomes.values.compactMap { $0?.detail }
             #expect(outcomes.count == 1 && outcomes[0].contains("the instance was stopped"))
         }
     }
@@ -266,7 +266,7 @@ import Testing
     @Test("two nodes with the same agent are warned of, also where one moves there")
     func twins() {
         let test = TestDomain(nodes: 2)
-        let warnings = { test.notes.count { $0.text.hasPrefix("two nodes have the same agent") } }
+        let warnings = { test.logMessages.count { $0.text.hasPrefix("two nodes have the same agent URL") } }
         #expect(warnings() == 0)
         test.join(2) { $0.agentURL = TestDomain.description(0).agentURL }
         #expect(warnings() == 1)
@@ -291,7 +291,7 @@ import Testing
         for call in test.heldCalls { test.release(call) }
         test.pass(seconds: 10)
         #expect(ids.allSatisfy { test.domain.records.instances[$0]?.physical?.node == TestDomain.id(1) })
-        #expect(test.settled.values.count { $0 == nil } == 2)
+        #expect(test.intentOutcomes.values.count { $0 == nil } == 2)
     }
 
     @Test("W16: a channel to what runs nowhere is left out")
@@ -325,9 +325,9 @@ import Testing
                 let id = try answer.get()
                 #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(2))
                 // Nobody knows whether the second one has started it.
-                #expect(test.domain.records.doubts == [TestDomain.id(1): 1])
+                #expect(test.domain.records.unknownOutcomes == [TestDomain.id(1): 1])
                 test.join(1, nonce: 2)
-                #expect(test.domain.records.doubts.isEmpty)
+                #expect(test.domain.records.unknownOutcomes.isEmpty)
             } else {
                 guard case .failure(let refusal) = answer else {
                     Issue.record("started")
@@ -535,38 +535,39 @@ import Testing
     func explanations() throws {
         let test = TestDomain(nodes: 3, providers: 1)
         func told(_ text: String) -> [[String: String]] {
-            test.notes.filter { $0.text == text }.map(\.fields)
+            test.logMessages.filter { $0.text == text }.map(\.fields)
         }
         _ = test.intent(.cordon(TestDomain.id(2), true))
         _ = test.start(TestDomain.function(["label_match_all": "gpu"]))
         _ = test.start(TestDomain.resource(of: "nobody's"))
-        let refused = told("no node can take what is asked for")
+        let refused = told("no node can take an instance")
         #expect(
-            refused.map { $0["why"] } == [
-                "of 3 nodes 1 cordoned, 2 against label_match_all", "of 3 nodes 1 cordoned, 2 without the provider",
+            refused.map { $0["reason"] } == [
+                "of 3 nodes, 1 cordoned, 2 not meeting label_match_all",
+                "of 3 nodes, 1 cordoned, 2 without the provider",
             ])
         #expect(refused.map { $0["runtime"] } == ["RUST_WASM", nil] && refused[1]["class"] == "nobody's")
 
         let id = try #require(try test.start(TestDomain.function(["label_match_all": "stable"]))?.get())
         test.join(0, nonce: 2, providers: 1) { $0.capabilities.runtimes = [] }
         test.pass(seconds: 5)
-        let waiting = told("nothing can run it: it waits")
+        let waiting = told("no node can run an instance; it waits")
         #expect(waiting.map { $0["instance"] } == ["\(id)"])
         #expect(
-            waiting.first?["why"] == "of 3 nodes 1 joining, 1 cordoned, 1 against label_match_all")
+            waiting.first?["reason"] == "of 3 nodes, 1 joining, 1 cordoned, 1 not meeting label_match_all")
         let declined = test.intent(.migrate(id, to: [TestDomain.id(1)]))
-        #expect(declined??.detail == "none of the nodes can take \(id): of 1 nodes 1 against label_match_all")
+        #expect(declined??.detail == "none of the nodes can take \(id): of 1 nodes, 1 not meeting label_match_all")
         test.join(0, nonce: 2, providers: 1)
         #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(0))
         test.join(0, nonce: 2, providers: 1) { $0.agentURL += "0" }
         test.pass(seconds: 5)
-        #expect(told("nothing can run it: it waits").count == 1)
+        #expect(told("no node can run an instance; it waits").count == 1)
     }
 
     @Test("a controller that is away is told of once, and again when it is back")
     func controllerAway() throws {
         let test = TestDomain(nodes: 1)
-        func warnings() -> Int { test.notes.count { $0.text.contains("the controller") } }
+        func warnings() -> Int { test.logMessages.count { $0.text.contains("the controller") } }
         for reason in ["refused", "refused", "no route", "no route"] {
             test.take(.controllerAnswered(0, .failed(reason)))
         }
@@ -599,7 +600,7 @@ import Testing
         test.drain()
         test.release(try #require(test.heldCalls.first))
         #expect(test.drain().count(where: \.isStop) == 1)
-        #expect(test.domain.records.instances.isEmpty && test.domain.records.doubts.isEmpty)
+        #expect(test.domain.records.instances.isEmpty && test.domain.records.unknownOutcomes.isEmpty)
     }
 
     @Test("W20: a node's clock may be wrong by hours: its lease is what its deadline leaves, within bounds")

@@ -15,7 +15,7 @@ import Testing
         #expect(test.drain() == [.stop(physical, .function)])
         test.take(.stop(id))
         #expect(test.drain().isEmpty)
-        #expect(test.domain.records.instances.isEmpty && test.domain.records.leftovers.isEmpty)
+        #expect(test.domain.records.instances.isEmpty && test.domain.records.orphans.isEmpty)
     }
 
     @Test("O2: resources are spread over all nodes that provide their class, and stopped where they are")
@@ -131,7 +131,7 @@ import Testing
         #expect(kinds == Array(repeating: .function, count: 200) + Array(repeating: .resource, count: 100))
         #expect((1...100).contains(heard.count(where: \.isPatch)))
         #expect(heard.count(where: \.isPatch) + 300 == heard.count)
-        #expect(test.domain.records.instances.isEmpty && test.domain.records.rows.isEmpty)
+        #expect(test.domain.records.instances.isEmpty && test.domain.records.wirings.isEmpty)
         test.pass(seconds: 5)
         #expect(test.drain().isEmpty)
     }

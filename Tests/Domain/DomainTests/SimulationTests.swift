@@ -46,13 +46,13 @@ import Testing
         simulation.intents.hand(.max, "intent:cordon:lost")
         simulation.live()
         #expect(simulation.violations.contains("intent:cordon:lost does not come to an end"))
-        var book = IntentBook()
-        book.hand(1, "intent:cordon:twice")
-        #expect(book.settle(1) == "intent:cordon:twice" && book.violations.isEmpty)
-        #expect(book.settle(1) == nil && book.violations.count == 1)
-        book.hand(2, "intent:cordon:ended")
-        book.forget()
-        #expect(book.open.isEmpty && book.violations.count == 1)
+        var tracker = IntentTracker()
+        tracker.hand(1, "intent:cordon:twice")
+        #expect(tracker.finish(1) == "intent:cordon:twice" && tracker.violations.isEmpty)
+        #expect(tracker.finish(1) == nil && tracker.violations.count == 1)
+        tracker.hand(2, "intent:cordon:ended")
+        tracker.forget()
+        #expect(tracker.open.isEmpty && tracker.violations.count == 1)
     }
 
     @Test("the same seed gives the same history")
@@ -63,7 +63,7 @@ import Testing
             return simulation
         }
         let (first, second) = (history(), history())
-        #expect(first.effects == second.effects && first.kept == second.kept)
+        #expect(first.effects == second.effects && first.stored == second.stored)
         #expect(first.redis.model.values == second.redis.model.values)
     }
 }

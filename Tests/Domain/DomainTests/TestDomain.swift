@@ -13,14 +13,14 @@ final class TestDomain {
     private(set) var heard: [Heard] = []
     private(set) var starts: [RequestID: Result<LogicalID, DomainRefusal>] = [:]
     private(set) var updates: [RequestID: DomainRefusal?] = [:]
-    private(set) var settled: [RequestID: DomainRefusal?] = [:]
+    private(set) var intentOutcomes: [RequestID: DomainRefusal?] = [:]
     private(set) var controllerUpdates: [(number: UInt64, update: DomainUpdate)] = []
-    private(set) var notes: [DomainNote] = []
+    private(set) var logMessages: [LogMessage] = []
     /// How many Starts were sent before anything was kept.
-    private(set) var aheads = 0
+    private(set) var callsBeforeCommit = 0
     /// What the changes alone make: what a restart would find.
     private(set) var kept: DomainRecords
-    var now = Moment(monotonic: 1_000_000, wall: 1_700_000_000_000)
+    var now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
     var random = Xoshiro(seed: 7)
     /// How a node answers in place of doing what it is told; nil lets it.
     var answer: (Int, NodeCall) -> CallOutcome? = { _, _ in nil }
@@ -105,7 +105,7 @@ final class TestDomain {
     func intent(_ intent: Intent) -> DomainRefusal?? {
         lastRequest += 1
         take(.intent(intent, lastRequest))
-        return settled[lastRequest]
+        return intentOutcomes[lastRequest]
     }
 
     // MARK: - Running
@@ -141,12 +141,12 @@ final class TestDomain {
 
     private func perform(_ step: DomainStep) {
         for change in step.changes { kept.apply(change) }
-        precondition(kept == domain.records, "what is kept is not what is believed")
-        domain.beginKeeping()
-        domain.noteKept()
-        aheads += step.ahead.count
+        precondition(kept == domain.records, "the stored records differ from the domain's")
+        domain.beginCommit()
+        domain.finishCommit()
+        callsBeforeCommit += step.callsBeforeCommit.count
         let isOuter = queue.isEmpty
-        queue += step.ahead.map { .call($0) } + step.effects
+        queue += step.callsBeforeCommit.map { .call($0) } + step.effects
         guard isOuter else { return }
         while !queue.isEmpty {
             perform(queue[0])
@@ -167,8 +167,8 @@ final class TestDomain {
         case .updateController(let number, let update):
             controllerUpdates.append((number, update))
             take(.controllerAnswered(number, .accepted))
-        case .settled(let request, let refusal): settled[request] = .some(refusal)
-        case .note(let note): notes.append(note)
+        case .intentFinished(let request, let refusal): intentOutcomes[request] = .some(refusal)
+        case .log(let message): logMessages.append(message)
         case .reported: break
         }
     }

@@ -38,7 +38,7 @@ struct ReaderTests {
                 InstanceRecord(
                     id: other, specification: .resource(ResourceSpecification(classType: "file-log", workflowID: "w")),
                     created: 1, physical: nil)),
-            .row(Self.lid, ["out": other]), .row(other, [:]),
+            .wiring(Self.lid, ["out": other]), .wiring(other, [:]),
         ] { records.apply(change) }
         try database.send(mirror.begin(with: records, at: 1_760_000_001_250))
         var update = NodeUpdate(node: Self.node, description: description, refreshDeadline: 0, nonce: 1)
@@ -62,7 +62,7 @@ struct ReaderTests {
         #expect(view.providers["a:b"]?.provider == description.providers[0] && view.providers["a:b"]?.node == Self.node)
         #expect(view.instances[Self.lid]?.physical == [PhysicalID(node: Self.node, component: Self.component)])
         #expect(view.instances[Self.lid]?.className == "doubler" && view.instances[other]?.physical == [])
-        #expect(view.rows == [Self.lid: ["out": other], other: [:]])
+        #expect(view.wirings == [Self.lid: ["out": other], other: [:]])
         let executions = view.series[SeriesID(component: Self.component, name: "function_execution_time")]
         #expect(executions?.map(\.time) == [1_760_000_000.005] && executions?.map(\.value) == ["0.5"])
         let log = view.series[SeriesID(component: Self.component, name: "a:b")]

@@ -37,9 +37,9 @@ import Testing
             }
         }
         #expect(reason { _ in } == nil)
-        #expect(reason { $0.clearCode() } == "code is missing: which function to start")
+        #expect(reason { $0.clearCode() } == "code is missing: the function to start")
         #expect(reason { $0.clearStateSpecification() }?.hasPrefix("state_specification is missing") == true)
-        #expect(reason { $0.stateSpecification.stateID = "" } == "state_id is missing: a UUID is needed")
+        #expect(reason { $0.stateSpecification.stateID = "" } == "state_id is missing: expected a UUID")
         #expect(reason { $0.stateSpecification.stateID = "x\n" }?.hasPrefix(#"state_id: "x\n" is no UUID"#) == true)
     }
 
@@ -122,7 +122,7 @@ import Testing
             PhysicalID(node: try #require(NodeID(id)), component: try #require(ComponentID(other))))
         #expect(throws: WireError.self) { try LogicalID(wire: physical) }
         #expect(throws: WireError.self) { try PhysicalID(wire: logical) }
-        #expect(throws: WireError("the instance id is missing: a domain_managed_instance_id is needed")) {
+        #expect(throws: WireError("the instance id is missing: expected a domain_managed_instance_id")) {
             try LogicalID(wire: EdgelessApi_InstanceIdVariant())
         }
         var malformed = physical
@@ -168,7 +168,7 @@ import Testing
     @Test("rule 6: a node needs an id, its providers need names and classes, the rest may be missing")
     func nodes() throws {
         var message = EdgelessApi_UpdateNodeRequest()
-        #expect(throws: WireError("node_id is missing: a UUID is needed")) { try NodeUpdate(wire: message) }
+        #expect(throws: WireError("node_id is missing: expected a UUID")) { try NodeUpdate(wire: message) }
         message.nodeID = id
         let update = try NodeUpdate(wire: message)
         #expect(update.description.capabilities == NodeCapabilities() && update.health == NodeHealth())
@@ -219,6 +219,6 @@ import Testing
         message.nodeID = id
         #expect(throws: WireError("invocation_url is missing")) { try PeerUpdate(wire: message) }
         message.requestType = .UNRECOGNIZED(3)
-        #expect(throws: WireError("request_type: 3 is none of 0, 1, 2")) { try PeerUpdate(wire: message) }
+        #expect(throws: WireError("request_type: 3 is not one of 0, 1, 2")) { try PeerUpdate(wire: message) }
     }
 }

@@ -21,7 +21,8 @@ import Testing
     @Test(
         "anything else is refused, and the error says which part is wrong",
         arguments: [
-            ("", "no scheme"), ("127.0.0.1:80", "no scheme"), ("ftp://a:1", "the scheme is none of http, https, coap"),
+            ("", "no scheme"), ("127.0.0.1:80", "no scheme"),
+            ("ftp://a:1", "the scheme is not one of http, https, coap"),
             ("HTTP://a:1", "the scheme is none of"), (" http://a:1", "the scheme is none of"),
             ("http://:7006", "no host"), ("http://a", "no port"), ("http://a:", "no port"), ("http://[::1]", "no port"),
             ("http://[::1:80", "no ]"), ("http://[1.2.3.4]:80", "no IPv6 address"), ("http://::1:80", "no host"),

@@ -5,8 +5,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import peers_pb2 as pb
-import peers_pb2_grpc as rpc
+import edgeless_pb2 as pb
+import edgeless_pb2_grpc as rpc
 from node import spawn
 from waiting import DEADLINE, UNLIMITED, channel, eventually
 
@@ -52,7 +52,7 @@ class Controller:
         eventually(lambda: len(self.updates) >= seen + count, f"{count} more updates of the domain")
         return self.latest()
 
-    def told(self, test, promise):
+    def update_where(self, test, promise):
         """The first update, from now on or the last one, that is as wanted."""
         def probe():
             latest = self.latest()

@@ -13,15 +13,15 @@ PROGRAM = os.environ.get("REDIS_SERVER") or shutil.which("redis-server") or shut
 
 class Server:
     def __init__(self, port=None):
-        self.folder = tempfile.mkdtemp(prefix="berth-interop-redis.")
-        self.socket = os.path.join(self.folder, "s")
+        self.directory = tempfile.mkdtemp(prefix="berth-interop-redis.")
+        self.socket = os.path.join(self.directory, "s")
         self.port, self.process, self.taken = port or free_port(), None, 0
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
             [PROGRAM, "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket, "--databases", "400",
-             "--save", "", "--appendonly", "no", "--dir", self.folder],
+             "--save", "", "--appendonly", "no", "--dir", self.directory],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
         def answers():
@@ -48,7 +48,7 @@ class Server:
     def close(self):
         self.go_on()
         self.stop(signal.SIGKILL)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def database(self):
         """A database that nobody else uses."""

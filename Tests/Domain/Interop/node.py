@@ -6,10 +6,10 @@ from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import peers_pb2 as pb
-import peers_pb2_grpc as rpc
+import edgeless_pb2 as pb
+import edgeless_pb2_grpc as rpc
 from google.protobuf.empty_pb2 import Empty
-from waiting import DEADLINE, UNLIMITED, Wire, eventually
+from waiting import DEADLINE, UNLIMITED, Relay, eventually
 
 # `what`: StartFunction, StopResource, …, Reset, Add, Del, Clear. `of`: the component's id at the node, or the peer's id.
 Call = namedtuple("Call", "what of detail")
@@ -34,7 +34,7 @@ def resource(kind="rc-1", workflow_id=None, **configuration):
 
 class Node:
     def __init__(self, domain, *, providers=(), labels=(), cpus=1, cores=1, frequency=0.0, runtimes=("RUST_WASM",),
-                 node_id=None, nonce=None, wired=False, credentials=None, server_credentials=None, **capabilities):
+                 node_id=None, nonce=None, relayed=False, credentials=None, server_credentials=None, **capabilities):
         self.domain, self.id = domain, node_id or str(uuid.uuid4())
         self.nonce = nonce if nonce is not None else uuid.uuid4().int >> 65
         self.capabilities = pb.NodeCapabilities(
@@ -55,8 +55,8 @@ class Node:
             adder(service, self.server)
         self.port = (self.server.add_secure_port("127.0.0.1:0", server_credentials) if server_credentials
                      else self.server.add_insecure_port("127.0.0.1:0"))
-        self.wire = Wire(self.port) if wired else None
-        self.agent_url = f"http{'s' if server_credentials else ''}://127.0.0.1:{self.wire.port if wired else self.port}"
+        self.relay = Relay(self.port) if relayed else None
+        self.agent_url = f"http{'s' if server_credentials else ''}://127.0.0.1:{self.relay.port if relayed else self.port}"
         self.invocation_url = f"http://127.0.0.1:{self.port}/"[:-1]
         self.server.start()
         domain.closing(self.close)
@@ -141,8 +141,8 @@ class Node:
     def close(self):
         self.released.set()
         self.server.stop(0)
-        if self.wire:
-            self.wire.close()
+        if self.relay:
+            self.relay.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -23,14 +23,14 @@ KEYS = {
 
 
 @pytest.fixture
-def folder():
+def directory():
     with tempfile.TemporaryDirectory(prefix="berth-interop.") as path:
         yield path
 
 
-def test_the_template_has_the_keys_of_the_reference_in_its_order(folder):
-    assert run("-t", "new.toml", folder=folder).returncode == 0
-    text = open(os.path.join(folder, "new.toml"), encoding="utf-8").read()
+def test_the_template_has_the_keys_of_the_reference_in_its_order(directory):
+    assert run("-t", "new.toml", directory=directory).returncode == 0
+    text = open(os.path.join(directory, "new.toml"), encoding="utf-8").read()
     sections, section = {}, None
     for line in text.splitlines():
         if match := re.match(r"\[(.*)\]", line):
@@ -43,17 +43,17 @@ def test_the_template_has_the_keys_of_the_reference_in_its_order(folder):
         assert line in text
 
 
-def test_a_template_never_replaces_a_file(folder):  # X5
-    path = os.path.join(folder, "existing.toml")
+def test_a_template_never_replaces_a_file(directory):  # X5
+    path = os.path.join(directory, "existing.toml")
     open(path, "w", encoding="utf-8").write("mine")
-    ended = run("-t", "existing.toml", folder=folder)
+    ended = run("-t", "existing.toml", directory=directory)
     assert ended.returncode == 73 and "existing.toml" in ended.stderr
     assert open(path, encoding="utf-8").read() == "mine"
 
 
-def test_the_version_and_the_help_are_told(folder):
-    assert re.fullmatch(r"\d+\.\d+\.\d+(-\S+)?\n", run("--version", folder=folder).stdout)
-    assert "--config-file" in run("-h", folder=folder).stdout
+def test_the_version_and_the_help_are_told(directory):
+    assert re.fullmatch(r"\d+\.\d+\.\d+(-\S+)?\n", run("--version", directory=directory).stdout)
+    assert "--config-file" in run("-h", directory=directory).stdout
 
 
 @pytest.mark.parametrize("text", [None, "no toml at all [", "[general]\nsubscription_refresh_interval_sec = 0\n",
@@ -62,10 +62,10 @@ def test_the_version_and_the_help_are_told(folder):
                                   "[general]\norchestrator_url = \"nonsense\"\n", "[baseline]\norchestration_strategy = \"random\"\n",
                                   "[general]\ndomain_id = 7\n", "[proxy]\nproxy_gc_period_seconds = -1\n",
                                   "[general]\nlease_min_seconds = 10\nlease_max_seconds = 5\n"])
-def test_a_configuration_that_cannot_be_used_ends_the_program_and_says_why(folder, text):
+def test_a_configuration_that_cannot_be_used_ends_the_program_and_says_why(directory, text):
     if text is not None:
-        open(os.path.join(folder, "orchestrator.toml"), "w", encoding="utf-8").write(text)
-    ended = run("--state-dir", os.path.join(folder, "state"), folder=folder)
+        open(os.path.join(directory, "orchestrator.toml"), "w", encoding="utf-8").write(text)
+    ended = run("--state-dir", os.path.join(directory, "state"), directory=directory)
     assert ended.returncode == 78 and ended.stderr.strip(), ended
 
 
@@ -92,7 +92,7 @@ def test_every_form_of_toml_is_read(make_domain, written):
     text = written(open(path, encoding="utf-8").read())
     domain.configure = lambda: open(path, "w", encoding="utf-8", newline="").write(text)
     domain.start()
-    assert domain.controller.told(lambda update: True, "an update").domain_id == "domain-7000"
+    assert domain.controller.update_where(lambda update: True, "an update").domain_id == "domain-7000"
 
 
 def test_a_section_that_is_no_table_ends_the_program(make_domain):
@@ -174,12 +174,12 @@ def test_a_crash_has_a_status_of_its_own(domain):  # W4
     assert domain.end(signal.SIGABRT) not in (0, None)
 
 
-def test_wrong_options_end_with_64(folder):
-    assert run("--nonsense", folder=folder).returncode == 64
+def test_wrong_options_end_with_64(directory):
+    assert run("--nonsense", directory=directory).returncode == 64
 
 
-def test_under_the_references_name_it_is_the_reference(folder):
-    link = os.path.join(folder, "edgeless_orc_d")
+def test_under_the_references_name_it_is_the_reference(directory):
+    link = os.path.join(directory, "edgeless_orc_d")
     os.symlink(PROGRAM, link)
     ended = subprocess.run([link, "--version"], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0 and re.match(r"\d+\.\d+\.\d+", ended.stdout)
@@ -221,7 +221,7 @@ def test_the_proxy_command_shows_and_asks(make_domain, database):  # 5.8
     database.value(f"instance:{r}")
 
     def proxy(*arguments):
-        return run("proxy", "-r", database.url, *arguments, folder=domain.folder)
+        return run("proxy", "-r", database.url, *arguments, directory=domain.directory)
     here = node if node.of("StartFunction") else other
     there = other if here is node else node
     assert proxy("show", "functions").stdout == f"{f} -> {here.id}\n"

@@ -6,7 +6,7 @@ import time
 import uuid
 
 import grpc
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from mirror import physical
 from node import resource, spawn
@@ -41,8 +41,8 @@ def test_a_full_disk_refuses_and_nothing_that_was_acknowledged_is_missing(make_d
     assert set(known) <= shown
     for lid in shown:
         domain.client.stop(lid)
-    doubts = domain.settled_but_doubts()
-    eventually(lambda: len(node.running) <= doubts, f"of {len(node.running)} only doubts run ({doubts})")
+    unknown = domain.wait_until_idle_except_unknown_outcomes()
+    eventually(lambda: len(node.running) <= unknown, f"of {len(node.running)} only {unknown} may run")
 
 
 def test_without_descriptors_it_waits_and_goes_on_when_there_are_some(make_domain):
@@ -63,7 +63,7 @@ def test_without_descriptors_it_waits_and_goes_on_when_there_are_some(make_domai
         line.close()
     eventually(lambda: not node.running, "it is stopped")
     with channel(domain.orchestrator) as late:
-        import peers_pb2_grpc as rpc
+        import edgeless_pb2_grpc as rpc
         answer = rpc.FunctionInstanceStub(late).Start(spawn(), timeout=DEADLINE, wait_for_ready=True)
     assert answer.HasField("instance_id")
     node.nonce += 1
@@ -105,7 +105,7 @@ def test_a_second_restart_of_a_node_before_the_first_is_over_ends_well(domain):
         time.sleep(0.15)
     node.delay = 0
     eventually(lambda: len(node.running) == 1, "one function runs")
-    domain.settled_but_doubts()
+    domain.wait_until_idle_except_unknown_outcomes()
     assert len(node.running) == 1
 
 
@@ -121,8 +121,8 @@ def test_a_node_whose_agent_is_named_by_a_host_or_ends_with_a_slash_is_called(do
 
 def test_a_provider_that_is_named_twice_in_one_message_counts_once(domain):
     node = domain.node(providers=[("p", "rc-1"), ("p", "rc-1")]).join()
-    told = domain.controller.told(lambda update: update.capabilities.resource_providers, "the provider")
-    assert list(told.capabilities.resource_providers) == ["p"]
+    update = domain.controller.update_where(lambda update: update.capabilities.resource_providers, "the provider")
+    assert list(update.capabilities.resource_providers) == ["p"]
     domain.client.start(resource())
     assert len(node.running) == 1
 
@@ -138,7 +138,7 @@ def test_a_node_that_gives_the_same_id_twice_ends_nothing(domain):
         if answer.HasField("instance_id"):
             domain.client.stop(answer.instance_id.domain_managed_instance_id.instance_id)
     node.wait("StopFunction")
-    domain.settled_but_doubts()
+    domain.wait_until_idle_except_unknown_outcomes()
     domain.client.stop(domain.client.start())
 
 
@@ -163,7 +163,7 @@ def test_a_reset_while_a_node_hangs_is_carried_out_when_it_answers_again(make_do
     hung.hanging.clear()
     hung.released.set()
     eventually(lambda: not hung.running, "the hung node stops later")
-    domain.settled()
+    domain.wait_until_idle()
     assert [one["id"] for one in domain.status()["instances"]] == [new] and len(sound.running) == 1
 
 
@@ -180,7 +180,7 @@ def test_stopped_while_it_moves_it_runs_nowhere(make_domain, database):  # W15
     new.released.set()
     eventually(lambda: not old.running and not new.running, "it runs nowhere")
     assert database.outcome(f"intent:migrate:{lid}")["status"] in ("done", "declined")
-    domain.settled()
+    domain.wait_until_idle()
     assert not old.running and not new.running
 
 
@@ -224,7 +224,7 @@ def test_thirty_nodes_that_join_at_once_all_know_each_other(domain):
     nodes = domain.join(*[domain.node() for _ in range(30)])
     assert all(len({call.of for call in node.of("Add")}) == 30 for node in nodes)
     assert all(node.names()[0] == "Reset" and len(node.of("Reset")) == 1 for node in nodes)
-    domain.controller.told(lambda update: update.capabilities.num_cpus == 30, "all nodes")
+    domain.controller.update_where(lambda update: update.capabilities.num_cpus == 30, "all nodes")
 
 
 def test_an_orderly_stop_while_a_start_is_under_way_ends_in_time_and_leaves_no_lie(make_domain):

@@ -9,7 +9,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from node import resource, spawn
 from waiting import DEADLINE, channel, eventually
@@ -119,7 +119,7 @@ def test_callers_that_hang_up_at_once_leave_nothing_unknown_running(domain):
     node = domain.node().join()
     for _ in range(60):
         domain.client.functions.Start.future(spawn(), timeout=30).cancel()
-    domain.settled()
+    domain.wait_until_idle()
     known = {one["id"] for one in domain.status()["instances"]}
     assert len(known) == len(node.running)
     for lid in known:
@@ -138,7 +138,7 @@ def test_a_flood_of_starts_and_stops_ends_with_nothing(domain):
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(churn, range(16)))
     eventually(lambda: not any(node.running for node in nodes), "nothing runs")
-    domain.settled()
+    domain.wait_until_idle()
     assert domain.status()["instances"] == []
 
 
@@ -156,7 +156,7 @@ def test_a_flood_of_registrations_is_borne(domain):
     for _ in range(10):
         domain.client.stop(domain.client.start())
     sound.keep()
-    domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "they are gone after their leases")
+    domain.controller.update_where(lambda update: update.capabilities.num_nodes == 1, "they are gone after their leases")
     domain.client.start()
 
 
@@ -195,11 +195,11 @@ def test_a_chain_of_two_hundred_functions_is_taken_down_in_any_order(domain):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(domain.client.stop, lids))
     eventually(lambda: not any(node.running for node in nodes), "nothing runs")
-    domain.settled()
+    domain.wait_until_idle()
 
 
 def rss(domain):
-    with open(f"/proc/{domain.process.pid}/status", encoding="utf-8") as file:
+    with open(f"/proc/{domain.process.physical_id}/status", encoding="utf-8") as file:
         return int([line for line in file if line.startswith("VmRSS")][0].split()[1]) // 1024
 
 

@@ -31,13 +31,13 @@ def test_a_migration_is_one_stop_one_start_and_three_patches(domain):  # O5
     domain.client.patch(f[0], {"a": f[1]})
     domain.client.patch(f[1], {"b": f[0], "c": f[2]})
     domain.client.patch(f[2], {"d": f[1]})
-    domain.settled()
+    domain.wait_until_idle()
     was = placed(domain, f[1])
     ids = [placed(domain, lid)[1] for lid in f]
     old.forget()
     new.forget()
     assert domain.database.migrate(f[1], new.id)["status"] == "done"
-    domain.settled()
+    domain.wait_until_idle()
     time.sleep(QUIET)
     start = new.of("StartFunction")[0]
     assert start.detail.code.id == "f1"
@@ -52,17 +52,17 @@ def test_a_migration_is_one_stop_one_start_and_three_patches(domain):  # O5
 def test_a_resource_migrates_likewise_and_is_patched_as_a_resource(domain):  # O6
     old, new = domain.join(domain.node(providers=[("p", "rc-1")]), domain.node(providers=[("q", "rc-2")]))
     r = [domain.client.start(resource("rc-1")) for _ in range(3)]
-    for one, row in ((0, {"a": r[1]}), (1, {"b": r[0], "c": r[2]}), (2, {"d": r[1]})):
-        domain.client.patch(r[one], row, "function")
-    import peers_pb2 as pb
+    for one, wiring in ((0, {"a": r[1]}), (1, {"b": r[0], "c": r[2]}), (2, {"d": r[1]})):
+        domain.client.patch(r[one], wiring, "function")
+    import edgeless_pb2 as pb
     new.providers.append(pb.ResourceProviderSpecification(provider_id="p2", class_type="rc-1"))
     new.register()
-    domain.controller.told(lambda update: "p2" in update.capabilities.resource_providers, "the second provider")
-    domain.settled()
+    domain.controller.update_where(lambda update: "p2" in update.capabilities.resource_providers, "the second provider")
+    domain.wait_until_idle()
     old.forget()
     new.forget()
     assert domain.database.migrate(r[1], new.id)["status"] == "done"
-    domain.settled()
+    domain.wait_until_idle()
     time.sleep(QUIET)
     assert sorted(old.names() + new.names()) == ["PatchResource"] * 3 + ["StartResource", "StopResource"]
     assert placed(domain, r[1])[0] == new.id
@@ -72,8 +72,8 @@ def test_a_whole_workflow_moves_by_intents_and_each_function_has_one_node(domain
     one, two = domain.join(domain.node(), domain.node(providers=[("p", "file-log")]))
     f = [domain.client.start() for _ in range(3)]
     sink = domain.client.start(resource("file-log"))
-    for origin, row in ((f[0], {"x": f[1], "y": f[2]}), (f[1], {"x": sink}), (f[2], {"x": sink})):
-        domain.client.patch(origin, row)
+    for origin, wiring in ((f[0], {"x": f[1], "y": f[2]}), (f[1], {"x": sink}), (f[2], {"x": sink})):
+        domain.client.patch(origin, wiring)
     for lid in f:
         here = placed(domain, lid)[0]
         there = two.id if here == one.id else one.id
@@ -162,7 +162,7 @@ def test_a_migration_that_its_target_refuses_leaves_the_instance_running(domain)
     for lid, _ in lids:
         outcome = domain.database.migrate(lid, new.id)
         assert outcome["status"] == "declined", outcome
-    domain.settled()
+    domain.wait_until_idle()
     assert len(old.running) == 2 and not new.running
     assert placed(domain, lids[0][0])[0] == old.id
 

@@ -6,7 +6,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from mirror import Server, physical
 from node import resource, spawn
@@ -139,15 +139,15 @@ def test_instances_are_written_to_the_letter(domain):
     f = domain.client.start(spawn(annotations={"init-payload": "8"}, state_id=state.upper(), workflow_id=flow))
     c = domain.client.start(spawn(binary=b"", code="x", policy=pb.GLOBAL, outputs=[]))
     r = domain.client.start(resource("file-log", flow, filename="a.log"))
-    pid, rid = node.of("StartFunction")[0].of, node.of("StartResource")[0].of
+    physical_id, resource_id = node.of("StartFunction")[0].of, node.of("StartResource")[0].of
     assert domain.database.value(f"instance:{f}") == (
         '{"Function":[{"spec":{"id":"doubler","function_type":"RUST_WASM","version":"0.1","binary":null,"code":null,'
         '"outputs":["out"]},"annotations":{"init-payload":"8"},"state_specification":{"state_id":"%s",'
         '"state_policy":"NodeLocal"},"workflow_id":"%s"},["InstanceId(node_id: %s, function_id: %s)"]]}'
-        % (state, flow, node.id, pid))
+        % (state, flow, node.id, physical_id))
     assert domain.database.value(f"instance:{r}") == (
         '{"Resource":[{"class_type":"file-log","configuration":{"filename":"a.log"},"workflow_id":"%s"},'
-        '"InstanceId(node_id: %s, function_id: %s)"]}' % (flow, node.id, rid))
+        '"InstanceId(node_id: %s, function_id: %s)"]}' % (flow, node.id, resource_id))
     coded = json.loads(domain.database.value(f"instance:{c}"))["Function"][0]
     assert coded["spec"]["code"] == "x" and coded["state_specification"]["state_policy"] == "Global"
     domain.client.patch(f, {"out": r})
@@ -224,11 +224,11 @@ def test_no_reader_sees_a_stamp_before_its_data(domain):  # 5.6, W23
 def test_figures_are_written_in_the_notation_of_the_reference(domain):
     node = domain.node().join()
     domain.client.start()
-    pid = node.of("StartFunction")[0].of
+    physical_id = node.of("StartFunction")[0].of
     now = int(time.time())
-    node.register(performance_samples=samples(pid, (now, 250_000_000, 0.0125), (now + 1, 0, 100.0), (now + 2, 0, 4.9e-05),
+    node.register(performance_samples=samples(physical_id, (now, 250_000_000, 0.0125), (now + 1, 0, 100.0), (now + 2, 0, 4.9e-05),
                                               (now + 3, 500_000_000, 1e22)))
-    got = series(domain, f"performance:{pid}:function_execution_time", 4)
+    got = series(domain, f"performance:{physical_id}:function_execution_time", 4)
     assert got == [(f"{now}.25:0.0125", now + 0.25), (f"{now + 1}:100", now + 1.0), (f"{now + 2}:0.000049", now + 2.0),
                    (f"{now + 3}.5:10000000000000000000000", now + 3.5)]
 
@@ -237,56 +237,56 @@ def test_figures_are_written_in_the_notation_of_the_reference(domain):
 def test_each_metric_has_its_key(domain, metric):
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
-    node.register(performance_samples=samples(pid.upper(), (now, 0, 0.5), metric=metric))
-    assert series(domain, f"performance:{pid}:function_{metric}_time", 1) == [(f"{now}:0.5", float(now))]
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
+    node.register(performance_samples=samples(physical_id.upper(), (now, 0, 0.5), metric=metric))
+    assert series(domain, f"performance:{physical_id}:function_{metric}_time", 1) == [(f"{now}:0.5", float(now))]
 
 
 def test_figures_of_the_first_registration_after_a_start_are_there_and_those_of_strangers_are_not(domain):  # W14, 1.3 rule 6
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
     stranger = str(uuid.uuid4())
-    all_of_it = samples(pid, (now, 0, 1.0))
+    all_of_it = samples(physical_id, (now, 0, 1.0))
     all_of_it.function_execution_times.add(id="no uuid", samples=[pb.Sample(timestamp_sec=now, sample=5)])
     all_of_it.function_execution_times.add(id=stranger, samples=[pb.Sample(timestamp_sec=now, sample=5)])
     all_of_it.function_log_entries.add(id="no uuid", entries=[pb.FunctionLogEntry(timestamp_sec=now, target="t", msg="m")])
     node.register(performance_samples=all_of_it)
-    series(domain, f"performance:{pid}:function_execution_time", 1)
+    series(domain, f"performance:{physical_id}:function_execution_time", 1)
     assert not domain.redis.keys("*no uuid*")
 
 
 def test_of_two_lists_with_one_id_the_later_counts(domain):  # 1.3, rule 6
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
-    twice = samples(pid, (now, 0, 1.0))
-    twice.function_execution_times.add(id=pid.upper(), samples=[pb.Sample(timestamp_sec=now, sample=2.0)])
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
+    twice = samples(physical_id, (now, 0, 1.0))
+    twice.function_execution_times.add(id=physical_id.upper(), samples=[pb.Sample(timestamp_sec=now, sample=2.0)])
     node.register(performance_samples=twice)
-    assert series(domain, f"performance:{pid}:function_execution_time", 1) == [(f"{now}:2", float(now))]
+    assert series(domain, f"performance:{physical_id}:function_execution_time", 1) == [(f"{now}:2", float(now))]
 
 
 def test_a_figure_that_is_sent_twice_is_there_once(domain):  # X10
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
     for _ in range(2):
-        node.register(performance_samples=samples(pid, (now, 1000, 0.5)))
-    node.register(performance_samples=samples(pid, (now + 1, 0, 0.5)))
-    series(domain, f"performance:{pid}:function_execution_time", 2)
-    assert domain.redis.zcard(f"performance:{pid}:function_execution_time") == 2
+        node.register(performance_samples=samples(physical_id, (now, 1000, 0.5)))
+    node.register(performance_samples=samples(physical_id, (now + 1, 0, 0.5)))
+    series(domain, f"performance:{physical_id}:function_execution_time", 2)
+    assert domain.redis.zcard(f"performance:{physical_id}:function_execution_time") == 2
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.0, 5e-324, 1.7e308])
 def test_no_figure_stops_the_others(domain, value):
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
-    node.register(performance_samples=samples(pid, (now, 0, value), (now + 1, 0, 1.0), (now, 4_294_967_295, 1.0)))
-    node.register(performance_samples=samples(pid, (2 ** 63 - 1, 0, 1.0), (-2 ** 63, 0, 1.0), (now + 2, 0, 2.0)))
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
+    node.register(performance_samples=samples(physical_id, (now, 0, value), (now + 1, 0, 1.0), (now, 4_294_967_295, 1.0)))
+    node.register(performance_samples=samples(physical_id, (2 ** 63 - 1, 0, 1.0), (-2 ** 63, 0, 1.0), (now + 2, 0, 2.0)))
     eventually(lambda: {f"{now + 1}:1", f"{now + 2}:2"} <= set(
-        domain.redis.zrange(f"performance:{pid}:function_execution_time", 0, -1)), "the good ones")
-    for member in domain.redis.zrange(f"performance:{pid}:function_execution_time", 0, -1):
+        domain.redis.zrange(f"performance:{physical_id}:function_execution_time", 0, -1)), "the good ones")
+    for member in domain.redis.zrange(f"performance:{physical_id}:function_execution_time", 0, -1):
         assert "e" not in member.split(":")[0].lower()
     assert domain.alive()
 
@@ -294,21 +294,21 @@ def test_no_figure_stops_the_others(domain, value):
 def test_log_lines_are_a_series_by_target_and_never_mix_with_figures(domain):  # W24
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
-    node.register(performance_samples=samples(pid, (now, 0, 0.5), logs=[
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
+    node.register(performance_samples=samples(physical_id, (now, 0, 0.5), logs=[
         (now, 0, "edgeless", "hello: a:b\n"), (now, 5, "function_execution_time", "not a figure")]))
-    assert series(domain, f"performance:{pid}:edgeless", 1) == [(f"{now}:hello: a:b\n", float(now))]
-    assert series(domain, f"performance:{pid}:function_execution_time", 1) == [(f"{now}:0.5", float(now))]
-    series(domain, f"performance:{pid}:log-function_execution_time", 1)
+    assert series(domain, f"performance:{physical_id}:edgeless", 1) == [(f"{now}:hello: a:b\n", float(now))]
+    assert series(domain, f"performance:{physical_id}:function_execution_time", 1) == [(f"{now}:0.5", float(now))]
+    series(domain, f"performance:{physical_id}:log-function_execution_time", 1)
 
 
 def test_the_seeds_list_has_padded_milliseconds(make_domain, database):  # X12
     domain = make_domain(redis=database.url, settings={"proxy.schema": "seed", "proxy.proxy_gc_period_seconds": 0})
     node = domain.node().join()
     domain.client.start()
-    pid = node.of("StartFunction")[0].of
-    node.register(health_status=healthy(), performance_samples=samples(pid, (10, 5_000_000, 0.5)))
-    key = f"performance:function_execution_time:{pid}"
+    physical_id = node.of("StartFunction")[0].of
+    node.register(health_status=healthy(), performance_samples=samples(physical_id, (10, 5_000_000, 0.5)))
+    key = f"performance:function_execution_time:{physical_id}"
     eventually(lambda: database.redis.lrange(key, 0, -1) == ["0.5,10.005"], "the seed's form")
     assert json.loads(database.value(f"node:health:{node.id}"))["mem_free"] == 1
     assert database.redis.type(f"node:health:{node.id}") == "string"
@@ -319,9 +319,9 @@ def test_the_current_schema_has_no_keys_of_the_seed(make_domain, database):
     domain = make_domain(redis=database.url, settings={"proxy.schema": "current", "proxy.proxy_gc_period_seconds": 0})
     node = domain.node().join()
     domain.client.start()
-    pid = node.of("StartFunction")[0].of
-    node.register(performance_samples=samples(pid, (10, 5_000_000, 0.5)))
-    eventually(lambda: database.redis.exists(f"performance:{pid}:function_execution_time"), "the figure")
+    physical_id = node.of("StartFunction")[0].of
+    node.register(performance_samples=samples(physical_id, (10, 5_000_000, 0.5)))
+    eventually(lambda: database.redis.exists(f"performance:{physical_id}:function_execution_time"), "the figure")
     assert not database.redis.keys("nodes:*") and not database.redis.keys("performance:function_execution_time:*")
 
 
@@ -329,13 +329,13 @@ def test_figures_older_than_the_period_go(make_domain, database):  # X11, 5.5
     domain = make_domain(redis=database.url, settings={"proxy.proxy_gc_period_seconds": 1})
     node = domain.node().join()
     domain.client.start()
-    pid, key = node.of("StartFunction")[0].of, f"node:health:{node.id}"
+    physical_id, key = node.of("StartFunction")[0].of, f"node:health:{node.id}"
     for n in range(12):
-        node.register(health_status=healthy(mem_free=n), performance_samples=samples(pid, (int(time.time()), n, 0.5)))
+        node.register(health_status=healthy(mem_free=n), performance_samples=samples(physical_id, (int(time.time()), n, 0.5)))
         time.sleep(0.25)
     oldest = database.redis.zrange(key, 0, 0)
     eventually(lambda: database.redis.zrange(key, 0, 0) != oldest, "the oldest goes")
-    eventually(lambda: not database.redis.exists(f"performance:{pid}:function_execution_time"), "all figures go")
+    eventually(lambda: not database.redis.exists(f"performance:{physical_id}:function_execution_time"), "all figures go")
 
 
 def test_a_foreign_key_outlives_everything(make_domain, database):  # W6
@@ -477,15 +477,15 @@ def test_the_history_is_written_to_csv_files(make_domain, database):  # 5.7, A3,
     domain.start()
     node = domain.node(labels=["red", "blue"], mem_size=7).join()
     lid = domain.client.start(spawn(workflow_id="flow, \"one\""))
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
     for _ in range(3):
         node.register(health_status=healthy(), performance_samples=samples(
-            pid, (now, 0, 0.5), logs=[(now, 0, "target", 'a, "b"\nc')]))
+            physical_id, (now, 0, 0.5), logs=[(now, 0, "target", 'a, "b"\nc')]))
     node.register(health_status=healthy(mem_free=5))
 
     def rows(name):
         try:
-            with open(os.path.join(domain.folder, "data", f"run-{name}.csv"), newline="", encoding="utf-8") as file:
+            with open(os.path.join(domain.directory, "data", f"run-{name}.csv"), newline="", encoding="utf-8") as file:
                 return list(csv.reader(file))
         except FileNotFoundError:
             return []
@@ -495,7 +495,7 @@ def test_the_history_is_written_to_csv_files(make_domain, database):  # 5.7, A3,
         assert all(len(row) == width for row in rows(name)), (name, rows(name))
         assert all(row[:2] == ["a", "b"] for row in rows(name)[1:]) and rows(name)[0][:2] == ["x", "y"]
     eventually(lambda: len(rows("mapping_to_instance_id")) >= 2, "the mapping")
-    assert rows("mapping_to_instance_id")[1][3:] == [lid, "flow, \"one\"", node.id, pid]
+    assert rows("mapping_to_instance_id")[1][3:] == [lid, "flow, \"one\"", node.id, physical_id]
     assert [row[5] for row in rows("application_logs")[1:2]] == ['a, "b"\nc']
     assert rows("capabilities")[1][3] == node.id and "[red;blue]" in rows("capabilities")[1]
     eventually(lambda: any(row[4] == "5" for row in rows("health_status")[1:]), "the last health")

@@ -4,7 +4,7 @@ import time
 import uuid
 
 import grpc
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from node import resource, spawn
 from waiting import QUIET, eventually
@@ -74,8 +74,8 @@ def test_a_registration_without_capabilities_health_and_samples_is_accepted(doma
     assert not domain.registration.UpdateNode(request, timeout=20, wait_for_ready=True).HasField("response_error")
     node.wait("Reset")
     assert node.wait("Add")[0].of == node.id
-    told = domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "one node")
-    assert not told.capabilities.runtimes and not told.capabilities.num_cpus
+    update = domain.controller.update_where(lambda update: update.capabilities.num_nodes == 1, "one node")
+    assert not update.capabilities.runtimes and not update.capabilities.num_cpus
 
 
 def test_a_node_that_joins_is_reset_first_and_then_everybody_hears_of_everybody(domain):  # 1.5, X7
@@ -91,7 +91,7 @@ def test_a_node_that_joins_is_reset_first_and_then_everybody_hears_of_everybody(
     assert {call[1:] for call in second.of("Add")} == {(n.id, n.invocation_url) for n in (first, second)}
     assert first.of("Add")[1][1:] == (second.id, second.invocation_url)
     assert len(first.of("Reset")) == 1
-    domain.controller.told(lambda update: update.capabilities.num_nodes == 2 and update.counter > counter, "two nodes")
+    domain.controller.update_where(lambda update: update.capabilities.num_nodes == 2 and update.counter > counter, "two nodes")
 
 
 def test_a_node_that_leaves_is_told_nothing_and_its_peers_are(domain):
@@ -101,14 +101,14 @@ def test_a_node_that_leaves_is_told_nothing_and_its_peers_are(domain):
     gone.leave()
     departed = stays.wait("Del")[0]
     assert (departed.of, departed.detail) == (gone.id, None)
-    domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "one node less")
+    domain.controller.update_where(lambda update: update.capabilities.num_nodes == 1, "one node less")
     assert gone.names() == []
     assert stays.names() == ["Del"]
 
 
 def test_a_refresh_with_the_same_nonce_calls_nobody(domain):
     node = domain.node(providers=[("p", "rc-1")]).join()
-    domain.settled()
+    domain.wait_until_idle()
     counter = domain.controller.next(2).counter
     node.forget()
     for _ in range(10):
@@ -149,7 +149,7 @@ def test_two_processes_with_one_id_do_not_thrash(domain):  # W1
         answers.append(thief.register())
         answers.append(node.register())
     assert any(answer.HasField("response_error") for answer in answers)
-    domain.settled()
+    domain.wait_until_idle()
     assert len(node.of("Reset")) + len(thief.of("Reset")) <= 3
     domain.client.start()
 
@@ -164,11 +164,11 @@ def test_changes_count_at_once_and_without_a_reset(domain):  # W11
     node.register()
     domain.client.start(spawn(function_type="CONTAINER", annotations={"label_match_all": "new"}))
     domain.client.start(resource("rc-2"))
-    told = domain.controller.told(lambda update: "rc-2" in update.capabilities.resource_classes, "the new class")
-    assert set(told.capabilities.resource_providers) == {"p", "q"} and "new" in told.capabilities.labels
+    update = domain.controller.update_where(lambda update: "rc-2" in update.capabilities.resource_classes, "the new class")
+    assert set(update.capabilities.resource_providers) == {"p", "q"} and "new" in update.capabilities.labels
     del node.providers[0]
     node.register()
-    domain.controller.told(lambda update: list(update.capabilities.resource_providers) == ["q"], "the provider is gone")
+    domain.controller.update_where(lambda update: list(update.capabilities.resource_providers) == ["q"], "the provider is gone")
     assert "Reset" not in node.names() and "StopFunction" not in node.names()
 
 
@@ -193,11 +193,11 @@ def test_peers_hear_of_a_new_invocation_url(domain):  # W11
 def test_a_provider_that_two_nodes_claim_is_the_first_ones_and_the_others_after_it(domain):  # W11, 3.2
     first = domain.node(providers=[("same", "file-log")]).join()
     second = domain.node(providers=[("same", "redis")]).join()
-    told = domain.controller.told(lambda update: update.capabilities.num_nodes == 2, "two nodes")
-    assert list(told.capabilities.resource_classes) == ["file-log"]
+    update = domain.controller.update_where(lambda update: update.capabilities.num_nodes == 2, "two nodes")
+    assert list(update.capabilities.resource_classes) == ["file-log"]
     assert domain.client.refused(resource("redis")).summary == "class type not found"
     first.leave()
-    domain.controller.told(lambda update: list(update.capabilities.resource_classes) == ["redis"], "the second's claim")
+    domain.controller.update_where(lambda update: list(update.capabilities.resource_classes) == ["redis"], "the second's claim")
     domain.client.start(resource("redis"))
     assert len(second.running) == 1
 
@@ -220,8 +220,8 @@ def test_a_deadline_at_the_end_of_time_is_bounded(make_domain):  # W20, W3
     node.register(deadline=2 ** 64 - 1)
     node.wait("Reset")
     stays.keep()
-    domain.controller.told(lambda update: update.capabilities.num_nodes == 2, "both nodes")
-    domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "the silent one is gone after its lease")
+    domain.controller.update_where(lambda update: update.capabilities.num_nodes == 2, "both nodes")
+    domain.controller.update_where(lambda update: update.capabilities.num_nodes == 1, "the silent one is gone after its lease")
 
 
 @pytest.mark.parametrize("deadline", [0, 1, 2 ** 63, 2 ** 63 - 1, 2 ** 64 - 1])
@@ -235,7 +235,7 @@ def test_no_deadline_is_a_trap(domain, deadline):
 def test_a_node_that_falls_silent_is_taken_out_after_its_lease(domain):
     node = domain.node()
     node.join(lease=2)
-    domain.controller.told(lambda update: update.capabilities.num_nodes == 0 and update.counter > 1, "it is gone")
+    domain.controller.update_where(lambda update: update.capabilities.num_nodes == 0 and update.counter > 1, "it is gone")
 
 
 def test_a_node_whose_reset_fails_is_given_nothing_until_it_succeeds(domain):

@@ -137,7 +137,7 @@ def test_round_robin_is_fair_while_nodes_come_and_go(make_domain):  # W25
 
 
 def test_the_load_aware_strategy_prefers_the_idle_node(make_domain):
-    import peers_pb2 as pb
+    import edgeless_pb2 as pb
     domain = make_domain(settings={"baseline.orchestration_strategy": "LoadAware"})
     busy, idle = domain.join(domain.node(cpus=4, cores=4), domain.node(cpus=4, cores=4))
     busy.register(health_status=pb.NodeHealthStatus(load_avg_1=400))

@@ -6,7 +6,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from node import resource, spawn
 from waiting import QUIET, eventually
@@ -21,13 +21,13 @@ def test_a_lost_resource_starts_elsewhere_and_its_origin_is_patched_once(domain)
     lost = [node for node in nodes[1:] if node.of("StartResource")][0]
     domain.client.patch(f, {"out": r})
     nodes[0].wait("PatchFunction")
-    domain.settled()
+    domain.wait_until_idle()
     for node in nodes:
         node.forget()
     lost.leave()
     survivors = [node for node in nodes if node is not lost]
     nodes[0].wait("PatchFunction")
-    domain.settled()
+    domain.wait_until_idle()
     time.sleep(QUIET)
     new = [(node.id, call.of) for node in survivors for call in node.of("StartResource")]
     assert len(new) == 1
@@ -49,7 +49,7 @@ def test_a_dead_node_and_its_return_as_in_the_worked_example(domain):  # 4.10
     r = domain.client.start(resource())
     domain.client.patch(f1, {"x": f2, "y": r})
     a.wait("PatchFunction")
-    domain.settled()
+    domain.wait_until_idle()
     for node in (a, b, c):
         node.forget()
     b.running.clear()
@@ -105,21 +105,21 @@ def test_a_node_that_refuses_what_it_lost_is_not_asked_each_second(domain):  # W
 
 
 def deploy(domain):
-    """Two nodes, a function on each, a resource; rows between them."""
+    """Two nodes, a function on each, a resource; wirings between them."""
     nodes = domain.join(domain.node(labels=["one"]), domain.node(labels=["two"], providers=[("p", "rc-1")]))
     lids = [domain.client.start(spawn(annotations={"label_match_all": "one", "init-payload": "π"}, binary=b"x" * 100_000)),
             domain.client.start(spawn(annotations={"label_match_all": "two"})), domain.client.start(resource())]
     domain.client.patch(lids[0], {"a": lids[1], "b": lids[2]})
     nodes[0].wait("PatchFunction")
-    domain.settled()
+    domain.wait_until_idle()
     return nodes, lids
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "stop"])
-def test_a_restart_resets_nobody_and_keeps_functions_rows_nonce_and_counter(make_domain, how):  # W5
+def test_a_restart_resets_nobody_and_keeps_functions_wirings_nonce_and_counter(make_domain, how):  # W5
     domain = make_domain()
     nodes, lids = deploy(domain)
-    before = domain.controller.told(lambda update: update.capabilities.num_nodes == 2, "both nodes")
+    before = domain.controller.update_where(lambda update: update.capabilities.num_nodes == 2, "both nodes")
     status = domain.end(how)
     assert status == (-9 if how == signal.SIGKILL else 0)
     running = [dict(node.running) for node in nodes]
@@ -131,15 +131,15 @@ def test_a_restart_resets_nobody_and_keeps_functions_rows_nonce_and_counter(make
     after = domain.controller.next(2)
     assert after.nonce == before.nonce
     assert after.counter >= before.counter
-    domain.controller.told(lambda update: update.capabilities.num_cpus == 2, "both nodes count")
-    domain.settled_but_doubts()
+    domain.controller.update_where(lambda update: update.capabilities.num_cpus == 2, "both nodes count")
+    domain.wait_until_idle_except_unknown_outcomes()
     assert not any(set(node.names()) & {"Reset", "StartFunction", "StopFunction", "StartResource", "StopResource"}
                    for node in nodes)
     assert [dict(node.running) for node in nodes] == running
     # The controller, which knows the nonce, asked for no reset. All still works:
     domain.client.stop(lids[1])
     eventually(lambda: nodes[0].of("PatchFunction") and set(nodes[0].of("PatchFunction")[-1].detail) == {"b"},
-               "the row is known after the restart")
+               "the wiring is known after the restart")
     assert len(nodes[1].running) == 1
     # A function that is lost now starts with the request of before, binary included.
     nodes[0].nonce += 1
@@ -154,13 +154,13 @@ def test_a_kill_raises_no_doubts_about_starts_that_were_answered(make_domain):  
     domain = make_domain()
     nodes, lids = deploy(domain)
     time.sleep(QUIET)
-    assert domain.settled_but_doubts() == 0
+    assert domain.wait_until_idle_except_unknown_outcomes() == 0
     domain.kill()
     domain.start()
     for node in nodes:
         node.register()
     assert {one["id"] for one in domain.status()["instances"]} == set(lids)
-    assert domain.settled_but_doubts() == 0
+    assert domain.wait_until_idle_except_unknown_outcomes() == 0
 
 
 def test_a_node_that_restarted_while_the_domain_was_away_is_reset_once_and_refilled(make_domain):
@@ -197,13 +197,13 @@ def test_a_node_that_does_not_come_back_after_a_restart_is_given_up_after_the_gr
 
 def test_a_stop_that_was_acknowledged_before_a_kill_is_carried_out_after_it(make_domain):  # W9, W5
     domain = make_domain()
-    node = domain.node(wired=True).join()
+    node = domain.node(relayed=True).join()
     lid = domain.client.start()
-    node.wire.refusing = True
-    node.wire.cut()
+    node.relay.refusing = True
+    node.relay.cut()
     domain.client.stop(lid)
     domain.kill()
-    node.wire.refusing = False
+    node.relay.refusing = False
     domain.start()
     node.register()
     eventually(lambda: not node.running, "it is stopped after the restart")
@@ -235,8 +235,8 @@ def test_whatever_was_acknowledged_before_a_kill_is_there_after_it(make_domain):
     assert set(filter(None, acknowledged)) <= known
     for lid in known:
         domain.client.stop(lid)
-    doubts = domain.settled_but_doubts()
-    eventually(lambda: sum(len(node.running) for node in nodes) <= doubts,
+    unknown = domain.wait_until_idle_except_unknown_outcomes()
+    eventually(lambda: sum(len(node.running) for node in nodes) <= unknown,
                "nothing runs but starts that were under way when it was killed")
 
 
@@ -310,7 +310,7 @@ def test_stops_and_patches_that_were_acknowledged_before_a_kill_hold_after_it(ma
                 domain.client.functions.Stop(here(lid), timeout=5)
                 stopped.append(lid)
             else:
-                domain.client.functions.Patch(row(lid), timeout=5)
+                domain.client.functions.Patch(patch_request(lid), timeout=5)
                 patched.append(lid)
         except grpc.RpcError:
             pass
@@ -323,7 +323,7 @@ def test_stops_and_patches_that_were_acknowledged_before_a_kill_hold_after_it(ma
     domain.start()
     for node in nodes:
         node.register()
-    domain.settled_but_doubts()
+    domain.wait_until_idle_except_unknown_outcomes()
     shown = {one["id"] for one in domain.status()["instances"]}
     assert not set(stopped) & shown
     assert {lid for lid in lids if lids.index(lid) % 2 == 0} <= shown
@@ -336,7 +336,7 @@ def here(lid):
     return pb.InstanceIdVariant(domain_managed_instance_id=pb.DomainManagedInstanceId(instance_id=lid))
 
 
-def row(lid):
+def patch_request(lid):
     return pb.PatchRequest(function_id=lid, output_mapping={
         "me": pb.InstanceId(node_id=str(uuid.UUID(int=0)), function_id=lid)})
 
@@ -358,6 +358,6 @@ def test_an_orderly_stop_while_a_start_is_slow_resets_nobody(make_domain):  # W5
         assert waiting.result().HasField("instance_id"), "what is under way is finished"
     slow.delay = 0
     domain.start()
-    domain.settled()
+    domain.wait_until_idle()
     assert "Reset" not in slow.names() + sound.names()
     assert len(sound.running) == 3 and len(slow.running) == 1

@@ -4,7 +4,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from node import resource, spawn
 from waiting import QUIET, eventually
@@ -220,14 +220,14 @@ def test_an_id_in_an_answer_wins_over_an_error_beside_it(domain):  # 1.3, rule 5
 
 
 def test_a_start_whose_connection_is_reset_is_carried_out_elsewhere_and_the_doubt_is_shown(domain):
-    broken, sound = domain.join(domain.node(wired=True, labels=["broken"]), domain.node())
-    broken.after = lambda what: broken.wire.cut() if what == "StartFunction" else None
+    broken, sound = domain.join(domain.node(relayed=True, labels=["broken"]), domain.node())
+    broken.after = lambda what: broken.relay.cut() if what == "StartFunction" else None
     lids = [domain.client.start() for _ in range(8)]
     broken.after = lambda what: None
     assert len(sound.running) == 8
     lost = len(broken.of("StartFunction"))
-    # Nobody can stop what nobody has a name for; but an operator is told.
-    eventually(lambda: domain.status()["remaining"]["doubts"] == lost, "each doubt is shown")
+    # Nobody can stop a component whose id is unknown, but the status page counts it.
+    eventually(lambda: domain.status()["remaining"]["unknown_outcomes"] == lost, "each unknown outcome is shown")
     for lid in lids:
         domain.client.stop(lid)
     eventually(lambda: not sound.running, "all is stopped")
@@ -259,10 +259,10 @@ def test_one_hung_node_does_not_hold_up_the_others(make_domain):  # W7
 @pytest.mark.parametrize("what", ["stop", "patch"])
 def test_a_start_waits_for_no_queue_of_a_silent_node(make_domain, what):  # W7
     domain = make_domain(settings={"general.call_deadline_seconds": 2, "baseline.orchestration_strategy": "RoundRobin"})
-    silent = domain.node(wired=True).join()
+    silent = domain.node(relayed=True).join()
     lids = [domain.client.start() for _ in range(8)]
     sound = domain.node().join()
-    silent.wire.silent = True
+    silent.relay.silent = True
     for lid in lids:
         if what == "stop":
             domain.client.stop(lid)
@@ -274,7 +274,7 @@ def test_a_start_waits_for_no_queue_of_a_silent_node(make_domain, what):  # W7
     took = time.monotonic() - began
     assert len(sound.running) == 2
     assert took < 12, f"{took:.1f} s, with 16 s of calls before it in the silent node's queue"
-    silent.wire.silent = False
+    silent.relay.silent = False
 
 
 def test_a_node_that_is_slow_is_waited_for(domain):
@@ -284,11 +284,11 @@ def test_a_node_that_is_slow_is_waited_for(domain):
 
 
 def test_one_connection_to_a_node_carries_all_its_calls(domain):  # W8
-    node = domain.node(wired=True).join()
+    node = domain.node(relayed=True).join()
     for _ in range(30):
         domain.client.stop(domain.client.start())
     node.wait("StopFunction", 30)
-    assert node.wire.accepted <= 2
+    assert node.relay.accepted <= 2
 
 
 def test_a_start_that_follows_an_accepted_registration_is_not_refused(domain):  # 4.1: one thing after the other

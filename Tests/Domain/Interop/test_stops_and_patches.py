@@ -3,7 +3,7 @@ import time
 import uuid
 
 import grpc
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from node import resource, spawn
 from waiting import DEADLINE, QUIET, eventually
@@ -136,20 +136,20 @@ def test_what_a_node_fails_is_said_again_until_it_is_done(domain, what):  # W9
     node.failing.clear()
     seen = len(node.of(what))
     node.wait(what, seen + 1)
-    domain.settled()
+    domain.wait_until_idle()
     if what == "StopFunction":
         assert not node.running
 
 
 def test_a_stop_while_the_node_is_away_is_carried_out_when_it_is_back(domain):  # W9
-    node = domain.node(wired=True).join()
+    node = domain.node(relayed=True).join()
     lid = domain.client.start()
-    node.wire.refusing = True
-    node.wire.cut()
+    node.relay.refusing = True
+    node.relay.cut()
     domain.client.stop(lid)
     time.sleep(0.5)
     assert node.running
-    node.wire.refusing = False
+    node.relay.refusing = False
     eventually(lambda: not node.running, "it is stopped when the node can be reached again")
 
 
@@ -159,7 +159,7 @@ def test_peers_hear_of_a_newcomer_even_if_the_first_message_fails(domain):  # W9
     new = domain.node().join()
     eventually(lambda: len([c for c in old.of("Add") if c.of == new.id]) >= 2, "it is said again")
     old.failing.clear()
-    domain.settled()
+    domain.wait_until_idle()
 
 
 def test_stops_and_patches_are_acknowledged_before_the_node_answers(domain):  # 1.4
@@ -183,8 +183,8 @@ def test_rows_of_what_was_never_started_are_not_kept(make_domain, database):  # 
         domain.client.patch(str(uuid.uuid4()), {"out": lid})
     domain.client.patch(lid, {"out": lid})
     database.value(f"dependency:{lid}")
-    rows = [key for key in database.redis.keys("dependency:*") if key != "dependency:last_update"]
-    assert rows == [f"dependency:{lid}"]
+    wirings = [key for key in database.redis.keys("dependency:*") if key != "dependency:last_update"]
+    assert wirings == [f"dependency:{lid}"]
     domain.client.stop(lid)
     database.gone(f"dependency:{lid}")
     eventually(lambda: not node.running, "it is stopped")
@@ -214,4 +214,4 @@ def test_a_slow_node_hears_the_last_of_many_patches_and_not_all(domain):  # W14
         domain.client.patch(lid, {f"out-{number}": lid})
     last = eventually(lambda: [call for call in node.of("PatchFunction") if list(call.detail) == ["out-39"]], "the last")
     assert len(node.of("PatchFunction")) < 10 and last
-    domain.settled()
+    domain.wait_until_idle()

@@ -1,8 +1,8 @@
-"""TLS both ways: section 2.2, `tls_config.toml` in the working folder; W21."""
+"""TLS both ways: section 2.2, `tls_config.toml` in the working directory; W21."""
 import uuid
 
 import grpc
-import peers_pb2_grpc as rpc
+import edgeless_pb2_grpc as rpc
 import pytest
 from certificates import Authority
 from controller import Client, Controller
@@ -99,7 +99,7 @@ def test_nodes_and_the_controller_are_called_over_tls_with_the_domains_certifica
     domain.ready(node)
     domain.client.start()
     assert len(node.running) == 1
-    domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "the node")
+    domain.controller.update_where(lambda update: update.capabilities.num_nodes == 1, "the node")
 
 
 def test_peers_with_a_certificate_for_another_name_are_not_called(secure, authority):
@@ -107,7 +107,7 @@ def test_peers_with_a_certificate_for_another_name_are_not_called(secure, author
     server = grpc.ssl_server_credentials([(key, certificate)])
     domain = secure(SERVER, OUTGOING, scheme="https", controller=Controller(server_credentials=server),
                     credentials=grpc.ssl_channel_credentials(authority.text))
-    eventually(lambda: "the controller does not take the domain's updates" in domain.log(), "it says so")
+    eventually(lambda: "the controller does not accept the domain's updates" in domain.log(), "it says so")
     assert not domain.controller.updates
 
 
@@ -117,7 +117,7 @@ def test_the_name_that_peers_must_have_can_be_set(secure, authority):
     domain = secure(SERVER, OUTGOING + 'domain_name = "elsewhere.example"\n', scheme="https",
                     controller=Controller(server_credentials=server),
                     credentials=grpc.ssl_channel_credentials(authority.text))
-    domain.controller.told(lambda update: True, "an update")
+    domain.controller.update_where(lambda update: True, "an update")
 
 
 def test_the_name_that_peers_must_have_counts_although_they_have_their_address(secure, authority):
@@ -126,7 +126,7 @@ def test_the_name_that_peers_must_have_counts_although_they_have_their_address(s
     domain = secure(SERVER, OUTGOING + 'domain_name = "another.example"\n', scheme="https",
                     controller=Controller(server_credentials=server),
                     credentials=grpc.ssl_channel_credentials(authority.text))
-    eventually(lambda: "the controller does not take the domain's updates" in domain.log(), "it says so")
+    eventually(lambda: "the controller does not accept the domain's updates" in domain.log(), "it says so")
     assert not domain.controller.updates
 
 

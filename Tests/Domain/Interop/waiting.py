@@ -69,7 +69,7 @@ def channel(port, credentials=None, name=None):
     return grpc.secure_channel(f"127.0.0.1:{port}", credentials, options=options)
 
 
-class Wire:
+class Relay:
     """A TCP relay before a server, that can be cut (both sides get a reset) or go silent while it stays connected."""
 
     def __init__(self, target):

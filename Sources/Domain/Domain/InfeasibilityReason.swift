@@ -1,19 +1,19 @@
 /// Why a node cannot take a function or resource.
-enum Obstacle: Hashable, Comparable, Sendable {
+enum InfeasibilityReason: Hashable, Comparable, Sendable {
     /// It has not been reset yet.
     case isJoining
     case isCordoned
-    /// It has no CPU, or none with a core: only resources run there.
+    /// It has no CPU, or no core: only resources run there.
     case hasNoCPU
     case lacksRuntime
-    /// It owns no provider of the resource's class, or not the portal that is meant.
+    /// It owns no provider of the resource's class, or not the requested portal.
     case lacksProvider
-    /// A requirement, named by its key, is not met.
+    /// It does not meet the requirement with this key.
     case unmet(String)
-    /// No NUMA node has as much left as is asked for.
+    /// No NUMA node has the requested share left.
     case hasNoRoom
 
-    /// What is said of a node, or of several.
+    /// The phrase for log messages, for one node or several.
     var description: String {
         switch self {
         case .isJoining: "joining"
@@ -21,17 +21,17 @@ enum Obstacle: Hashable, Comparable, Sendable {
         case .hasNoCPU: "without a CPU"
         case .lacksRuntime: "without the runtime"
         case .lacksProvider: "without the provider"
-        case .unmet(let key): "against \(key)"
+        case .unmet(let key): "not meeting \(key)"
         case .hasNoRoom: "without room on a NUMA node"
         }
     }
 }
 
 extension Domain {
-    /// Why a node of the domain cannot take an instance; nil where it can.
-    mutating func obstacle(
+    /// Why a node cannot take an instance; nil if it can.
+    mutating func infeasibilityReason(
         at record: NodeRecord, to specification: Specification, _ requirements: Requirements, for id: LogicalID
-    ) -> Obstacle? {
+    ) -> InfeasibilityReason? {
         guard record.isReset else { return .isJoining }
         let isPortal = if case .resource(let resource) = specification { resource.portal != nil } else { false }
         if !isPortal, records.cordoned.contains(record.id) { return .isCordoned }
@@ -41,7 +41,7 @@ extension Domain {
             guard capabilities.runsFunctions else { return .hasNoCPU }
             guard capabilities.runtimes.contains(function.functionClass.runtime) else { return .lacksRuntime }
         case .resource(let resource):
-            guard withTables({ tables, _ in tables.hasProvider(record.id, of: resource) }) else {
+            guard withIndex({ index, _ in index.hasProvider(record.id, of: resource) }) else {
                 return .lacksProvider
             }
             if isPortal { return nil }
@@ -51,43 +51,45 @@ extension Domain {
         return hasRoom(record.id, for: shares[id] ?? NUMAShare(), besides: id) ? nil : .hasNoRoom
     }
 
-    /// Why no node of these can take an instance, for people; nodes with the same reason are counted.
-    mutating func obstacles(
+    /// Why none of these nodes can take an instance, as a sentence; nodes with the same reason are counted.
+    mutating func infeasibilityReasons(
         among nodes: [NodeRecord], to specification: Specification, _ requirements: Requirements, for id: LogicalID
     ) -> String {
-        guard !nodes.isEmpty else { return "there is no node" }
-        var counts: [Obstacle?: Int] = [:]
-        for node in nodes { counts[obstacle(at: node, to: specification, requirements, for: id), default: 0] += 1 }
+        guard !nodes.isEmpty else { return "the domain has no nodes" }
+        var counts: [InfeasibilityReason?: Int] = [:]
+        for node in nodes {
+            counts[infeasibilityReason(at: node, to: specification, requirements, for: id), default: 0] += 1
+        }
         let found = counts.compactMap { entry in entry.key.map { ($0, entry.value) } }.sorted { $0 < $1 }
-        guard !found.isEmpty else { return "the nodes that could take it have failed it" }
-        return "of \(nodes.count) nodes " + found.map { "\($1) \($0.description)" }.joined(separator: ", ")
+        guard !found.isEmpty else { return "the feasible nodes failed to start it" }
+        return "of \(nodes.count) nodes, " + found.map { "\($1) \($0.description)" }.joined(separator: ", ")
     }
 
-    /// How many times a second it is said why something found no node: it is looked for at each node.
+    /// How many reasons are logged a second; each one examines every node.
     private static let explanations = 4
 
-    /// Whether that has not been said often within this second.
+    /// Whether another reason may be logged in this second.
     func mayExplain() -> Bool {
         explained.second != now.monotonic / 1000 || explained.count < Self.explanations
     }
 
-    /// Says why nobody can take an instance.
+    /// Logs why no node can take an instance.
     mutating func explain(
         _ text: String, _ specification: Specification, _ requirements: Requirements, _ id: LogicalID
     ) {
         let second = now.monotonic / 1000
         explained = (second, explained.second == second ? explained.count + 1 : 1)
         let nodes = Array(records.nodes.values)
-        var fields = specification.facts
+        var fields = specification.logFields
         fields["instance"] = "\(id)"
-        fields["why"] = obstacles(among: nodes, to: specification, requirements, for: id)
-        note(.warning, text, fields)
+        fields["reason"] = infeasibilityReasons(among: nodes, to: specification, requirements, for: id)
+        log(.warning, text, fields)
     }
 }
 
 extension Specification {
-    /// What a person knows a function or resource by.
-    fileprivate var facts: [String: String] {
+    /// The log fields that identify a function or resource.
+    fileprivate var logFields: [String: String] {
         switch self {
         case .function(let function):
             ["function": function.functionClass.id, "runtime": function.functionClass.runtime]

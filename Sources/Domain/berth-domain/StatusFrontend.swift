@@ -7,22 +7,23 @@ import DomainWire
 import Logging
 import Service
 
-/// What shows a domain's status, as the configuration wants it.
-struct StatusFace {
+/// Starts the status server according to the configuration.
+struct StatusFrontend {
     let configuration: OrchestratorConfiguration
-    /// Where it is shown; nil for nowhere.
+    /// The address; nil for none.
     let url: ServiceURL?
 
-    /// Begins to show it where that is wanted.
-    func start(_ shell: DomainRuntime, _ proxy: DomainProxy?, _ logger: Logger) async throws -> StatusServer? {
+    /// Starts the server, if there is an address.
+    func start(_ runtime: DomainRuntime, _ proxy: DomainProxy?, _ logger: Logger) async throws -> StatusServer? {
         guard let url else { return nil }
         if !url.isLoopback {
             logger.warning(
-                "whoever reaches general.status_url can read the state of the domain; it is no loopback address",
+                "general.status_url is not a loopback address: everyone who can reach it can read the state of the domain",
                 metadata: ["status": "\(url)"])
         }
         let source = StatusSource(
-            domainID: configuration.options.domainID, version: Version.number, look: { shell.look($0) },
+            domainID: configuration.options.domainID, version: Version.number,
+            withSnapshot: { runtime.withSnapshot($0) },
             redis: {
                 proxy.map { StatusReport.RedisState(isConnected: $0.state.isConnected, lastSync: $0.state.lastSync) }
             })
@@ -32,7 +33,7 @@ struct StatusFace {
 }
 
 extension ServiceURL {
-    /// Whether only this host reaches it.
+    /// Whether only this host can reach it.
     fileprivate var isLoopback: Bool {
         switch host {
         case .ipv4(let text): text.hasPrefix("127.")

@@ -3,27 +3,27 @@ import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 internal import X509
 
-/// Who calls, as far as the connection proves it.
-package struct PeerIdentity: Hashable, Sendable {
+/// The identity of a caller, as far as the connection proves it.
+package struct CallerIdentity: Hashable, Sendable {
     /// The address that the call comes from, e.g. `ipv4:10.0.0.7:40112`.
     package var address: String
-    /// The DNS names and URIs of the caller's certificate; nil where there is none, because clients need none.
+    /// The DNS names and URIs of the caller's certificate; nil if clients need no certificate.
     package var names: [String]?
 
-    /// A caller.
+    /// Creates an identity.
     package init(address: String, names: [String]? = nil) {
         self.address = address
         self.names = names
     }
 
-    /// Who makes the call that is being served in this task.
-    @TaskLocal package static var current: PeerIdentity?
+    /// The caller of the request that is served by the current task.
+    @TaskLocal package static var current: CallerIdentity?
 
-    /// Whether one of the names is this node: its id alone, or `urn:uuid:` and its id.
+    /// Whether one of the names is this node's id, alone or after `urn:uuid:`.
     package func isNode(_ node: NodeID) -> Bool { names?.contains { NodeID($0) == node } ?? false }
 }
 
-extension PeerIdentity {
+extension CallerIdentity {
     init(_ context: ServerContext) {
         self.init(address: context.remotePeer)
         let transport = context.transportSpecific as? HTTP2ServerTransport.Posix.Context

@@ -4,7 +4,7 @@ import NIOCore
 import Synchronization
 
 /// What a ``DemoNode`` knows, and what its agent does with it.
-final class NodeRecord: Sendable {
+final class DemoNodeState: Sendable {
     struct State {
         var description: NodeDescription
         var faults = NodeFaults()

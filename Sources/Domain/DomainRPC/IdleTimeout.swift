@@ -1,31 +1,31 @@
 internal import NIOCore
 internal import NIOSSL
 
-/// Closes a connection whose client says nothing: at first within the time for a greeting, the TLS handshake included, later
-/// within the time in which it has to answer a ping. The transport only asks such a client to go.
-final class SilenceTimeout: ChannelInboundHandler {
+/// Closes connections of silent clients: at first after the greeting timeout, which includes the TLS handshake, later
+/// after the time in which a client must answer a ping. The transport only asks such clients to close.
+final class IdleTimeout: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
     private let later: TimeAmount
-    private let denials: Denials
+    private let denialLog: DenialLog
     private var hasSpoken = false
     private var timer: Scheduled<Void>?
 
-    private init(later: TimeAmount, _ denials: Denials) { (self.later, self.denials) = (later, denials) }
+    private init(later: TimeAmount, _ denialLog: DenialLog) { (self.later, self.denialLog) = (later, denialLog) }
 
-    /// Watches over a connection that was just taken.
+    /// Watches a new connection.
     ///
     /// - Parameters:
-    ///   - greeting: how long it may take until something comes that is no part of the handshake.
-    ///   - later: after how long a silence it is closed; at most twice that passes.
-    ///   - denials: is told of handshakes that fail.
+    ///   - greeting: the time until the first data after the handshake.
+    ///   - later: the time of silence after which the connection is closed; it takes twice as long at most.
+    ///   - denialLog: logs failed handshakes.
     static func watch(
-        _ channel: any Channel, greeting: TimeAmount, later: TimeAmount, _ denials: Denials
+        _ channel: any Channel, greeting: TimeAmount, later: TimeAmount, _ denialLog: DenialLog
     ) throws {
         let pipeline = channel.pipeline.syncOperations
-        let handler = SilenceTimeout(later: later, denials)
-        // Behind TLS only what is protected comes through.
+        let handler = IdleTimeout(later: later, denialLog)
+        // After the TLS handler, only decrypted data arrives.
         if let tls = try? pipeline.handler(type: NIOSSLServerHandler.self) {
             try pipeline.addHandler(handler, position: .after(tls))
         } else {
@@ -53,7 +53,7 @@ final class SilenceTimeout: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if case NIOSSLError.handshakeFailed(let reason) = error {
-            denials.tell(of: PeerIdentity(context.channel), "TLS handshake", "\(reason)")
+            denialLog.log(CallerIdentity(context.channel), "TLS handshake", "\(reason)")
         }
         context.fireErrorCaught(error)
     }

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// Whether a server has begun to end.
-final class Ending: Sendable {
+/// Whether a server is shutting down.
+final class ShutdownFlag: Sendable {
     private let state = Atomic(false)
 
-    /// It has been told to end.
+    /// Whether the shutdown has begun.
     var hasBegun: Bool { state.load(ordering: .relaxed) }
 
     func begin() { state.store(true, ordering: .relaxed) }

@@ -1,7 +1,7 @@
 import Domain
 
 /// The intents that one run of the domain's process has been handed: each comes to an end exactly once, or with the process.
-struct IntentBook {
+struct IntentTracker {
     /// Those under way, by their requests: the name of each.
     private(set) var open: [RequestID: String] = [:]
     /// What is wrong.
@@ -12,7 +12,7 @@ struct IntentBook {
     /// One has come to an end.
     ///
     /// - Returns: its name; nil where it was not under way, which is wrong.
-    mutating func settle(_ request: RequestID) -> String? {
+    mutating func finish(_ request: RequestID) -> String? {
         if let name = open.removeValue(forKey: request) { return name }
         violations.append("request \(request) settled without being an intent under way")
         return nil

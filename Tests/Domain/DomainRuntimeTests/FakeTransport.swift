@@ -5,7 +5,7 @@ import Logging
 import Synchronization
 
 /// Nodes and a controller in memory, that answer at once or as told.
-final class Outside: DomainOutside {
+final class FakeTransport: DomainTransport {
     struct Heard: Sendable, Equatable {
         let node: NodeID
         let request: NodeCall.Request
@@ -17,25 +17,25 @@ final class Outside: DomainOutside {
         var mostOpen = 0
         var silent: Set<NodeID> = []
         var components: UInt64 = 0
-        var agents: [String] = []
+        var clients: [String] = []
         var updates: [DomainUpdate] = []
     }
 
     private let state = Mutex(State())
 
     var heard: [Heard] { state.withLock { $0.heard } }
-    var agents: Int { agentsAsked.count }
+    var clients: Int { clientURLs.count }
     /// At which addresses, in this order.
-    var agentsAsked: [String] { state.withLock { $0.agents } }
+    var clientURLs: [String] { state.withLock { $0.clients } }
     var updates: [DomainUpdate] { state.withLock { $0.updates } }
     var mostOpen: Int { state.withLock { $0.mostOpen } }
 
     /// From now on this node never answers.
     func silence(_ node: NodeID) { state.withLock { _ = $0.silent.insert(node) } }
 
-    func agent(of node: NodeID, at url: String) -> any NodeCaller {
-        state.withLock { $0.agents.append(url) }
-        return Caller(node: node, outside: self)
+    func client(of node: NodeID, at url: String) -> any NodeClient {
+        state.withLock { $0.clients.append(url) }
+        return Client(node: node, transport: self)
     }
 
     func update(_ update: DomainUpdate) async -> DomainUpdateOutcome {
@@ -43,19 +43,19 @@ final class Outside: DomainOutside {
         return .accepted
     }
 
-    private struct Caller: NodeCaller {
+    private struct Client: NodeClient {
         let node: NodeID
-        let outside: Outside
+        let transport: FakeTransport
 
         func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome {
-            let isSilent = outside.state.withLock { state in
+            let isSilent = transport.state.withLock { state in
                 state.heard.append(Heard(node: node, request: request))
                 state.open += 1
                 state.mostOpen = max(state.mostOpen, state.open)
                 return state.silent.contains(node)
             }
             if isSilent { try? await Task.sleep(for: deadline) } else { await Task.yield() }
-            return outside.state.withLock { state in
+            return transport.state.withLock { state in
                 state.open -= 1
                 if isSilent { return .unknown("no answer") }
                 guard case .start = request else { return .done }
@@ -70,7 +70,7 @@ final class Outside: DomainOutside {
 }
 
 /// Keeps in memory, and fails as told.
-final class Keeper: DomainKeeper, Sendable {
+final class MemoryStore: DomainRecordStore, Sendable {
     struct Full: Error {}
 
     private let state = Mutex((records: DomainRecords(), isFull: false, syncs: 0))
@@ -101,7 +101,7 @@ final class Keeper: DomainKeeper, Sendable {
     /// Whether somebody waits to keep something.
     var isWaiting: Bool { gate.withLock { $0.waits > 0 } }
 
-    func keep(_ changes: [DomainChange], before: DomainRecords) throws {
+    func commit(_ changes: [DomainChange], before: DomainRecords) throws {
         let isHeld = gate.withLock { gate in
             if gate.isHeld { gate.waits += 1 }
             return gate.isHeld

@@ -1,4 +1,4 @@
-/// What of a NUMA node is set apart for functions, or what a function wants of one: counts of isolated CPUs and huge pages.
+/// Isolated CPUs and huge pages of a NUMA node: set aside by a node, or requested by a function.
 struct NUMAShare: Hashable, Sendable {
     var isolatedCPUs = 0
     /// Huge pages of 2 MiB.
@@ -18,7 +18,7 @@ struct NUMAShare: Hashable, Sendable {
         left.pages1G -= right.pages1G
     }
 
-    /// Each figure by its name in annotations and, after `berth-numa-<n>-`, in labels.
+    /// The annotation and the label suffix (after `berth-numa-<n>-`) of each figure.
     fileprivate static let figures: [Figure] = [
         Figure(annotation: "isolated_cpus", label: "cpus", path: \.isolatedCPUs),
         Figure(annotation: "hugepages_2M", label: "hugepages-2M", path: \.pages2M),
@@ -31,15 +31,15 @@ struct NUMAShare: Hashable, Sendable {
         let path: any WritableKeyPath<NUMAShare, Int> & Sendable
     }
 
-    /// More than any machine has; sums stay far from the bounds of their type.
+    /// More than any machine has, and far below the limits of Int.
     fileprivate static let limit = 1 << 32
 }
 
 extension NUMAShare {
-    /// What a function asks for in its annotations `isolated_cpus`, `hugepages_2M` and `hugepages_1G`: all of it of one NUMA
-    /// node. Only the strategy LoadAware knows these.
+    /// What a function requests in its annotations `isolated_cpus`, `hugepages_2M` and `hugepages_1G`, all of it from
+    /// one NUMA node. Only the LoadAware strategy reads them.
     ///
-    /// - Throws: ``RequirementError`` which names the key.
+    /// - Throws: ``RequirementError`` that names the key.
     init(annotations: [String: String]) throws(RequirementError) {
         for figure in Self.figures {
             let key = figure.annotation
@@ -52,16 +52,16 @@ extension NUMAShare {
     }
 }
 
-/// What each NUMA node of a node has set apart for functions, as its labels say: `berth-numa-0-cpus=6`,
-/// `berth-numa-0-hugepages-2M=512`, `berth-numa-1-hugepages-1G=4`. `berth labels` prints them for a machine.
-struct NodeSupply: Hashable, Sendable {
-    /// By the number of the NUMA node, in their order.
+/// What each NUMA node of a node sets aside for functions, from the node's labels: `berth-numa-0-cpus=6`,
+/// `berth-numa-0-hugepages-2M=512`, `berth-numa-1-hugepages-1G=4`. `berth topology labels` prints them for a machine.
+struct NodeAllocatable: Hashable, Sendable {
+    /// By NUMA node number.
     private(set) var shares: [NUMAShare] = []
 
-    /// No machine has more NUMA nodes.
+    /// More NUMA nodes than any machine has.
     private static let nodeLimit = 1024
 
-    /// Reads labels; others, and those that cannot be read, do not count.
+    /// Parses labels; others, and malformed ones, are ignored.
     init(labels: [String]) {
         var found: [Int: NUMAShare] = [:]
         for label in labels where label.hasPrefix("berth-numa-") {
@@ -77,11 +77,10 @@ struct NodeSupply: Hashable, Sendable {
         shares = found.sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// Gives one of the NUMA nodes' shares away: of those that have enough the one with the fewest CPUs, so that large gaps
-    /// stay whole.
+    /// Allocates a share from the fitting NUMA node with the fewest CPUs (best fit).
     ///
-    /// - Returns: whether there was one.
-    mutating func give(_ share: NUMAShare) -> Bool {
+    /// - Returns: whether one had enough.
+    mutating func allocate(_ share: NUMAShare) -> Bool {
         let fitting = shares.indices.filter { share.fits(in: shares[$0]) }
         guard let chosen = fitting.min(by: { shares[$0].isolatedCPUs < shares[$1].isolatedCPUs }) else { return false }
         shares[chosen] -= share

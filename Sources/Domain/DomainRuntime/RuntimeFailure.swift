@@ -1,29 +1,29 @@
 import Domain
 
 extension DomainRuntime {
-    /// Why an event was not taken.
+    /// Why an event was not handled.
     package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
-        /// It could not be kept.
-        case notKept(String)
-        /// Too many wait already.
+        /// The state could not be stored.
+        case notStored(String)
+        /// Too many requests are waiting.
         case overloaded
-        /// The program ends.
+        /// The program is shutting down.
         case stopping
 
         /// One sentence.
         package var description: String {
             switch self {
-            case .notKept(let reason): "The state could not be stored, nothing was changed: \(reason)"
-            case .overloaded: "Too many requests wait; try again later"
+            case .notStored(let reason): "The state could not be stored; nothing was changed: \(reason)"
+            case .overloaded: "Too many requests are waiting; try again later"
             case .stopping: "The service is stopping"
             }
         }
 
-        /// The same for those who can only be refused.
+        /// The failure as a refusal.
         var refusal: DomainRefusal {
             let summary =
                 switch self {
-                case .notKept: "not stored"
+                case .notStored: "not stored"
                 case .overloaded: "overloaded"
                 case .stopping: "stopping"
                 }

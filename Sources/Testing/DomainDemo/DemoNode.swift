@@ -40,72 +40,72 @@ package final class DemoNode: Sendable {
     package let node: NodeID
     /// Where its agent listens.
     package let agentURL: ServiceURL
-    private let record: NodeRecord
+    private let nodeState: DemoNodeState
     private let interval: Int
-    private let register: Peer
+    private let register: ServerConnection
     private let server: RunningServer
     private let refreshing = Mutex<Task<Void, Never>?>(nil)
 
     /// A node whose agent listens; it does not register yet.
     ///
-    /// - Throws: `ListenError` where its address cannot be listened on, `PeerError` where the register cannot be called.
+    /// - Throws: `ListenError` where its address cannot be listened on, `ServerConnectionError` where the register cannot be called.
     package init(_ settings: Settings) throws {
         node = settings.node
         interval = settings.interval
-        register = try Peer(settings.registerURL, tls: settings.tls.client, messageLimit: 4 << 20)
+        register = try ServerConnection(settings.registerURL, tls: settings.tls.client, messageLimit: 4 << 20)
         let listener = try Listener(settings.agentURL)
         agentURL = ServiceURL(scheme: settings.agentURL.scheme, host: settings.agentURL.host, port: listener.port)
-        let record = NodeRecord(
+        let nodeState = DemoNodeState(
             node: settings.node,
             description: NodeDescription(
                 agentURL: agentURL.description, invocationURL: settings.invocationURL, providers: settings.providers,
                 capabilities: settings.capabilities))
-        self.record = record
-        let agent = AgentMethods(record: record)
+        self.nodeState = nodeState
+        let agent = AgentMethods(nodeState: nodeState)
         server = RunningServer(
             listener, tls: settings.tls.server, messageLimit: 256 << 20,
             services: [AgentFunctions(agent: agent), AgentResources(agent: agent), AgentManagement(agent: agent)]
-        ) { record.accept($0) }
+        ) { nodeState.accept($0) }
     }
 
     /// What it does wrong.
     package var faults: NodeFaults {
-        get { record.state.withLock { $0.faults } }
-        set { record.state.withLock { $0.faults = newValue } }
+        get { nodeState.state.withLock { $0.faults } }
+        set { nodeState.state.withLock { $0.faults = newValue } }
     }
 
     /// What it says of itself when it registers next.
     package var description: NodeDescription {
-        get { record.state.withLock { $0.description } }
-        set { record.state.withLock { $0.description = newValue } }
+        get { nodeState.state.withLock { $0.description } }
+        set { nodeState.state.withLock { $0.description = newValue } }
     }
 
     /// How it says that it is.
     package var health: NodeHealth {
-        get { record.state.withLock { $0.health } }
-        set { record.state.withLock { $0.health = newValue } }
+        get { nodeState.state.withLock { $0.health } }
+        set { nodeState.state.withLock { $0.health = newValue } }
     }
 
     /// What it has measured since it registered last.
     package var samples: PerformanceSamples {
-        get { record.state.withLock { $0.samples } }
-        set { record.state.withLock { $0.samples = newValue } }
+        get { nodeState.state.withLock { $0.samples } }
+        set { nodeState.state.withLock { $0.samples = newValue } }
     }
 
     /// The calls of its agent, in order, those too that a fault kept it from carrying out.
-    package var calls: [NodeCall.Request] { record.state.withLock { $0.calls } }
+    package var calls: [NodeCall.Request] { nodeState.state.withLock { $0.calls } }
 
     /// What it was asked to run and not to stop.
-    package var components: [ComponentID: Specification] { record.state.withLock { $0.components } }
+    package var components: [ComponentID: Specification] { nodeState.state.withLock { $0.components } }
 
     /// The nodes that it knows, with the URLs at which their functions are invoked.
-    package var peers: [NodeID: String] { record.state.withLock { $0.peers } }
+    package var peers: [NodeID: String] { nodeState.state.withLock { $0.peers } }
 
     /// How many connections its agent has taken.
-    package var connections: Int { record.state.withLock { $0.connections } }
+    package var connections: Int { nodeState.state.withLock { $0.connections } }
 
     /// Forgets the record of the calls.
-    package func forgetCalls() { record.state.withLock { $0.calls = [] } }
+    package func forgetCalls() { nodeState.state.withLock { $0.calls = [] } }
 
     /// Registers once: a lease for twice the interval, all that it can do, and the samples taken since the last time, which are
     /// gone also where that fails.
@@ -115,7 +115,7 @@ package final class DemoNode: Sendable {
     package func registerOnce(within deadline: Duration = .seconds(30)) async throws -> DomainRefusal? {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
-        let update = record.state.withLock { state in
+        let update = nodeState.state.withLock { state in
             defer { state.samples = PerformanceSamples() }
             return NodeUpdate(
                 node: node, description: state.description,
@@ -152,7 +152,7 @@ package final class DemoNode: Sendable {
 
     /// Is a new process: it runs nothing, knows nobody, and draws another nonce.
     package func restart() {
-        record.state.withLock { state in
+        nodeState.state.withLock { state in
             state.nonce = .random(in: 0 ... .max)
             state.components = [:]
             state.peers = [:]
@@ -160,13 +160,13 @@ package final class DemoNode: Sendable {
     }
 
     /// Closes the connections that its agent has taken.
-    package func closeConnections() { record.closeConnections() }
+    package func closeConnections() { nodeState.closeConnections() }
 
     /// Ends it.
     package func stop() async {
         fallSilent()
         register.close()
-        record.closeConnections()
+        nodeState.closeConnections()
         await server.stop(within: .milliseconds(100))
     }
 }

@@ -6,12 +6,12 @@ import Synchronization
 
 /// What all methods of a ``DemoNode``'s agent do alike: record the call, and go wrong where they are told to.
 struct AgentMethods: Sendable {
-    let record: NodeRecord
+    let nodeState: DemoNodeState
 
     func serve<Answer>(
         _ call: NodeCall.Request?, _ body: () throws -> Answer
     ) async throws -> Answer {
-        let faults = record.state.withLock { state in
+        let faults = nodeState.state.withLock { state in
             if let call { state.calls.append(call) }
             return state.faults
         }
@@ -20,7 +20,7 @@ struct AgentMethods: Sendable {
         if faults.fails { throw RPCError(code: .internalError, message: "the node fails, as it was told to") }
         let answer = try body()
         if faults.closesAfterExecuting {
-            record.closeConnections()
+            nodeState.closeConnections()
             throw RPCError(code: .unavailable, message: "closed")
         }
         return answer
@@ -37,7 +37,7 @@ struct AgentMethods: Sendable {
 
     func start(_ specification: Specification) async throws -> EdgelessApi_StartComponentResponse {
         try await serve(.start(specification)) {
-            record.start(specification).map { EdgelessApi_StartComponentResponse($0) }
+            nodeState.start(specification).map { EdgelessApi_StartComponentResponse($0) }
                 ?? EdgelessApi_StartComponentResponse()
         }
     }
@@ -46,7 +46,7 @@ struct AgentMethods: Sendable {
     func stop(_ request: EdgelessApi_InstanceIdVariant, _ kind: ComponentKind) async throws -> Google_Protobuf_Empty {
         let id = try read { () throws(WireError) in try PhysicalID(wire: request) }
         return try await serve(.stop(id.component, kind)) {
-            guard record.stop(id.component, kind) || kind == .function else {
+            guard nodeState.stop(id.component, kind) || kind == .function else {
                 throw RPCError(code: .internalError, message: "there is no resource \(id.component)")
             }
             return Google_Protobuf_Empty()
@@ -56,7 +56,7 @@ struct AgentMethods: Sendable {
     func patch(_ request: EdgelessApi_PatchRequest, _ kind: ComponentKind) async throws -> Google_Protobuf_Empty {
         let patch = try read { () throws(WireError) in try request.nodePatch() }
         return try await serve(.patch(patch.origin, kind, patch.mapping)) {
-            guard record.has(patch.origin, kind) || kind == .function else {
+            guard nodeState.has(patch.origin, kind) || kind == .function else {
                 throw RPCError(code: .internalError, message: "there is no resource \(patch.origin)")
             }
             return Google_Protobuf_Empty()
@@ -118,14 +118,14 @@ struct AgentManagement: EdgelessApi_NodeManagement.SimpleServiceProtocol {
             case .clear: nil
             }
         return try await agent.serve(call) {
-            agent.record.update(update)
+            agent.nodeState.update(update)
             return Google_Protobuf_Empty()
         }
     }
 
     func reset(request: Google_Protobuf_Empty, context: ServerContext) async throws -> Google_Protobuf_Empty {
         try await agent.serve(.reset) {
-            agent.record.reset()
+            agent.nodeState.reset()
             return Google_Protobuf_Empty()
         }
     }

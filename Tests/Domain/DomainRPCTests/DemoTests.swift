@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import Glibc
@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 /// Domain specification, section 6: the node and the controller to try a domain with.
-@Suite struct PeersTests {
+@Suite struct DemoTests {
     private func node(of serving: Serving, _ change: (inout DemoNode.Settings) -> Void = { _ in }) throws -> DemoNode {
         var settings = DemoNode.Settings(
             node: Sample.node,
@@ -130,7 +130,7 @@ import Testing
             #expect(function.stateID != Sample.function.stateID)
             #expect(controller.deployments[id]?.ids == ["f1": lid(1), "f2": lid(2), "r": lid(3)])
 
-            let asker = try Peer(controller.registerURL, tls: nil, messageLimit: 1 << 20)
+            let asker = try ServerConnection(controller.registerURL, tls: nil, messageLimit: 1 << 20)
             let list = try await asker.call(within: .seconds(20)) { client, options in
                 try await EdgelessApi_WorkflowInstance.Client(wrapping: client)
                     .list(Google_Protobuf_Empty(), options: options)

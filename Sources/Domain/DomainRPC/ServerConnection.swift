@@ -4,27 +4,27 @@ import GRPCNIOTransportHTTP2Posix
 internal import NIOCore
 internal import NIOSSL
 
-/// A URL that cannot be called: which, and why.
-package struct PeerError: Error, Hashable, Sendable, CustomStringConvertible {
+/// A URL that cannot be called.
+package struct ServerConnectionError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The URL.
     package let url: String
-    /// Why.
+    /// The reason.
     package let reason: String
 
-    /// One sentence.
+    /// The error as a sentence.
     package var description: String { "cannot call \(url): \(reason)" }
 }
 
 extension ServiceURL {
-    /// The DNS name of its host; nil for an address.
+    /// The DNS name of the host; nil for an address.
     fileprivate var name: String? { if case .name(let text) = host { text } else { nil } }
 }
 
-/// A server that is called: one connection, made when it is first needed, kept alive, made anew where it was lost.
-package final class Peer: Sendable {
+/// A connection to a server: opened when it is first needed, kept alive, and reopened when it is lost.
+package final class ServerConnection: Sendable {
     package typealias Client = GRPCClient<MarkedTransport>
 
-    /// Whom.
+    /// The server's URL.
     package let url: ServiceURL
     private let client: Client
     private let connection: Task<Void, Never>
@@ -32,15 +32,15 @@ package final class Peer: Sendable {
 
     /// Prepares to call `url`; does not connect yet.
     ///
-    /// - Throws: ``PeerError`` where the scheme and the TLS settings do not go together: neither is plaintext spoken where TLS
-    ///   was asked for, nor TLS without an authority to check the server by.
-    package init(_ url: ServiceURL, tls: TLSSettings.Client?, messageLimit: Int) throws(PeerError) {
+    /// - Throws: ``ServerConnectionError`` if the scheme and the TLS settings contradict each other: plaintext is
+    ///   never used if TLS is configured, nor TLS without an authority to verify the server.
+    package init(_ url: ServiceURL, tls: TLSSettings.Client?, messageLimit: Int) throws(ServerConnectionError) {
         switch (url.scheme, tls) {
-        case (.coap, _): throw PeerError(url: url.description, reason: "CoAP is not supported")
+        case (.coap, _): throw ServerConnectionError(url: url.description, reason: "CoAP is not supported")
         case (.https, nil):
-            throw PeerError(url: url.description, reason: "https needs client_ca_path in tls_config.toml")
+            throw ServerConnectionError(url: url.description, reason: "https needs client_ca_path in tls_config.toml")
         case (.http, _?):
-            throw PeerError(
+            throw ServerConnectionError(
                 url: url.description, reason: "with client_ca_path in tls_config.toml the URL must be https")
         default: break
         }
@@ -75,7 +75,7 @@ package final class Peer: Sendable {
                         target: .dns(host: text, port: port), transportSecurity: security, config: config)
                 }
         } catch {
-            throw PeerError(url: url.description, reason: "\(error)")
+            throw ServerConnectionError(url: url.description, reason: "\(error)")
         }
         let client = GRPCClient(
             transport: MarkedTransport(transport: transport), interceptors: [DeadlineHeader()])
@@ -87,13 +87,13 @@ package final class Peer: Sendable {
 
     deinit { close() }
 
-    /// Closes the connection, also under calls that wait for their answers.
+    /// Closes the connection and ends its calls.
     package func close() {
         client.beginGracefulShutdown()
         connection.cancel()
     }
 
-    /// Makes a call that ends after `deadline` at the latest, even where the connection no longer listens to us.
+    /// Makes a call that ends after `deadline` at the latest, even if the connection no longer responds.
     package func call<Answer: Sendable>(
         within deadline: Duration, _ body: @escaping @Sendable (Client, CallOptions) async throws -> Answer
     ) async throws(CallFailure) -> Answer {

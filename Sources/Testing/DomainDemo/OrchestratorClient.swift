@@ -6,26 +6,26 @@ import SwiftProtobuf
 /// A domain's orchestrator, as its controller calls it.
 package final class OrchestratorClient: Sendable {
     /// The connection, for calls that no honest controller makes.
-    package let peer: Peer
+    package let connection: ServerConnection
     private let deadline: Duration
 
     /// Prepares to call the orchestrator at `url`; does not connect yet.
     ///
     /// - Parameter deadline: after which a call ends at the latest, answered or not.
-    /// - Throws: `PeerError` where the scheme and the TLS settings do not go together.
+    /// - Throws: `ServerConnectionError` where the scheme and the TLS settings do not go together.
     package init(url: ServiceURL, tls: TLSSettings.Client? = nil, within deadline: Duration = .seconds(10)) throws {
-        peer = try Peer(url, tls: tls, messageLimit: 256 << 20)
+        connection = try ServerConnection(url, tls: tls, messageLimit: 256 << 20)
         self.deadline = deadline
     }
 
     /// Closes the connection, also under calls that wait for their answers.
-    package func close() { peer.close() }
+    package func close() { connection.close() }
 
     /// Starts a function or resource.
     ///
     /// - Throws: where there is no answer, or one that cannot be understood.
     package func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
-        try await peer.call(within: deadline) { client, options in
+        try await connection.call(within: deadline) { client, options in
             switch specification {
             case .function(let function):
                 try await EdgelessApi_FunctionInstance.Client(wrapping: client)
@@ -54,7 +54,7 @@ package final class OrchestratorClient: Sendable {
     }
 
     package func stop(_ message: EdgelessApi_InstanceIdVariant, kind: ComponentKind) async throws(CallFailure) {
-        _ = try await peer.call(within: deadline) { client, options in
+        _ = try await connection.call(within: deadline) { client, options in
             switch kind {
             case .function:
                 try await EdgelessApi_FunctionInstance.Client(wrapping: client).stop(message, options: options)
@@ -65,7 +65,7 @@ package final class OrchestratorClient: Sendable {
     }
 
     package func patch(_ message: EdgelessApi_PatchRequest, kind: ComponentKind) async throws(CallFailure) {
-        _ = try await peer.call(within: deadline) { client, options in
+        _ = try await connection.call(within: deadline) { client, options in
             switch kind {
             case .function:
                 try await EdgelessApi_FunctionInstance.Client(wrapping: client).patch(message, options: options)

@@ -7,9 +7,9 @@ import DomainStore
 import DomainWire
 import Redis
 
-/// The domain as the gRPC server sees it.
+/// Serves a ``DomainRuntime`` over gRPC.
 struct ServedDomain: DomainService {
-    let shell: DomainRuntime
+    let runtime: DomainRuntime
     let hosts: AgentHosts
     let code: CodeStore
 
@@ -18,28 +18,29 @@ struct ServedDomain: DomainService {
             !code.holds(binary)
         {
             do {
-                // Here, so that a failure is this function's alone; apart from the network's threads, which must not wait.
+                // Stored here, so that a failure concerns this function only, and off the event loop threads, which
+                // must not block.
                 try await withTaskExecutorPreference(globalConcurrentExecutor) { try code.keep(binary) }
             } catch {
                 return .failure(DomainRefusal("not stored", detail: "The code could not be stored: \(error)"))
             }
         }
-        return try await shell.start(specification)
+        return try await runtime.start(specification)
     }
 
-    func stop(_ id: LogicalID, kind: ComponentKind) async throws { try await shell.stop(id) }
+    func stop(_ id: LogicalID, kind: ComponentKind) async throws { try await runtime.stop(id) }
 
     func patch(_ origin: LogicalID, mapping: [String: LogicalID], kind: ComponentKind) async throws {
-        try await shell.patch(origin, mapping)
+        try await runtime.patch(origin, mapping)
     }
 
     func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
-        try await shell.update(update, problem: problem ?? hosts.problem(with: update.description.agentURL))
+        try await runtime.update(update, problem: problem ?? hosts.problem(with: update.description.agentURL))
     }
 }
 
-/// The domain's calls, carried by gRPC.
-struct Outside: DomainOutside {
+/// Calls nodes and the controller over gRPC.
+struct GRPCDomainTransport: DomainTransport {
     private let controller: ControllerClient
     private let tls: TLSSettings.Client?
     private let messageLimit: Int
@@ -57,38 +58,19 @@ struct Outside: DomainOutside {
 
     var executor: (any TaskExecutor)? { LoopExecutor.shared }
 
-    func agent(of node: NodeID, at url: String) throws -> any NodeCaller {
-        Agent(agent: try NodeAgent(node: node, url: ServiceURL(url), tls: tls, messageLimit: messageLimit))
+    func client(of node: NodeID, at url: String) throws -> any NodeClient {
+        try NodeAgent(node: node, url: ServiceURL(url), tls: tls, messageLimit: messageLimit)
     }
 
     func update(_ update: DomainUpdate) async -> DomainUpdateOutcome {
         await controller.update(update, within: .seconds(5))
     }
-
-    private struct Agent: NodeCaller {
-        let agent: NodeAgent
-
-        func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome {
-            await agent.call(request, within: deadline)
-        }
-
-        func close() { agent.close() }
-    }
 }
 
-/// The store as the domain's owner sees it.
-final class StoreKeeper: DomainKeeper {
-    private let store: DomainStore
+extension NodeAgent: NodeClient {}
 
-    init(_ store: DomainStore) { self.store = store }
-
-    func keep(_ changes: [DomainChange], before: DomainRecords) throws { try store.keep(changes, before: before) }
-
-    var failure: String? { store.failure }
-
-    func maintain(_ records: DomainRecords, isIdle: Bool) { store.maintain(records, isIdle: isIdle) }
-
-    func close(_ records: DomainRecords) { store.close(records) }
+extension DomainStore: DomainRecordStore {
+    package func commit(_ changes: [DomainChange], before: DomainRecords) throws { try keep(changes, before: before) }
 }
 
 extension DomainProxy.Settings {
@@ -101,7 +83,7 @@ extension DomainProxy.Settings {
 }
 
 extension AgentHosts {
-    /// Why the agent of a node may not be called; nil where it may.
+    /// Why the agent at this URL may not be called; nil if it may.
     func problem(with url: String) -> DomainRefusal? {
         guard !isOpen, let host = (try? ServiceURL(url))?.bareHost, !admits(host) else { return nil }
         return DomainRefusal(

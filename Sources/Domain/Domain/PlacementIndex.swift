@@ -1,8 +1,8 @@
-/// Which nodes can take what: made of the nodes that may be given something, and asked for each placement.
+/// Finds the nodes that can take an instance.
 ///
-/// Tables of candidates are kept for as long as no node changes, so that placing costs the same however many nodes there are.
-struct PlacementTables: Sendable {
-    /// A node that may be given something.
+/// Candidate lists are cached until a node changes, so the cost of a placement does not depend on the number of nodes.
+struct PlacementIndex: Sendable {
+    /// A node that receives instances.
     struct Node: Sendable {
         let id: NodeID
         let capabilities: NodeCapabilities
@@ -10,13 +10,13 @@ struct PlacementTables: Sendable {
         let providers: Set<String>
     }
 
-    /// A provider and where it is.
+    /// A provider and its node.
     struct Provider: Sendable {
         let name: String
         let node: NodeID
     }
 
-    /// The candidates for one kind of function, by id, with the sums of their weights.
+    /// The candidates for a kind of function, ordered by id, with cumulative weights.
     struct Candidates: Sendable {
         let nodes: [NodeID]
         let sums: [Double]
@@ -28,17 +28,17 @@ struct PlacementTables: Sendable {
     }
 
     private let nodes: [NodeID: Node]
-    /// By id.
+    /// Ordered by id.
     private let functionNodes: [Node]
-    /// By name.
+    /// Ordered by name.
     private let providersByClass: [String: [Provider]]
     private let nodesByClass: [String: Set<NodeID>]
     private var candidates: [Key: Candidates] = [:]
 
-    /// How many tables are kept.
+    /// The maximum number of cached lists.
     private static let limit = 256
 
-    /// Tables of these nodes; `providers` are all that are registered, also those of nodes that may be given nothing.
+    /// Creates an index of these nodes. `providers` includes those of nodes that receive no instances.
     init(nodes: [Node] = [], providers: [(class: String, provider: Provider)] = []) {
         self.nodes = Dictionary(nodes.map { ($0.id, $0) }) { $1 }
         functionNodes = nodes.filter(\.capabilities.runsFunctions).sorted { $0.id < $1.id }
@@ -48,7 +48,7 @@ struct PlacementTables: Sendable {
         nodesByClass = providersByClass.mapValues { Set($0.map(\.node)) }
     }
 
-    /// Whether the node may be given something and meets the requirements; runtime nil for a resource.
+    /// Whether the node receives instances and meets the requirements; pass nil for the runtime of a resource.
     func isFeasible(_ id: NodeID, runtime: String?, _ requirements: Requirements) -> Bool {
         guard let node = nodes[id] else { return false }
         return isFeasible(node, runtime: runtime, requirements)
@@ -88,7 +88,7 @@ struct PlacementTables: Sendable {
             && (resource.portal != nil || isFeasible(node, runtime: nil, requirements))
     }
 
-    /// Whether the node has a provider of the resource's class, or the one that is meant.
+    /// Whether the node has a provider of the resource's class, or the requested portal.
     func hasProvider(_ node: NodeID, of resource: ResourceSpecification) -> Bool {
         if resource.portal != nil { return providers(of: resource).contains { $0.node == node } }
         return nodesByClass[resource.classType]?.contains(node) == true
@@ -96,7 +96,7 @@ struct PlacementTables: Sendable {
 
     /// The providers that can take a resource (domain specification, section 4.6, 2).
     ///
-    /// - Parameter excluded: nodes that are not to be considered.
+    /// - Parameter excluded: nodes to skip.
     func providerCandidates(
         _ resource: ResourceSpecification, _ requirements: Requirements, excluding excluded: Set<NodeID>
     ) -> [Provider] {
@@ -106,7 +106,7 @@ struct PlacementTables: Sendable {
         }
     }
 
-    /// The providers of a resource's class, or the one that is meant.
+    /// The providers of a resource's class, or the requested portal.
     func providers(of resource: ResourceSpecification) -> [Provider] {
         let providers = providersByClass[resource.classType] ?? []
         guard let portal = resource.portal else { return providers }
@@ -115,7 +115,7 @@ struct PlacementTables: Sendable {
 }
 
 extension ResourceSpecification {
-    /// The only provider that may take it, whatever is required and whether or not its node is cordoned: that of a domain's
+    /// The only provider that may take the resource, regardless of its requirements and of a cordon: a domain's
     /// portal. Nil for all other resources.
     var portal: String? {
         guard classType == "portal", configuration["domain"] == "portal" else { return nil }
@@ -123,14 +123,14 @@ extension ResourceSpecification {
     }
 }
 
-extension PlacementTables.Candidates {
-    /// Draws one by weight: the first whose sum reaches a number between 0 and the sum of all.
+extension PlacementIndex.Candidates {
+    /// Draws a node by weight: the first whose cumulative weight reaches a random number.
     func drawn(_ random: inout some RandomNumberGenerator, excluding excluded: Set<NodeID>) -> NodeID? {
         guard excluded.isEmpty else {
             var sum = 0.0
             var left: [(NodeID, Double)] = []
-            for (place, node) in nodes.enumerated() where !excluded.contains(node) {
-                sum += sums[place] - (place == 0 ? 0 : sums[place - 1])
+            for (index, node) in nodes.enumerated() where !excluded.contains(node) {
+                sum += sums[index] - (index == 0 ? 0 : sums[index - 1])
                 left.append((node, sum))
             }
             guard sum.isFinite, sum > 0 else { return left.randomElement(using: &random)?.0 }
@@ -148,7 +148,7 @@ extension PlacementTables.Candidates {
         return nodes[low]
     }
 
-    /// The one that follows `last`, in the order of ids, and after the last one the first.
+    /// The node after `last` in the order of ids; wraps around.
     func next(after last: NodeID?, excluding excluded: Set<NodeID>) -> NodeID? {
         guard !nodes.isEmpty else { return nil }
         var start = 0

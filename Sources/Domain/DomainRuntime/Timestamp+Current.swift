@@ -1,10 +1,10 @@
 import Domain
 import Glibc
 
-extension Moment {
-    /// Now.
-    package static var current: Moment {
-        Moment(monotonic: milliseconds(CLOCK_MONOTONIC), wall: milliseconds(CLOCK_REALTIME))
+extension Timestamp {
+    /// The current time.
+    package static var current: Timestamp {
+        Timestamp(monotonic: milliseconds(CLOCK_MONOTONIC), wall: milliseconds(CLOCK_REALTIME))
     }
 
     private static func milliseconds(_ clock: clockid_t) -> Int {

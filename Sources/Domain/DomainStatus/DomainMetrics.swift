@@ -1,23 +1,23 @@
 import Domain
 import DomainRuntime
 
-/// How much there is of what in a domain, counted anew from its records each time, so that no figure can drift.
-package struct DomainFigures: Sendable {
-    /// What a node can be; each is one of these.
+/// The gauges and counters of a domain. Gauges are counted from the records each time, so they cannot drift.
+package struct DomainMetrics: Sendable {
+    /// The state of a node.
     enum NodeState: String, CaseIterable, Hashable, Sendable {
-        /// It is given functions and resources.
+        /// It receives functions and resources.
         case ready
-        /// It has not confirmed yet that it has forgotten what it ran before.
+        /// It has not confirmed its reset yet.
         case joining
-        /// It is given nothing new, as an operator wants.
+        /// It receives nothing new.
         case cordoned
     }
 
-    /// Where an instance can be; each is one of these.
+    /// The state of an instance.
     enum InstanceState: String, CaseIterable, Hashable, Sendable {
-        /// On a node.
+        /// It runs on a node.
         case placed
-        /// Nowhere, until a node can take it.
+        /// It waits for a node.
         case waiting
     }
 
@@ -28,22 +28,22 @@ package struct DomainFigures: Sendable {
 
     private(set) var nodes: [NodeState: Int] = [:]
     private(set) var instances: [InstanceGroup: Int] = [:]
-    /// What runs and should not, until it has been stopped.
-    let leftovers: Int
-    /// Instances whose node has still to be told where their outputs lead.
+    /// Components that run and should not, until they are stopped.
+    let orphans: Int
+    /// Instances whose node still needs their current wiring.
     let patchesDue: Int
-    /// Starts of which nobody knows whether they were carried out, those that are on their way among them.
-    let doubts: Int
-    /// Instances whose outputs lead somewhere.
-    let rows: Int
-    /// Nodes that have left and that others may still know.
+    /// Starts that may have been carried out without an answer, including those in flight.
+    let unknownOutcomes: Int
+    /// Instances with wired outputs.
+    let wirings: Int
+    /// Nodes that left and that other nodes may still know.
     let departed: Int
     let counters: DomainCounters
     let canStore: Bool
 
-    /// Counts.
-    package init(_ view: DomainSnapshot) {
-        let records = view.records
+    /// Counts the records of a snapshot.
+    package init(_ snapshot: DomainSnapshot) {
+        let records = snapshot.records
         for node in records.nodes.values {
             let state: NodeState =
                 records.cordoned.contains(node.id) ? .cordoned : node.isReset ? .ready : .joining
@@ -54,13 +54,13 @@ package struct DomainFigures: Sendable {
                 kind: instance.specification.kind, state: instance.physical == nil ? .waiting : .placed)
             instances[group, default: 0] += 1
         }
-        leftovers = records.leftovers.count
+        orphans = records.orphans.count
         patchesDue = records.patchesDue.count { records.instances[$0]?.physical != nil }
-        doubts = records.doubts.values.reduce(0, +)
-        rows = records.rows.count
+        unknownOutcomes = records.unknownOutcomes.values.reduce(0, +)
+        wirings = records.wirings.count
         departed = records.departed.count
-        counters = view.counters
-        canStore = view.failure == nil
+        counters = snapshot.counters
+        canStore = snapshot.failure == nil
     }
 
     func nodes(_ state: NodeState) -> Int { nodes[state] ?? 0 }
@@ -69,6 +69,6 @@ package struct DomainFigures: Sendable {
         instances[InstanceGroup(kind: kind, state: state)] ?? 0
     }
 
-    /// Instances that run nowhere.
+    /// Instances without a node.
     var waiting: Int { instances(.function, .waiting) + instances(.resource, .waiting) }
 }

@@ -1,5 +1,5 @@
 /// What is to happen when, in order of time and, at one time, in the order in which it was planned.
-struct Agenda<Item> {
+struct EventQueue<Item> {
     private var heap: [(time: Int, number: Int, item: Item)] = []
     private var count = 0
 
@@ -9,10 +9,10 @@ struct Agenda<Item> {
     mutating func add(_ item: Item, at time: Int) {
         heap.append((time, count, item))
         count += 1
-        var place = heap.count - 1
-        while place > 0, precedes(place, (place - 1) / 2) {
-            heap.swapAt(place, (place - 1) / 2)
-            place = (place - 1) / 2
+        var index = heap.count - 1
+        while index > 0, precedes(index, (index - 1) / 2) {
+            heap.swapAt(index, (index - 1) / 2)
+            index = (index - 1) / 2
         }
     }
 
@@ -21,15 +21,15 @@ struct Agenda<Item> {
         guard let first = heap.first, first.time < limit else { return nil }
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()
-        var place = 0
+        var index = 0
         while true {
-            var least = place
-            for child in [2 * place + 1, 2 * place + 2] where child < heap.count && precedes(child, least) {
+            var least = index
+            for child in [2 * index + 1, 2 * index + 2] where child < heap.count && precedes(child, least) {
                 least = child
             }
-            guard least != place else { return (first.time, first.item) }
-            heap.swapAt(place, least)
-            place = least
+            guard least != index else { return (first.time, first.item) }
+            heap.swapAt(index, least)
+            index = least
         }
     }
 
