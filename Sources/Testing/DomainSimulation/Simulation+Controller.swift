@@ -97,8 +97,8 @@ extension Simulation {
         for id in order {
             guard let node = nodes[id] else { continue }
             let unknown = Set(node.running.keys).subtracting(known[id] ?? [])
-            let unknown = records.unknownOutcomes[id] ?? 0
-            if unknown.count > doubts { complain("\(id) runs \(unknown.count) that nobody knows, \(doubts) in doubt") }
+            let outcomes = records.unknownOutcomes[id] ?? 0
+            if unknown.count > outcomes { complain("\(id) runs \(unknown.count) unknown components, with \(outcomes) unknown outcomes") }
             guard records.nodes[id]?.isReset == true else {
                 complain("\(id) is not in the domain")
                 continue
@@ -109,9 +109,9 @@ extension Simulation {
             }
         }
         if !records.patchesDue.filter({ records.instances[$0]?.physical != nil }).isEmpty {
-            complain("patches are due still")
+            complain("patches are still due")
         }
-        if !records.departed.isEmpty { complain("departed nodes are known still") }
+        if !records.departed.isEmpty { complain("departed nodes are still known") }
     }
 
     /// The nodes that can take this.

@@ -168,7 +168,7 @@ package struct Simulation {
         check()
         checkRedis()
         for (node, unknown) in stored.unknownOutcomes {
-            violations.append("\(node) was reset and is in doubt still: \(doubts)")
+            violations.append("\(node) was reset and still has unknown outcomes: \(unknown)")
         }
     }
 

@@ -245,11 +245,11 @@ import Testing
             var records = DomainRecords()
             var following = Mirror(domainID: "d", schema: .both)
             var keys = carriedOut(following.begin(with: records, at: 1))
-            var changes = simulation.kept.snapshot
-            changes += simulation.kept.instances.keys.sorted().filter { _ in Bool.random(using: &random) }.map {
+            var changes = simulation.stored.snapshot
+            changes += simulation.stored.instances.keys.sorted().filter { _ in Bool.random(using: &random) }.map {
                 .instanceRemoved($0)
             }
-            changes += simulation.kept.nodes.keys.sorted().filter { _ in Bool.random(using: &random) }.map {
+            changes += simulation.stored.nodes.keys.sorted().filter { _ in Bool.random(using: &random) }.map {
                 .nodeRemoved($0)
             }
             for change in changes {

@@ -29,7 +29,7 @@ import Testing
     @Test("a malformed Start of a function is OK with a response_error that says why, and asks the domain nothing")
     func malformedStart() async throws {
         try await Serving.serving { (serving) async throws in
-            let answer = try await serving.orchestrator.peer.call(within: .seconds(20)) { client, options in
+            let answer = try await serving.orchestrator.connection.call(within: .seconds(20)) { client, options in
                 try await EdgelessApi_FunctionInstance.Client(wrapping: client)
                     .start(EdgelessApi_SpawnFunctionRequest(), options: options)
             }

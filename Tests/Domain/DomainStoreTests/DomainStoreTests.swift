@@ -50,19 +50,19 @@ import Testing
             do {
                 let (store, empty) = try Self.open(folder.path)
                 var records = empty
-                for change in simulation.kept.snapshot {
+                for change in simulation.stored.snapshot {
                     try store.keep([change], before: records)
                     records.apply(change)
                 }
                 // As if the process had died.
             }
-            #expect(try Self.open(folder.path).1 == simulation.kept, "seed \(seed)")
+            #expect(try Self.open(folder.path).1 == simulation.stored, "seed \(seed)")
             do {
                 let (store, records) = try Self.open(folder.path)
                 store.maintain(records, isIdle: true)
                 store.close(records)
             }
-            #expect(try Self.open(folder.path).1 == simulation.kept, "seed \(seed)")
+            #expect(try Self.open(folder.path).1 == simulation.stored, "seed \(seed)")
         }
     }
 
