@@ -98,7 +98,9 @@ extension Simulation {
             guard let node = nodes[id] else { continue }
             let unknown = Set(node.running.keys).subtracting(known[id] ?? [])
             let outcomes = records.unknownOutcomes[id] ?? 0
-            if unknown.count > outcomes { complain("\(id) runs \(unknown.count) unknown components, with \(outcomes) unknown outcomes") }
+            if unknown.count > outcomes {
+                complain("\(id) runs \(unknown.count) unknown components, with \(outcomes) unknown outcomes")
+            }
             guard records.nodes[id]?.isReset == true else {
                 complain("\(id) is not in the domain")
                 continue

@@ -49,7 +49,7 @@ struct DatasetTests {
         site.proxy.stop()
     }
 
-    @Test("W24: five files, a row where something has changed, quoted so that every reader finds the columns")
+    @Test("W24: five files with a row for each change, quoted according to RFC 4180")
     func files() async throws {
         let folder = try TemporaryFolder()
         liveALittle(try site(folder))
@@ -77,7 +77,7 @@ struct DatasetTests {
         #expect(health.count == 2 && health[1].hasSuffix(",41.5,0"))
     }
 
-    @Test("A3: header and row of capabilities and of health have as many columns")
+    @Test("A3: headers and rows have the same number of columns")
     func columns() async throws {
         let folder = try TemporaryFolder()
         liveALittle(try site(folder))
@@ -89,7 +89,7 @@ struct DatasetTests {
         }
     }
 
-    @Test("files are continued without a second header, or begun anew where the operator says so")
+    @Test("files are appended without a second header, or truncated if configured")
     func appending() async throws {
         let folder = try TemporaryFolder()
         for _ in 0..<2 { liveALittle(try site(folder)) }
@@ -98,7 +98,7 @@ struct DatasetTests {
         #expect(read(folder, "capabilities").split(separator: "\n").count == 2)
     }
 
-    @Test("a file that was moved away while rows are written begins anew, with its header")
+    @Test("a file that was moved away starts again with its header")
     func rotated() async throws {
         let folder = try TemporaryFolder()
         let site = try site(folder)
@@ -117,7 +117,7 @@ struct DatasetTests {
         #expect(read(folder, "performance_samples").hasPrefix("run,seed,identifier,"))
     }
 
-    @Test("a folder that cannot be made harms nothing else")
+    @Test("a directory that cannot be created affects nothing else")
     func unwritable() async throws {
         let site = try ProxySite {
             var settings = Dataset.Settings()

@@ -10,7 +10,7 @@ import Testing
 struct MirrorOverTimeTests {
     private let node = NodeID.test(1)
 
-    @Test("R1, R5: a fresh Redis has the domain's name, and no time of change of anything")
+    @Test("R1, R5: a fresh Redis has the domain's name and no timestamps")
     func fresh() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -18,7 +18,7 @@ struct MirrorOverTimeTests {
         #expect(try site.all() == ["domain_info:domain_id": ["my-domain"]])
     }
 
-    @Test("R2: one provider is shown with its time of change, which stays while nothing changes")
+    @Test("R2: a provider is mirrored with a timestamp that only changes with it")
     func provider() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -34,7 +34,7 @@ struct MirrorOverTimeTests {
         #expect(try site.get("provider:last_update") == stamp)
     }
 
-    @Test("R3: one node's capabilities are shown, and go with it")
+    @Test("R3: a node's capabilities are mirrored, and removed with it")
     func capabilities() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -49,7 +49,7 @@ struct MirrorOverTimeTests {
         #expect(try !site.all().keys.contains { $0.contains("\(node)") })
     }
 
-    @Test("R4: ten wirings of five channels are shown as they are")
+    @Test("R4: ten wirings of five channels are mirrored")
     func wirings() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -91,7 +91,7 @@ struct MirrorOverTimeTests {
         #expect(!commands.contains("flush"))
     }
 
-    @Test("X9: where Redis comes later than the domain, all there is is shown then")
+    @Test("X9: a Redis that starts after the domain gets everything")
     func lateRedis() async throws {
         let folder = try TemporaryFolder()
         let early = try RedisServer(in: folder)
@@ -107,7 +107,7 @@ struct MirrorOverTimeTests {
         withExtendedLifetime(late) {}
     }
 
-    @Test("W2: while Redis hangs or is away nobody waits for it; then it shows what has become of the domain meanwhile")
+    @Test("W2: nobody waits for a hanging or absent Redis, and the mirror is up to date when it returns")
     func outage() async throws {
         let folder = try TemporaryFolder()
         let server = try RedisServer(in: folder)
@@ -131,7 +131,7 @@ struct MirrorOverTimeTests {
         withExtendedLifetime(again) {}
     }
 
-    @Test("somebody flushes the database: all is shown again without a restart")
+    @Test("a flushed database is rewritten without a restart")
     func flushed() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -141,7 +141,7 @@ struct MirrorOverTimeTests {
         #expect(try await eventually { try site.get("node:capabilities:\(node)") != nil })
     }
 
-    @Test("a Redis that refuses to write is tried again until it does not")
+    @Test("refused writes are retried until they succeed")
     func refused() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -154,7 +154,7 @@ struct MirrorOverTimeTests {
         #expect(try await eventually { try site.get("node:capabilities:\(node)") != nil })
     }
 
-    @Test("a key of another type in a series' place gives way to the series")
+    @Test("a key of another type is replaced by the series")
     func otherTypes() async throws {
         let server = try RedisServer()
         let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
@@ -174,7 +174,7 @@ struct MirrorOverTimeTests {
         #expect(try site.all()["performance:function_execution_time:\(component)"] == ["0.5,10.005"])
     }
 
-    @Test("W26: what a node reported before it left is not shown after it has")
+    @Test("W26: a report from before a node's departure is not mirrored after it")
     func order() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -191,7 +191,7 @@ struct MirrorOverTimeTests {
         #expect(members.count == 1 && members[0].hasPrefix(#"{"mem_free":7,"#))
     }
 
-    @Test("X11: with a period of a second no figure is older than about that")
+    @Test("X11: with a period of a second no sample is much older than that")
     func retention() async throws {
         let site = try ProxySite { $0.retention = 1 }
         defer { site.proxy.stop() }
@@ -215,7 +215,7 @@ struct MirrorOverTimeTests {
         #expect(try await eventually { try site.all()["node:health:\(node)"] == nil })
     }
 
-    @Test("W23: changes are shown in transactions, and keys are found without stopping Redis")
+    @Test("W23: changes are written in transactions, and keys are found with SCAN")
     func commands() async throws {
         let site = try ProxySite { $0.retention = 1 }
         defer { site.proxy.stop() }

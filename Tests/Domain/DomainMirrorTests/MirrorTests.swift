@@ -35,7 +35,7 @@ import Testing
             isReset: true)
     }
 
-    @Test("5.2: capabilities, provider, function, resource and dependency are written as the readers know them")
+    @Test("5.2: capabilities, provider, function, resource and dependency have the exact form of the specification")
     func exactForms() {
         var mirror = Mirror(domainID: "my-domain", schema: .current)
         let function = FunctionSpecification(
@@ -100,7 +100,7 @@ import Testing
             ])
     }
 
-    @Test("5.6: a stamp comes after the values that it speaks of, and only for what has changed")
+    @Test("5.6: timestamps follow their values, and only for changed categories")
     func stamps() {
         var mirror = Mirror(domainID: "d", schema: .current)
         _ = mirror.begin(with: DomainRecords(), at: Self.now)
@@ -110,7 +110,7 @@ import Testing
         #expect(mirror.take([.patchDue(Self.lid, true)], at: Self.now).isEmpty)
     }
 
-    @Test("5.2: health is a member of a sorted set, its fields in the order that readers know")
+    @Test("5.2: health is a member of a sorted set with the fields in order")
     func health() {
         var update = NodeUpdate(
             node: Self.node, description: NodeDescription(agentURL: "", invocationURL: ""), refreshDeadline: 0, nonce: 1
@@ -139,7 +139,7 @@ import Testing
         return update
     }
 
-    @Test("X10: a figure that is sent twice is there once")
+    @Test("X10: a sample that is sent twice is stored once")
     func twice() {
         let component = ComponentID(high: 1, low: 1)
         let update = update([Sample(seconds: 5, nanoseconds: 0, value: 100)], component: component)
@@ -148,7 +148,7 @@ import Testing
         #expect(keys["performance:\(component):function_execution_time"] == ["5:100"])
     }
 
-    @Test("X12: the seed's list has milliseconds with their zeros")
+    @Test("X12: the seed's list has padded milliseconds")
     func seedList() {
         let component = ComponentID(high: 1, low: 1)
         let update = update([Sample(seconds: 10, nanoseconds: 5_000_000, value: 0.5)], component: component)
@@ -158,7 +158,7 @@ import Testing
         #expect(keys["performance:\(component):function_execution_time"] == ["10.005:0.5"])
     }
 
-    @Test("log lines stand under their target, and a figure that is no number is left out")
+    @Test("log lines are stored by target, and samples that are not finite are omitted")
     func logs() {
         let component = ComponentID(high: 1, low: 1)
         var update = update(
@@ -175,7 +175,7 @@ import Testing
         #expect(keys["performance:\(component):function_execution_time"] == ["1760000001.25:0.0125"])
     }
 
-    @Test("W24: a log that is named as a metric does not stand among its figures")
+    @Test("W24: a log target with the name of a metric is kept apart from its samples")
     func reservedNames() {
         let component = ComponentID(high: 1, low: 1)
         var update = update([], component: component)
@@ -188,7 +188,7 @@ import Testing
         #expect(keys["performance:\(component):log-function_execution_time"] == ["2:hello"])
     }
 
-    @Test("W24: figures age by the clock that stamped them")
+    @Test("W24: samples age by the clock that stamped them")
     func skewedClock() throws {
         let component = ComponentID(high: 1, low: 1)
         var mirror = Mirror(domainID: "d", schema: .both)
@@ -236,7 +236,7 @@ import Testing
         #expect(Double(written) == value && !written.contains("e"))
     }
 
-    @Test("what follows single changes is what is written at once; stale keys are the mirror's own and no others")
+    @Test("incremental changes give the same keys as a full rewrite; only the mirror's own keys are stale")
     func incremental() {
         for seed in UInt64(1)...10 {
             var simulation = Simulation(seed: seed, shape: .init(seed: seed))

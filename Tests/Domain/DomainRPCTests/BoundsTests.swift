@@ -9,7 +9,7 @@ import Testing
 
 /// Sizes, numbers, addresses: what a server bears, and what it refuses.
 @Suite struct BoundsTests {
-    @Test("a message above the limit is refused with RESOURCE_EXHAUSTED, one below is taken, code and all")
+    @Test("a message above the limit is RESOURCE_EXHAUSTED, one below it arrives completely")
     func messageLimit() async throws {
         var settings = Serving.settings()
         settings.messageLimit = 100_000
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test("requests that are together above the memory are refused with RESOURCE_EXHAUSTED until others are answered")
+    @Test("requests beyond the memory budget are RESOURCE_EXHAUSTED until others are answered")
     func memoryLimit() async throws {
         var settings = Serving.settings()
         settings.memoryLimit = 800_000
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test("short requests have what long ones leave where their own memory is full")
+    @Test("short requests use the remaining memory for long ones when their reserve is full")
     func shortMemory() async throws {
         var settings = Serving.settings()
         settings.memoryLimit = 400_000
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test("connections beyond the limit are closed, and there is room again when others end")
+    @Test("connections beyond the limit are closed, until others end")
     func connectionLimit() async throws {
         var settings = Serving.settings()
         settings.connections = 1
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test("who says nothing, or not all, is not waited for", arguments: [false, true])
+    @Test("a silent client, or one that sends half a request, is disconnected", arguments: [false, true])
     func slowClients(isProtected: Bool) async throws {
         var settings = Serving.settings(isProtected ? .https : .http)
         settings.greetingTimeout = .milliseconds(300)
@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test("who greets and then answers nothing any more is closed")
+    @Test("a client that stops answering pings is disconnected")
     func silentClients() async throws {
         var settings = Serving.settings()
         settings.idleTimeout = .milliseconds(200)
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    @Test("a port in use, an address that is not here, and a name that does not resolve are errors that name the URL")
+    @Test("a port in use, a foreign address and an unresolvable name are errors that name the URL")
     func listenErrors() async throws {
         try await Serving.serving { (serving) async throws in
             func error(_ url: String) throws -> ListenError? {
@@ -160,7 +160,7 @@ import Testing
         }
     }
 
-    @Test("localhost is resolved and listened on")
+    @Test("localhost is resolved")
     func localhost() async throws {
         var settings = Serving.settings()
         settings.orchestratorURL = ServiceURL(scheme: .http, host: .name("localhost"), port: 0)
@@ -172,7 +172,7 @@ import Testing
         }
     }
 
-    @Test("a stop lets what is being served end, and takes nothing new")
+    @Test("a stop finishes requests in progress and accepts no new ones")
     func gracefulStop() async throws {
         let serving = try Serving()
         serving.stub.state.withLock { $0.delay = .milliseconds(500) }
@@ -192,7 +192,7 @@ import Testing
         late.close()
     }
 
-    @Test("connections that speak something else, break off or reset do not end the server")
+    @Test("foreign protocols, aborted and reset connections do not stop the server")
     func garbage() async throws {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededRandom(seed: seed)

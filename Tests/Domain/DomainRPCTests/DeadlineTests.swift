@@ -8,7 +8,7 @@ import Testing
 
 /// What a peer is told of the time that it has.
 @Suite struct DeadlineTests {
-    @Test("a node is told how long its answer is waited for")
+    @Test("a call carries its deadline to the node")
     func header() async throws {
         let management = ListeningManagement()
         let listener = try Listener(ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 0))

@@ -36,7 +36,7 @@ import Testing
             .init("f2", .function(Sample.function), outputs: ["a": "f1", "b": "r"]),
         ])
 
-    @Test("a node says all of itself each time, with a lease of two intervals and one nonce until it restarts")
+    @Test("a demo node reports everything each time, with a lease of two intervals and one nonce until it restarts")
     func registration() async throws {
         try await Serving.serving { (serving) async throws in
             let node = try node(of: serving) { settings in
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test("a node that was started refreshes until it falls silent, whatever the domain answers")
+    @Test("a demo node refreshes until it falls silent, regardless of the answers")
     func refreshing() async throws {
         try await Serving.serving { (serving) async throws in
             serving.stub.state.withLock { $0.isBroken = true }
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test("a controller resets whom it does not know or who has started anew, and takes what has changed")
+    @Test("a demo controller resets unknown and restarted domains, and accepts changes")
     func register() async throws {
         let controller = try DemoController()
         let client = try ControllerClient(url: controller.registerURL)
@@ -106,7 +106,7 @@ import Testing
         await controller.stop()
     }
 
-    @Test("a workflow is deployed functions first, in their order, then resources, then patched, and is torn down")
+    @Test("a demo controller starts functions in order, then resources, then patches, and tears down")
     func deployment() async throws {
         let controller = try DemoController()
         let client = try ControllerClient(url: controller.registerURL)
@@ -155,7 +155,7 @@ import Testing
         await controller.stop()
     }
 
-    @Test("where a part is refused, what was started is stopped, and the error says which part and why")
+    @Test("when a component is refused, the started ones are stopped and the error names the component")
     func refusedDeployment() async throws {
         let controller = try DemoController()
         let client = try ControllerClient(url: controller.registerURL)
@@ -176,7 +176,7 @@ import Testing
         await controller.stop()
     }
 
-    @Test("the workflows of a domain whose time is up are deployed on another one")
+    @Test("the workflows of an expired domain are deployed on another one")
     func expiry() async throws {
         let controller = try DemoController()
         let client = try ControllerClient(url: controller.registerURL)

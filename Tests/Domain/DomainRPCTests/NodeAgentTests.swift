@@ -30,7 +30,7 @@ import Testing
         await node.stop()
     }
 
-    @Test("every call reaches the node as it was made, and all of them go over one connection")
+    @Test("every call arrives unchanged, over one connection")
     func calls() async throws {
         try await node { (node, agent) async throws in
             let other = NodeID(high: 9, low: 9)
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test("code of megabytes arrives as it was sent")
+    @Test("megabytes of code arrive unchanged")
     func largeBinary() async throws {
         try await node { (node, agent) async throws in
             let function = Sample.binary(8 << 20)
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test("a node that refuses is told apart from one that fails")
+    @Test("a refusal is distinguished from a failure")
     func refusals() async throws {
         try await node { (node, agent) async throws in
             node.faults.refusals = 1
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test("a node that hangs leaves the outcome unknown when the time is up, and holds up no other call")
+    @Test("a hung call ends with an unknown outcome at its deadline and delays no other call")
     func hanging() async throws {
         try await node { (node, agent) async throws in
             #expect(await agent.call(.reset, within: deadline) == .done)
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test("a connection that is lost after the node has done it leaves the outcome unknown, and is made anew")
+    @Test("a connection lost after the execution means an unknown outcome, and is reopened")
     func closedAfterExecuting() async throws {
         try await node { (node, agent) async throws in
             node.faults.closesAfterExecuting = true
@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test("a node that names another one, or nothing, is reported as it answered")
+    @Test("an answer that names another node, or nothing, is reported as such")
     func strangeAnswers() async throws {
         try await node { (node, agent) async throws in
             let other = NodeID(high: 9, low: 9)
@@ -170,7 +170,7 @@ import Testing
         }
     }
 
-    @Test("where nobody listens, where nobody answers and where no name resolves, nothing can have happened")
+    @Test("a closed port, a silent address and an unresolvable name mean unreachable")
     func unreachable() async throws {
         // It takes connections, by the kernel, and says nothing.
         let silent = try Listener(Serving.url)
@@ -191,7 +191,7 @@ import Testing
         close(silent.take())
     }
 
-    @Test("a node that stops reading in the middle of a message is given up when the time is up")
+    @Test("a call to a node that stops reading ends at its deadline")
     func stopsReading() async throws {
         let listener = try Listener(Serving.url)
         let agent = try NodeAgent(
@@ -239,7 +239,7 @@ import Testing
         await node.stop()
     }
 
-    @Test("a call under way ends when its connection is closed here")
+    @Test("a call in progress ends when its connection is closed locally")
     func closing() async throws {
         try await node { (node, agent) async throws in
             node.faults.hangs = true
@@ -257,7 +257,7 @@ import Testing
         }
     }
 
-    @Test("a controller answers reset to whom it does not know, and that it cannot be reached is told")
+    @Test("a controller resets an unknown domain, and an unreachable controller is a failure")
     func controller() async throws {
         let controller = try DemoController()
         let client = try ControllerClient(url: controller.registerURL)

@@ -9,7 +9,7 @@ import Testing
 
 /// A domain with real connections on every side: controller, orchestrator and nodes.
 @Suite struct WholeDomainTests {
-    @Test("a workflow is deployed on nodes that registered, survives that one leaves, and is torn down")
+    @Test("a workflow is deployed, survives the departure of a node, and is torn down")
     func workflow() async throws {
         let controller = try DemoController()
         let whole = try WholeDomain(controller: controller.registerURL)

@@ -6,7 +6,7 @@ import Testing
 @testable import DomainRuntime
 
 @Suite struct DispatcherTests {
-    @Test("with room for three calls, three hundred to a hundred nodes are all made, never more than three at once")
+    @Test("three hundred calls to a hundred nodes are made with at most three in flight")
     func bound() async throws {
         let transport = FakeTransport()
         let answered = Mutex<[CallID]>([])
@@ -27,7 +27,7 @@ import Testing
         #expect(ofOne == [7, 107, 207])
     }
 
-    @Test("a Start that waits for what a silent node was asked before is given up after the time of one call")
+    @Test("a Start queued for a silent node expires after one call deadline")
     func stale() async throws {
         let transport = FakeTransport()
         let node = NodeID(high: 1, low: 1)
@@ -55,7 +55,7 @@ import Testing
         dispatcher.abandonAll()
     }
 
-    @Test("stops in a row are made together, and what waits for an agent that has moved goes to its new address")
+    @Test("consecutive Stops of one kind run in parallel, and queued calls follow an agent to its new address")
     func stops() async throws {
         let transport = FakeTransport()
         let node = NodeID(high: 1, low: 1)

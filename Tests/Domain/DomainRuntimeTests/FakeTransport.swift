@@ -4,7 +4,7 @@ import DomainRuntime
 import Logging
 import Synchronization
 
-/// Nodes and a controller in memory, that answer at once or as told.
+/// Nodes and a controller in memory.
 final class FakeTransport: DomainTransport {
     struct Heard: Sendable, Equatable {
         let node: NodeID
@@ -16,6 +16,7 @@ final class FakeTransport: DomainTransport {
         var open = 0
         var mostOpen = 0
         var silent: Set<NodeID> = []
+        var hanging: [NodeID: Int] = [:]
         var components: UInt64 = 0
         var clients: [String] = []
         var updates: [DomainUpdate] = []
@@ -25,13 +26,21 @@ final class FakeTransport: DomainTransport {
 
     var heard: [Heard] { state.withLock { $0.heard } }
     var clients: Int { clientURLs.count }
-    /// At which addresses, in this order.
+    /// The URLs of the clients, in order of creation.
     var clientURLs: [String] { state.withLock { $0.clients } }
     var updates: [DomainUpdate] { state.withLock { $0.updates } }
     var mostOpen: Int { state.withLock { $0.mostOpen } }
 
-    /// From now on this node never answers.
+    /// From now on this node does not answer.
     func silence(_ node: NodeID) { state.withLock { _ = $0.silent.insert(node) } }
+
+    /// Ends the calls to a silent node, which answers again.
+    func release(_ node: NodeID) { state.withLock { _ = $0.silent.remove(node) } }
+
+    /// The calls to a node that are waiting for an answer.
+    func hanging(at node: NodeID) -> Int { state.withLock { $0.hanging[node] ?? 0 } }
+
+    private func isSilent(_ node: NodeID) -> Bool { state.withLock { $0.silent.contains(node) } }
 
     func client(of node: NodeID, at url: String) -> any NodeClient {
         state.withLock { $0.clients.append(url) }
@@ -41,6 +50,14 @@ final class FakeTransport: DomainTransport {
     func update(_ update: DomainUpdate) async -> DomainUpdateOutcome {
         state.withLock { $0.updates.append(update) }
         return .accepted
+    }
+
+    /// Returns after the deadline, or when the node is released.
+    private func hang(_ node: NodeID, _ deadline: Duration) async {
+        state.withLock { $0.hanging[node, default: 0] += 1 }
+        let end = ContinuousClock.now + deadline
+        while isSilent(node), ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
+        state.withLock { $0.hanging[node, default: 0] -= 1 }
     }
 
     private struct Client: NodeClient {
@@ -54,7 +71,7 @@ final class FakeTransport: DomainTransport {
                 state.mostOpen = max(state.mostOpen, state.open)
                 return state.silent.contains(node)
             }
-            if isSilent { try? await Task.sleep(for: deadline) } else { await Task.yield() }
+            if isSilent { await transport.hang(node, deadline) } else { await Task.yield() }
             return transport.state.withLock { state in
                 state.open -= 1
                 if isSilent { return .unknown("no answer") }
@@ -69,7 +86,7 @@ final class FakeTransport: DomainTransport {
     }
 }
 
-/// Keeps in memory, and fails as told.
+/// Stores records in memory; can be made to fail or to block.
 final class MemoryStore: DomainRecordStore, Sendable {
     struct Full: Error {}
 
@@ -86,7 +103,7 @@ final class MemoryStore: DomainRecordStore, Sendable {
 
     var failure: String? { isFull ? "full" : nil }
 
-    /// From now on whoever keeps something waits for ``release()``.
+    /// From now on commits block until ``release()``.
     func hold() { gate.withLock { $0.isHeld = true } }
 
     func release() {
@@ -98,7 +115,7 @@ final class MemoryStore: DomainRecordStore, Sendable {
         for _ in 0..<waits { opened.signal() }
     }
 
-    /// Whether somebody waits to keep something.
+    /// Whether a commit is blocked.
     var isWaiting: Bool { gate.withLock { $0.waits > 0 } }
 
     func commit(_ changes: [DomainChange], before: DomainRecords) throws {

@@ -78,11 +78,12 @@ import WireJSON
         MetricsText.text(DomainMetrics(snapshot), domainID: domain, version: "1.2.3", redis: redis)
     }
 
-    @Test("the metrics are what is there, and strictly in the text format")
+    @Test("the metrics count the records and follow the text format strictly")
     func figures() throws {
         let text = try PrometheusText(
             Self.metrics(
-                Self.snapshot(Self.lively), redis: StatusReport.RedisState(isConnected: true, lastSync: 1_700_000_000_042)))
+                Self.snapshot(Self.lively),
+                redis: StatusReport.RedisState(isConnected: true, lastSync: 1_700_000_000_042)))
         for (sample, value) in [
             ("nodes{state=\"ready\"}", 1), ("nodes{state=\"joining\"}", 1), ("nodes{state=\"cordoned\"}", 1),
             ("instances{kind=\"function\",state=\"placed\"}", 1),
@@ -102,21 +103,21 @@ import WireJSON
         }
     }
 
-    @Test("a domain's name with quotes, backslashes and line ends leaves the metrics well formed")
+    @Test("a domain name with quotes, backslashes and line ends keeps the metrics well formed")
     func escapedLabels() throws {
         let text = Self.metrics(Self.snapshot([]), domain: Self.hostile)
         #expect(text.contains(#"domain_id="<script>\"x\" & 'y'</script>\\\n""#))
         #expect(try PrometheusText(text).families["berth_domain_info"]?.type == "gauge")
     }
 
-    @Test("of Redis nothing is said where there is none; a state that cannot be stored is 0")
+    @Test("without Redis there are no Redis metrics; a state that cannot be stored is 0")
     func absent() throws {
         let text = try PrometheusText(Self.metrics(Self.snapshot([], failure: "disk full")))
         #expect(text["berth_domain_state_writable"] == 0 && text["berth_domain_redis_connected"] == nil)
         #expect(text.families.keys.allSatisfy { !$0.contains("redis") })
     }
 
-    @Test("Prometheus' own checker finds nothing", .enabled(if: PrometheusText.promtool != nil, "there is no promtool"))
+    @Test("promtool accepts the metrics", .enabled(if: PrometheusText.promtool != nil, "there is no promtool"))
     func promtool() async throws {
         let tool = try #require(PrometheusText.promtool)
         let folder = try TemporaryFolder()
@@ -127,7 +128,7 @@ import WireJSON
     }
 
     @Test(
-        "the alerts that come with the program are about metrics and labels that there are, and Prometheus takes them")
+        "the packaged alerts use existing metrics and labels")
     func alerts() async throws {
         let path = "/\(#filePath.split(separator: "/Tests/")[0])/packaging/examples/berth-domain-alerts.yml"
         let rules = String(decoding: try #require(TemporaryFolder.read(path)), as: UTF8.self)
@@ -149,7 +150,7 @@ import WireJSON
     }
 
     @Test(
-        "the reader of metrics that these tests rely on refuses what Prometheus refuses",
+        "the metrics parser of these tests refuses what Prometheus refuses",
         arguments: [
             "a 1\n", "# HELP a b\na 1\n", "# HELP a b\n# TYPE a gauge\na{b=c} 1\n",
             "# HELP a b\n# TYPE a gauge\na{b=\"\\q\"} 1\n", "# HELP a b\n# TYPE a gauge\na 1\na 2\n",
@@ -161,7 +162,7 @@ import WireJSON
 
     // MARK: - JSON
 
-    @Test("the JSON is what docs/domain.md shows, and so are the names of the metrics")
+    @Test("docs/domain.md shows the actual JSON and names every metric")
     func documented() throws {
         let path = "/\(#filePath.split(separator: "/Tests/")[0])/docs/domain.md"
         let text = String(decoding: try #require(TemporaryFolder.read(path)), as: UTF8.self)
@@ -205,7 +206,7 @@ import WireJSON
         }
     }
 
-    @Test("whatever nodes and workflows are called, the JSON is JSON, and a problem with the state is report")
+    @Test("hostile names keep the JSON valid, and a problem with the state is included")
     func hostileJSON() throws {
         let snapshot = Self.snapshot(
             [
@@ -222,7 +223,7 @@ import WireJSON
 
     // MARK: - Page
 
-    @Test("the page shows what there is, what remains to be done, and how Redis fares")
+    @Test("the page shows nodes, instances, remaining work and Redis")
     func page() {
         let page = StatusPage.text(
             Self.report(
@@ -235,7 +236,7 @@ import WireJSON
         #expect(StatusPage.text(Self.report(Self.snapshot([]))).contains("Nothing."))
     }
 
-    @Test("whatever comes from outside is text, not HTML")
+    @Test("external text is escaped in HTML")
     func escaping() {
         let snapshot = Self.snapshot(
             [
@@ -249,14 +250,14 @@ import WireJSON
         #expect(page.ranges(of: "&lt;script&gt;&quot;x&quot; &amp; &#39;y&#39;&lt;/script&gt;").count == 5)
     }
 
-    @Test("annotations and configurations are shown nowhere: they may hold secrets")
+    @Test("annotations and configurations are never shown")
     func secrets() {
         let report = Self.report(Self.snapshot(Self.lively))
         #expect(!StatusPage.text(report).contains("hush"))
         #expect(!String(decoding: StatusJSON.bytes(report), as: UTF8.self).contains("hush"))
     }
 
-    @Test("the page of a large domain stays readable, and says how much it leaves out")
+    @Test("the page of a large domain is limited and counts what it omits")
     func large() {
         let snapshot = Self.snapshot((1...1_500).map { Self.instance($0, .function, on: nil) })
         let page = StatusPage.text(Self.report(snapshot))

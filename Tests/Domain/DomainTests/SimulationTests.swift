@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test(
-        "whatever happens to a domain, once all heals everything wanted runs once, is wired as last said, and nothing else runs"
+        "after any history, every wanted instance runs once with its latest wiring, and nothing else runs"
     )
     func histories() {
         let first = Self.setting("BERTH_SEED", 1)
@@ -28,7 +28,7 @@ import Testing
     private static let calm = Simulation.Shape(nodes: 6, seconds: 30, requests: 60, loss: 0, crashes: 0)
 
     @Test(
-        "a command to Redis that is answered and not carried out is found",
+        "the checks detect a Redis command that is answered but not carried out",
         arguments: [["DEL", "instance:"], ["SET", "dependency:"], ["ZREMRANGEBYSCORE", "node:health:"]])
     func lostCommand(beginning: [String]) {
         let found = (1...10 as ClosedRange<UInt64>).contains { seed in
@@ -40,7 +40,7 @@ import Testing
         #expect(found, "none of ten histories shows it")
     }
 
-    @Test("an intent that does not come to an end is found, and so is one that does twice")
+    @Test("the checks detect an intent that never finishes, and one that finishes twice")
     func intents() {
         var simulation = Simulation(seed: 1, shape: Self.calm)
         simulation.intents.hand(.max, "intent:cordon:lost")

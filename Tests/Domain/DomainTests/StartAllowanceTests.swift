@@ -8,7 +8,7 @@ struct StartAllowanceTests {
         if case .start = call.request { true } else { false }
     }
 
-    @Test("that a start may be under way is kept before it is sent; the next one to that node needs nothing kept first")
+    @Test("the allowance is committed before the first Start is sent; the next Start needs no commit")
     func ahead() throws {
         let test = TestDomain(nodes: 1)
         #expect(test.domain.records.allowances.isEmpty)
@@ -18,7 +18,7 @@ struct StartAllowanceTests {
         #expect(test.callsBeforeCommit == 10 && test.domain.records.allowances == [TestDomain.id(0): 1])
     }
 
-    @Test("more starts at once than were ever kept wait until it is kept that there may be so many")
+    @Test("Starts beyond the committed allowance wait for a larger one")
     func growth() {
         let test = TestDomain(nodes: 1)
         test.isHeld = Self.isStart
@@ -27,7 +27,7 @@ struct StartAllowanceTests {
         #expect(test.domain.records.allowances == [TestDomain.id(0): 8] && test.callsBeforeCommit == 1)
     }
 
-    @Test("a start is not sent ahead in place of one whose outcome is not kept yet")
+    @Test("a Start does not use the slot of one whose outcome is not committed")
     func slotsAreHeld() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)
@@ -45,7 +45,7 @@ struct StartAllowanceTests {
         #expect(second.callsBeforeCommit.isEmpty && second.changes.contains(.allowance(TestDomain.id(0), 2)))
     }
 
-    @Test("what was under way when the process ended is in doubt until its node is next reset")
+    @Test("Starts in flight at a crash are unknown outcomes until the next reset of their node")
     func crash() throws {
         let test = TestDomain(nodes: 2)
         test.isHeld = Self.isStart
@@ -61,7 +61,7 @@ struct StartAllowanceTests {
         #expect(again.domain.records.unknownOutcomes.isEmpty)
     }
 
-    @Test("an orderly end leaves in doubt what is under way, and nothing that was answered")
+    @Test("after an orderly end only the Starts in flight are unknown outcomes")
     func orderlyEnd() throws {
         let test = TestDomain(nodes: 2)
         let pinned = ["node_id_match_any": "\(TestDomain.id(1))"]
@@ -72,7 +72,7 @@ struct StartAllowanceTests {
         #expect(TestDomain(nodes: 0, records: test.kept).domain.records.unknownOutcomes == [TestDomain.id(1): 1])
     }
 
-    @Test("a node to which nothing was sent for a while counts for nothing when the process is killed")
+    @Test("an idle allowance is revoked")
     func idle() throws {
         let test = TestDomain(nodes: 1)
         _ = try #require(try test.start(TestDomain.function())?.get())
@@ -85,7 +85,7 @@ struct StartAllowanceTests {
         #expect(test.callsBeforeCommit == before)
     }
 
-    @Test("what was started by a step that could not be kept is stopped, once the state can be kept again")
+    @Test("components started by a failed commit are stopped once commits succeed again")
     func strays() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)
@@ -106,7 +106,7 @@ struct StartAllowanceTests {
     }
 
     @Test(
-        "W27: where a rise of the counter could not be kept, the controller hears what it knew, and the new as soon as it can be"
+        "W27: if a new counter cannot be committed, the controller gets the committed capabilities until it can be"
     )
     func counterIsKept() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
@@ -137,7 +137,7 @@ struct StartAllowanceTests {
         #expect(new.counter == first.counter + 1 && new.capabilities.nodes == 1)
     }
 
-    @Test("what nodes answer after the domain had to begin anew is stopped, and in doubt no more; others may still be")
+    @Test("a Start that answers after a rebuild is stopped and no longer an unknown outcome")
     func lateAnswers() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)

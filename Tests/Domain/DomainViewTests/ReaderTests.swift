@@ -12,7 +12,7 @@ struct ReaderTests {
     private static let lid = LogicalID(Spec.function) ?? LogicalID(high: 0, low: 0)
     private static let component = ComponentID(Spec.component) ?? ComponentID(high: 0, low: 0)
 
-    @Test("what the mirror writes is what is read, in each schema", arguments: [Mirror.Schema.current, .seed, .both])
+    @Test("the view equals the mirrored domain in each schema", arguments: [Mirror.Schema.current, .seed, .both])
     func roundTrip(schema: Mirror.Schema) throws {
         let database = try Database()
         var mirror = Mirror(domainID: "my-domain", schema: schema)
@@ -69,7 +69,7 @@ struct ReaderTests {
         #expect(log?.map(\.value) == (schema == .seed ? nil : ["c:d, e"]))
     }
 
-    @Test("the seed's keys are read where today's are missing, and count no second time where they are not")
+    @Test("seed keys are read only if the current key is missing")
     func seed() throws {
         let database = try Database()
         try database.send("SET", "nodes:capabilities:\(Spec.node)", Spec.capabilities)
@@ -87,7 +87,7 @@ struct ReaderTests {
         #expect(both.series[id]?.map(\.time) == [10.005] && both.nodes[Self.node]?.value.cpus == 9)
     }
 
-    @Test("entries that are broken are named and left out; the others are read; nothing in Redis changes")
+    @Test("invalid entries are reported and left out, and nothing in Redis changes")
     func broken() throws {
         let database = try Database.ofToday()
         let other = Spec.otherNode
@@ -118,7 +118,7 @@ struct ReaderTests {
         #expect(view.series[SeriesID(component: Self.component, name: "log")]?.map(\.value) == ["fine"])
     }
 
-    @Test("thousands of keys are read in pieces, each once")
+    @Test("thousands of keys are read in batches, each once")
     func many() throws {
         let database = try Database()
         let commands = (0..<3000).map { number in
@@ -128,7 +128,7 @@ struct ReaderTests {
         #expect(try database.read().functions.lines.count == 3000)
     }
 
-    @Test("a physical id has exactly the form of the reference")
+    @Test("a physical id has exactly the form of EDGELESS")
     func physicalIDs() {
         let text = "InstanceId(node_id: \(Spec.node), function_id: \(Spec.component))"
         #expect(PhysicalID(mirror: text) == PhysicalID(node: Self.node, component: Self.component))

@@ -42,14 +42,14 @@ import Testing
         _ = try? EdgelessApi_WorkflowInstanceInfo(serializedBytes: bytes)
     }
 
-    @Test("random bytes are read or refused by every decoder", arguments: 0..<4 as Range<UInt64>)
+    @Test("every decoder parses or refuses random bytes without a trap", arguments: 0..<4 as Range<UInt64>)
     func noise(seed: UInt64) {
         var values = RandomValues(seed: seed)
         for _ in 0..<1_000 { decode(values.bytes(60)) }
     }
 
     @Test(
-        "messages with bytes changed or missing are read or refused by every decoder", arguments: 0..<4 as Range<UInt64>
+        "every decoder parses or refuses mutated messages without a trap", arguments: 0..<4 as Range<UInt64>
     )
     func damage(seed: UInt64) throws {
         var values = RandomValues(seed: seed)
