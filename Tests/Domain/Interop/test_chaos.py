@@ -14,7 +14,7 @@ STEPS = int(os.environ.get("BERTH_INTEROP_STEPS", 100))
 
 
 @pytest.mark.parametrize("history", range(2))
-def test_after_any_history_everything_runs_once_and_leads_where_it_should(make_domain, database, history):
+def test_after_any_history_every_instance_runs_once_with_its_latest_wiring(make_domain, database, history):
     rng = random.Random(SEED + history)
     print("BERTH_INTEROP_SEED =", SEED)
     domain = make_domain(redis=database.url, settings={

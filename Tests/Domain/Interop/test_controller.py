@@ -23,7 +23,7 @@ def workflow(domain, sink=None):
     return list(zip(lids, kinds))
 
 
-def test_the_controller_hears_of_an_empty_domain_at_once_and_then_regularly(domain):
+def test_an_empty_domain_sends_an_update_at_once_and_then_regularly(domain):
     first = domain.controller.update_where(lambda update: True, "an update")
     assert first.domain_id == "domain-7000"
     assert first.orchestrator_url == f"http://127.0.0.1:{domain.orchestrator}"
@@ -32,7 +32,7 @@ def test_the_controller_hears_of_an_empty_domain_at_once_and_then_regularly(doma
     later = domain.controller.next(2)
     assert (later.nonce, later.counter) == (first.nonce, first.counter)
     assert later.refresh_deadline > first.refresh_deadline
-    assert -1 <= later.refresh_deadline - (time.time() + 2) <= 1 or later.refresh_deadline <= time.time() + 2
+    assert 0 < later.refresh_deadline - time.time() <= 2
 
 
 def test_the_deadline_is_two_intervals_from_now(make_domain):
@@ -103,7 +103,7 @@ def test_a_reset_stops_all_functions_and_then_all_resources_and_resets_no_node(d
     domain.client.start()
 
 
-def test_what_is_started_between_an_update_and_its_answer_outlives_a_reset_in_that_answer(domain):  # W19
+def test_a_reset_does_not_stop_instances_started_after_its_update(domain):  # W19
     node = domain.node().join()
     domain.client.start(spawn(id="old"))
     started = []
@@ -134,7 +134,7 @@ def test_errors_and_silence_of_the_controller_change_nothing(make_domain):
     assert [one["id"] for one in domain.status()["instances"]] == [lid]
 
 
-def test_a_controller_that_hangs_is_given_up_and_asked_again(make_domain):
+def test_an_update_that_hangs_is_abandoned_and_repeated(make_domain):
     domain = make_domain()
     domain.controller.next()
     hung = []
@@ -151,7 +151,7 @@ def test_a_controller_that_hangs_is_given_up_and_asked_again(make_domain):
     eventually(lambda: len(domain.controller.updates) > seen, "it is asked again")
 
 
-def test_a_controller_that_comes_later_is_found(make_domain):
+def test_a_controller_that_starts_later_is_found(make_domain):
     controller = Controller()
     port = controller.port
     controller.close()
@@ -173,11 +173,11 @@ def test_a_controller_that_comes_later_is_found(make_domain):
     late.update_where(lambda update: update.capabilities.num_nodes == 1, "an update")
 
 
-def test_ten_workflows_are_deployed_and_taken_down(domain):  # S1
+def test_ten_workflows_are_deployed_and_torn_down(domain):  # S1
     node = domain.node().join()
     flows = [workflow(domain) for _ in range(10)]
     assert len({lid for flow in flows for lid, _ in flow}) == 20
-    assert len(domain.status()["instances"]) in range(0, 21)
+    eventually(lambda: len(domain.status()["instances"]) == 20, "twenty instances")
     for flow in flows:
         for lid, kind in flow:
             domain.client.stop(lid, kind)
@@ -186,7 +186,7 @@ def test_ten_workflows_are_deployed_and_taken_down(domain):  # S1
     domain.wait_until_idle()
 
 
-def test_three_domains_under_one_controller_and_one_of_them_dies(make_domain):  # S2
+def test_three_domains_under_one_controller_survive_the_loss_of_one(make_domain):  # S2
     controller = Controller(knows=False)
     domains = [make_domain(controller=controller, domain_id=f"domain-{i}") for i in range(3)]
     for one in domains:
@@ -204,7 +204,7 @@ def test_three_domains_under_one_controller_and_one_of_them_dies(make_domain):  
     eventually(lambda: alive() == {"domain-0", "domain-2"}, "the dead domain passes its deadline")
 
 
-def test_cordoned_and_useless_nodes_count_as_nodes_but_promise_nothing(make_domain, database):  # W18
+def test_a_cordoned_node_only_counts_as_a_node(make_domain, database):  # W18
     domain = make_domain(redis=database.url)
     node = domain.node(labels=["red"], providers=[("p", "rc-1")]).join()
     domain.controller.update_where(lambda update: update.capabilities.num_cpus == 1, "the node")
@@ -215,18 +215,18 @@ def test_cordoned_and_useless_nodes_count_as_nodes_but_promise_nothing(make_doma
     domain.controller.update_where(lambda update: update.capabilities.runtimes and update.capabilities.resource_classes, "all again")
 
 
-def test_an_empty_announced_url_is_the_hosts_own(make_domain):  # A1
+def test_an_empty_announced_url_becomes_the_hosts_address(make_domain):  # A1
     domain = make_domain(settings={"general.orchestrator_url_announced": ""})
     url = domain.controller.update_where(lambda update: True, "an update").orchestrator_url
     assert url.startswith("http://") and url.endswith(f":{domain.orchestrator}") and "//:" not in url
 
 
-def test_another_announced_url_is_told_verbatim(make_domain):  # A1
+def test_the_announced_url_is_sent_verbatim(make_domain):  # A1
     domain = make_domain(settings={"general.orchestrator_url_announced": "http://orc.example:17003"})
     assert domain.controller.update_where(lambda update: True, "an update").orchestrator_url == "http://orc.example:17003"
 
 
-def test_a_start_that_is_under_way_when_a_reset_comes_is_answered_and_only_runs_if_it_was_granted(domain):  # W19
+def test_a_start_in_flight_during_a_reset_only_runs_if_it_was_granted(domain):  # W19
     node = domain.node().join()
     node.hanging.add("StartFunction")
     future = domain.client.functions.Start.future(spawn(), timeout=60)

@@ -37,7 +37,7 @@ def test_a_lost_resource_starts_elsewhere_and_its_origin_is_patched_once(domain)
     assert lost.names() == []
 
 
-def test_a_dead_node_and_its_return_as_in_the_worked_example(domain):  # 4.10
+def test_the_worked_example_of_a_dead_node_and_its_return(domain):  # 4.10
     a, b, c = domain.join(domain.node(labels=["a", "ac"]), domain.node(labels=["b"], providers=[("p", "rc-1")]),
                           domain.node(labels=["ac"]))
     f1 = domain.client.start(spawn(annotations={"label_match_all": "a"}))
@@ -65,7 +65,7 @@ def test_a_dead_node_and_its_return_as_in_the_worked_example(domain):  # 4.10
     assert not b.of("StartFunction"), "nothing goes back by itself"
 
 
-def test_a_function_that_no_node_can_take_waits_without_being_tried_each_second(domain):  # W17
+def test_an_unschedulable_function_waits_without_retries(domain):  # W17
     one, two = domain.join(domain.node(labels=["one"]), domain.node(labels=["two"]))
     lid = domain.client.start(spawn(annotations={"label_match_all": "one"}))
     two.forget()
@@ -92,16 +92,18 @@ def test_a_waiting_function_can_be_stopped(domain):
     assert not node.of("StartFunction")
 
 
-def test_a_node_that_refuses_what_it_lost_is_not_asked_each_second(domain):  # W17
+def test_a_refused_restart_is_retried_with_a_back_off(domain):  # W17
     one, two = domain.join(domain.node(labels=["one"]), domain.node(labels=["two"]))
     domain.client.start(spawn(annotations={"node_id_match_any": one.id}))
     one.forget()
-    one.refusals = 2
+    one.refusals = 3
     one.nonce += 1
     one.register()
-    seen = one.wait("StartFunction", 3)
-    assert len(seen) == 3
-    eventually(lambda: len(one.running) == 1 + 0 or one.running, "it runs again")
+    one.wait("StartFunction")
+    began = time.monotonic()
+    one.wait("StartFunction", 4)
+    assert time.monotonic() - began > 5, "after 1, 2 and 4 seconds"
+    eventually(lambda: len(one.running) == 1, "it runs again")
 
 
 def deploy(domain):
@@ -150,7 +152,7 @@ def test_a_restart_resets_nobody_and_keeps_functions_wirings_nonce_and_counter(m
     assert started.code.binary == b"x" * 100_000 and started.annotations["init-payload"] == "π"
 
 
-def test_a_kill_raises_no_doubts_about_starts_that_were_answered(make_domain):  # W5
+def test_a_kill_leaves_no_unknown_outcomes_of_answered_starts(make_domain):  # W5
     domain = make_domain()
     nodes, lids = deploy(domain)
     time.sleep(QUIET)
@@ -183,7 +185,7 @@ def test_a_node_that_restarted_while_the_domain_was_away_is_reset_once_and_refil
     assert not nodes[0].of("StartFunction")
 
 
-def test_a_node_that_does_not_come_back_after_a_restart_is_given_up_after_the_grace(make_domain):
+def test_a_node_that_does_not_return_after_a_restart_is_removed_after_the_grace_period(make_domain):
     domain = make_domain(settings={"general.recovery_grace_seconds": 2})
     nodes = domain.join(domain.node(), domain.node())
     for _ in range(6):
@@ -247,18 +249,14 @@ def test_five_kills_in_a_row_lose_nothing(make_domain):
     for _ in range(5):
         domain.kill()
         domain.start()
-        lids.append(domain.client.start(spawn()) if _try(nodes) else None)
+        for node in nodes:
+            node.register()
+        lids.append(domain.client.start(spawn()))
     for node in nodes:
         node.register()
     assert domain.controller.next().nonce == nonce
-    assert {one["id"] for one in domain.status()["instances"]} == set(filter(None, lids))
+    assert {one["id"] for one in domain.status()["instances"]} == set(lids)
     assert all(len(node.of("Reset")) == 1 for node in nodes)
-
-
-def _try(nodes):
-    for node in nodes:
-        node.register()
-    return True
 
 
 def test_a_second_process_on_the_same_state_is_refused(make_domain):
@@ -270,7 +268,7 @@ def test_a_second_process_on_the_same_state_is_refused(make_domain):
     assert domain.alive()
 
 
-def test_state_that_was_damaged_is_not_served(make_domain):
+def test_corrupt_state_exits_with_65(make_domain):
     domain = make_domain()
     deploy(domain)
     domain.end()
@@ -290,7 +288,7 @@ def test_state_belongs_to_its_owner_alone(domain):
     assert os.stat(domain.state).st_mode & 0o777 == 0o700
 
 
-def test_an_orderly_stop_ends_with_zero_and_leaves_what_runs(domain):
+def test_an_orderly_stop_exits_with_0_and_leaves_instances_running(domain):
     node = domain.node().join()
     domain.client.start()
     assert domain.end() == 0
@@ -319,7 +317,6 @@ def test_stops_and_patches_that_were_acknowledged_before_a_kill_hold_after_it(ma
         eventually(lambda: len(stopped) > 15 and len(patched) > 15, "some are acknowledged")
         domain.kill()
         [future.result() for future in futures]
-    assert len(stopped) + len(patched) < len(lids) or domain.process.poll() is not None
     domain.start()
     for node in nodes:
         node.register()
