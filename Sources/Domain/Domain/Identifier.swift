@@ -78,9 +78,9 @@ extension UInt8 {
 package enum IdentifierKind {
     /// A node of the domain.
     package enum Node {}
-    /// What the controller knows a function or resource by.
+    /// A function or resource at the controller.
     package enum Logical {}
-    /// What a node knows one running function or resource by.
+    /// A running function or resource at its node.
     package enum Component {}
     /// State that a function keeps.
     package enum State {}

@@ -100,7 +100,7 @@ package struct PerformanceSamples: Hashable, Sendable {
         case transfer = "function_transfer_time"
     }
 
-    /// The figures of each metric by component.
+    /// The samples of each metric by component.
     package var samples: [Metric: [ComponentID: [Sample]]] = [:]
     /// The log lines of each component.
     package var logEntries: [ComponentID: [FunctionLogEntry]] = [:]
@@ -144,7 +144,7 @@ package struct DomainUpdate: Hashable, Sendable {
     package var domainID: String
     /// Where the controller reaches its orchestrator.
     package var orchestratorURL: String
-    /// What it can do.
+    /// Its capabilities.
     package var capabilities: DomainCapabilities
     /// The deadline of the next update, in seconds since 1970.
     package var refreshDeadline: UInt64

@@ -43,7 +43,7 @@ package struct FunctionClass: Hashable, Sendable {
     /// The names of its output channels.
     package var outputs: [String]
 
-    /// A class; without code unless told.
+    /// Creates a class, by default without code.
     package init(
         id: String, runtime: String, version: String, binary: Binary? = nil, code: String? = nil, outputs: [String] = []
     ) {

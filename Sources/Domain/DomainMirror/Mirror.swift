@@ -35,7 +35,7 @@ package struct Mirror: Sendable {
         self.schema = schema
     }
 
-    // MARK: - What is kept
+    // MARK: - Records
 
     /// The key of the domain's name.
     package static let identity = "domain_info:domain_id"
@@ -67,7 +67,7 @@ package struct Mirror: Sendable {
         for id in records.wirings.keys { wanted.insert("dependency:\(id)") }
         for (name, _) in owners(of: nil) { wanted.insert("provider:\(name)") }
         return found.filter { key in
-            // The figures of components are removed by their age.
+            // Samples of components are removed by age.
             !key.hasPrefix("performance:") && Self.prefixes.contains { key.hasPrefix($0) } && !wanted.contains(key)
         }
     }
@@ -196,7 +196,7 @@ package struct Mirror: Sendable {
         return found
     }
 
-    // MARK: - What nodes report
+    // MARK: - Reports of nodes
 
     /// The commands that store a node's report.
     ///

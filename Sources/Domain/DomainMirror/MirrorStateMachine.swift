@@ -209,7 +209,7 @@ package struct MirrorStateMachine: Sendable {
         }
     }
 
-    // MARK: - Old figures
+    // MARK: - Old samples
 
     private mutating func trim(over connection: inout some MirrorConnection, at now: Timestamp) {
         let interval = retention > 0 ? retention : Self.defaultTrimInterval

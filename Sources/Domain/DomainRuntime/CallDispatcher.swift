@@ -102,7 +102,7 @@ final class CallDispatcher: Sendable {
 
     /// - Parameters:
     ///   - deadline: how long a call may take.
-    ///   - answer: is told how each call has ended.
+    ///   - answer: receives the outcome of each call.
     init(
         transport: any DomainTransport, limits: Limits = Limits(), deadline: Duration,
         answer: @escaping @Sendable (CallID, CallOutcome) -> Void

@@ -47,7 +47,7 @@ extension DomainRuntime {
     /// The interval of ticks.
     private static let tick = DispatchTimeInterval.milliseconds(500)
 
-    // MARK: - Taking events, on whatever thread brings them
+    // MARK: - Events, on any thread
 
     /// Lets the domain handle an event, and carries out what needs no commit.
     ///
@@ -68,7 +68,7 @@ extension DomainRuntime {
         return owned.steps.count == 1
     }
 
-    // MARK: - CommitState, on a thread of its own
+    // MARK: - Commits, on a dedicated thread
 
     /// Commits steps until the runtime is closed.
     func runCommitLoop(_ commits: CommitState) {

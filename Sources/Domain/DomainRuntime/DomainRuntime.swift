@@ -165,10 +165,12 @@ package final class DomainRuntime: Sendable {
         }
     }
 
-    private func ask(_ kind: DomainCounters.Request, _ event: (RequestID) -> DomainEvent, _ told: @escaping Answer) {
+    private func ask(
+        _ kind: DomainCounters.Request, _ event: (RequestID) -> DomainEvent, _ completion: @escaping Answer
+    ) {
         let answer: Answer = { [self] result in
             count(kind, result)
-            told(result)
+            completion(result)
         }
         let request = waiters.withLock { waiters -> RequestID? in
             guard !waiters.isClosed, waiters.answers.count < Self.requestLimit else { return nil }

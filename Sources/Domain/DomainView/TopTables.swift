@@ -14,17 +14,17 @@ extension DomainView {
         for node in rows {
             let runtimes = nodes[node]?.value.runtimes ?? []
             let state = health[node]?.value
-            func told(_ value: Int32?, _ text: (Int32) -> String) -> StyledText {
+            func cell(_ value: Int32?, _ text: (Int32) -> String) -> StyledText {
                 StyledText(value.flatMap { $0 < 0 ? nil : text($0) } ?? "-")
             }
-            let memory = told(state?.memoryAvailable) { available in
+            let memory = cell(state?.memoryAvailable) { available in
                 guard let used = state?.memoryUsed, used >= 0 else { return "-" }
                 return "\(used / 1024)/\(available / 1024) MiB"
             }
             table.add([
                 StyledText(name(of: node, naming)), StyledText(Self.list(runtimes.map(Printable.text))),
-                told(state?.load1) { "\($0)%" }, told(state?.processCPU) { "\($0)%" }, memory,
-                told(state?.gpuLoad) { "\($0)%" }, told(state?.activePower) { "\($0) mW" },
+                cell(state?.load1) { "\($0)%" }, cell(state?.processCPU) { "\($0)%" }, memory,
+                cell(state?.gpuLoad) { "\($0)%" }, cell(state?.activePower) { "\($0) mW" },
             ])
         }
         let json = JSONWriter.object { writer in

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Service
 
-/// The orchestrator of an edge domain; also under the reference's names, `edgeless_orc_d` and `proxy_cli`.
+/// The orchestrator of an edge domain; also installed under the EDGELESS names `edgeless_orc_d` and `proxy_cli`.
 @main
 /// The orchestrator of an edge domain; also installed under the EDGELESS names `edgeless_orc_d` and `proxy_cli`.
 struct BerthDomain: AsyncParsableCommand {

@@ -4,7 +4,7 @@ import GRPCCore
 import SwiftProtobuf
 import Synchronization
 
-/// What all methods of a ``DemoNode``'s agent do alike: record the call, and go wrong where they are told to.
+/// Behaviour shared by all methods of a ``DemoNode``'s agent: records the call, and applies the configured faults.
 struct AgentMethods: Sendable {
     let nodeState: DemoNodeState
 
@@ -26,7 +26,7 @@ struct AgentMethods: Sendable {
         return answer
     }
 
-    /// Reads a message; one that cannot be understood is INVALID_ARGUMENT.
+    /// Parses a message; a malformed one is INVALID_ARGUMENT.
     func read<Value>(_ body: () throws(WireError) -> Value) throws -> Value {
         do throws(WireError) {
             return try body()
@@ -42,7 +42,7 @@ struct AgentMethods: Sendable {
         }
     }
 
-    /// The reference's node says nothing of functions that it does not know, and INTERNAL of resources.
+    /// An EDGELESS node ignores a Stop of an unknown function, and returns INTERNAL for an unknown resource.
     func stop(_ request: EdgelessApi_InstanceIdVariant, _ kind: ComponentKind) async throws -> Google_Protobuf_Empty {
         let id = try read { () throws(WireError) in try PhysicalID(wire: request) }
         return try await serve(.stop(id.component, kind)) {

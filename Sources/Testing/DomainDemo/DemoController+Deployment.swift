@@ -6,12 +6,12 @@ import SwiftProtobuf
 import Synchronization
 
 extension DemoController {
-    /// Deploys a workflow: functions in their order, then resources, then a patch for each that has outputs. Where something
-    /// fails, what was started is stopped.
+    /// Deploys a workflow: functions in order, then resources, then a patch for each component with outputs. If
+    /// something fails, the started components are stopped.
     ///
-    /// - Parameter domain: where; nil for the one with the fewest workflows of those that it fits.
+    /// - Parameter domain: the domain; nil for the feasible one with the fewest workflows.
     /// - Returns: the id of the workflow.
-    /// - Throws: ``DemoError`` that says which part failed and why.
+    /// - Throws: ``DemoError`` that names the failed component.
     package func deploy(_ workflow: DemoWorkflow, on domain: String? = nil) async throws -> String {
         var random = SystemRandomNumberGenerator()
         let id = Identifier<DemoWorkflow>(random: &random).description
@@ -22,7 +22,7 @@ extension DemoController {
         return id
     }
 
-    /// Stops a workflow and forgets it. Errors are ignored, as the reference's controller does.
+    /// Stops and forgets a workflow. Errors are ignored, as in the EDGELESS controller.
     package func tearDown(_ id: String) async {
         guard let deployment = state.value.withLock({ $0.deployments.removeValue(forKey: id) }),
             let domain = deployment.domain, let client = try? client(of: domain)
@@ -30,7 +30,7 @@ extension DemoController {
         await stop(deployment.workflow, deployment.ids, client)
     }
 
-    /// Finds a place for a workflow that has lost its own.
+    /// Deploys a workflow again that has lost its domain.
     func deploy(again id: String) async throws {
         guard let deployment = state.value.withLock({ $0.deployments[id] }) else { return }
         let (domain, ids) = try await deploy(deployment.workflow, id, on: nil)
@@ -88,7 +88,7 @@ extension DemoController {
         return domain
     }
 
-    /// The client of a domain, one for all calls.
+    /// The client of a domain, shared by all calls.
     private func client(of domain: String) throws -> OrchestratorClient {
         let (known, client) = state.value.withLock { ($0.domains[domain], $0.clients[domain]) }
         if let client { return client }
@@ -123,7 +123,7 @@ extension DemoController {
     }
 }
 
-/// What the reference's command line asks a controller.
+/// The service for the EDGELESS command line.
 struct WorkflowService: EdgelessApi_WorkflowInstance.SimpleServiceProtocol {
     let state: ControllerState
 

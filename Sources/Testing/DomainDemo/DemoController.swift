@@ -4,24 +4,24 @@ import DomainWire
 import GRPCCore
 import Synchronization
 
-/// A controller of our own, to try a domain with: it keeps a register of domains and deploys workflows on them as the
-/// reference's controller does (domain specification, section 6.2).
+/// A demo controller: keeps a register of domains and deploys workflows as the EDGELESS controller does (domain
+/// specification, section 6.2).
 package final class DemoController: Sendable {
-    /// What it knows of a domain.
+    /// A registered domain.
     package struct KnownDomain: Sendable {
-        /// What the domain said last.
+        /// Its last update.
         package var update: DomainUpdate
-        /// How many updates it has sent.
+        /// The number of its updates.
         package var updates = 1
     }
 
     /// A workflow that runs, or waits for a domain.
     package struct Deployment: Sendable {
-        /// What it is.
+        /// The workflow.
         package var workflow: DemoWorkflow
-        /// The domain that runs it; nil where none does.
+        /// The domain that runs it; nil for none.
         package var domain: String?
-        /// What the domain knows its components by.
+        /// The logical ids of its components.
         package var ids: [String: LogicalID] = [:]
     }
 
@@ -38,9 +38,9 @@ package final class DemoController: Sendable {
     private let server: RunningServer
     private let watching = Mutex<Task<Void, Never>?>(nil)
 
-    /// A controller that listens; with port 0, at any port that is free.
+    /// Starts to listen; port 0 selects any free port.
     ///
-    /// - Throws: `ListenError` where its address cannot be listened on.
+    /// - Throws: `ListenError` if the address is not available.
     package init(
         url: ServiceURL = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 0), tls: TLSSettings = TLSSettings()
     ) throws {
@@ -52,10 +52,10 @@ package final class DemoController: Sendable {
             services: [DomainRegister(state: state), WorkflowService(state: state)])
     }
 
-    /// The domains that it knows, by their names.
+    /// The registered domains by name.
     package var domains: [String: KnownDomain] { state.value.withLock { $0.domains } }
 
-    /// The workflows, by their ids.
+    /// The workflows by id.
     package var deployments: [String: Deployment] { state.value.withLock { $0.deployments } }
 
     /// Forgets a domain, which is then asked to reset itself.
@@ -66,7 +66,7 @@ package final class DemoController: Sendable {
         }
     }
 
-    /// Drops the domains whose time is up at `now`, in seconds since 1970, and deploys their workflows anew where they fit.
+    /// Removes domains whose deadline is before `now`, in seconds since 1970, and deploys their workflows elsewhere.
     package func expire(at now: UInt64) async {
         let orphans = state.value.withLock { state in
             for (name, domain) in state.domains where domain.update.refreshDeadline < now {
@@ -83,7 +83,7 @@ package final class DemoController: Sendable {
         for id in orphans { try? await deploy(again: id) }
     }
 
-    /// Does that every second from now on.
+    /// Calls ``expire(at:)`` every second.
     package func start(now: @escaping @Sendable () -> UInt64) {
         let task = Task { [weak self] in
             while !Task.isCancelled {
@@ -97,7 +97,7 @@ package final class DemoController: Sendable {
         }
     }
 
-    /// Ends it; what it has deployed goes on.
+    /// Stops the controller; deployed workflows keep running.
     package func stop() async {
         watching.withLock { $0?.cancel() }
         state.value.withLock { state in
@@ -108,12 +108,12 @@ package final class DemoController: Sendable {
     }
 }
 
-/// What a ``DemoController`` knows, shared with its services.
+/// The state of a ``DemoController``, shared with its services.
 final class ControllerState: Sendable {
     let value = Mutex(DemoController.State())
 }
 
-/// The register of domains.
+/// The domain register.
 struct DomainRegister: EdgelessApi_DomainRegistration.SimpleServiceProtocol {
     let state: ControllerState
 
@@ -124,7 +124,7 @@ struct DomainRegister: EdgelessApi_DomainRegistration.SimpleServiceProtocol {
         return EdgelessApi_UpdateDomainResponse(outcome) ?? EdgelessApi_UpdateDomainResponse()
     }
 
-    /// Who is not known, or has another nonce, is to reset itself.
+    /// An unknown domain, or one with a new nonce, is asked to reset itself.
     private func take(_ update: DomainUpdate) -> DomainUpdateOutcome {
         guard !update.domainID.isEmpty else { return .refused(DomainRefusal("Empty domain identifier")) }
         return state.value.withLock { state in

@@ -4,29 +4,29 @@ import DomainWire
 import Glibc
 import Synchronization
 
-/// A node of our own, to try a domain with: it registers, answers its agent's calls as the reference's node does (domain
-/// specification, section 6.1), keeps a record of them, and goes wrong where it is told to. It runs nothing.
+/// A demo node: registers, answers calls as an EDGELESS node does (domain specification, section 6.1), records them,
+/// and can be made to fail. It runs nothing.
 package final class DemoNode: Sendable {
-    /// What makes a node.
+    /// The settings of a node.
     package struct Settings: Sendable {
-        /// Which node.
+        /// Its id.
         package var node: NodeID
         /// Where it registers.
         package var registerURL: ServiceURL
-        /// Where its agent listens; with port 0, at any port that is free.
+        /// Where its agent listens; port 0 selects any free port.
         package var agentURL = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 0)
-        /// Where it says that its functions are invoked. Nothing listens there.
+        /// Its invocation URL. Nothing listens there.
         package var invocationURL = "http://127.0.0.1:7006"
-        /// What it can do.
+        /// Its capabilities.
         package var capabilities = NodeCapabilities()
-        /// What it offers.
+        /// Its resource providers.
         package var providers: [ResourceProvider] = []
-        /// How often it registers, in seconds.
+        /// Its refresh interval in seconds.
         package var interval = 2
-        /// How it is protected.
+        /// Its TLS settings.
         package var tls = TLSSettings()
 
-        /// A node with one CPU that runs WebAssembly.
+        /// Creates a node with one CPU that runs WebAssembly.
         package init(node: NodeID, registerURL: ServiceURL) {
             self.node = node
             self.registerURL = registerURL
@@ -36,7 +36,7 @@ package final class DemoNode: Sendable {
         }
     }
 
-    /// Which node.
+    /// Its id.
     package let node: NodeID
     /// Where its agent listens.
     package let agentURL: ServiceURL
@@ -46,9 +46,10 @@ package final class DemoNode: Sendable {
     private let server: RunningServer
     private let refreshing = Mutex<Task<Void, Never>?>(nil)
 
-    /// A node whose agent listens; it does not register yet.
+    /// Starts the agent; does not register yet.
     ///
-    /// - Throws: `ListenError` where its address cannot be listened on, `ServerConnectionError` where the register cannot be called.
+    /// - Throws: `ListenError` if the address is not available, `ServerConnectionError` if the register cannot be
+    ///   called.
     package init(_ settings: Settings) throws {
         node = settings.node
         interval = settings.interval
@@ -68,50 +69,50 @@ package final class DemoNode: Sendable {
         ) { nodeState.accept($0) }
     }
 
-    /// What it does wrong.
+    /// Its faults.
     package var faults: NodeFaults {
         get { nodeState.state.withLock { $0.faults } }
         set { nodeState.state.withLock { $0.faults = newValue } }
     }
 
-    /// What it says of itself when it registers next.
+    /// What it reports about itself when it registers next.
     package var description: NodeDescription {
         get { nodeState.state.withLock { $0.description } }
         set { nodeState.state.withLock { $0.description = newValue } }
     }
 
-    /// How it says that it is.
+    /// Its reported health.
     package var health: NodeHealth {
         get { nodeState.state.withLock { $0.health } }
         set { nodeState.state.withLock { $0.health = newValue } }
     }
 
-    /// What it has measured since it registered last.
+    /// Its measurements since the last registration.
     package var samples: PerformanceSamples {
         get { nodeState.state.withLock { $0.samples } }
         set { nodeState.state.withLock { $0.samples = newValue } }
     }
 
-    /// The calls of its agent, in order, those too that a fault kept it from carrying out.
+    /// The calls of its agent in order, including failed ones.
     package var calls: [NodeCall.Request] { nodeState.state.withLock { $0.calls } }
 
-    /// What it was asked to run and not to stop.
+    /// The components that it was asked to run and not to stop.
     package var components: [ComponentID: Specification] { nodeState.state.withLock { $0.components } }
 
-    /// The nodes that it knows, with the URLs at which their functions are invoked.
+    /// Its peers and their invocation URLs.
     package var peers: [NodeID: String] { nodeState.state.withLock { $0.peers } }
 
-    /// How many connections its agent has taken.
+    /// How many connections its agent has accepted.
     package var connections: Int { nodeState.state.withLock { $0.connections } }
 
-    /// Forgets the record of the calls.
+    /// Clears the recorded calls.
     package func forgetCalls() { nodeState.state.withLock { $0.calls = [] } }
 
-    /// Registers once: a lease for twice the interval, all that it can do, and the samples taken since the last time, which are
-    /// gone also where that fails.
+    /// Registers once, with a lease of two intervals and the samples since the last time, which are dropped even if
+    /// this fails.
     ///
-    /// - Returns: why the domain refuses it; nil where it does not.
-    /// - Throws: where there is no answer.
+    /// - Returns: the reason for a refusal; nil if it is accepted.
+    /// - Throws: if there is no answer.
     package func registerOnce(within deadline: Duration = .seconds(30)) async throws -> DomainRefusal? {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
@@ -128,7 +129,7 @@ package final class DemoNode: Sendable {
         }.refusal
     }
 
-    /// Registers from now on, at once and then every interval, whatever comes of it.
+    /// Registers now and at every interval, regardless of the result.
     package func start() {
         let task = Task { [weak self, interval] in
             while !Task.isCancelled {
@@ -142,7 +143,7 @@ package final class DemoNode: Sendable {
         }
     }
 
-    /// Registers no more, as a node that has died; its agent goes on.
+    /// Stops registering, as a node that has died; its agent keeps running.
     package func fallSilent() {
         refreshing.withLock { refreshing in
             refreshing?.cancel()
@@ -150,7 +151,7 @@ package final class DemoNode: Sendable {
         }
     }
 
-    /// Is a new process: it runs nothing, knows nobody, and draws another nonce.
+    /// Simulates a restart: no components, no peers, another nonce.
     package func restart() {
         nodeState.state.withLock { state in
             state.nonce = .random(in: 0 ... .max)
@@ -159,10 +160,10 @@ package final class DemoNode: Sendable {
         }
     }
 
-    /// Closes the connections that its agent has taken.
+    /// Closes the accepted connections.
     package func closeConnections() { nodeState.closeConnections() }
 
-    /// Ends it.
+    /// Stops the node.
     package func stop() async {
         fallSilent()
         register.close()

@@ -3,7 +3,7 @@ import DomainWire
 import NIOCore
 import Synchronization
 
-/// What a ``DemoNode`` knows, and what its agent does with it.
+/// The state of a ``DemoNode``, shared with its agent.
 final class DemoNodeState: Sendable {
     struct State {
         var description: NodeDescription
@@ -26,7 +26,7 @@ final class DemoNodeState: Sendable {
         state = Mutex(State(description: description))
     }
 
-    /// Counts a connection and keeps it, to close it where a fault wants that.
+    /// Counts and remembers a connection, so that a fault can close it.
     func accept(_ channel: any Channel) {
         let id = ObjectIdentifier(channel)
         state.withLock { state in
@@ -42,7 +42,7 @@ final class DemoNodeState: Sendable {
         for channel in state.withLock({ Array($0.channels.values) }) { channel.close(promise: nil) }
     }
 
-    /// Starts a component, or refuses as the reference's node does; nil for an answer that says nothing.
+    /// Starts a component, or refuses as an EDGELESS node does; nil for an answer without content.
     func start(_ specification: Specification) -> Result<PhysicalID, DomainRefusal>? {
         state.withLock { state in
             if state.faults.refusals > 0 {
@@ -74,7 +74,7 @@ final class DemoNodeState: Sendable {
         }
     }
 
-    /// Stops a component; whether there was one.
+    /// Stops a component; returns whether there was one.
     func stop(_ component: ComponentID, _ kind: ComponentKind) -> Bool {
         state.withLock { state in
             guard state.components[component]?.kind == kind else { return false }

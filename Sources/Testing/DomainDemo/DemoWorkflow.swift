@@ -1,17 +1,17 @@
 import Domain
 
-/// A workflow to try a domain with: functions and resources by name, and where their outputs lead.
+/// A workflow for the demo controller: functions and resources by name, and their wiring.
 package struct DemoWorkflow: Sendable {
     /// A function or resource of a workflow.
     package struct Component: Sendable {
         /// Its name within the workflow.
         package var name: String
-        /// What it is. A function's state and the workflow's id are set when it is deployed.
+        /// What it is. The state of a function and the workflow's id are set at deployment.
         package var specification: Specification
-        /// The name of the component that each output leads to.
+        /// The target component of each output.
         package var outputs: [String: String]
 
-        /// A component.
+        /// Creates a component.
         package init(_ name: String, _ specification: Specification, outputs: [String: String] = [:]) {
             self.name = name
             self.specification = specification
@@ -21,16 +21,16 @@ package struct DemoWorkflow: Sendable {
 
     /// Its name.
     package var name: String
-    /// Its parts, each name once.
+    /// Its components; names are unique.
     package var components: [Component]
 
-    /// A workflow.
+    /// Creates a workflow.
     package init(_ name: String, _ components: [Component]) {
         self.name = name
         self.components = components
     }
 
-    /// Whether a domain has the run-times and the classes of resources that it needs: all that a controller looks at.
+    /// Whether a domain has the required run-times and resource classes, which is all that a controller checks.
     package func fits(_ capabilities: DomainCapabilities) -> Bool {
         components.allSatisfy { component in
             switch component.specification {
@@ -41,9 +41,9 @@ package struct DemoWorkflow: Sendable {
     }
 }
 
-/// A workflow that cannot be deployed: which part, and why.
+/// A workflow that cannot be deployed.
 package struct DemoError: Error, Sendable, CustomStringConvertible {
-    /// One sentence.
+    /// The error as a sentence.
     package let description: String
 
     init(_ description: String) { self.description = description }

@@ -1,21 +1,20 @@
 import Domain
 
-/// What a ``DemoNode`` does wrong, to see what becomes of it (domain specification, section 6.1). Without any it answers as the
-/// reference's node.
+/// The faults of a ``DemoNode`` (domain specification, section 6.1). Without faults it behaves like an EDGELESS node.
 package struct NodeFaults: Sendable {
-    /// How long it waits before it does what it is asked.
+    /// The delay before it executes a call.
     package var delay: Duration?
-    /// Whether it takes calls and neither does nor answers anything.
+    /// Whether it accepts calls without executing or answering them.
     package var hangs = false
     /// How many of the next Starts it refuses.
     package var refusals = 0
-    /// The node that its answers to Starts name in place of itself.
+    /// The node id in its answers to Starts, instead of its own.
     package var claimedNode: NodeID?
     /// Whether its answers to Starts have neither an id nor an error.
     package var answersNothing = false
-    /// Whether it does what it is asked, and then closes the connection in place of an answer.
+    /// Whether it closes the connection instead of answering, after executing the call.
     package var closesAfterExecuting = false
-    /// Whether it answers every call with INTERNAL, and does nothing.
+    /// Whether it answers every call with INTERNAL and executes nothing.
     package var fails = false
     /// How far its clock is ahead, in seconds.
     package var clockSkew = 0

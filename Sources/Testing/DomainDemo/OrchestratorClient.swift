@@ -3,27 +3,27 @@ import DomainRPC
 import DomainWire
 import SwiftProtobuf
 
-/// A domain's orchestrator, as its controller calls it.
+/// A controller's client of a domain.
 package final class OrchestratorClient: Sendable {
-    /// The connection, for calls that no honest controller makes.
+    /// The connection, for calls that no real controller makes.
     package let connection: ServerConnection
     private let deadline: Duration
 
     /// Prepares to call the orchestrator at `url`; does not connect yet.
     ///
-    /// - Parameter deadline: after which a call ends at the latest, answered or not.
-    /// - Throws: `ServerConnectionError` where the scheme and the TLS settings do not go together.
+    /// - Parameter deadline: the time limit for a call.
+    /// - Throws: `ServerConnectionError` if the scheme and the TLS settings contradict each other.
     package init(url: ServiceURL, tls: TLSSettings.Client? = nil, within deadline: Duration = .seconds(10)) throws {
         connection = try ServerConnection(url, tls: tls, messageLimit: 256 << 20)
         self.deadline = deadline
     }
 
-    /// Closes the connection, also under calls that wait for their answers.
+    /// Closes the connection and ends its calls.
     package func close() { connection.close() }
 
     /// Starts a function or resource.
     ///
-    /// - Throws: where there is no answer, or one that cannot be understood.
+    /// - Throws: if there is no answer, or a malformed one.
     package func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
         try await connection.call(within: deadline) { client, options in
             switch specification {
@@ -37,18 +37,18 @@ package final class OrchestratorClient: Sendable {
         }.domainAnswer()
     }
 
-    /// Stops one.
+    /// Stops an instance.
     ///
-    /// - Parameter kind: the service that is called, right or wrong.
-    /// - Throws: where there is no answer, or a status that is an error.
+    /// - Parameter kind: the service to call, right or wrong.
+    /// - Throws: if there is no answer, or an error status.
     package func stop(_ id: LogicalID, kind: ComponentKind) async throws {
         try await stop(EdgelessApi_InstanceIdVariant(id), kind: kind)
     }
 
-    /// Leads the outputs of one to others.
+    /// Sets the wiring of an instance.
     ///
-    /// - Parameter kind: the service that is called, right or wrong.
-    /// - Throws: where there is no answer, or a status that is an error.
+    /// - Parameter kind: the service to call, right or wrong.
+    /// - Throws: if there is no answer, or an error status.
     package func patch(_ origin: LogicalID, mapping: [String: LogicalID], kind: ComponentKind) async throws {
         try await patch(EdgelessApi_PatchRequest(origin, mapping: mapping), kind: kind)
     }

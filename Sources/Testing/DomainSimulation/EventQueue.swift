@@ -1,9 +1,9 @@
-/// What is to happen when, in order of time and, at one time, in the order in which it was planned.
+/// A priority queue of events, ordered by time and then by insertion.
 struct EventQueue<Item> {
     private var heap: [(time: Int, number: Int, item: Item)] = []
     private var count = 0
 
-    /// The next one.
+    /// The next event.
     var first: Item? { heap.first?.item }
 
     mutating func add(_ item: Item, at time: Int) {
@@ -16,7 +16,7 @@ struct EventQueue<Item> {
         }
     }
 
-    /// The next one that is due before `limit`.
+    /// Removes the next event before `limit`.
     mutating func next(before limit: Int) -> (time: Int, item: Item)? {
         guard let first = heap.first, first.time < limit else { return nil }
         heap.swapAt(0, heap.count - 1)

@@ -1,7 +1,7 @@
 import DomainMirror
 import Redis
 
-/// What a Redis holds and does, as far as a domain's proxy uses it. Nothing expires: a history is shorter than an outcome's day.
+/// A model of Redis, as far as the mirror uses it. Nothing expires, because a history is shorter than a day.
 struct ModelRedis {
     enum Value: Hashable {
         case string(String)
@@ -11,11 +11,11 @@ struct ModelRedis {
     }
 
     var values: [String: Value] = [:]
-    /// Whether it has no memory left: what would need more is refused.
+    /// Whether it is out of memory: commands that need more are refused.
     var isFull = false
-    /// For tests of the checks: what is answered as ever and not done.
+    /// For tests of the checks: commands that are answered but not carried out.
     var ignores: (@Sendable ([String]) -> Bool)?
-    /// What it was asked and does not know.
+    /// The unknown commands that were received.
     private(set) var unknown: Set<String> = []
 
     private static let wrongType = RedisReply.error(
@@ -23,7 +23,7 @@ struct ModelRedis {
     private static let full = RedisReply.error("OOM command not allowed when used memory > 'maxmemory'.")
     private static let growing: Set<String> = ["SET", "RPUSH", "LPUSH", "ZADD"]
 
-    /// Carries out what comes over one connection; a transaction whose end does not come is not begun.
+    /// Carries out the commands of a connection; a transaction without EXEC has no effect.
     mutating func carryOut(_ commands: some Collection<RedisCommand>) -> [RedisReply] {
         var answers: [RedisReply] = []
         answers.reserveCapacity(commands.count)
@@ -57,7 +57,7 @@ struct ModelRedis {
         return answers
     }
 
-    /// Carries out one command.
+    /// Carries out a command.
     @discardableResult mutating func carryOut(_ words: [String]) -> RedisReply {
         guard words.count > 1 else { return unknown(words) }
         if isFull && Self.growing.contains(words[0]) { return Self.full }

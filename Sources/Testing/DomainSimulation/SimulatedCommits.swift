@@ -1,27 +1,27 @@
 import Domain
 import DomainMirror
 
-/// What the domain's process has taken and not kept yet: while it keeps something, more comes.
+/// Steps of the domain that are not committed yet; more arrive during a commit.
 struct SimulatedCommits {
     /// A step, and the event that brought it where the controller would ask again if it were lost.
     typealias Taken = (step: DomainStep, retriable: DomainEvent?)
 
-    /// What is just being kept.
+    /// The steps of the commit in progress.
     var committing: [Taken] = []
-    /// What has come since.
+    /// The steps that arrived since.
     var queued: [Taken] = []
     var isBusy = false
 
-    /// What the controller would ask for again.
+    /// The requests that the controller would repeat.
     var retriable: [DomainEvent] { (committing + queued).compactMap(\.retriable) }
 }
 
 extension Simulation {
-    /// Lets the domain take a step. What may go ahead does; its changes are kept some time later, with all that has come until
-    /// then, and its effects carried out after that.
+    /// Lets the domain take a step. Calls before the commit are made immediately; the changes are committed later,
+    /// together with all that arrived until then, and the effects carried out afterwards.
     mutating func take(_ step: (inout Domain, Timestamp) -> DomainStep) { take(step(&domain, now), nil) }
 
-    /// Lets the domain take what the controller wants, and would ask for again.
+    /// Lets the domain handle a controller's request that the controller would repeat if it were lost.
     mutating func take(_ retriable: DomainEvent) { take(domain.handle(retriable, at: now), retriable) }
 
     private mutating func take(_ step: DomainStep, _ retriable: DomainEvent?) {
@@ -38,7 +38,7 @@ extension Simulation {
         eventQueue.add(.stored(run: run), at: time + chance(isHealed ? 3 : 30))
     }
 
-    /// What was being kept is.
+    /// Completes the commit in progress.
     mutating func finishCommit() {
         guard commits.isBusy else { return }
         let steps = commits.committing.map(\.step)
@@ -53,6 +53,6 @@ extension Simulation {
         if !commits.queued.isEmpty { beginCommit() }
     }
 
-    /// Waits until all that was taken is kept.
+    /// Completes all commits.
     mutating func finishCommits() { while commits.isBusy { finishCommit() } }
 }

@@ -1,7 +1,7 @@
 import Domain
 
 extension Simulation {
-    /// The controller, or the operator, does something.
+    /// The controller or the operator acts.
     mutating func act() {
         let known = wanted.sorted()
         switch chance(20) {
@@ -49,7 +49,7 @@ extension Simulation {
         take { $0.handle(.start(specification, request), at: $1) }
     }
 
-    /// The controller answers an update; a Reset forgets what had been asked for before the update was sent.
+    /// The controller answers an update; after a Reset it forgets earlier requests.
     mutating func answerController(_ number: UInt64) {
         guard wantsReset, !isHealed else { return take { $0.handle(.controllerAnswered(number, .accepted), at: $1) } }
         wantsReset = false
@@ -60,9 +60,9 @@ extension Simulation {
         take(.controllerAnswered(number, .reset))
     }
 
-    // MARK: - What must be true
+    // MARK: - Checks
 
-    /// Checks that what runs is what the controller wants, once all has healed.
+    /// Checks that exactly the wanted instances run, after everything has recovered.
     mutating func check() {
         finishCommits()
         let records = stored
@@ -116,7 +116,7 @@ extension Simulation {
         if !records.departed.isEmpty { complain("departed nodes are still known") }
     }
 
-    /// The nodes that can take this.
+    /// The nodes that can take an instance.
     private func feasible(for specification: Specification, _ owners: [String: NodeID]) -> [NodeID] {
         guard let requirements = try? Requirements(specification.requirementTexts) else { return [] }
         return nodes.indices.compactMap { index -> NodeID? in
@@ -149,7 +149,7 @@ extension Specification {
 }
 
 extension DomainRecords {
-    /// Whose claim on each provider's name is the oldest.
+    /// The owner of each provider name: the node with the oldest claim.
     fileprivate var owners: [String: NodeID] {
         var first: [String: (node: NodeID, number: UInt64)] = [:]
         for node in nodes.values {

@@ -1,14 +1,14 @@
 import Domain
 
-/// What nodes do and have done to them.
+/// Events of the nodes.
 extension Simulation {
-    /// The node begins anew, and registers within so many milliseconds.
+    /// Restarts a node, which registers within this many milliseconds.
     mutating func restart(_ index: Int, within limit: Int) {
         nodes[index].restart(&random)
         expect(index, within: limit)
     }
 
-    /// The node's next refresh comes within so many milliseconds.
+    /// Schedules the node's next refresh within this many milliseconds.
     mutating func expect(_ index: Int, within limit: Int) {
         eventQueue.add(.refresh(index, nonce: nodes[index].nonce), at: time + chance(limit))
     }
@@ -26,7 +26,7 @@ extension Simulation {
         take { $0.handle(.update(update, problem: nil, request), at: $1) }
     }
 
-    /// Gives the next call of a node its turn: one at a time, in order.
+    /// Delivers the next call of a node: one at a time, in order.
     mutating func serve(_ index: Int) {
         guard !nodes[index].isBusy, let call = nodes[index].queue.popFirst() else { return }
         nodes[index].isBusy = true

@@ -1,14 +1,14 @@
 import Domain
 import DomainMirror
 
-/// What the domain shows in Redis, what operators want of it there, and what others do to it.
+/// The mirror in Redis, operators' intents, and foreign changes of the database.
 extension Simulation {
     // MARK: - The domain's proxy
 
-    /// How many reports of nodes are shown, in percent; not all, as with a Redis that does not keep pace.
+    /// The percentage of node reports that are mirrored; less than all, as with a slow Redis.
     var reportShare: Int { max(2, min(30, 3_000 / max(1, shape.nodes))) }
 
-    /// The domain's process has begun anew: what its proxy had in mind is lost.
+    /// The domain's process restarted; its proxy starts again.
     mutating func beginProxy() {
         proxy = MirrorStateMachine(domainID: chosen.domainID, schema: schema, retention: retention, from: stored)
         inbox = []
@@ -17,7 +17,7 @@ extension Simulation {
         eventQueue.add(.proxy(run: run), at: time)
     }
 
-    /// The proxy shows what has happened meanwhile, and hands intents on.
+    /// The proxy mirrors the events since the last time, and passes on intents.
     mutating func workProxy() {
         showNews()
         for name in proxy.unfinished.sorted() {
@@ -37,7 +37,7 @@ extension Simulation {
         }
     }
 
-    // MARK: - What nodes report
+    // MARK: - Reports of nodes
 
     mutating func health() -> NodeHealth {
         var health = NodeHealth()
@@ -45,7 +45,7 @@ extension Simulation {
         return health
     }
 
-    /// Figures of something that runs, or of something that nobody knows.
+    /// Samples of a running component, or of an unknown one.
     mutating func samples(of index: Int) -> PerformanceSamples {
         var samples = PerformanceSamples()
         guard isLucky(10) else { return samples }
@@ -60,9 +60,9 @@ extension Simulation {
         return samples
     }
 
-    // MARK: - What operators want
+    // MARK: - Intents
 
-    /// An operator puts an intent into the list, not always a sound one.
+    /// An operator submits an intent, sometimes an invalid one.
     mutating func ask(_ name: String, _ value: String) {
         guard redis.isUp else { return }
         switch chance(16) {
@@ -85,7 +85,7 @@ extension Simulation {
         redis.model.carryOut([push, IntentKey.list, name])
     }
 
-    // MARK: - What others do
+    // MARK: - Foreign changes
 
     mutating func disturbRedis() {
         switch chance(12) {
@@ -109,23 +109,23 @@ extension Simulation {
         }
     }
 
-    /// Redis is there and stays.
+    /// Redis recovers for good.
     mutating func healRedis() {
         redis.recover(wasRestarted: isLucky(30))
         redis.loss = 0
     }
 
-    /// The operator wants all nodes used.
+    /// The operator uncordons all nodes.
     mutating func uncordon() {
         for id in order { put("intent:cordon:\(id)", "no") }
     }
 
-    // MARK: - What must be true
+    // MARK: - Checks
 
-    /// Checks that Redis shows what is kept and nothing else of the domain's, and that others' keys are as they were, unless the
-    /// database is left to another domain at present.
+    /// Checks that Redis contains the stored records and nothing else of the domain, and that foreign keys are
+    /// untouched, unless the database currently belongs to another domain.
     mutating func checkMirror() {
-        // What intents come to is news again.
+        // Outcomes of intents are new events.
         repeat { showNews() } while !inbox.isEmpty
         guard redis.isOpen else { return }
         let found = redis.model.values
@@ -136,7 +136,7 @@ extension Simulation {
         checkSeries(found)
     }
 
-    /// Checks the mirror, and that each intent has come to its end.
+    /// Checks the mirror, and that each intent is finished.
     mutating func checkRedis() {
         checkMirror()
         if !redis.isOpen { violations.append("the domain has no connection to Redis") }
@@ -189,7 +189,7 @@ extension Simulation {
         }
     }
 
-    /// Once Redis has been there for long nothing is older than it may be; ages are looked at once in that time.
+    /// Checks that no sample is too old, once Redis has been available for a while.
     private mutating func checkAges(_ found: [String: ModelRedis.Value]) {
         guard retention > 0 else { return }
         let oldest = Double(Self.wall(time) - 2 * retention - 1_000) / 1000

@@ -1,25 +1,25 @@
 import Domain
 import DomainMirror
 
-/// One history of a whole domain: nodes that come, go, restart and answer late or never, a controller that starts, stops,
-/// patches and resets, an operator who moves and cordons, a Redis that shows the domain and is cut off, filled, flushed and set
-/// back, a domain that is killed at any moment, clocks that differ. Then all heals, and what must be true is checked. The same
-/// seed gives the same history.
+/// A history of a whole domain: nodes that join, leave, restart and answer late or never; a controller that starts,
+/// stops, patches and resets; an operator who migrates and cordons; a Redis that is disconnected, full, flushed or
+/// restored; an orchestrator that is killed at any moment; clocks that differ. Then everything recovers, and the
+/// result is checked. The same seed gives the same history.
 package struct Simulation {
-    /// How large and how wild a history is.
+    /// The size and the faults of a history.
     package struct Shape: Sendable {
-        /// How many nodes.
+        /// The number of nodes.
         package var nodes: Int
-        /// How long the wild part lasts, in seconds.
+        /// The duration of the part with faults, in seconds.
         package var seconds: Int
-        /// How many things the controller does in all.
+        /// The number of actions of the controller.
         package var requests: Int
-        /// How likely it is that a call or its answer is lost, in percent.
+        /// The probability that a call or its answer is lost, in percent.
         package var loss: Int
-        /// How often the domain is killed.
+        /// The number of crashes of the orchestrator.
         package var crashes: Int
 
-        /// A shape.
+        /// Creates a shape.
         package init(nodes: Int, seconds: Int, requests: Int, loss: Int, crashes: Int) {
             self.nodes = nodes
             self.seconds = seconds
@@ -28,7 +28,7 @@ package struct Simulation {
             self.crashes = crashes
         }
 
-        /// A shape that the seed chooses: 3 to 30 nodes.
+        /// A shape derived from the seed, with 3 to 30 nodes.
         package init(seed: UInt64) {
             var random = Xoshiro(seed: seed &* 0x9E37_79B9 &+ 1)
             self.init(
@@ -38,7 +38,7 @@ package struct Simulation {
         }
     }
 
-    /// Nodes by their places; small and without references, as there are millions of them.
+    /// The scheduled events. Nodes are identified by index; items are small, because there are millions of them.
     enum Item {
         case tick(run: Int)
         case refresh(Int, nonce: UInt64)
@@ -67,41 +67,39 @@ package struct Simulation {
     // MARK: The domain
 
     var domain: Domain
-    /// What a restart finds.
+    /// The records that a restart finds.
     package internal(set) var stored = DomainRecords()
     var commits = SimulatedCommits()
-    /// Which run of the domain's process this is.
+    /// The number of the current process of the domain.
     var run = 0
     var lastRequest: RequestID = 0
 
     // MARK: Redis
 
-    /// What the domain's process shows there.
+    /// The mirror of the domain's process.
     var proxy: MirrorStateMachine
-    /// What the proxy has still to be told.
+    /// The events that the mirror has not handled yet.
     var inbox: [MirrorStateMachine.Event] = []
     var redis: SimulatedRedis
     let schema: Mirror.Schema
-    /// How old figures may be, in milliseconds; 0 for as old as they like.
+    /// The maximum age of samples in milliseconds; 0 for no limit.
     let retention: Int
     var intents = IntentTracker()
 
     // MARK: The controller
 
-    /// What it has started, knows and has not stopped.
+    /// The instances that it has started and not stopped.
     var wanted: Set<LogicalID> = []
     var stopped: Set<LogicalID> = []
     var wirings: [LogicalID: [String: LogicalID]] = [:]
-    /// Starts that are not answered yet, and in which of the controller's lives they were asked for.
+    /// Starts that are not answered yet.
     var pending: Set<RequestID> = []
     var wantsReset = false
-    /// What it had started when it answered the update with a Reset last: the number of each request.
-    var requestsSeen = 0
     var counters: [UInt64] = []
     var nonces: Set<UInt64> = []
-    /// What is wrong.
+    /// The detected errors.
     package internal(set) var violations: [String] = []
-    /// How many effects were carried out: what a history costs.
+    /// The number of effects carried out; a measure of the cost.
     package private(set) var effects = 0
 
     static let options: DomainOptions = {
@@ -110,7 +108,7 @@ package struct Simulation {
         return options
     }()
 
-    /// A history that has not begun.
+    /// Creates a history that has not begun.
     package init(seed: UInt64, shape: Shape) {
         self.shape = shape
         random = Xoshiro(seed: seed)
@@ -126,7 +124,7 @@ package struct Simulation {
         domain = Domain(
             options: options, random: Xoshiro(seed: seed &+ 1), now: Timestamp(monotonic: time, wall: Self.wall(time)))
         for (number, id) in order.enumerated() {
-            // A node whose clock is further behind has leases shorter than its interval, and comes and goes for ever.
+            // With a larger skew a node's leases would be shorter than its interval, and it would flap forever.
             nodes.append(
                 SimulatedNode(
                     id: id, description: .simulated(number, &random), nonce: random.next(),
@@ -141,7 +139,7 @@ package struct Simulation {
 
     // MARK: - Running
 
-    /// Lives the history to its end.
+    /// Runs the history to its end.
     package mutating func live() {
         take { $0.begin(at: $1) }
         eventQueue.add(.tick(run: run), at: time + 500)
@@ -153,16 +151,16 @@ package struct Simulation {
         for _ in 0..<max(2, shape.nodes / 3) { eventQueue.add(.nodeFault, at: time + chance(wild)) }
         for _ in 0..<max(2, shape.seconds / 6) { eventQueue.add(.redisFault, at: time + chance(wild)) }
         advance(to: time + wild)
-        // Redis first, while nodes are gone that come back only later.
+        // Redis first, while some nodes are still absent.
         healRedis()
         advance(to: time + 6_000)
         checkMirror()
         heal()
-        // Long enough for the longest back-off, and for each node to tell and be told of all others, one after the other.
+        // Long enough for the longest back-off, and for all peer updates of all nodes.
         advance(to: time + 150_000 + shape.nodes * 200)
         check()
         checkRedis()
-        // Whatever is in doubt ends at its node's next reset.
+        // Unknown outcomes end at the next reset of their node.
         for index in nodes.indices { restart(index, within: 3000) }
         advance(to: time + 60_000 + shape.nodes * 200)
         check()
@@ -196,7 +194,7 @@ package struct Simulation {
             take { $0.handle(.tick, at: $1) }
             eventQueue.add(.tick(run: run), at: time + 500)
         case .refresh(let index, let nonce): refresh(index, nonce)
-        // Calls that the domain's process made before it died end with it.
+        // Calls of an earlier process end with it.
         case .deliver(let index, let run): if run == self.run { deliver(to: index) }
         case .answer(let index, let run): if run == self.run { takeAnswer(of: index) }
         case .controllerAnswer(let number, let run): if run == self.run { answerController(number) }
@@ -227,7 +225,7 @@ package struct Simulation {
         case .abandon(let id): if let index = nodes.index(of: id) { nodes[index].queue = [] }
         case .started(let request, let result):
             guard pending.remove(request) != nil, case .success(let id) = result else { return }
-            // A reset that the domain has taken meanwhile has stopped it already.
+            // A reset handled in the meantime has already stopped it.
             if domain.records.instances[id] == nil { stopped.insert(id) } else { wanted.insert(id) }
         case .reported(let update): if isLucky(reportShare) { inbox.append(.report(update, at: Self.wall(time))) }
         case .intentFinished(let request, let refusal):
@@ -242,7 +240,7 @@ package struct Simulation {
         }
     }
 
-    /// The process is killed, in the middle of a step or between two, and started again.
+    /// Kills the process, in the middle of a step or between two, and starts it again.
     private mutating func crash() {
         var last: (call: CallID, outcome: CallOutcome)?
         if case .answer(let index, run)? = eventQueue.first { last = nodes[index].answer }
@@ -251,7 +249,7 @@ package struct Simulation {
         for index in nodes.indices {
             nodes[index].queue = []
             nodes[index].isBusy = false
-            // Its connections end with it: what is on its way arrives now or never.
+            // Its connections end with it: calls in flight arrive now or never.
             if let call = nodes[index].inFlight, nodes[index].isAlive, Bool.random(using: &random) {
                 _ = nodes[index].carryOut(call.request, &random)
             }
@@ -259,7 +257,8 @@ package struct Simulation {
             nodes[index].answer = nil
         }
         if Bool.random(using: &random), let last {
-            // In the middle: calls that go ahead may have arrived, a step may have been kept, but nothing else of it was done.
+            // In the middle of a step: calls before the commit may have arrived and the step may have been committed,
+            // but nothing else of it was carried out.
             let step = domain.handle(.answered(last.call, last.outcome), at: now)
             for call in step.callsBeforeCommit where Bool.random(using: &random) {
                 guard let index = nodes.index(of: call.node), nodes[index].isAlive else { continue }
@@ -267,7 +266,7 @@ package struct Simulation {
             }
             commits.queued.append((step, nil))
         }
-        // What was being kept is kept or not, what waited for that is not; the controller asks again for what failed.
+        // The commit in progress succeeds or not; later steps are lost. The controller repeats the failed requests.
         if commits.isBusy, isLucky(75) {
             for (step, _) in commits.committing { step.changes.forEach { stored.apply($0) } }
         }

@@ -29,7 +29,7 @@ final class BareClient: Sendable {
 
     /// Starts a function.
     ///
-    /// - Returns: the id in the answer, whoever gave it.
+    /// - Returns: the id in the answer, of any kind.
     func start(_ message: EdgelessApi_SpawnFunctionRequest) async throws -> String {
         let answer = try await functions.start(message)
         guard answer.hasInstanceID else {

@@ -11,11 +11,11 @@ import Synchronization
 final class BareNode: Sendable {
     let id: NodeID
     let port: Int
-    /// What it was told, counted.
+    /// Counts its calls.
     let counts: CallCounts
     private let task: Task<Void, any Error>
 
-    /// A node that listens, at any port unless told.
+    /// Starts to listen, by default at any free port.
     init(number: Int, port: Int = 0, counts: CallCounts) throws {
         id = NodeID(high: 0xBE9C, low: UInt64(number))
         self.counts = counts
@@ -40,6 +40,7 @@ final class BareNode: Sendable {
             refreshDeadline: UInt64(seconds(CLOCK_REALTIME) + lease), nonce: nonce)
     }
 
+    /// The description of a node.
     static func description(port: Int, labels: [String] = []) -> NodeDescription {
         var capabilities = NodeCapabilities()
         capabilities.cpus = 4
@@ -54,7 +55,7 @@ final class BareNode: Sendable {
     }
 }
 
-/// What nodes were told.
+/// Counts the calls to nodes.
 final class CallCounts: Sendable {
     struct State {
         var starts = 0
@@ -102,7 +103,7 @@ final class CallCounts: Sendable {
         }
     }
 
-    /// Waits until nodes were told some number of times more than at `before`.
+    /// Waits until the nodes have received this many more calls than at `before`.
     func wait(for what: String, limit: Double = 60, _ condition: (borrowing State) -> Bool) async throws {
         try await berth_domain_bench.wait(for: what, limit: limit) { state.withLock { condition($0) } }
     }

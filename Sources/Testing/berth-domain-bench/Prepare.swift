@@ -3,7 +3,7 @@ import Domain
 import DomainStore
 import DomainWire
 
-/// Creates the state directory of a domain that has run for long.
+/// Creates the state directory of a domain that has run for a long time.
 struct Prepare: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Creates a state directory.")
 

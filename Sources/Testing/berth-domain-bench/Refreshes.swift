@@ -29,7 +29,7 @@ struct Refreshes: AsyncParsableCommand {
                 group.addTask { try await refresh(number, from: begin, refreshed) }
             }
             group.addTask {
-                // The domain has been told to stop something on each node: it has a connection to every agent.
+                // The domain stops an orphan on each node, which opens a connection to every agent.
                 try await counts.wait(for: "a call to each agent") { $0.stops >= nodes }
                 try await wait(for: "two refreshes of each node") { refreshed.value >= 2 * nodes }
                 for _ in 0..<rounds {

@@ -91,7 +91,7 @@ import Testing
         #expect(process.text.contains("server_ca_path"), "\(process.text)")
     }
 
-    /// Starts a domain once more and ends it orderly.
+    /// Starts a domain again and stops it.
     private static func endOfService(_ site: DomainSite) async throws -> Int32? {
         let program = try await site.serve()
         program.signal(SIGTERM)

@@ -7,7 +7,7 @@ import Redis
 import TestSupport
 import Testing
 
-/// `berth-domain proxy` as a process, by its own name and by the reference's.
+/// `berth-domain proxy` as a process, under its own name and as `proxy_cli`.
 @Suite(.serialized, .enabled(if: RedisServer.isInstalled, "there is no redis-server")) struct ProxyTests {
     @Test("proxy_cli and berth-domain proxy print the same, with options before or after the subcommand")
     func names() async throws {

@@ -5,7 +5,7 @@ import Redis
 import TestSupport
 import Testing
 
-/// `berth-domain` as a process with nodes, a controller and a redis-server: what operators see and ask for there.
+/// `berth-domain` as a process with nodes, a controller and a redis-server.
 @Suite(.serialized, .enabled(if: RedisServer.isInstalled, "there is no redis-server"))
 struct RedisScenarioTests {
     private let server: RedisServer
@@ -26,7 +26,7 @@ struct RedisScenarioTests {
         try redis().transact([["SET", intent, value], ["RPUSH", "intents", intent]])
     }
 
-    /// Where Redis shows an instance: the nodes of its physical ids.
+    /// The nodes of an instance according to Redis.
     private func nodes(of id: LogicalID) throws -> [String] {
         let text = try redis().send(["GET", "instance:\(id)"]).text ?? ""
         return text.split(separator: "InstanceId(node_id: ").dropFirst().map { String($0.prefix(36)) }

@@ -115,7 +115,7 @@ import Testing
             #expect(try await eventually { controller.domains["domain-test"] != nil })
             let report = controller.domains["domain-test"]?.update.orchestratorURL ?? ""
             if given.isEmpty {
-                // A machine with nothing but its loopback has no address to tell.
+                // A machine with only a loopback interface has no address to announce.
                 #expect(report.isEmpty || report.hasSuffix(":\(site.orchestrator.port)"))
                 #expect(!report.contains("127.0.0.1"))
             } else {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import WireJSON
 
-/// `berth-domain` as a process that shows its status over HTTP.
+/// `berth-domain` as a process with a status server.
 @Suite(.serialized) struct StatusScenarioTests {
     private let site: DomainSite
     private let web: WebClient
@@ -21,7 +21,7 @@ import WireJSON
         try PrometheusText(await web.ask("/metrics")?.text ?? "")
     }
 
-    /// Whether these metrics come to have these values.
+    /// Waits until these metrics have these values.
     private func shows(_ values: [String: Double]) async throws -> Bool {
         try await eventually {
             let metrics = try await metrics()
@@ -40,7 +40,7 @@ import WireJSON
 
         let nodes = [try site.node(1, labels: ["hostname=<n1>"]), try site.node(2)]
         #expect(try await shows(["nodes{state=\"ready\"}": 2]))
-        // A reset each, and a peer each at least.
+        // At least a reset and a peer update for each node.
         #expect(
             try await eventually { try await metrics()["berth_domain_node_calls_total{outcome=\"done\"}"] ?? 0 >= 4 })
         let client = try OrchestratorClient(url: site.orchestrator)
@@ -76,7 +76,7 @@ import WireJSON
                 "requests_total{outcome=\"accepted\",request=\"stop\"}": 1,
             ]))
 
-        // One who is connected and silent does not keep it from ending.
+        // A silent connection does not delay the shutdown.
         let silent = try #require(web.connect())
         defer { close(silent) }
         process.signal(SIGTERM)
@@ -143,7 +143,7 @@ import WireJSON
         #expect(try await process.end() == 0)
     }
 
-    /// The ports of TCP that a process listens at.
+    /// The TCP ports that a process listens on.
     private func listeners(of pid: pid_t) throws -> [UInt16] {
         let folder = "/proc/\(pid)/fd"
         var inodes: Set<String> = []

@@ -5,7 +5,7 @@ import Redis
 import TestSupport
 import Testing
 
-/// Section 5 of the domain specification, in a redis-server of the tests' own.
+/// Section 5 of the domain specification, with a real redis-server.
 @Suite(.enabled(if: RedisServer.isInstalled, "there is no redis-server"))
 struct MirrorOverTimeTests {
     private let node = NodeID.test(1)
@@ -85,7 +85,7 @@ struct MirrorOverTimeTests {
         let all = try site.all()
         for key in foreign { #expect(all[key] == ["theirs"]) }
         for key in own { #expect(all[key] == nil, "\(key)") }
-        // Who remembers the time of change sees that something has gone.
+        // The timestamp shows that something was removed.
         #expect(all["instance:last_update"] != nil && all["provider:last_update"] != nil)
         let commands = try redis.send(["INFO", "commandstats"]).text ?? ""
         #expect(!commands.contains("flush"))
@@ -258,7 +258,7 @@ struct MirrorOverTimeTests {
             keys.filter { !$0.key.hasSuffix(":last_update") }
         }
         _ = try await eventually { try values(site.all()) == values(expected) }
-        // Not only that they differ: how.
+        // Shows the difference.
         let (shown, wanted) = (values(try site.all()), values(expected))
         #expect(shown.filter { wanted[$0.key] != $0.value } == [:], "seed \(seed): too much")
         #expect(wanted.filter { shown[$0.key] != $0.value } == [:], "seed \(seed): too little")
@@ -271,7 +271,7 @@ struct MirrorOverTimeTests {
         case 0, 1:
             let names = (0..<Int.random(in: 0...3, using: &random)).map { "provider-\($0)" }
             var record = NodeRecord.test(node, providers: names.map { ResourceProvider(id: $0, classType: "c") })
-            // Two nodes may claim one name; never with one number.
+            // Two nodes may claim a name, but never with the same number.
             for name in names { record.claims[name] = number }
             return .node(record)
         case 2: return .nodeRemoved(node)

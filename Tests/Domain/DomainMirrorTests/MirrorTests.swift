@@ -10,7 +10,7 @@ import Testing
     private static let lid = LogicalID("11111111-2222-4333-8444-555555555555") ?? LogicalID(high: 0, low: 0)
     private static let now = 1_760_000_001_250
 
-    /// What a database holds after these commands; sorted sets as lists of members, in the order of their scores.
+    /// The content of a database after these commands; sorted sets as lists of members, ordered by score.
     private func carriedOut(_ commands: [RedisCommand], on before: [String: [String]] = [:]) -> [String: [String]] {
         var keys = before
         for command in commands {
@@ -205,7 +205,7 @@ import Testing
     @Test(
         "W14: series are bounded, and those of components that have ended go some time after them, though nothing else does"
     )
-    func strangers() {
+    func unowned() {
         let (own, gone) = (ComponentID(high: 1, low: 1), ComponentID(high: 1, low: 2))
         var records = DomainRecords()
         records.apply(

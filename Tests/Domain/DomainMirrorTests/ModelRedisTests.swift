@@ -6,7 +6,7 @@ import Testing
 
 @testable import DomainSimulation
 
-/// The Redis of the simulated domains beside a real one.
+/// Compares the model of Redis with a real one.
 @Suite(.enabled(if: RedisServer.isInstalled, "there is no redis-server"))
 struct ModelRedisTests {
     @Test(

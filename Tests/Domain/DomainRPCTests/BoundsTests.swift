@@ -7,7 +7,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Sizes, numbers, addresses: what a server bears, and what it refuses.
+/// The limits of a server: sizes, counts, addresses.
 @Suite struct BoundsTests {
     @Test("a message above the limit is RESOURCE_EXHAUSTED, one below it arrives completely")
     func messageLimit() async throws {
@@ -38,7 +38,7 @@ import Testing
             serving.stub.state.withLock { $0.delay = nil }
             let text = await failure { _ = try await serving.orchestrator.start(.function(Sample.binary(80_000))) }
             #expect(text?.contains("status 8 (") == true, "\(text ?? "OK")")
-            // The rest is kept for short requests.
+            // The rest is reserved for short requests.
             _ = try await serving.orchestrator.start(.function(Sample.binary(5_000)))
 
             held.cancel()
@@ -100,14 +100,14 @@ import Testing
             _ = try await silent.read()
             silent.send([], resets: false)
             if isProtected {
-                // The beginning of a handshake is no greeting.
+                // A partial handshake does not count.
                 let halting = try RawConnection(port: serving.server.orchestratorPort)
                 halting.write([22, 3, 1, 2, 0, 1])
                 _ = try await halting.read()
                 halting.send([], resets: false)
                 return
             }
-            // A request whose message does not come: the preface, empty settings, and headers for a Stop.
+            // A request without its message: the preface, empty settings, and headers for a Stop.
             let slow = try RawConnection(port: serving.server.orchestratorPort)
             let path = Array("/edgeless_api.FunctionInstance/Stop".utf8)
             var headers: [UInt8] = [0x83, 0x86, 0x04, UInt8(path.count)]
@@ -119,7 +119,7 @@ import Testing
             slow.write(
                 Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
                     + [0, 0, UInt8(headers.count), 1, 4, 0, 0, 0, 1] + headers)
-            // Headers that end the stream: the status is in them.
+            // Trailers with the status.
             let wanted: [UInt8] = [1, 5, 0, 0, 0, 1]
             #expect(try await slow.read(until: wanted).firstRange(of: wanted) != nil)
             slow.send([], resets: false)
@@ -217,7 +217,7 @@ import Testing
     }
 }
 
-/// A connection on loopback that says what it is told, and ends.
+/// A raw loopback connection.
 struct RawConnection {
     struct Failure: Error {}
 
@@ -239,7 +239,7 @@ struct RawConnection {
 
     func write(_ bytes: [UInt8]) { _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
 
-    /// What comes until the other side closes, or until these bytes have come. It blocks no thread: the server needs them.
+    /// Reads until the other side closes, or these bytes arrive. Does not block a thread, because the server needs them.
     func read(until wanted: [UInt8]? = nil) async throws -> [UInt8] {
         var (bytes, piece) = ([UInt8](), [UInt8](repeating: 0, count: 4_096))
         while true {

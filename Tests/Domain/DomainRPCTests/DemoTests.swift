@@ -8,7 +8,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Domain specification, section 6: the node and the controller to try a domain with.
+/// Domain specification, section 6: the demo node and the demo controller.
 @Suite struct DemoTests {
     private func node(of serving: Serving, _ change: (inout DemoNode.Settings) -> Void = { _ in }) throws -> DemoNode {
         var settings = DemoNode.Settings(

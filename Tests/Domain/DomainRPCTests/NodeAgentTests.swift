@@ -6,7 +6,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// The calls to nodes and the controller, with real connections.
+/// Calls to nodes and the controller over real connections.
 @Suite struct NodeAgentTests {
     private let deadline = Duration.seconds(20)
 
@@ -134,7 +134,7 @@ import Testing
             }
             #expect(node.components.count == 1)
             node.faults.closesAfterExecuting = false
-            // The first calls may still meet the connection that is going.
+            // The first calls may still use the closing connection.
             var outcome = CallOutcome.unreachable("")
             for _ in 0..<100 where outcome != .done {
                 outcome = await agent.call(.reset, within: deadline)
@@ -142,7 +142,7 @@ import Testing
             }
             #expect(outcome == .done)
             #expect(node.components.isEmpty)
-            // The transport may dial more than once; from then on there is one connection again.
+            // The transport may connect more than once; then there is one connection again.
             let connections = node.connections
             #expect(connections >= 2)
             for _ in 0..<10 { #expect(await agent.call(.reset, within: deadline) == .done) }
@@ -172,7 +172,7 @@ import Testing
 
     @Test("a closed port, a silent address and an unresolvable name mean unreachable")
     func unreachable() async throws {
-        // It takes connections, by the kernel, and says nothing.
+        // The kernel accepts connections, and nothing answers.
         let silent = try Listener(Serving.url)
         for url in [
             ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 1),
@@ -203,7 +203,7 @@ import Testing
             connection = accept(descriptor, nil, nil)
             if connection < 0 { try await Task.sleep(for: .milliseconds(5)) }
         }
-        // Empty settings, and nothing more is read or written.
+        // Sends empty settings, and then neither reads nor writes.
         _ = send(connection, [0, 0, 0, 4, 0, 0, 0, 0, 0] as [UInt8], 9, Int32(MSG_NOSIGNAL))
         guard case .unknown = await outcome.value else {
             Issue.record("\(await outcome.value)")
@@ -216,7 +216,7 @@ import Testing
 
     @Test("a node that comes back is reached again")
     func comingBack() async throws {
-        // An address of its own, where no other test can take the port meanwhile.
+        // Its own address, where no other test can take the port.
         let host = ServiceURL.Host.ipv4("127.0.0.77")
         let listener = try Listener(ServiceURL(scheme: .http, host: host, port: 0))
         let url = ServiceURL(scheme: .http, host: host, port: listener.port)

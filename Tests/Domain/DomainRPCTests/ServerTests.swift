@@ -8,7 +8,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Domain specification, section 1.4: what is answered to what.
+/// Domain specification, section 1.4: answers.
 @Suite struct ServerTests {
     private let id = LogicalID(high: 7, low: 8)
 

@@ -6,7 +6,7 @@ import GRPCCore
 import Logging
 import Synchronization
 
-/// A domain that records what it is asked and answers as it is told.
+/// A domain that records requests and gives configured answers.
 final class StubService: DomainService {
     struct Broken: Error {}
 
@@ -18,13 +18,13 @@ final class StubService: DomainService {
         var peers: [CallerIdentity?] = []
         var mappings: [[String: LogicalID]] = []
         var answer: Result<LogicalID, DomainRefusal> = .success(LogicalID(high: 1, low: 2))
-        /// Whether each Start is answered with an id of its own, 1, 2 and so on, in place of `answer`.
+        /// Whether each Start returns its own id (1, 2, …) instead of `answer`.
         var countsUp = false
         var started: UInt64 = 0
         var refusal: DomainRefusal?
         var isBroken = false
         var delay: Duration?
-        /// Whether what is asked waits until its caller has gone.
+        /// Whether requests wait until their caller has disconnected.
         var waitsForGoing = false
     }
 
@@ -75,7 +75,7 @@ final class StubService: DomainService {
     var asked: [String] { state.withLock { $0.asked } }
 }
 
-/// A server of a ``StubService`` on loopback, and clients of it.
+/// A server of a ``StubService`` on the loopback interface, and its clients.
 struct Serving: Sendable {
     let stub = StubService()
     let server: DomainServer
@@ -128,7 +128,7 @@ struct Serving: Sendable {
     }
 }
 
-/// The failure of a call, by its text.
+/// A failure with a text.
 func failure(_ body: () async throws -> Void) async -> String? {
     do {
         try await body()

@@ -39,7 +39,7 @@ import Testing
         #expect(nodes.map(\.components.count).reduce(0, +) == 3)
         try await until { patches(nodes).count >= 2 }
 
-        // One node leaves, by a lease that is over: what it ran is run by the other one.
+        // One node leaves because its lease expires; the other one takes its instances.
         let (lost, survivor) = nodes[0].components.isEmpty ? (nodes[1], nodes[0]) : (nodes[0], nodes[1])
         lost.faults.clockSkew = -1_000
         #expect(try await lost.registerOnce() == nil)
@@ -57,7 +57,7 @@ import Testing
         nodes.flatMap(\.calls).filter { if case .patch = $0 { true } else { false } }
     }
 
-    /// Waits until something holds; the test's own limit ends it where it never does.
+    /// Waits until a condition holds, up to the test's time limit.
     private func until(_ isSo: () -> Bool) async throws {
         for _ in 0..<3_000 where !isSo() { try await Task.sleep(for: .milliseconds(10)) }
         try #require(isSo())
@@ -66,7 +66,7 @@ import Testing
 
 extension NodeAgent: NodeClient {}
 
-/// The parts of a domain, put together as a program would.
+/// A complete domain.
 private struct WholeDomain {
     struct GRPCDomainTransport: DomainTransport {
         let controller: ControllerClient
@@ -103,9 +103,9 @@ private struct WholeDomain {
     let controller: ControllerClient
 
     init(controller url: ServiceURL) throws {
-        // The URL is told to the controller, so the port must be known before the domain is: listen once to find one.
+        // The URL is announced to the controller, so the port must be known first.
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        // It has an address of its own, where no other test can take the port meanwhile.
+        // On its own address, where no other test can take the port.
         let host = ServiceURL.Host.ipv4("127.0.0.78")
         let port = try Listener(ServiceURL(scheme: .http, host: host, port: 0)).port
         var settings = Serving.settings()

@@ -22,7 +22,7 @@ import Testing
         for _ in 0..<1_000 where answered.withLock({ $0.count }) < 300 { try await Task.sleep(for: .milliseconds(10)) }
         #expect(answered.withLock { $0.sorted() } == Array(1...300))
         #expect(transport.mostOpen <= 3)
-        // Those of one node in their order.
+        // The calls of one node keep their order.
         let ofOne = answered.withLock { $0.filter { $0 % 100 == 7 } }
         #expect(ofOne == [7, 107, 207])
     }
@@ -50,7 +50,7 @@ import Testing
             Issue.record("it may have been carried out")
             return
         }
-        // What else was asked goes on in its order.
+        // The other calls continue in order.
         #expect(dispatcher.dropQueued() == [2, 4])
         dispatcher.abandonAll()
     }
@@ -68,7 +68,7 @@ import Testing
         }
         #expect(try await eventually { transport.mostOpen == 3 })
         dispatcher.send(NodeCall(id: 9, node: node, agentURL: "http://b:1", request: .reset))
-        // One that was asked for before the agent moved, and had to be kept first.
+        // A call from before the agent moved, which had to be committed first.
         dispatcher.send(NodeCall(id: 8, node: node, agentURL: "http://a:1", request: .reset))
         #expect(try await eventually { transport.heard.count == 6 })
         #expect(transport.mostOpen == 3)

@@ -75,9 +75,9 @@ import Testing
             #expect(try await eventually { transport.hanging(at: silent) == 1 })
             let others = ["node_id_match_any": "\(Self.id(2)),\(Self.id(3))"]
             for _ in 0..<50 { _ = try await runtime.start(Self.function(others)).get() }
-            // The call to the silent node is still in progress: nobody has waited for it.
+            // The call to the silent node is still in progress; no Start has waited for it.
             #expect(transport.hanging(at: silent) == 1)
-            // Starts that may run on the silent node as well: the next one that does must move to the other node.
+            // Starts that may also go to the silent node move to the other one.
             let either = ["node_id_match_any": "\(silent),\(Self.id(2))"]
             async let moved = withThrowingTaskGroup(of: LogicalID.self) { group in
                 for _ in 0..<20 { group.addTask { try await runtime.start(Self.function(either)).get() } }
@@ -145,10 +145,10 @@ import Testing
             async let first = runtime.start(Self.function())
             #expect(try await eventually { store.isWaiting })
             let before = (store.syncs, starts(transport))
-            // One at a time may be under way by what is kept; the answer of the first one is not kept yet.
+            // The committed allowance is one, and the outcome of the first Start is not committed yet.
             async let second = runtime.start(Self.function())
             async let third = runtime.start(Self.function())
-            // A refresh that says nothing new comes after what waits, not before it.
+            // A refresh without changes does not overtake waiting steps.
             async let refresh = runtime.update(Self.update(1), problem: nil)
             try await Task.sleep(for: .milliseconds(50))
             #expect(store.syncs == before.0)
@@ -157,7 +157,7 @@ import Testing
             let refusal = try await refresh
             #expect(refusal == nil)
             #expect(ids.count == 3 && ids.isSubset(of: Set(store.records.instances.keys)))
-            // Now four may be: they are asked for while nothing can be kept.
+            // Now the allowance is four: the Starts are sent during the blocked commit.
             store.hold()
             async let stop: Void = runtime.stop(try #require(ids.first))
             #expect(try await eventually { store.isWaiting })
@@ -206,9 +206,9 @@ import Testing
     }
 
     @Test("a component whose start could not be stored is stopped when commits succeed again")
-    func strays() async throws {
+    func orphans() async throws {
         try await running(nodes: 1) { runtime, store, transport in
-            // From the second start on they are sent before anything is stored.
+            // From the second Start on, they are sent before the commit.
             for _ in 0..<2 { _ = try await runtime.start(Self.function()).get() }
             store.isFull = true
             guard case .failure(let refusal) = try await runtime.start(Self.function()) else {
@@ -217,7 +217,7 @@ import Testing
             }
             #expect(refusal.summary == "not stored")
             #expect(starts(transport) == 3)
-            // While nothing can be stored nobody is asked any more.
+            // While nothing can be stored, no node is called.
             _ = try await runtime.start(Self.function())
             #expect(starts(transport) == 3)
             store.isFull = false
@@ -241,7 +241,7 @@ import Testing
             }
             #expect(refusal.summary == "not stored")
             await #expect(throws: DomainRuntime.Failure.self) { try await runtime.stop(kept) }
-            // A refresh that says nothing new needs no disk.
+            // A refresh without changes needs no commit.
             #expect(try await runtime.update(Self.update(1), problem: nil) == nil)
             await #expect(throws: DomainRuntime.Failure.self) {
                 try await runtime.update(Self.update(1, labels: ["new"]), problem: nil)
@@ -295,7 +295,7 @@ import Testing
         }
     }
 
-    /// What the domain is now.
+    /// A snapshot of the domain.
     private func view(_ runtime: DomainRuntime) async -> DomainSnapshot? {
         await withCheckedContinuation { continuation in runtime.withSnapshot { continuation.resume(returning: $0) } }
     }
@@ -303,7 +303,7 @@ import Testing
     @Test(
         "a snapshot shows the committed records, and every request, call, update and transaction is counted once by outcome"
     )
-    func looks() async throws {
+    func snapshots() async throws {
         try await running(nodes: 2) { runtime, store, transport in
             let id = try await runtime.start(Self.function()).get()
             _ = try await runtime.start(Self.function(["node_id_match_any": "\(Self.id(9))"]))
@@ -331,7 +331,7 @@ import Testing
     }
 
     @Test("a snapshot after the end is nil")
-    func lateLook() async throws {
+    func lateSnapshot() async throws {
         try await running(nodes: 1) { runtime, _, _ in
             #expect(await view(runtime) != nil)
             runtime.stop()

@@ -7,9 +7,9 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The HTTP listener, over real connections.
+/// The status server over real connections.
 @Suite struct StatusServerTests {
-    /// A domain that is as the test wants it.
+    /// A domain controlled by the test.
     private final class Fake: Sendable {
         let view = Mutex<DomainSnapshot?>(DomainSnapshot(records: DomainRecords()))
         let looks = Mutex<[DomainRuntime.SnapshotHandler]>([])
@@ -93,7 +93,7 @@ import Testing
         fake.isStuck.withLock { $0 = true }
         try await serving({ $0.timeout = .milliseconds(100) }) { web, _ in
             for path in ["/", "/status.json", "/metrics", "/healthz"] { #expect(await web.ask(path)?.status == 503) }
-            // An answer that comes too late is nobody's.
+            // A late answer is ignored.
             for look in fake.looks.withLock({ $0 }) { look(DomainSnapshot(records: DomainRecords())) }
         }
         fake.isStuck.withLock { $0 = false }

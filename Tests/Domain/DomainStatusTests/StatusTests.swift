@@ -6,7 +6,7 @@ import WireJSON
 
 @testable import DomainStatus
 
-/// How a domain is shown to people and programs.
+/// The metrics, the JSON and the page.
 @Suite struct StatusTests {
     private static let hostile = "<script>\"x\" & 'y'</script>\\\n"
 

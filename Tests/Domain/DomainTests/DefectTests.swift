@@ -2,7 +2,7 @@ import Testing
 
 @testable import Domain
 
-/// What the domain specification, section 8, calls correct, as far as the state machine decides it.
+/// The correct behaviour in section 8 of the domain specification, as far as the state machine decides it.
 @Suite struct DefectTests {
     @Test("W1: a restarted node is removed, added and reset once, and later refreshes change nothing")
     func restart() throws {
@@ -264,7 +264,7 @@ import Testing
     }
 
     @Test("two nodes with the same agent URL are logged, also after a change of URL")
-    func twins() {
+    func sharedAgent() {
         let test = TestDomain(nodes: 2)
         let warnings = { test.logMessages.count { $0.text.hasPrefix("two nodes have the same agent URL") } }
         #expect(warnings() == 0)
@@ -324,7 +324,7 @@ import Testing
             if isTried {
                 let id = try answer.get()
                 #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(2))
-                // Nobody knows whether the second one has started it.
+                // The outcome at the second node is unknown.
                 #expect(test.domain.records.unknownOutcomes == [TestDomain.id(1): 1])
                 test.join(1, nonce: 2)
                 #expect(test.domain.records.unknownOutcomes.isEmpty)
@@ -366,7 +366,7 @@ import Testing
         test.drain()
         test.pass(seconds: 3)
         let heard = test.drain()
-        // The two that stay are told of each of the ten; what ran on those is started once, on these two.
+        // The two remaining nodes forget each of the ten, and take their instances.
         #expect(heard.allSatisfy { $0.node >= 10 })
         #expect(heard.count { if case .removePeer = $0.request { true } else { false } } == 20)
         let places = ids.map { test.domain.records.instances[$0]?.physical?.node }
@@ -434,7 +434,7 @@ import Testing
     }
 
     @Test("a reset refuses a Start that waits for a node")
-    func resetWhileParked() throws {
+    func resetWhilePending() throws {
         let test = TestDomain(nodes: 0)
         test.isHeld = { _, call in call.request == .reset }
         test.join(0)
@@ -478,7 +478,7 @@ import Testing
         func place(_ id: LogicalID) -> NodeID? { test.domain.records.instances[id]?.physical?.node }
         let former = try #require(test.domain.records.instances[function]?.physical)
         test.drain()
-        // Neither the label nor the provider: nobody else has the one, and the other is bound to this node.
+        // No other node has the label, and the resource is bound to this node.
         test.join(0)
         #expect(place(function) == TestDomain.id(0) && place(resource) == TestDomain.id(0))
         #expect(!test.drain().contains { $0.isStop || $0.isStart || $0.request == .reset })

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Domain
 
-/// The strategy LoadAware, which is our own.
+/// The LoadAware strategy, an extension of Berth.
 @Suite struct LoadAwareTests {
     private func test(nodes: Int) -> TestDomain { TestDomain(nodes: nodes) { $0.strategy = .loadAware } }
 
@@ -54,7 +54,7 @@ import Testing
         let test = test(nodes: 2)
         let labels = ["berth-numa-0-cpus=4", "berth-numa-1-cpus=6", "berth-numa-1-hugepages-2M=512"]
         report(test, 1, load: 900, labels: labels)
-        // More than one NUMA node has, though not more than both.
+        // More than one NUMA node has, but not more than both together.
         #expect(try place(test, ["isolated_cpus": "7"]) == nil)
         #expect(try place(test, ["isolated_cpus": "4"]) == 1)
         #expect(try place(test, ["isolated_cpus": "4", "hugepages_2M": "512"]) == 1)
@@ -62,7 +62,7 @@ import Testing
         #expect(try place(test, ["hugepages_2M": "1"]) == nil)
         let last = try #require(try test.start(TestDomain.function(["isolated_cpus": "2"]))?.get())
         #expect(try place(test, ["isolated_cpus": "1"]) == nil)
-        // Those who ask for nothing go where there is less to do.
+        // Functions without a share go to the less busy node.
         #expect(try place(test) == 0)
         test.take(.stop(last))
         #expect(try place(test, ["isolated_cpus": "2"]) == 1)

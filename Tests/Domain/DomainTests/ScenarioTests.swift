@@ -2,7 +2,7 @@ import Testing
 
 @testable import Domain
 
-/// The scenarios O1 to O7 and their kin of the domain specification, section 7.
+/// The scenarios of section 7 of the domain specification, O1 to O7 and others.
 @Suite struct ScenarioTests {
     @Test("O1: a function is started as requested and stopped once by its physical id")
     func startAndStop() throws {

@@ -3,8 +3,8 @@ import Testing
 
 @testable import DomainSimulation
 
-/// Whole domains over simulated time. `BERTH_HISTORIES` says how many (30), `BERTH_SEED` from which seed on; `make simulate`
-/// lives many more.
+/// Whole domains over simulated time. `BERTH_HISTORIES` sets their number (30), `BERTH_SEED` the first seed; `make simulate`
+/// runs many more.
 @Suite struct SimulationTests {
     private static func setting(_ name: String, _ fallback: Int) -> Int {
         getenv(name).flatMap { Int(String(cString: $0)) } ?? fallback
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    // MARK: - That it would be seen
+    // MARK: - Tests of the checks
 
     private static let calm = Simulation.Shape(nodes: 6, seconds: 30, requests: 60, loss: 0, crashes: 0)
 

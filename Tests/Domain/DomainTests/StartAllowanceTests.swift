@@ -23,7 +23,7 @@ struct StartAllowanceTests {
         let test = TestDomain(nodes: 1)
         test.isHeld = Self.isStart
         for _ in 0..<5 { _ = test.begin(TestDomain.function()) }
-        // One, two, four and eight may be under way; the fourth start finds the third one's record.
+        // The allowance grows to one, two, four and eight; the fourth Start is covered by the third one's record.
         #expect(test.domain.records.allowances == [TestDomain.id(0): 8] && test.callsBeforeCommit == 1)
     }
 
@@ -39,7 +39,7 @@ struct StartAllowanceTests {
         domain.beginCommit()
         domain.finishCommit()
         let physical = PhysicalID(node: TestDomain.id(0), component: ComponentID(high: 1, low: 1))
-        // The process may end before this is kept: then what was started runs unknown, and only one is allowed for.
+        // The process may end before this is committed; then one Start is unknown, and the allowance is one.
         _ = domain.handle(.answered(call.id, .started(physical)), at: Self.now)
         let second = domain.handle(.start(TestDomain.function(), 3), at: Self.now)
         #expect(second.callsBeforeCommit.isEmpty && second.changes.contains(.allowance(TestDomain.id(0), 2)))
@@ -86,7 +86,7 @@ struct StartAllowanceTests {
     }
 
     @Test("components started by a failed commit are stopped once commits succeed again")
-    func strays() throws {
+    func orphans() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)
         try Self.join(&domain)
@@ -169,7 +169,7 @@ struct StartAllowanceTests {
         effects.compactMap { if case .call(let call) = $0 { call } else { nil } }
     }
 
-    /// Node 0 registers, and is reset.
+    /// Node 0 registers and is reset.
     private static func join(_ domain: inout Domain) throws {
         let update = NodeUpdate(
             node: TestDomain.id(0), description: TestDomain.description(0), refreshDeadline: 1_800_000_000, nonce: 1)

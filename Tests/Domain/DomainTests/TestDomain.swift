@@ -1,9 +1,9 @@
 @testable import Domain
 
-/// A domain with nodes that do at once what they are told, as section 7 of the domain specification has them: node 0 is
+/// A domain with nodes that answer immediately, as in section 7 of the domain specification: node 0 is
 /// labelled `stable`, the others `unstable`; all have one CPU and the run-time RUST_WASM.
 final class TestDomain {
-    /// What a node was asked, in the order of all nodes.
+    /// A call to a node, in the order of all calls.
     struct Heard: Equatable {
         let node: Int
         let request: NodeCall.Request
@@ -16,19 +16,19 @@ final class TestDomain {
     private(set) var intentOutcomes: [RequestID: DomainRefusal?] = [:]
     private(set) var controllerUpdates: [(number: UInt64, update: DomainUpdate)] = []
     private(set) var logMessages: [LogMessage] = []
-    /// How many Starts were sent before anything was kept.
+    /// How many Starts were sent before their commit.
     private(set) var callsBeforeCommit = 0
-    /// What the changes alone make: what a restart would find.
+    /// The records that a restart would find.
     private(set) var kept: DomainRecords
     var now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
     var random = Xoshiro(seed: 7)
-    /// How a node answers in place of doing what it is told; nil lets it.
+    /// The answer of a node instead of executing the call; nil to execute it.
     var answer: (Int, NodeCall) -> CallOutcome? = { _, _ in nil }
-    /// Answers that the test gives itself, later.
+    /// Calls that the test answers later.
     var isHeld: (Int, NodeCall) -> Bool = { _, _ in false }
     private(set) var heldCalls: [NodeCall] = []
     private var lastRequest: RequestID = 0
-    /// What runs on each node, as the node sees it.
+    /// The components on each node, according to the node.
     private(set) var runs: [Int: Set<ComponentID>] = [:]
     private var queue: [DomainEffect] = []
 
@@ -112,7 +112,7 @@ final class TestDomain {
 
     func take(_ event: DomainEvent) { perform(domain.handle(event, at: now)) }
 
-    /// Lets time pass, a second at a time.
+    /// Advances the time by seconds.
     func pass(seconds: Int) {
         for _ in 0..<seconds {
             now.monotonic += 1000
@@ -123,17 +123,17 @@ final class TestDomain {
 
     func holdLeases() { domain.holdLeases() }
 
-    /// The domain's process ends orderly.
+    /// Ends the domain's process orderly.
     func end() { perform(domain.end(at: now)) }
 
-    /// Forgets what was heard.
+    /// Returns and clears the recorded calls.
     @discardableResult
     func drain() -> [Heard] {
         defer { heard = [] }
         return heard
     }
 
-    /// Answers a call that was held back.
+    /// Answers a held call.
     func release(_ call: NodeCall, _ outcome: CallOutcome? = nil) {
         heldCalls.removeAll { $0.id == call.id }
         take(.answered(call.id, outcome ?? carryOut(call)))

@@ -5,7 +5,7 @@ import Redis
 import TestSupport
 import Testing
 
-/// Reading a mirror, whoever wrote it.
+/// Reads mirrors of all schemas.
 @Suite(.enabled(if: RedisServer.isInstalled, "there is no redis-server"))
 struct ReaderTests {
     private static let node = NodeID(Spec.node) ?? NodeID(high: 0, low: 0)
@@ -100,7 +100,7 @@ struct ReaderTests {
         try database.send("RPUSH", "node:health:\(other)", "{}")
         try database.send("HSET", "provider:hash", "a", "b")
         try database.send("ZADD", "performance:\(Spec.component):log", "1", "1:fine", "2", "neither time nor colon")
-        // Others' keys are no business of ours.
+        // Foreign keys are ignored.
         for key in ["node", "nodes:x:y", "instances:1", "performance:x", "domain_info:other", "intents:x"] {
             try database.send("SET", key, "x")
         }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite struct GarbageTests {
-    /// Reads `bytes` as each message there is, and what could be read as the value that it stands for.
+    /// Parses `bytes` as each message, and each message as its value.
     private func decode(_ bytes: [UInt8]) {
         if let message = try? EdgelessApi_SpawnFunctionRequest(serializedBytes: bytes) {
             _ = try? FunctionSpecification(wire: message, binaries: BinaryInterner())

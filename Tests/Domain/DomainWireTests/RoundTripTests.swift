@@ -4,7 +4,7 @@ import SwiftProtobuf
 import TestSupport
 import Testing
 
-/// A message of the wire, by its bytes.
+/// A message round trip through bytes.
 func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Message {
     try Message(serializedBytes: message.serializedBytes() as [UInt8])
 }

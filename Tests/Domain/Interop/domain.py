@@ -1,4 +1,4 @@
-"""The program under test as a process of its own, with a controller, ports, folders and settings."""
+"""The program under test as a process, with a controller, ports, directories and settings."""
 import json
 import os
 import shutil
@@ -74,7 +74,7 @@ class Domain:
         return path
 
     def launch(self, limit=None):
-        """Starts the process without waiting for it to serve. `limit`: a function that runs in it before the program does."""
+        """Starts the process without waiting for it. `limit`: a function that runs in it before the program."""
         self.configure()
         log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen([PROGRAM, "--state-dir", self.state], cwd=self.directory, stdin=subprocess.DEVNULL,
@@ -97,7 +97,7 @@ class Domain:
             return ""
 
     def end(self, with_signal=signal.SIGTERM):
-        """Ends the process, answers its status."""
+        """Ends the process and returns its status."""
         if self.process is None:
             return None
         if self.process.poll() is None:
@@ -128,14 +128,15 @@ class Domain:
     def wait_until_idle_except_unknown_outcomes(self):
         """Waits until no work remains except unknown outcomes; returns their number."""
         time.sleep(1.1)
-        eventually(lambda: not any(v for k, v in self.status()["remaining"].items() if k not in ("unknown_outcomes", "doubts")), "no work remains")
+        eventually(lambda: not any(count for name, count in self.status()["remaining"].items()
+                                   if name not in ("unknown_outcomes", "doubts")), "no work remains")
         return self.status()["remaining"]["unknown_outcomes"]
 
     def node(self, **options):
         return Node(self, **options)
 
     def join(self, *nodes):
-        """Registers several nodes and waits until all can be used."""
+        """Registers nodes and waits until all of them are ready."""
         for node in nodes:
             answer = node.register()
             assert not answer.HasField("response_error"), answer

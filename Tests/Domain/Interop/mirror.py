@@ -1,4 +1,4 @@
-"""A redis-server of our own, a reader of the mirror in it, and an operator who asks for things through it."""
+"""A redis-server, a reader of the mirror in it, and an operator who submits intents."""
 import os
 import shutil
 import signal
@@ -63,7 +63,7 @@ class Database:
         self.path_url = f"unix://{server.socket}?db={number}"
 
     def value(self, key, test=lambda value: value is not None):
-        """The string under `key` once it is as wanted."""
+        """The string under `key` once it passes `test`."""
         found = {}
 
         def probe():
@@ -82,7 +82,7 @@ class Database:
         pipe.execute()
 
     def outcome(self, key):
-        """What became of an intent: its result once it is no longer just taken."""
+        """The outcome of an intent, once it is finished."""
         import json
         result = "intent:result:" + key.removeprefix("intent:")
         return json.loads(self.value(result, lambda text: text is not None and json.loads(text)["status"] != "taken"))
@@ -99,7 +99,7 @@ class Database:
 
 
 def physical(text):
-    """The node's id and the component's id, read as the reference's readers do: four tokens, last character cut."""
+    """The node's and the component's id, parsed as EDGELESS does: four tokens without their last character."""
     tokens = text.split(" ")
     assert len(tokens) == 4, text
     return tokens[1][:-1], tokens[3][:-1]

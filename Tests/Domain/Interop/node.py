@@ -1,4 +1,4 @@
-"""A node that runs nothing: it registers, remembers every call of its agent API in order, and can misbehave."""
+"""A node that runs nothing: it registers, records every call of its agent API, and can be made to fail."""
 import threading
 import time
 import uuid
@@ -16,7 +16,7 @@ Call = namedtuple("Call", "what of detail")
 
 
 def spawn(**changes):
-    """A Start of a function; `annotations`, `function_type`, `binary`, … as wanted."""
+    """A Start of a function with the given fields."""
     annotations = changes.pop("annotations", {})
     state_id, policy = changes.pop("state_id", str(uuid.uuid4())), changes.pop("policy", pb.NODE_LOCAL)
     workflow = changes.pop("workflow_id", str(uuid.uuid4()))
@@ -82,7 +82,7 @@ class Node:
         return self.domain.registration.UpdateNode(self.announcement(**changes), timeout=DEADLINE, wait_for_ready=True)
 
     def join(self, **changes):
-        """Registers and waits until the domain gives work to it; answers itself."""
+        """Registers and waits until the node is ready; returns the node."""
         answer = self.register(**changes)
         assert not answer.HasField("response_error"), answer
         self.wait("Reset")
@@ -133,7 +133,7 @@ class Node:
             time.sleep(self.delay)
         if what in self.hanging:
             self.released.wait(120)
-            if not context.is_active():  # as the stock node, which ends what its caller has given up
+            if not context.is_active():  # like an EDGELESS node, which ends abandoned calls
                 context.abort(grpc.StatusCode.CANCELLED, "nobody waits any more")
         if what in self.failing:
             context.abort(grpc.StatusCode.INTERNAL, "this node fails as it was told to")

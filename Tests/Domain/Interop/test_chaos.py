@@ -1,4 +1,4 @@
-"""Random histories: whatever happens, in the end each component runs once, where the domain says, and leads where its wiring says."""
+"""Random histories: in the end each instance runs once, where the domain says, with its latest wiring."""
 import json
 import os
 import random

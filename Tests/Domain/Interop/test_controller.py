@@ -1,4 +1,4 @@
-"""What the controller hears, and its resets: sections 3.3, 4.12, 6.2; O7, S1, S2; W18, W19, W27."""
+"""Updates of the controller, and its resets: sections 3.3, 4.12, 6.2; O7, S1, S2; W18, W19, W27."""
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from waiting import QUIET, eventually
 
 
 def workflow(domain, sink=None):
-    """Deploys f1 → f2 (→ a resource) as a controller does: starts in order, then a patch for each that has outputs."""
+    """Deploys f1 → f2 (→ a resource) as a controller does: Starts in order, then patches."""
     name = str(uuid.uuid4())
     lids = [domain.client.start(spawn(id=f"f{i}", workflow_id=name)) for i in (1, 2)]
     kinds = ["function", "function"]

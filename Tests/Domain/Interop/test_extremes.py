@@ -1,4 +1,4 @@
-"""What happens rarely: full disks, no descriptors left, twins, moves that cross leavings. W1, W5, W15, W21."""
+"""Rare events: full disks, no descriptors, shared ids, migrations during departures. W1, W5, W15, W21."""
 import json
 import resource as limits
 import signal

@@ -237,6 +237,6 @@ def test_floods_of_frames_cost_no_memory_and_block_nobody(shared, first, flood):
             for n in range(10_000):
                 line.sendall(flood(n))
         except OSError:
-            pass  # it was shown the door
+            pass  # the connection was closed
         shared.client.stop(shared.client.start())
     assert rss(shared) - before < 100

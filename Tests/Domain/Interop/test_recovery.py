@@ -138,12 +138,12 @@ def test_a_restart_resets_nobody_and_keeps_functions_wirings_nonce_and_counter(m
     assert not any(set(node.names()) & {"Reset", "StartFunction", "StopFunction", "StartResource", "StopResource"}
                    for node in nodes)
     assert [dict(node.running) for node in nodes] == running
-    # The controller, which knows the nonce, asked for no reset. All still works:
+    # The controller knows the nonce and requested no reset. Everything still works:
     domain.client.stop(lids[1])
     eventually(lambda: nodes[0].of("PatchFunction") and set(nodes[0].of("PatchFunction")[-1].detail) == {"b"},
                "the wiring is known after the restart")
     assert len(nodes[1].running) == 1
-    # A function that is lost now starts with the request of before, binary included.
+    # A function that is lost now starts with the original request, including its code.
     nodes[0].nonce += 1
     nodes[0].running.clear()
     nodes[0].forget()
