@@ -45,12 +45,11 @@ extension Domain {
 
     /// The log fields that identify a node.
     func logFields(of id: NodeID) -> [String: String] {
-        var logFields = ["node": "\(id)"]
-        guard let record = records.nodes[id] else { return logFields }
-        logFields["agent"] = record.description.agentURL
-        let name = record.description.capabilities.labels.first { $0.hasPrefix("hostname=") }
-        if let name { logFields["host"] = String(name.dropFirst("hostname=".count)) }
-        return logFields
+        var fields = ["node": "\(id)"]
+        guard let record = records.nodes[id] else { return fields }
+        fields["agent"] = record.description.agentURL
+        fields["host"] = record.description.capabilities.hostname
+        return fields
     }
 
     /// Warns if another node has the same agent URL: a reset of one node would silently end what the other runs.
@@ -262,7 +261,7 @@ extension Domain {
         if record.isReset { change(.departed(id, true)) }
     }
 
-    // MARK: - Tables
+    // MARK: - Placement index
 
     mutating func invalidateIndex() {
         placementIndex = nil

@@ -22,7 +22,7 @@ struct StartAttempt: Sendable {
 }
 
 extension Domain {
-    // MARK: - For the controller
+    // MARK: - Requests of the controller
 
     /// Handles a Start of the controller (domain specification, sections 4.5 and 4.6).
     mutating func start(_ specification: Specification, _ request: RequestID) {
@@ -72,7 +72,7 @@ extension Domain {
         return seen.filter { $0.value != generation }.keys.sorted()
     }
 
-    // MARK: - Trying nodes
+    // MARK: - Candidates
 
     /// Calls the next candidate, or gives up.
     mutating func tryNext(_ id: LogicalID) {

@@ -25,7 +25,7 @@ package struct Domain: Sendable {
     /// Incremented whenever the set of feasible placements may have changed.
     var generation = 0
 
-    // MARK: Only of this run
+    // MARK: State of this process
 
     /// What this process knows about a node; not persisted.
     struct LiveNode: Sendable {
@@ -194,7 +194,7 @@ package struct Domain: Sendable {
         return step
     }
 
-    // MARK: - The present step
+    // MARK: - The current step
 
     /// Applies a change to the records and adds it to the step.
     mutating func change(_ change: DomainChange) {

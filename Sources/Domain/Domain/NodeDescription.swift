@@ -30,6 +30,13 @@ package struct NodeCapabilities: Hashable, Sendable {
     /// Creates empty capabilities.
     package init() {}
 
+    /// The value of the first label `hostname=…`; nil if it is missing or empty.
+    package var hostname: String? {
+        let prefix = "hostname="
+        guard let label = labels.first(where: { $0.hasPrefix(prefix) }), label != prefix else { return nil }
+        return String(label.dropFirst(prefix.count))
+    }
+
     /// Whether it can run functions at all (section 4.3).
     package var runsFunctions: Bool { cpus != 0 && cores != 0 }
 

@@ -48,13 +48,7 @@ package struct StatusReport: Sendable {
         let instances: Int
 
         /// The value of the first label `hostname=…`; empty if there is none.
-        var hostname: String {
-            let prefix = "hostname="
-            return description.capabilities.labels.first { $0.hasPrefix(prefix) }.map {
-                String($0.dropFirst(prefix.count))
-            }
-                ?? ""
-        }
+        var hostname: String { description.capabilities.hostname ?? "" }
     }
 
     /// The nodes, ordered by id.

@@ -25,11 +25,7 @@ extension DomainView {
         case .uuid: break
         case .labels where !labels.isEmpty: return "[\(labels.map(Printable.text).joined(separator: ","))]"
         case .labels: break
-        case .hostname:
-            let prefix = "hostname="
-            if let label = labels.first(where: { $0.hasPrefix(prefix) }), label.count > prefix.count {
-                return Printable.text(String(label.dropFirst(prefix.count)))
-            }
+        case .hostname: if let name = nodes[node]?.value.hostname { return Printable.text(name) }
         }
         return node.description
     }

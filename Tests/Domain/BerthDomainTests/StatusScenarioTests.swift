@@ -48,7 +48,7 @@ import WireJSON
         _ = try await client.start(DomainSite.function(["label_match_all": "none"]))
         #expect(
             try await shows([
-                "instances{kind=\"function\",state=\"placed\"}": 1, "doubts": 0,
+                "instances{kind=\"function\",state=\"placed\"}": 1, "unknown_outcomes": 0,
                 "requests_total{outcome=\"accepted\",request=\"start\"}": 1,
                 "requests_total{outcome=\"refused\",request=\"start\"}": 1,
             ]))

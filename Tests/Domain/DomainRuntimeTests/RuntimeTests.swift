@@ -233,14 +233,14 @@ import Testing
     @Test("requests are refused without effect while the state cannot be stored, and accepted again afterwards")
     func fullDisk() async throws {
         try await running(nodes: 2) { runtime, store, transport in
-            let kept = try await runtime.start(Self.function()).get()
+            let earlier = try await runtime.start(Self.function()).get()
             store.isFull = true
             guard case .failure(let refusal) = try await runtime.start(Self.function()) else {
                 Issue.record("started")
                 return
             }
             #expect(refusal.summary == "not stored")
-            await #expect(throws: DomainRuntime.Failure.self) { try await runtime.stop(kept) }
+            await #expect(throws: DomainRuntime.Failure.self) { try await runtime.stop(earlier) }
             // A refresh without changes needs no commit.
             #expect(try await runtime.update(Self.update(1), problem: nil) == nil)
             await #expect(throws: DomainRuntime.Failure.self) {
@@ -249,7 +249,7 @@ import Testing
             #expect(store.records.instances.count == 1)
             store.isFull = false
             let id = try await runtime.start(Self.function()).get()
-            try await runtime.stop(kept)
+            try await runtime.stop(earlier)
             #expect(Set(store.records.instances.keys) == [id])
             #expect(try await runtime.update(Self.update(1, labels: ["new"]), problem: nil) == nil)
             #expect(store.records.nodes[Self.id(1)]?.description.capabilities.labels == ["new"])

@@ -113,7 +113,7 @@ import Testing
         let before = test(nodes: 1)
         report(before, 0, load: 0, labels: ["berth-numa-0-cpus=2"])
         #expect(try place(before, ["isolated_cpus": "2"]) == 0)
-        let after = TestDomain(nodes: 0, records: before.kept) { $0.strategy = .loadAware }
+        let after = TestDomain(nodes: 0, records: before.stored) { $0.strategy = .loadAware }
         #expect(try place(after, ["isolated_cpus": "1"]) == nil)
     }
 

@@ -51,7 +51,7 @@ struct StartAllowanceTests {
         test.isHeld = Self.isStart
         let pinned = ["node_id_match_any": "\(TestDomain.id(1))"]
         for _ in 0..<2 { _ = test.begin(TestDomain.function(pinned)) }
-        let again = TestDomain(nodes: 0, records: test.kept)
+        let again = TestDomain(nodes: 0, records: test.stored)
         #expect(
             again.domain.records.unknownOutcomes == [TestDomain.id(1): 2] && again.domain.records.allowances.isEmpty)
         again.join(0)
@@ -69,7 +69,7 @@ struct StartAllowanceTests {
         test.isHeld = Self.isStart
         _ = test.begin(TestDomain.function(pinned))
         test.end()
-        #expect(TestDomain(nodes: 0, records: test.kept).domain.records.unknownOutcomes == [TestDomain.id(1): 1])
+        #expect(TestDomain(nodes: 0, records: test.stored).domain.records.unknownOutcomes == [TestDomain.id(1): 1])
     }
 
     @Test("an idle allowance is revoked")

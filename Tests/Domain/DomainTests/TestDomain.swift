@@ -19,7 +19,7 @@ final class TestDomain {
     /// How many Starts were sent before their commit.
     private(set) var callsBeforeCommit = 0
     /// The records that a restart would find.
-    private(set) var kept: DomainRecords
+    private(set) var stored: DomainRecords
     var now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
     var random = Xoshiro(seed: 7)
     /// The answer of a node instead of executing the call; nil to execute it.
@@ -39,7 +39,7 @@ final class TestDomain {
         var options = DomainOptions()
         options.domainID = "domain-test"
         change(&options)
-        kept = records
+        stored = records
         domain = Domain(records: records, options: options, random: Xoshiro(seed: 42), now: now)
         perform(domain.begin(at: now))
         for number in 0..<nodes { join(number, providers: providers) }
@@ -140,8 +140,8 @@ final class TestDomain {
     }
 
     private func perform(_ step: DomainStep) {
-        for change in step.changes { kept.apply(change) }
-        precondition(kept == domain.records, "the stored records differ from the domain's")
+        for change in step.changes { stored.apply(change) }
+        precondition(stored == domain.records, "the stored records differ from the domain's")
         domain.beginCommit()
         domain.finishCommit()
         callsBeforeCommit += step.callsBeforeCommit.count
