@@ -150,7 +150,7 @@ def test_contradictory_urls_and_tls_settings_are_reported(secure, authority):
     domain.launch()
     eventually(lambda: domain.process.poll() is not None or "http" in domain.log(), "it ends or serves")
     if domain.process.poll() is None:
-        # The reference decides by the file alone: TLS whatever the scheme says. Never plain text.
+        # EDGELESS decides by the file alone and uses TLS regardless of the scheme, never plaintext.
         plain = Client(domain.orchestrator)
         with pytest.raises(grpc.RpcError):
             plain.functions.Start(spawn(), timeout=5)
