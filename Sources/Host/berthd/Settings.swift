@@ -6,7 +6,7 @@ import Service
 
 /// The settings in the form of those who use them, names resolved.
 struct Settings {
-    let server: EPAServer.Settings
+    let server: EPASettings
     /// The configured pools by name.
     let pools: [String: CPUSet]
     let logger: Logger
@@ -26,7 +26,7 @@ struct Settings {
             return number
         }
         let groups = AccountFile(path: "/etc/group")
-        var server = EPAServer.Settings()
+        var server = EPASettings()
         server.access = AccessPolicy(
             adminGroup: try number(configuration.adminGroup, "admin-group", groups),
             accessGroup: try number(configuration.accessGroup, "access-group", groups),
@@ -34,14 +34,14 @@ struct Settings {
         server.connectionsPerUID = configuration.connectionsPerUID
         server.readTimeout = configuration.readTimeout
         server.writeTimeout = configuration.writeTimeout
-        server.options.nameLimit = configuration.nameLimit
+        server.nameLimit = configuration.nameLimit
         for name in configuration.policy {
             guard let known = EPAPolicy.names.first(where: { $0.name == name }) else {
                 let names = EPAPolicy.names.map(\.name).joined(separator: ", ")
                 throw options.error(
                     "policy", "unknown policy \(name.debugDescription); the policies are \(names)")
             }
-            server.options.policy.insert(known.policy)
+            server.policy.insert(known.policy)
         }
         for name in configuration.extensions {
             guard let known = EPAExtensions.names.first(where: { $0.name == name }) else {
@@ -49,7 +49,7 @@ struct Settings {
                 throw options.error(
                     "extensions", "unknown extension \(name.debugDescription); the extensions are \(names)")
             }
-            server.options.extensions.insert(known.extension)
+            server.extensions.insert(known.extension)
         }
         server.commitTimeout = configuration.commitTimeout
         if let list = configuration.generalPool {
