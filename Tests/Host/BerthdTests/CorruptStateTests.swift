@@ -51,7 +51,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
     ]
 }
 
-/// EPA specification, section 7, items 4, 5, 14 and 16: a state that cannot be trusted, and the way back.
+/// EPA specification, section 7, items 4, 5, 14 and 16: a corrupt state, and the way back.
 @Suite struct CorruptStateTests {
     @Test(
         "items 4 and 5: with a spoilt store berthd starts, refuses changes naming the file, answers questions, leaves the files alone and ends with 65; restore puts the last good state back",
@@ -82,7 +82,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         // The last good state is shown meanwhile.
         #expect(try daemon.allocations() == ["a": "2,18"])
         #expect(try daemon.bookings() == ["a": 7])
-        #expect(try await daemon.program.prints("CRITICAL: the stored state cannot be trusted"))
+        #expect(try await daemon.program.prints("CRITICAL: the stored state is corrupt"))
         #expect(try await daemon.stop() == 65)
         #expect(site.stateFiles == before)
         let check = try await site.run("check")
@@ -105,7 +105,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(try await daemon.stop() == 0)
     }
 
-    @Test("items 4 and 16: without a last good state that can be trusted nothing is restored until told from what")
+    @Test("items 4 and 16: without a sound last good state nothing is restored until told from what")
     func restoreFromElsewhere() async throws {
         let site = try Site()
         let daemon = try await site.serve()
@@ -120,10 +120,10 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(refused.status == 65 && refused.text.contains("ledger.last-good"))
         #expect(site.stateFiles == before)
 
-        let untrusted = try await site.serve()
-        #expect(try untrusted.allocations() == [:])
-        #expect(try untrusted.cores("b", 1).error?.contains("corrupt") == true)
-        #expect(try await untrusted.stop() == 65)
+        let corrupt = try await site.serve()
+        #expect(try corrupt.allocations() == [:])
+        #expect(try corrupt.cores("b", 1).error?.contains("corrupt") == true)
+        #expect(try await corrupt.stop() == 65)
 
         let file = "\(site.path)/state.json"
         try TemporaryDirectory.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}"#.utf8), to: file)

@@ -160,7 +160,7 @@ import WireJSON
                 #expect(reply.error?.contains(remedy) == true, "\(reply)")
             }
         }
-        #expect(try await daemon.program.prints("CRITICAL: the state to import cannot be trusted"))
+        #expect(try await daemon.program.prints("CRITICAL: the state to import is corrupt"))
         let check = try await Program.run(
             [site.binary, "check", "--config", "/dev/null"], environment: ["SNAP_DATA": site.path])
         #expect(check.status == 65 && check.text.contains("mend the file"), "\(check)")
