@@ -20,7 +20,7 @@ struct DatasetFiles {
         self.settings = settings
         self.logger = logger
         var isNew: Set<Dataset.File> = []
-        do throws(SystemError) { try makeFolders(above: settings.path) } catch { fail("\(error)") }
+        do throws(SystemError) { try makeDirectories(above: settings.path) } catch { fail("\(error)") }
         for file in Dataset.File.allCases {
             let path = self.path(of: file)
             if !settings.appends, truncate(path, 0) != 0, errno != ENOENT { fail("truncate \(path)", errno) }

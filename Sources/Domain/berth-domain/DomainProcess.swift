@@ -237,7 +237,7 @@ struct DomainProcess {
     }
 
     private func lockState(_ directory: String) throws -> StoreLock {
-        do throws(SystemError) { try makeFolders(above: directory) } catch {
+        do throws(SystemError) { try makeDirectories(above: directory) } catch {
             printError("cannot create the state directory: \(error); --state-dir selects another one")
             throw Status.inputOutput
         }

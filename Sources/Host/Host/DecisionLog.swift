@@ -17,9 +17,6 @@ package final class DecisionLog: Sendable {
         case flush(DispatchSemaphore)
     }
 
-    /// The most entries that wait to be written; those beyond are counted, not written.
-    private static let limit = 100_000
-
     private let queue = WorkQueue<Entry>()
     private let audit: Mutex<AuditLog>
     private let logger: Mutex<Logger>

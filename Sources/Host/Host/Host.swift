@@ -49,6 +49,7 @@ package final class Host: Sendable {
             ledger: ledger, store: store, machine: machine, enforcer: enforcer, worker: worker, clock: clock)
         let box = SendableBox(writer)
         try startThread(named: "writer") { [self] in
+            preferPromptness()
             run(box.value, onDecisions)
             finished.signal()
         }

@@ -12,6 +12,3 @@ package func makeDirectories(above path: String) throws(SystemError) {
         throw SystemError("make \(directory)", errno: errno)
     }
 }
-
-/// The former name of ``makeDirectories(above:)``.
-package func makeFolders(above path: String) throws(SystemError) { try makeDirectories(above: path) }

@@ -3,7 +3,7 @@ import Glibc
 /// A `redis-server` of a test's own, on a Unix socket in a directory of its own; it ends with this object.
 package final class RedisServer: Sendable {
     /// Its directory.
-    package let folder: TemporaryDirectory
+    package let directory: TemporaryDirectory
     private let program: Program
 
     /// Whether this machine has one; `make test` installs it.
@@ -14,11 +14,11 @@ package final class RedisServer: Sendable {
     /// Starts one and waits until it listens.
     ///
     /// - Parameters:
-    ///   - folder: the directory for its socket; that of an earlier server brings it back at the same address.
+    ///   - directory: the directory for its socket; that of an earlier server brings it back at the same address.
     ///   - options: further options, such as `["--requirepass", "secret"]`.
-    package init(in folder: TemporaryDirectory? = nil, options: [String] = []) throws {
-        self.folder = try folder ?? TemporaryDirectory()
-        let path = self.folder.path
+    package init(in directory: TemporaryDirectory? = nil, options: [String] = []) throws {
+        self.directory = try directory ?? TemporaryDirectory()
+        let path = self.directory.path
         unlink("\(path)/redis.sock")
         program = try Program(
             ["redis-server", "--port", "0", "--unixsocket", "\(path)/redis.sock", "--dir", path, "--save", ""]
@@ -34,9 +34,9 @@ package final class RedisServer: Sendable {
     }
 
     /// Its address.
-    package var url: String { "unix://\(folder.path)/redis.sock" }
+    package var url: String { "unix://\(directory.path)/redis.sock" }
 
-    private var isListening: Bool { (try? SocketClient("\(folder.path)/redis.sock")) != nil }
+    private var isListening: Bool { (try? SocketClient("\(directory.path)/redis.sock")) != nil }
 
     /// Sends its process a signal: SIGSTOP makes it hang, SIGCONT go on.
     package func signal(_ number: Int32) { program.signal(number) }

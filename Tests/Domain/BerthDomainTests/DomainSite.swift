@@ -8,7 +8,7 @@ import Testing
 
 /// A directory with a configuration and a state, free ports, and the `berth-domain` processes of a test.
 final class DomainSite {
-    let folder: TemporaryDirectory
+    let directory: TemporaryDirectory
     let binary: String
     let orchestrator: ServiceURL
     let nodeRegister: ServiceURL
@@ -22,7 +22,7 @@ final class DomainSite {
     /// - Parameter controller: the controller's domain register, if several sites share one.
     init(name: String = "berth-domain", domainID: String = "domain-test", controller: ServiceURL? = nil) throws {
         self.domainID = domainID
-        folder = try TemporaryDirectory()
+        directory = try TemporaryDirectory()
         binary = try Program.built(name)
         var ports = try Self.freePorts(4)
         func url() -> ServiceURL { ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: ports.removeFirst()) }
@@ -31,7 +31,7 @@ final class DomainSite {
         try write("")
     }
 
-    var config: String { "\(folder.path)/orchestrator.toml" }
+    var config: String { "\(directory.path)/orchestrator.toml" }
 
     /// Writes the configuration with additional lines in the table `general`.
     ///
@@ -54,9 +54,9 @@ final class DomainSite {
     func spawn(_ arguments: [String] = []) throws -> Program {
         starts += 1
         return try Program(
-            [binary, "-c", config, "--state-dir", "\(folder.path)/state"] + arguments,
+            [binary, "-c", config, "--state-dir", "\(directory.path)/state"] + arguments,
             // A crash must end the process at once, without a backtrace.
-            environment: ["RUST_LOG": "info", "SWIFT_BACKTRACE": "enable=no"], output: "\(folder.path)/log-\(starts)")
+            environment: ["RUST_LOG": "info", "SWIFT_BACKTRACE": "enable=no"], output: "\(directory.path)/log-\(starts)")
     }
 
     /// Starts a domain and waits until it serves.

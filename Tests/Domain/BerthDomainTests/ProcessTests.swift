@@ -11,7 +11,7 @@ import Testing
     @Test("X5: -t writes the template, but never overwrites a file")
     func template() async throws {
         let site = try DomainSite()
-        let path = "\(site.folder.path)/template.toml"
+        let path = "\(site.directory.path)/template.toml"
         #expect(try await Program.run([site.binary, "-t", path]).status == 0)
         #expect(TemporaryDirectory.read(path) == Array(OrchestratorConfiguration.template.utf8))
         try TemporaryDirectory.write([1], to: path)
@@ -56,9 +56,9 @@ import Testing
         let first = try await site.serve()
         #expect(try await eventually { controller.domains["domain-test"] != nil })
         let nonce = controller.domains["domain-test"]?.update.nonce
-        let folder = "\(site.folder.path)/deep/er/state"
+        let directory = "\(site.directory.path)/deep/er/state"
         let second = try Program(
-            [site.binary, "-c", site.config, "--state-dir", folder], output: "\(site.folder.path)/second")
+            [site.binary, "-c", site.config, "--state-dir", directory], output: "\(site.directory.path)/second")
         #expect(try await second.end() == 69)
         try await Task.sleep(for: .seconds(1.5))
         #expect(controller.domains["domain-test"]?.update.nonce == nonce)
@@ -75,8 +75,8 @@ import Testing
         #expect(try await first.end() == 0)
         let other = try DomainSite(domainID: "domain-other")
         let second = try Program(
-            [other.binary, "-c", other.config, "--state-dir", "\(site.folder.path)/state"],
-            output: "\(other.folder.path)/log")
+            [other.binary, "-c", other.config, "--state-dir", "\(site.directory.path)/state"],
+            output: "\(other.directory.path)/log")
         #expect(try await second.end() == 78)
         #expect(second.text.contains("\"domain-test\"") && second.text.contains("\"domain-other\""), "\(second.text)")
         #expect(try await Self.endOfService(site) == 0)
@@ -186,7 +186,7 @@ import Testing
         let process = try await site.serve()
         process.signal(SIGTERM)
         #expect(try await process.end() == 0)
-        let path = "\(site.folder.path)/state/domain.db"
+        let path = "\(site.directory.path)/state/domain.db"
         var bytes = try #require(TemporaryDirectory.read(path))
         for place in 4096..<4196 { bytes[place] ^= 0x55 }
         try TemporaryDirectory.write(bytes, to: path)

@@ -17,7 +17,7 @@ final class ProxySite {
         server = try RedisServer()
         redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(10))
         binary = try Program.built("berth-domain")
-        for name in ["proxy_cli", "edgeless_orc_d"] { symlink(binary, "\(server.folder.path)/\(name)") }
+        for name in ["proxy_cli", "edgeless_orc_d"] { symlink(binary, "\(server.directory.path)/\(name)") }
         try redis.send([
             "SET", "node:capabilities:\(Self.node)",
             #"{"num_cpus":8,"model_name_cpu":"X1","clock_freq_cpu":2400.0,"num_cores":4,"mem_size":15900,"labels":["hostname=n3","red"],"is_tee_running":false,"has_tpm":false,"runtimes":["RUST_WASM"],"disk_tot_space":51200,"num_gpus":0,"model_name_gpu":"","mem_size_gpu":0}"#,
@@ -31,10 +31,10 @@ final class ProxySite {
     }
 
     /// The program as `proxy_cli`.
-    var proxyCLI: String { "\(server.folder.path)/proxy_cli" }
+    var proxyCLI: String { "\(server.directory.path)/proxy_cli" }
 
     /// Runs `proxy_cli` on this Redis, in the site's directory.
     func run(_ arguments: [String]) async throws -> (status: Int32?, text: String) {
-        try await Program.run(["env", "-C", server.folder.path, proxyCLI, "-r", server.url] + arguments)
+        try await Program.run(["env", "-C", server.directory.path, proxyCLI, "-r", server.url] + arguments)
     }
 }

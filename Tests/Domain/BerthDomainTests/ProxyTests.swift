@@ -42,10 +42,10 @@ import Testing
     @Test("edgeless_orc_d writes the template and reads a configuration like berth-domain")
     func orchestrator() async throws {
         let site = try ProxySite()
-        let (folder, name) = (site.server.folder.path, "\(site.server.folder.path)/edgeless_orc_d")
-        #expect(try await Program.run([name, "-t", "\(folder)/t.toml"]).status == 0)
-        #expect(TemporaryDirectory.read("\(folder)/t.toml") == Array(OrchestratorConfiguration.template.utf8))
-        let missing = try await Program.run([name, "-c", "\(folder)/none.toml"])
+        let (directory, name) = (site.server.directory.path, "\(site.server.directory.path)/edgeless_orc_d")
+        #expect(try await Program.run([name, "-t", "\(directory)/t.toml"]).status == 0)
+        #expect(TemporaryDirectory.read("\(directory)/t.toml") == Array(OrchestratorConfiguration.template.utf8))
+        let missing = try await Program.run([name, "-c", "\(directory)/none.toml"])
         #expect(missing.status == 78 && missing.text.contains("none.toml"))
     }
 
@@ -102,9 +102,9 @@ import Testing
         let performance = try await site.run(["dump", "performance"])
         #expect(performance.status == 0 && performance.text == "saving to \(name)\n")
         #expect(
-            TemporaryDirectory.read("\(site.server.folder.path)/\(name)") == Array("1970-01-01T00:00:05Z,a:b\n".utf8))
+            TemporaryDirectory.read("\(site.server.directory.path)/\(name)") == Array("1970-01-01T00:00:05Z,a:b\n".utf8))
         #expect(try await site.run(["dump", "instances"]).text == "")
-        let file = TemporaryDirectory.read("\(site.server.folder.path)/fun-\(ProxySite.function).json")
+        let file = TemporaryDirectory.read("\(site.server.directory.path)/fun-\(ProxySite.function).json")
         #expect(String(decoding: file ?? [], as: UTF8.self).contains("\"id\": \"doubler\""))
         let table = try await site.run(["dump", "performance-csv"])
         #expect(table.text == "metric,name,lid,timestamp,value\nlog,doubler,\(ProxySite.function),5,a:b\n")
@@ -133,7 +133,7 @@ import Testing
             ([#"{"status":"taken"}"#, #"{"status":"done"}"#], Int32(0), "done\n"),
             ([#"{"status":"declined","reason":"unknown node"}"#], 1, "proxy_cli: declined: unknown node\n"),
         ] {
-            let log = "\(site.server.folder.path)/log-\(status)"
+            let log = "\(site.server.directory.path)/log-\(status)"
             let program = try Program(
                 [site.proxyCLI, "-r", site.server.url, "intent", "cordon", "n3", "--wait"], output: log)
             #expect(try await eventually { try site.redis.send(["LPOP", "intents"]).text != nil })

@@ -145,11 +145,11 @@ import WireJSON
 
     /// The TCP ports that a process listens on.
     private func listeners(of pid: pid_t) throws -> [UInt16] {
-        let folder = "/proc/\(pid)/fd"
+        let directory = "/proc/\(pid)/fd"
         var inodes: Set<String> = []
         for number in 0..<1024 {
             var buffer = [CChar](repeating: 0, count: 64)
-            let length = readlink("\(folder)/\(number)", &buffer, buffer.count)
+            let length = readlink("\(directory)/\(number)", &buffer, buffer.count)
             let target = String(decoding: buffer.prefix(max(0, length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
             if target.hasPrefix("socket:[") { inodes.insert(String(target.dropFirst(8).dropLast())) }
         }

@@ -10,14 +10,14 @@ struct DatasetTests {
     private let node = NodeID.test(1)
     private let instance = LogicalID.test(1)
 
-    private func read(_ folder: TemporaryDirectory, _ name: String) -> String {
-        String(decoding: TemporaryDirectory.read("\(folder.path)/data/run-\(name).csv") ?? [], as: UTF8.self)
+    private func read(_ directory: TemporaryDirectory, _ name: String) -> String {
+        String(decoding: TemporaryDirectory.read("\(directory.path)/data/run-\(name).csv") ?? [], as: UTF8.self)
     }
 
-    private func site(_ folder: TemporaryDirectory, appends: Bool = true) throws -> ProxySite {
+    private func site(_ directory: TemporaryDirectory, appends: Bool = true) throws -> ProxySite {
         try ProxySite {
             var settings = Dataset.Settings()
-            settings.path = "\(folder.path)/data/run-"
+            settings.path = "\(directory.path)/data/run-"
             settings.appends = appends
             settings.additionalHeader = "run,seed"
             settings.additionalFields = "1,42"
@@ -51,38 +51,38 @@ struct DatasetTests {
 
     @Test("W24: five files with a row for each change, quoted according to RFC 4180")
     func files() async throws {
-        let folder = try TemporaryDirectory()
-        liveALittle(try site(folder))
+        let directory = try TemporaryDirectory()
+        liveALittle(try site(directory))
         let component = ComponentID(high: 5, low: 5)
         #expect(
-            read(folder, "performance_samples") == """
+            read(directory, "performance_samples") == """
                 run,seed,identifier,metric,timestamp,value
                 1,42,\(component),function_execution_time,10.005,0.5
 
                 """)
         #expect(
-            read(folder, "application_logs") == """
+            read(directory, "application_logs") == """
                 run,seed,identifier,target,timestamp,value
                 1,42,\(component),"std,out",11,"two
                 lines, ""quoted""\"
 
                 """)
-        let mapping = read(folder, "mapping_to_instance_id").split(separator: "\n")
+        let mapping = read(directory, "mapping_to_instance_id").split(separator: "\n")
         #expect(mapping.first == "run,seed,timestamp,logical_id,workflow_id,node_id,physical_id")
         let places = mapping.dropFirst().map { $0.split(separator: ",", maxSplits: 3)[3] }
         let workflow = "\(instance),\"wf, \"\"one\"\"\""
         #expect(places == ["\(workflow),\(node),\(component)", "\(workflow),,"])
-        #expect(read(folder, "capabilities").split(separator: "\n").count == 2)
-        let health = read(folder, "health_status").split(separator: "\n")
+        #expect(read(directory, "capabilities").split(separator: "\n").count == 2)
+        let health = read(directory, "health_status").split(separator: "\n")
         #expect(health.count == 2 && health[1].hasSuffix(",41.5,0"))
     }
 
     @Test("A3: headers and rows have the same number of columns")
     func columns() async throws {
-        let folder = try TemporaryDirectory()
-        liveALittle(try site(folder))
+        let directory = try TemporaryDirectory()
+        liveALittle(try site(directory))
         for (name, count) in [("capabilities", 13), ("health_status", 21)] {
-            let widths = read(folder, name).split(separator: "\n").map {
+            let widths = read(directory, name).split(separator: "\n").map {
                 $0.split(separator: ",", omittingEmptySubsequences: false).count
             }
             #expect(widths == [count + 4, count + 4], "\(name)")
@@ -91,30 +91,30 @@ struct DatasetTests {
 
     @Test("files are appended without a second header, or truncated if configured")
     func appending() async throws {
-        let folder = try TemporaryDirectory()
-        for _ in 0..<2 { liveALittle(try site(folder)) }
-        #expect(read(folder, "capabilities").split(separator: "\n").count == 3)
-        liveALittle(try site(folder, appends: false))
-        #expect(read(folder, "capabilities").split(separator: "\n").count == 2)
+        let directory = try TemporaryDirectory()
+        for _ in 0..<2 { liveALittle(try site(directory)) }
+        #expect(read(directory, "capabilities").split(separator: "\n").count == 3)
+        liveALittle(try site(directory, appends: false))
+        #expect(read(directory, "capabilities").split(separator: "\n").count == 2)
     }
 
     @Test("a file that was moved away starts again with its header")
     func rotated() async throws {
-        let folder = try TemporaryDirectory()
-        let site = try site(folder)
+        let directory = try TemporaryDirectory()
+        let site = try site(directory)
         defer { site.proxy.stop() }
-        let path = "\(folder.path)/data/run-performance_samples.csv"
+        let path = "\(directory.path)/data/run-performance_samples.csv"
         func report(_ second: Int64) {
             let samples = [ComponentID(high: 5, low: 5): [Sample(seconds: second, nanoseconds: 0, value: 1)]]
             site.proxy.observe(NodeUpdate.test(node, memoryFree: 5, samples: samples))
         }
         report(1)
-        #expect(try await eventually { read(folder, "performance_samples").hasSuffix(",1,1\n") })
+        #expect(try await eventually { read(directory, "performance_samples").hasSuffix(",1,1\n") })
         #expect(rename(path, "\(path).1") == 0)
         report(2)
-        #expect(try await eventually { read(folder, "performance_samples").hasSuffix(",2,1\n") })
-        #expect(read(folder, "performance_samples").split(separator: "\n").count == 2)
-        #expect(read(folder, "performance_samples").hasPrefix("run,seed,identifier,"))
+        #expect(try await eventually { read(directory, "performance_samples").hasSuffix(",2,1\n") })
+        #expect(read(directory, "performance_samples").split(separator: "\n").count == 2)
+        #expect(read(directory, "performance_samples").hasPrefix("run,seed,identifier,"))
     }
 
     @Test("a directory that cannot be created affects nothing else")

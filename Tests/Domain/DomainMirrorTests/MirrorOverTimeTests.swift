@@ -93,15 +93,15 @@ struct MirrorOverTimeTests {
 
     @Test("X9: a Redis that starts after the domain gets everything")
     func lateRedis() async throws {
-        let folder = try TemporaryDirectory()
-        let early = try RedisServer(in: folder)
+        let directory = try TemporaryDirectory()
+        let early = try RedisServer(in: directory)
         try await early.stop()
         let site = try ProxySite(server: early)
         defer { site.proxy.stop() }
         site.proxy.observe([.node(.test(node))])
         site.proxy.observe([.wiring(.test(1), [:])])
         try await Task.sleep(for: .milliseconds(600))
-        let late = try RedisServer(in: folder)
+        let late = try RedisServer(in: directory)
         #expect(try await eventually { try site.get("dependency:\(LogicalID.test(1))") == "{}" })
         #expect(try site.get("node:capabilities:\(node)") != nil)
         withExtendedLifetime(late) {}
@@ -109,8 +109,8 @@ struct MirrorOverTimeTests {
 
     @Test("W2: nobody waits for a hanging or absent Redis, and the mirror is up to date when it returns")
     func outage() async throws {
-        let folder = try TemporaryDirectory()
-        let server = try RedisServer(in: folder)
+        let directory = try TemporaryDirectory()
+        let server = try RedisServer(in: directory)
         let site = try ProxySite(server: server)
         defer { site.proxy.stop() }
         site.proxy.observe([.node(.test(node))])
@@ -124,7 +124,7 @@ struct MirrorOverTimeTests {
         #expect(try await eventually { try wirings() == 2_000 && (try site.get("node:capabilities:\(node)")) == nil })
         try await server.stop()
         for number in 0..<1_000 as Range<UInt64> { site.proxy.observe([.instanceRemoved(.test(number))]) }
-        let again = try RedisServer(in: folder)
+        let again = try RedisServer(in: directory)
         #expect(try await eventually { try wirings() == 1_000 })
         site.proxy.observe([.wiring(.test(5_000), [:])])
         #expect(try await eventually { try site.get("dependency:\(LogicalID.test(5_000))") == "{}" })
@@ -232,8 +232,8 @@ struct MirrorOverTimeTests {
         arguments: 1...4 as ClosedRange<UInt64>)
     func equalToState(seed: UInt64) async throws {
         var random = Xoshiro(seed: seed)
-        let folder = try TemporaryDirectory()
-        var server = try RedisServer(in: folder)
+        let directory = try TemporaryDirectory()
+        var server = try RedisServer(in: directory)
         let site = try ProxySite(server: server)
         defer { site.proxy.stop() }
         var records = DomainRecords()
@@ -244,7 +244,7 @@ struct MirrorOverTimeTests {
             if step % 100 == 99 {
                 try await server.stop()
                 if Bool.random(using: &random) { try await Task.sleep(for: .milliseconds(400)) }
-                server = try RedisServer(in: folder)
+                server = try RedisServer(in: directory)
             } else if Int.random(in: 0..<20, using: &random) == 0 {
                 try await Task.sleep(for: .milliseconds(30))
             }

@@ -17,11 +17,11 @@ final class ProxySite: Sendable {
     static let domainID = "my-domain"
 
     init(
-        server: RedisServer? = nil, folder: TemporaryDirectory? = nil, from records: DomainRecords = DomainRecords(),
+        server: RedisServer? = nil, directory: TemporaryDirectory? = nil, from records: DomainRecords = DomainRecords(),
         _ change: (inout DomainProxy.Settings) -> Void = { _ in }
     ) throws {
         signal(SIGPIPE, SIG_IGN)
-        self.server = try server ?? RedisServer(in: folder)
+        self.server = try server ?? RedisServer(in: directory)
         var settings = DomainProxy.Settings(
             address: try RedisAddress(self.server.url), domainID: Self.domainID)
         settings.timeout = .milliseconds(500)

@@ -7,12 +7,12 @@ import TestSupport
 struct Certificates: Sendable {
     struct Failure: Error {}
 
-    let folder: TemporaryDirectory
+    let directory: TemporaryDirectory
 
     static let made = Result { try Certificates() }
 
     init() throws {
-        folder = try TemporaryDirectory()
+        directory = try TemporaryDirectory()
         try authority("ca")
         try authority("other-ca")
         try leaf("server", from: "ca", names: "IP:127.0.0.1,DNS:localhost")
@@ -25,7 +25,7 @@ struct Certificates: Sendable {
         try leaf("stranger", from: "other-ca", names: "URI:urn:uuid:\(Sample.node)")
     }
 
-    func path(_ file: String) -> String { "\(folder.path)/\(file)" }
+    func path(_ file: String) -> String { "\(directory.path)/\(file)" }
 
     func identity(_ name: String) -> TLSSettings.Identity {
         TLSSettings.Identity(certificate: path("\(name).pem"), key: path("\(name).key"))

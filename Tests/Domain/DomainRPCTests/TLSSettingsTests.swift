@@ -61,8 +61,8 @@ import Testing
     @Test("a missing file means plaintext; a file with unusable certificates is an error")
     func files() throws {
         let certificates = try Certificates.made.get()
-        let folder = try TemporaryDirectory()
-        let path = "\(folder.path)/tls_config.toml"
+        let directory = try TemporaryDirectory()
+        let path = "\(directory.path)/tls_config.toml"
         #expect(try TLSSettings(file: path) == TLSSettings())
 
         func write(_ certificate: String, _ key: String, _ authority: String) throws {
@@ -88,7 +88,7 @@ import Testing
             }
             #expect(error?.message.hasPrefix(path) == true)
         }
-        #expect(throws: ConfigurationError.self) { try TLSSettings(file: folder.path) }
+        #expect(throws: ConfigurationError.self) { try TLSSettings(file: directory.path) }
         try TemporaryDirectory.write([0xFF, 0xFE], to: path)
         #expect(throws: ConfigurationError.self) { try TLSSettings(file: path) }
     }

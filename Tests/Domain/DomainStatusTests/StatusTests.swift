@@ -120,8 +120,8 @@ import WireJSON
     @Test("promtool accepts the metrics", .enabled(if: PrometheusText.promtool != nil, "there is no promtool"))
     func promtool() async throws {
         let tool = try #require(PrometheusText.promtool)
-        let folder = try TemporaryDirectory()
-        let path = "\(folder.path)/metrics"
+        let directory = try TemporaryDirectory()
+        let path = "\(directory.path)/metrics"
         try TemporaryDirectory.write(Array(Self.metrics(Self.snapshot(Self.lively), domain: Self.hostile).utf8), to: path)
         let result = try await Program.run(["sh", "-c", "exec \(tool) check metrics <\(path)"])
         #expect(result.status == 0 && result.text.isEmpty, "\(result.text)")

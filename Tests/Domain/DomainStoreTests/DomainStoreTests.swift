@@ -8,7 +8,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// What a domain keeps, in its folder.
+/// What a domain keeps, in its directory.
 @Suite struct DomainStoreTests {
     private struct Untrusted: Error { let reason: String }
 
@@ -20,8 +20,8 @@ import Testing
         return String(repeating: "0", count: 64 - text.utf8.count) + text
     }
 
-    static func open(_ folder: String, vfs: String? = nil) throws -> (DomainStore, DomainRecords) {
-        switch try DomainStore.open(directory: folder, vfs: vfs, digest: digest, report: { _ in }) {
+    static func open(_ directory: String, vfs: String? = nil) throws -> (DomainStore, DomainRecords) {
+        switch try DomainStore.open(directory: directory, vfs: vfs, digest: digest, report: { _ in }) {
         case .ready(let store, let records): return (store, records)
         case .untrusted(let reason): throw Untrusted(reason: reason)
         }
@@ -46,9 +46,9 @@ import Testing
         for seed in UInt64(1)...20 {
             var simulation = Simulation(seed: seed, shape: .init(seed: seed))
             simulation.live()
-            let folder = try TemporaryDirectory()
+            let directory = try TemporaryDirectory()
             do {
-                let (store, empty) = try Self.open(folder.path)
+                let (store, empty) = try Self.open(directory.path)
                 var records = empty
                 for change in simulation.stored.snapshot {
                     try store.commit([change], before: records)
@@ -56,19 +56,19 @@ import Testing
                 }
                 // As if the process had died.
             }
-            #expect(try Self.open(folder.path).1 == simulation.stored, "seed \(seed)")
+            #expect(try Self.open(directory.path).1 == simulation.stored, "seed \(seed)")
             do {
-                let (store, records) = try Self.open(folder.path)
+                let (store, records) = try Self.open(directory.path)
                 store.maintain(records, isIdle: true)
                 store.close(records)
             }
-            #expect(try Self.open(folder.path).1 == simulation.stored, "seed \(seed)")
+            #expect(try Self.open(directory.path).1 == simulation.stored, "seed \(seed)")
         }
     }
 
     @Test("many changes that are kept together are read back together, also where they are larger than a record")
     func manyChanges() throws {
-        let folder = try TemporaryDirectory()
+        let directory = try TemporaryDirectory()
         let rows = (0..<100).map { number in
             DomainChange.wiring(
                 LogicalID(high: 1, low: UInt64(number)),
@@ -77,18 +77,18 @@ import Testing
         var records = DomainRecords()
         for change in rows { records.apply(change) }
         do {
-            let (store, empty) = try Self.open(folder.path)
+            let (store, empty) = try Self.open(directory.path)
             try store.commit(rows, before: empty)
         }
-        #expect(try Self.open(folder.path).1 == records)
+        #expect(try Self.open(directory.path).1 == records)
     }
 
     @Test("the code of functions is stored once by content, read back, and removed when nothing names it")
     func binaries() throws {
-        let folder = try TemporaryDirectory()
+        let directory = try TemporaryDirectory()
         let code = (0..<100_000).map { UInt8(truncatingIfNeeded: $0) }
         do {
-            let (store, empty) = try Self.open(folder.path)
+            let (store, empty) = try Self.open(directory.path)
             var records = empty
             for number in UInt64(1)...5 {
                 let change = Self.function(number, code: number == 5 ? [1] : code)
@@ -100,9 +100,9 @@ import Testing
             let gone = DomainChange.instanceRemoved(LogicalID(high: 1, low: 5))
             try store.commit([gone], before: records)
         }
-        #expect(TemporaryDirectory.names(in: "\(folder.path)/binaries").count == 2)
-        let (_, records) = try Self.open(folder.path)
-        #expect(TemporaryDirectory.names(in: "\(folder.path)/binaries") == [Self.digest(code)])
+        #expect(TemporaryDirectory.names(in: "\(directory.path)/binaries").count == 2)
+        let (_, records) = try Self.open(directory.path)
+        #expect(TemporaryDirectory.names(in: "\(directory.path)/binaries") == [Self.digest(code)])
         for record in records.instances.values {
             guard case .function(let function) = record.specification else { continue }
             #expect(function.functionClass.binary?.bytes == code)
@@ -112,16 +112,16 @@ import Testing
 
     @Test("code that was changed or is missing is never used: the state cannot be trusted, and the file is named")
     func damagedCode() throws {
-        let folder = try TemporaryDirectory()
+        let directory = try TemporaryDirectory()
         let code: [UInt8] = [1, 2, 3]
-        try Self.open(folder.path).0.commit([Self.function(1, code: code)], before: DomainRecords())
-        let file = "\(folder.path)/binaries/\(Self.digest(code))"
+        try Self.open(directory.path).0.commit([Self.function(1, code: code)], before: DomainRecords())
+        let file = "\(directory.path)/binaries/\(Self.digest(code))"
         try TemporaryDirectory.write([1, 2, 4], to: file)
-        #expect(throws: Untrusted.self) { try Self.open(folder.path) }
+        #expect(throws: Untrusted.self) { try Self.open(directory.path) }
         try TemporaryDirectory.write(code, to: file)
-        #expect(try Self.open(folder.path).1.instances.count == 1)
+        #expect(try Self.open(directory.path).1.instances.count == 1)
         try TemporaryDirectory.write([], to: file)
-        let error = #expect(throws: Untrusted.self) { try Self.open(folder.path) }
+        let error = #expect(throws: Untrusted.self) { try Self.open(directory.path) }
         #expect(error?.reason.contains(file) == true)
     }
 
@@ -132,10 +132,10 @@ import Testing
             let name = "domain-fault-\(number.add(1, ordering: .relaxed).newValue)"
             let vfs = try #require(faultvfs_create(name))
             defer { faultvfs_destroy(vfs) }
-            let folder = try TemporaryDirectory()
+            let directory = try TemporaryDirectory()
             var records = DomainRecords()
             do {
-                let (store, _) = try Self.open(folder.path, vfs: name)
+                let (store, _) = try Self.open(directory.path, vfs: name)
                 faultvfs_fail(vfs, Int32(FAULTVFS_WRITE | FAULTVFS_SYNC), nth, SQLITE_FULL, 0, 1)
                 for number in UInt64(1)...6 {
                     let change = Self.function(number, code: [UInt8(number)])
@@ -147,7 +147,7 @@ import Testing
                 try store.commit([change], before: records)
                 records.apply(change)
             }
-            #expect(try Self.open(folder.path).1 == records, "operation \(nth)")
+            #expect(try Self.open(directory.path).1 == records, "operation \(nth)")
         }
     }
 
@@ -158,15 +158,15 @@ import Testing
         defer { faultvfs_destroy(vfs) }
         var crashes = 0
         for nth in 1... {
-            let folder = try TemporaryDirectory()
+            let directory = try TemporaryDirectory()
             // A store that exists: how it is made is the journal's own test.
-            _ = try Self.open(folder.path)
+            _ = try Self.open(directory.path)
             faultvfs_crash(vfs, nth, [0, 1, 24, 32, 1_000, 4_095][nth % 6])
             var kept = DomainRecords()
             var asked = kept
             var isDone = false
             do {
-                let (store, _) = try Self.open(folder.path, vfs: name)
+                let (store, _) = try Self.open(directory.path, vfs: name)
                 for change in Self.life {
                     asked = kept
                     asked.apply(change)
@@ -179,13 +179,13 @@ import Testing
             let crashed = faultvfs_count(vfs, Int32(FAULTVFS_CHANGES)) >= nth
             faultvfs_crash(vfs, 0, 0)
             do {
-                let (store, found) = try Self.open(folder.path)
+                let (store, found) = try Self.open(directory.path)
                 #expect(found == kept || found == asked, "crash at \(nth)")
                 try store.commit([.cordon(NodeID(high: 1, low: 1), true)], before: found)
                 kept = found
                 kept.apply(.cordon(NodeID(high: 1, low: 1), true))
             }
-            #expect(try Self.open(folder.path).1 == kept, "crash at \(nth)")
+            #expect(try Self.open(directory.path).1 == kept, "crash at \(nth)")
             guard crashed else {
                 #expect(isDone)
                 break
@@ -218,12 +218,12 @@ import Testing
     @Test(
         "garbage in a record is refused as what it is", arguments: ["", "{}", "[{}]", "[{\"node\":{}}]", "[1]", "nul"])
     func garbage(_ text: String) throws {
-        let folder = try TemporaryDirectory()
+        let directory = try TemporaryDirectory()
         do {
-            let files = StoreFiles(directory: folder.path, name: DomainStore.name)
+            let files = StoreFiles(directory: directory.path, name: DomainStore.name)
             let (journal, _) = try Journal.open(files)
             try journal.append([Array(text.utf8)])
         }
-        #expect(throws: Untrusted.self) { try Self.open(folder.path) }
+        #expect(throws: Untrusted.self) { try Self.open(directory.path) }
     }
 }

@@ -106,9 +106,9 @@ def test_a_component_may_lead_to_itself(domain):
 
 def test_the_origin_of_a_stopped_component_is_patched_after_the_stop(domain):  # 1.5
     node = domain.node(providers=[("p", "rc-1")]).join()
-    origin, keeper, target = domain.client.start(), domain.client.start(), domain.client.start(resource())
+    origin, remaining, target = domain.client.start(), domain.client.start(), domain.client.start(resource())
     kept = (node.id, node.of("StartFunction")[1].of)
-    domain.client.patch(origin, {"x": target, "y": keeper})
+    domain.client.patch(origin, {"x": target, "y": remaining})
     node.wait("PatchFunction")
     node.forget()
     domain.client.stop(target, "resource")

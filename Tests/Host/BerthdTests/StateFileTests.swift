@@ -118,9 +118,9 @@ import WireJSON
             #expect(TemporaryDirectory.read("\(file).previous") == Array(former.utf8))
             #expect(TemporaryDirectory.read(file)?.starts(with: Array(#"{"allocations_db""#.utf8)) == true)
         }
-        mkdir("\(site.path)/folder", 0o700)
-        let folder = try await site.run("export-state", "--output", "\(site.path)/folder")
-        #expect(folder.status == 74 && folder.text.contains("no regular file"), "\(folder)")
+        mkdir("\(site.path)/directory", 0o700)
+        let directory = try await site.run("export-state", "--output", "\(site.path)/directory")
+        #expect(directory.status == 74 && directory.text.contains("no regular file"), "\(directory)")
     }
 
     @Test("an import that is killed before anything else happens is done by then, or done at the next start")
@@ -187,7 +187,7 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
     }
 
-    @Test("what the peer snap may put in the state file's place cannot stop the start", arguments: ["pipe", "folder"])
+    @Test("what the peer snap may put in the state file's place cannot stop the start", arguments: ["pipe", "directory"])
     func strangeFile(kind: String) async throws {
         let site = try Site()
         mkdir("\(site.path)/data", 0o755)

@@ -71,19 +71,19 @@ import WireJSON
         "items 4 and 5: with a state that cannot be trusted changes are refused, lists and memory stay alive, the file stays as it is"
     )
     func corruptState() async throws {
-        let folder = try TemporaryDirectory()
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        let directory = try TemporaryDirectory()
+        try await TestServer.serving(directory: directory) { (server) async throws in
             #expect(try server.cores("a", 2).error == nil)
             #expect(try server.pages("a", 3).error == nil)
         }
-        let database = "\(folder.path)/state/ledger.db"
+        let database = "\(directory.path)/state/ledger.db"
         var bytes = try #require(TemporaryDirectory.read(database))
         // The text of a record, wherever SQLite put it.
         let place = try #require(bytes.firstRange(of: Array("\"exclusive\":\"1-2\"".utf8)))
         bytes[place.lowerBound + 13] = UInt8(ascii: "9")
         try TemporaryDirectory.write(bytes, to: database)
 
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        try await TestServer.serving(directory: directory) { (server) async throws in
             for reply in [
                 // The second is what the last good state has already: granting it again would trust that state.
                 try server.cores("b", 1), try server.cores("a", 2), try server.cores("x", -1),
@@ -102,11 +102,11 @@ import WireJSON
         #expect(TemporaryDirectory.read(database) == bytes)
     }
 
-    @Test("item 7: a list costs memory look-ups, not files: the state folder may vanish and lists go on")
+    @Test("item 7: a list costs memory look-ups, not files: the state directory may vanish and lists go on")
     func authoritativeMemory() async throws {
         try await TestServer.serving { (server) async throws in
             _ = try server.cores("a", 2)
-            TemporaryDirectory.remove("\(server.folder.path)/state")
+            TemporaryDirectory.remove("\(server.directory.path)/state")
             for _ in 0..<3 { #expect(try server.allocations() == ["a": "1-2"]) }
         }
     }

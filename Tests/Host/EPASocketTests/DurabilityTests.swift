@@ -46,25 +46,25 @@ import WireJSON
 
     @Test("item 12: a failed sync is a refusal too, and what was refused is not there after a restart")
     func failedSync() async throws {
-        let folder = try TemporaryDirectory()
+        let directory = try TemporaryDirectory()
         let name = "socket-fault-\(Self.number.add(1, ordering: .relaxed).newValue)"
         let vfs = try #require(faultvfs_create(name))
-        try await TestServer.serving(folder: folder, vfs: name) { (server) async throws in
+        try await TestServer.serving(directory: directory, vfs: name) { (server) async throws in
             #expect(try server.cores("a", 1).error == nil)
             faultvfs_fail(vfs, Int32(FAULTVFS_SYNC), 1, SQLITE_IOERR | (4 << 8), 1, 0)
             #expect(try server.cores("b", 1).error != nil)
             faultvfs_fail(vfs, 0, 0, 0, 0, 0)
         }
         faultvfs_destroy(vfs)
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        try await TestServer.serving(directory: directory) { (server) async throws in
             #expect(try server.allocations() == ["a": "1"])
         }
     }
 
     @Test("item 13: a name that is no Unicode is refused before anything is recorded, and later changes are stored")
     func loneSurrogate() async throws {
-        let folder = try TemporaryDirectory()
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        let directory = try TemporaryDirectory()
+        try await TestServer.serving(directory: directory) { (server) async throws in
             let reply = try server.reply(
                 to:
                     #"{"action":"allocate_hugepages","service_name":"\ud800","hugepages_requested":2,"node_id":0,"size_kb":2048}"#
@@ -72,7 +72,7 @@ import WireJSON
             #expect(reply.error?.contains("surrogate") == true)
             #expect(try server.pages("good", 3).error == nil)
         }
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        try await TestServer.serving(directory: directory) { (server) async throws in
             let memory = try server.ask("get_memory_info")
             #expect(memory["numa_hugepages"]?["node0"]?["allocations"]?.members?.map(\.name) == ["good"])
         }
@@ -80,18 +80,18 @@ import WireJSON
 
     @Test("item 14: a store that is deleted under the running server is written anew from memory")
     func deletedStore() async throws {
-        let folder = try TemporaryDirectory()
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        let directory = try TemporaryDirectory()
+        try await TestServer.serving(directory: directory) { (server) async throws in
             #expect(try server.cores("a", 2).error == nil)
-            for name in TemporaryDirectory.names(in: "\(folder.path)/state") where name.hasPrefix("ledger.db") {
-                TemporaryDirectory.remove("\(folder.path)/state/\(name)")
+            for name in TemporaryDirectory.names(in: "\(directory.path)/state") where name.hasPrefix("ledger.db") {
+                TemporaryDirectory.remove("\(directory.path)/state/\(name)")
             }
             // The first change may meet the loss; nothing is forgotten meanwhile, and the next one is stored.
             _ = try server.cores("b", 1)
             #expect(try server.cores("b", 1)["allocated_cores"]?.string == "3")
             #expect(try server.allocations() == ["a": "1-2", "b": "3"])
         }
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        try await TestServer.serving(directory: directory) { (server) async throws in
             #expect(try server.allocations() == ["a": "1-2", "b": "3"])
         }
     }
@@ -110,8 +110,8 @@ import WireJSON
 
     @Test("item 15: cores and huge pages live by one rule: in memory, loaded at the start")
     func oneRule() async throws {
-        let folder = try TemporaryDirectory()
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        let directory = try TemporaryDirectory()
+        try await TestServer.serving(directory: directory) { (server) async throws in
             _ = try server.numa("a", 0, 2)
             _ = try server.cores("b", 1)
             _ = try server.pages("b", 3)
@@ -119,7 +119,7 @@ import WireJSON
         }
         var lists: [JSONValue] = []
         for _ in 0..<2 {
-            try await TestServer.serving(folder: folder) { (server) async throws in
+            try await TestServer.serving(directory: directory) { (server) async throws in
                 lists.append(try server.list())
                 lists.append(try server.ask("get_memory_info"))
                 #expect(try server.allocations() == ["a": "1,5", "b": "2"])
@@ -130,24 +130,24 @@ import WireJSON
 
     @Test("item 16: the last good state is kept, is checked before it is used, and holds all that was granted")
     func lastGood() async throws {
-        let folder = try TemporaryDirectory()
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        let directory = try TemporaryDirectory()
+        try await TestServer.serving(directory: directory) { (server) async throws in
             _ = try server.cores("a", 2)
             _ = try server.pages("a", 3)
         }
-        let path = "\(folder.path)/state/ledger.last-good"
+        let path = "\(directory.path)/state/ledger.last-good"
         let good = try #require(TemporaryDirectory.read(path))
         var bad = good
         bad[bad.count / 2] ^= 1
         try TemporaryDirectory.write(bad, to: path)
-        TemporaryDirectory.remove("\(folder.path)/state/ledger.db")
+        TemporaryDirectory.remove("\(directory.path)/state/ledger.db")
         // Neither the state nor its copy can be trusted: nothing is shown, nothing granted.
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        try await TestServer.serving(directory: directory) { (server) async throws in
             #expect(try server.allocations() == [:])
             #expect(try server.cores("b", 1).error?.contains("corrupt") == true)
         }
         try TemporaryDirectory.write(good, to: path)
-        try await TestServer.serving(folder: folder) { (server) async throws in
+        try await TestServer.serving(directory: directory) { (server) async throws in
             #expect(try server.allocations() == ["a": "1-2"])
         }
     }

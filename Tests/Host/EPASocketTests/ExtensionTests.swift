@@ -95,9 +95,9 @@ import WireJSON
 
     @Test("protected claims survive a restart as protected ones")
     func restart() async throws {
-        let folder = try TemporaryDirectory()
+        let directory = try TemporaryDirectory()
         for _ in 0..<2 {
-            try await TestServer.serving(folder: folder, settings: { $0.extensions = Self.both }) {
+            try await TestServer.serving(directory: directory, settings: { $0.extensions = Self.both }) {
                 (server) async throws in
                 if try server.allocations().isEmpty {
                     _ = try server.raw(

@@ -18,7 +18,7 @@ final class ChangingFiles: MachineFiles {
     init(_ files: CapturedFiles) { self.files = Mutex(files) }
 
     func read(_ path: String) -> [UInt8]? { files.withLock { $0 }.read(path) }
-    func entries(of folder: String) -> [String]? { files.withLock { $0 }.entries(of: folder) }
+    func entries(of directory: String) -> [String]? { files.withLock { $0 }.entries(of: directory) }
 
     subscript(path: String) -> String? {
         get { files.withLock { $0[path] } }
@@ -28,7 +28,7 @@ final class ChangingFiles: MachineFiles {
 
 /// A server of the EPA socket in this process, on a store and a machine of its own.
 final class TestServer: Sendable {
-    let folder: TemporaryDirectory
+    let directory: TemporaryDirectory
     let path: String
     let files: ChangingFiles
     let server: EPAServer
@@ -36,8 +36,8 @@ final class TestServer: Sendable {
     private let decisionLog: DecisionLog
     private let socket: SocketFile
 
-    var logPath: String { "\(folder.path)/log" }
-    var auditPath: String { "\(folder.path)/audit" }
+    var logPath: String { "\(directory.path)/log" }
+    var auditPath: String { "\(directory.path)/audit" }
 
     /// 8 CPUs in 4 cores (siblings n and n+4) on 2 nodes, CPUs 1-3 and 5-7 isolated, 16 pages of 2 MB on each node.
     static var small: CapturedFiles {
@@ -51,21 +51,21 @@ final class TestServer: Sendable {
     }
 
     init(
-        _ machine: CapturedFiles = TestServer.small, folder: TemporaryDirectory? = nil, imported: Ledger? = nil,
+        _ machine: CapturedFiles = TestServer.small, directory: TemporaryDirectory? = nil, imported: Ledger? = nil,
         vfs: String? = nil, mode: UInt32 = 0o600, pools: [String: CPUSet] = [:],
         settings change: (inout EPASettings) -> Void = { _ in }
     ) async throws {
-        let folder = try folder ?? TemporaryDirectory()
-        self.folder = folder
+        let directory = try directory ?? TemporaryDirectory()
+        self.directory = directory
         files = ChangingFiles(machine)
-        path = "\(folder.path)/epa.sock"
+        path = "\(directory.path)/epa.sock"
         var settings = EPASettings()
         settings.access.isOpen = mode & 0o006 == 0o006
         change(&settings)
 
-        let log = try LineSink(path: "\(folder.path)/log")
+        let log = try LineSink(path: "\(directory.path)/log")
         let opened = try LedgerStore.open(
-            directory: "\(folder.path)/state", imported: imported, vfs: vfs, now: wallClock,
+            directory: "\(directory.path)/state", imported: imported, vfs: vfs, now: wallClock,
             report: { log.write(Array("ERROR: \($0)".utf8)) })
         let (ledger, store): (Ledger, any DecisionStore) =
             switch opened {
@@ -73,7 +73,7 @@ final class TestServer: Sendable {
             case .refused(let error, let lastGood): (lastGood ?? Ledger(), RefusingStore(error))
             }
         decisionLog = try DecisionLog(
-            audit: AuditLog(sink: try LineSink(path: "\(folder.path)/audit")),
+            audit: AuditLog(sink: try LineSink(path: "\(directory.path)/audit")),
             logger: Logger(label: "test") { _ in LineLogHandler(sink: log, level: .debug) })
         host = try Host(
             ledger: ledger, store: store, machine: HostMachine(files: files, pools: pools),
@@ -96,12 +96,12 @@ final class TestServer: Sendable {
 
     /// Serves for as long as `body` runs.
     static func serving(
-        _ machine: CapturedFiles = TestServer.small, folder: TemporaryDirectory? = nil, imported: Ledger? = nil,
+        _ machine: CapturedFiles = TestServer.small, directory: TemporaryDirectory? = nil, imported: Ledger? = nil,
         vfs: String? = nil, mode: UInt32 = 0o600, pools: [String: CPUSet] = [:], settings: (inout EPASettings) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let server = try await TestServer(
-            machine, folder: folder, imported: imported, vfs: vfs, mode: mode, pools: pools, settings: settings)
+            machine, directory: directory, imported: imported, vfs: vfs, mode: mode, pools: pools, settings: settings)
         do { try await body(server) } catch {
             await server.stop()
             throw error

@@ -8,19 +8,19 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A ledger in its folder.
+/// A ledger in its directory.
 @Suite struct StoreTests {
     /// A store that is open, and what its caller believes.
     private final class Session {
         var ledger: Ledger
         let store: LedgerStore
 
-        init(_ folder: String, imported: Ledger? = nil, vfs: String? = nil, now: @escaping @Sendable () -> Int = { 0 })
+        init(_ directory: String, imported: Ledger? = nil, vfs: String? = nil, now: @escaping @Sendable () -> Int = { 0 })
             throws
         {
             guard
                 case .ready(let store, let ledger) = try LedgerStore.open(
-                    directory: folder, imported: imported, vfs: vfs, now: now, report: { _ in })
+                    directory: directory, imported: imported, vfs: vfs, now: now, report: { _ in })
             else { throw Untrusted() }
             (self.store, self.ledger) = (store, ledger)
         }
@@ -45,19 +45,19 @@ import Testing
 
     private final class Clock: Sendable { let time = Atomic(1_000_000) }
 
-    private static func folder() throws -> TemporaryDirectory { try TemporaryDirectory(in: "/dev/shm") }
+    private static func directory() throws -> TemporaryDirectory { try TemporaryDirectory(in: "/dev/shm") }
 
-    private static func content(_ folder: String) throws -> Ledger? {
+    private static func content(_ directory: String) throws -> Ledger? {
         guard
-            case .sound(let ledger, _) = try LedgerStore.read(StoreFiles(directory: folder, name: LedgerStore.name))
+            case .sound(let ledger, _) = try LedgerStore.read(StoreFiles(directory: directory, name: LedgerStore.name))
         else { return nil }
         return ledger
     }
 
     @Test("what was kept is there again, after a clean end and after none", arguments: 0..<6 as Range<UInt64>)
     func reopening(seed: UInt64) throws {
-        let folder = try Self.folder()
-        let state = "\(folder.path)/state"
+        let directory = try Self.directory()
+        let state = "\(directory.path)/state"
         var maker = RandomLedger(seed: seed)
         var last = Ledger()
         for life in 0..<4 {
@@ -72,8 +72,8 @@ import Testing
 
     @Test("an imported ledger is what a new store begins with, and an old one never")
     func imported() throws {
-        let folder = try Self.folder()
-        let state = "\(folder.path)/state"
+        let directory = try Self.directory()
+        let state = "\(directory.path)/state"
         var maker = RandomLedger(seed: 1)
         var ledger = Ledger()
         try ledger.apply(maker.change(of: ledger))
@@ -93,8 +93,8 @@ import Testing
             #"{"claims":[{"holder":"service:a","pages":[{"node":0,"size_kb":4,"count":0}]}]}"#,
         ])
     func meaningless(record: String) throws {
-        let folder = try Self.folder()
-        let state = "\(folder.path)/state"
+        let directory = try Self.directory()
+        let state = "\(directory.path)/state"
         let good = LedgerChange(claims: [
             Claim(holder: .service("good"), owner: .administrators, grants: [Grant(cpus: [9], isExplicit: true)])
         ])
@@ -124,8 +124,8 @@ import Testing
 
     @Test("after many records the store is written anew, without a change to what it holds")
     func compaction() throws {
-        let folder = try Self.folder()
-        let state = "\(folder.path)/state"
+        let directory = try Self.directory()
+        let state = "\(directory.path)/state"
         let session = try Session(state)
         func changes(_ count: Int) -> [LedgerChange] {
             (0..<count).map { number in
@@ -157,8 +157,8 @@ import Testing
 
     @Test("item 16: the last good state is kept when nobody waits, once a minute at most, and at the end")
     func lastGood() throws {
-        let folder = try Self.folder()
-        let state = "\(folder.path)/state"
+        let directory = try Self.directory()
+        let state = "\(directory.path)/state"
         let clock = Clock()
         let files = StoreFiles(directory: state, name: LedgerStore.name)
         var maker = RandomLedger(seed: 4)
@@ -206,8 +206,8 @@ import Testing
         "a sound store on a disk that is full at the start is shown, refuses changes, and goes on when there is room",
         arguments: [FAULTVFS_OPEN, FAULTVFS_WRITE, FAULTVFS_SYNC])
     func fullAtTheStart(_ kinds: Int) throws {
-        let folder = try Self.folder()
-        let state = "\(folder.path)/state"
+        let directory = try Self.directory()
+        let state = "\(directory.path)/state"
         var stored: Ledger?
         do {
             let session = try Session(state)
@@ -249,8 +249,8 @@ import Testing
         var nth = 0
         while true {
             nth += 1
-            let folder = try Self.folder()
-            let state = "\(folder.path)/state"
+            let directory = try Self.directory()
+            let state = "\(directory.path)/state"
             let isLast = try Self.withFaults { name, vfs in
                 let context = "operation \(nth)"
                 var maker = RandomLedger(seed: UInt64(nth))
@@ -302,8 +302,8 @@ import Testing
         var nth = 0
         while true {
             nth += 1
-            let folder = try Self.folder()
-            let state = "\(folder.path)/state"
+            let directory = try Self.directory()
+            let state = "\(directory.path)/state"
             var maker = RandomLedger(seed: UInt64(nth))
             let died = try Self.withFaults { name, vfs in
                 var session: Session? = try Session(state, vfs: name)

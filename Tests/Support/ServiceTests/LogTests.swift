@@ -49,8 +49,8 @@ import WireJSON
 
     @Test("a log line is LEVEL: message key=value…; no value can forge a field or a line")
     func lines() throws {
-        let folder = try TemporaryDirectory()
-        var log = Logger(label: "x") { [sink = try! LineSink(path: "\(folder.path)/log")] _ in
+        let directory = try TemporaryDirectory()
+        var log = Logger(label: "x") { [sink = try! LineSink(path: "\(directory.path)/log")] _ in
             LineLogHandler(sink: sink, level: .info)
         }
         log[metadataKey: "own"] = "1"
@@ -58,7 +58,7 @@ import WireJSON
         log.info("plain", metadata: ["b": "2", "a": "x y", "own": "3"])
         log.warning("a\nERROR: b", metadata: ["k": "v own=9", "q": "\" z=1", "e": "", "n": "1\n2", "s": "back\\"])
         #expect(
-            try String(decoding: #require(TemporaryDirectory.read("\(folder.path)/log")), as: UTF8.self)
+            try String(decoding: #require(TemporaryDirectory.read("\(directory.path)/log")), as: UTF8.self)
                 == """
                 INFO: plain a="x y" b=2 own=3
                 WARNING: a\\nERROR: b e="" k="v own=9" n="1\\n2" own=1 q="\\" z=1" s=back\\
@@ -127,8 +127,8 @@ import WireJSON
 
     @Test("a file is appended to, is no other user's, and is opened anew after it was moved away")
     func reopen() throws {
-        let folder = try TemporaryDirectory()
-        let path = "\(folder.path)/log"
+        let directory = try TemporaryDirectory()
+        let path = "\(directory.path)/log"
         try TemporaryDirectory.write(Array("old\n".utf8), to: path)
         let sink = try LineSink(path: path)
         sink.write(Array("one".utf8))
