@@ -63,7 +63,13 @@ private func fill(_ path: String, _ bytes: [UInt8]) {
 }
 
 /// The store whose files each input changes.
-private let files = StoreFiles(directory: makeDirectory(), name: "ledger")
+private let files: StoreFiles = {
+    atexit {
+        for path in [files.database, files.log] { unlink(path) }
+        rmdir(files.directory)
+    }
+    return StoreFiles(directory: makeDirectory(), name: "ledger")
+}()
 
 /// A store with a few records in the database and a few in the log.
 private let sound: (database: [UInt8], log: [UInt8], events: [[UInt8]]) = {

@@ -49,8 +49,9 @@ package final class Journal {
         _ files: StoreFiles, vfs: String? = nil, payloadLimit: Int
     ) throws(StorageError) -> (journal: Journal, recovered: Recovered) {
         try FileIO.prepareDirectory(files.directory)
-        if try files.isFresh() { try files.create(snapshot: nil, vfs: vfs) }
-        let database = try open(files, vfs, payloadLimit)
+        let isFresh = try files.isFresh()
+        if isFresh { try files.create(snapshot: nil, vfs: vfs) }
+        let database = try open(files, vfs, payloadLimit, isNew: isFresh)
         let recovered = database.recovered
         let journal = Journal(files, vfs: vfs, payloadLimit: payloadLimit, holding: recovered)
         journal.database = database
@@ -59,10 +60,10 @@ package final class Journal {
     }
 
     private static func open(
-        _ files: StoreFiles, _ vfs: String?, _ payloadLimit: Int
+        _ files: StoreFiles, _ vfs: String?, _ payloadLimit: Int, isNew: Bool = false
     ) throws(StorageError) -> OpenDatabase {
         // SQLite makes a log where there is none: find out first whether it should be there, from a copy.
-        if try !FileIO.exists(files.log), case .corrupt(let corruption) = try files.inspect() {
+        if !isNew, try !FileIO.exists(files.log), case .corrupt(let corruption) = try files.inspect() {
             throw StorageError("open", file: corruption.file, .corrupt(corruption))
         }
         return try OpenDatabase(files, vfs: vfs, payloadLimit: payloadLimit)
@@ -216,7 +217,7 @@ package final class Journal {
         }
         ours = [:]
         _ = try files.replace(snapshot: snapshot, after: seq, vfs: vfs)
-        let opened = try Self.open(files, vfs, payloadLimit)
+        let opened = try Self.open(files, vfs, payloadLimit, isNew: true)
         try opened.begin()
         try attach(opened)
     }

@@ -44,7 +44,7 @@ final class StoreCopy {
     }
 
     deinit {
-        try? remove()
+        for name in StoredFile.names(in: files.directory) { unlink("\(files.directory)/\(name)") }
         rmdir(files.directory)
     }
 

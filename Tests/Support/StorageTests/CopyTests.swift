@@ -79,6 +79,7 @@ import Testing
             path = copy.files.directory
             var status = stat()
             #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o700)
+            try put([], at: "\(path)/anything")
             #expect(stat(copy.files.database, &status) == 0 && status.st_mode & 0o7777 == 0o600)
         }
         #expect(access(path, F_OK) != 0)
