@@ -155,10 +155,10 @@ let package = Package(
         testing.c("CFaultVFS", ["CSQLite"]),
         testing.c("CTestSupport"),
         testing.module("TestSupport", ["CLinux", "CTestSupport"]),
-        testing.module("DomainPeers", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
-        testing.module("DomainSimulation", ["Domain", "DomainMirror"]),
+        testing.module("DomainDemo", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
+        testing.module("DomainSimulation", ["Domain", "DomainMirror", "Redis"]),
         testing.program("berth-simulate", ["DomainSimulation", arguments]),
-        testing.program("berth-domain-demo", ["Domain", "DomainPeers", "DomainWire"]),
+        testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire"]),
         testing.program("berth-bench", ["Ledger", "Machine", "Placement"]),
         testing.program(
             "berth-domain-bench",
@@ -202,7 +202,7 @@ let package = Package(
         domain.tests(
             "DomainRPCTests",
             [
-                "Domain", "DomainPeers", "DomainRPC", "DomainRuntime", "DomainWire", "Service", "TestSupport", grpc,
+                "Domain", "DomainDemo", "DomainRPC", "DomainRuntime", "DomainWire", "Service", "TestSupport", grpc,
                 logging, protobuf,
             ]),
         domain.tests(
@@ -218,7 +218,7 @@ let package = Package(
         domain.tests(
             "BerthDomainTests",
             [
-                "CTestSupport", "Domain", "DomainPeers", "DomainSettings", "DomainWire", "Redis", "TestSupport",
+                "CTestSupport", "Domain", "DomainDemo", "DomainSettings", "DomainWire", "Redis", "TestSupport",
                 "WireJSON", "berth-domain",
             ]),
     ],

@@ -1,4 +1,4 @@
-"""The lines of the promise on the edge domain: berth-domain against a bare gRPC relay of the same run, and by itself."""
+"""The benchmarks of the edge domain: berth-domain compared with a bare gRPC relay of the same run, and by itself."""
 
 import json
 import os
@@ -15,7 +15,7 @@ CLIENTS = 8
 
 
 class Process(Server):
-    """A child that answers at ports: whoever loads it waits until it does."""
+    """A child process that listens on ports; its clients wait until it does."""
 
     def __init__(self, name, command, log, environment=None):
         super().__init__(name, command, None, log, environment)
@@ -29,24 +29,24 @@ class Process(Server):
 
 
 class Site:
-    """A berth-domain with a folder and ports of its own, and what else a section needs."""
+    """A berth-domain with its own directory and ports, and the other processes of a section."""
 
     def __init__(self, bench, name, lines=""):
-        self.bench, self.name, self.folder = bench, name, f"{bench.folder}/{name}"
-        os.makedirs(self.folder, exist_ok=True)
-        self.state = f"{self.folder}/state"
+        self.bench, self.name, self.directory = bench, name, f"{bench.folder}/{name}"
+        os.makedirs(self.directory, exist_ok=True)
+        self.state = f"{self.directory}/state"
         self.orchestrator, self.register, controller, self.relay, self.second = _free_ports(5)
-        with open(f"{self.folder}/orchestrator.toml", "w", encoding="utf-8") as file:
+        with open(f"{self.directory}/orchestrator.toml", "w", encoding="utf-8") as file:
             file.write(f'[general]\ndomain_id = "bench"\ndomain_register_url = "http://127.0.0.1:{controller}"\n'
                        f'orchestrator_url = "http://127.0.0.1:{self.orchestrator}"\n'
                        f'orchestrator_url_announced = "http://127.0.0.1:{self.orchestrator}"\n'
                        f'node_register_url = "http://127.0.0.1:{self.register}"\n{lines}')
-        # Nobody is the controller's register: to say so each time is no part of the work.
-        self.domain = self._process("domain", [bench.domain, "-c", f"{self.folder}/orchestrator.toml",
+        # There is no controller; logging that is not part of the measurement.
+        self.domain = self._process("domain", [bench.domain, "-c", f"{self.directory}/orchestrator.toml",
                                                "--state-dir", self.state], {"RUST_LOG": "error"})
 
     def _process(self, name, command, environment=None):
-        process = Process(f"{self.name}-{name}", command, f"{self.folder}/{name}.log", environment)
+        process = Process(f"{self.name}-{name}", command, f"{self.directory}/{name}.log", environment)
         self.bench.servers.append(process)
         return process
 
@@ -56,10 +56,10 @@ class Site:
 
     def start_redis(self, path):
         return self._process("redis", ["redis-server", "--port", "0", "--unixsocket", path, "--save", "",
-                                       "--appendonly", "no", "--dir", self.folder]).start()
+                                       "--appendonly", "no", "--dir", self.directory]).start()
 
     def load(self, command, timeout=300, **options):
-        """Runs a command of berth-domain-bench; answers its lines of JSON by name, without those of the warm-up."""
+        """Runs a command of berth-domain-bench and returns its lines of JSON by name."""
         words = [self.bench.domain_load, command]
         for key, value in options.items():
             words += [f"--{key.replace('_', '-')}"] + ([] if value is True else [str(value)])
@@ -75,7 +75,7 @@ class Site:
                 row = json.loads(text)
                 results.setdefault(row.pop("name"), []).append(row)
             except (ValueError, KeyError):
-                raise Broken(f"berth-domain-bench {command} printed a line of another form: {text[:200]}")
+                raise Broken(f"berth-domain-bench {command} printed an invalid line: {text[:200]}")
         return results
 
 
@@ -95,7 +95,7 @@ def _values(results, field, factor=1):
 
 
 def _needs_domain(*promises):
-    """For a section: without the programs its lines are not measured."""
+    """Decorates a section: without the programs its lines are not measured."""
     def wrap(section):
         def measured(bench):
             if bench.domain:
@@ -112,8 +112,8 @@ HOLED = ("function starts beside a node that does not answer: per second", 0.9, 
 
 @_needs_domain(STARTS, HOLED)
 def starts(bench):
-    """Starts on ten nodes that answer at once. In turns with them: as many clients of the relay, and starts while one more
-    node takes sixteen others and answers none."""
+    """Starts on ten nodes that answer immediately, in turns with as many clients of the relay, and with Starts while another
+    node has sixteen calls and answers none."""
     site = Site(bench, "domain-starts")
     relay = site.start_relay()
     domain = site.domain.start()
@@ -147,8 +147,8 @@ LOSS = ("loss of a node with 1,000 functions among 100 nodes: until all run and 
 
 @_needs_domain(LOSS)
 def loss(bench):
-    """Each of 1,000 functions on one node leads to the next; the node falls silent. Counted from the end of its lease until
-    another node has been told where each function's output leads now."""
+    """Each of 1,000 functions on one node leads to the next; the node falls silent. Measured from the end of its lease until
+    all functions run on other nodes with their new wiring."""
     site = Site(bench, "domain-loss")
     relay = site.start_relay()
     domain = site.domain.start()
@@ -167,10 +167,10 @@ MEMORY = ("1,000 nodes refresh every 2 s, 20 samples each: RSS", 250, "MB", Fals
 
 @_needs_domain(CORE, MEMORY)
 def refresh(bench):
-    """The state folder says that all know each other, as after a restart; each agent is called once, so that there is a
-    connection to it."""
+    """The state directory contains nodes that know each other, as after a restart; each agent is called once to open its
+    connection."""
     site = Site(bench, "domain-refresh")
-    site.load("prepare", folder=site.state, nodes=1000, functions=1000, agent_port=site.second, with_leftovers=True)
+    site.load("prepare", directory=site.state, nodes=1000, functions=1000, agent_port=site.second, with_orphans=True)
     domain = site.domain.start()
     seen = site.load("refreshes", second=site.second, register=site.register, domain_pid=domain.process.pid,
                      nodes=1000, time=max(4, 10 * bench.seconds), rounds=max(2, bench.rounds // 3))["refreshes"]
@@ -209,9 +209,9 @@ RESTART = ("restart with 100,000 functions on 1,000 nodes: until the first answe
 
 @_needs_domain(RESTART)
 def restart(bench):
-    """From the start of the process to its first answer to the controller, after an orderly end and after a kill."""
+    """From the start of the process to its first answer to the controller, after an orderly stop and after a kill."""
     site = Site(bench, "domain-restart")
-    site.load("prepare", folder=site.state, nodes=1000, functions=100_000)
+    site.load("prepare", directory=site.state, nodes=1000, functions=100_000)
     took, memory = [], 0
     for turn in range(max(3, bench.rounds // 2)):
         begin = time.monotonic()
@@ -232,7 +232,7 @@ MIRROR = ("the mirror in Redis at 1,000 changes per second: lag, p99", 100, "ms"
 
 @_needs_domain(MIRROR)
 def mirror(bench):
-    """From the controller's answer to a patch until Redis has the row; Redis tells of each key that is set."""
+    """From the answer to a Patch until Redis has the wiring, according to keyspace notifications."""
     if not shutil.which("redis-server"):
         return [Line("domain", *MIRROR[:3], [], note="there is no redis-server")]
     path = f"{bench.folder}/redis.sock"

@@ -1,14 +1,14 @@
 extension Domain {
-    /// Sends the controller an update where one is due (domain specification, section 3.3).
+    /// Sends the controller an update if one is due (domain specification, section 3.3).
     mutating func updateController() {
         guard now.monotonic >= nextControllerUpdate, !isControllerAsked else { return }
         let interval = max(1, options.refreshInterval)
         nextControllerUpdate = now.monotonic + interval * 1000
         isControllerAsked = true
         var said = capabilities
-        if saysOldCapabilities {
-            said = keptCapabilities ?? said
-            saysOldCapabilities = false
+        if sendsCommittedCapabilities {
+            said = committedCapabilities ?? said
+            sendsCommittedCapabilities = false
         } else if said != sentCapabilities {
             sentCapabilities = said
             change(.identity(nonce: records.nonce, counter: records.counter + 1, sequence: records.sequence))
@@ -22,17 +22,17 @@ extension Domain {
                     nonce: records.nonce)))
     }
 
-    /// Takes the controller's answer; a Reset concerns what was asked for before the update was sent, and nothing later.
+    /// Handles the controller's answer. A Reset applies to requests made before the update was sent.
     mutating func takeController(_ outcome: DomainUpdateOutcome, _ number: UInt64) {
         isControllerAsked = false
-        let told = controllerProblem
+        let reported = controllerProblem
         controllerProblem = outcome.problem
         switch outcome {
-        case .accepted: if told != nil { note(.notice, "the controller takes updates again") }
-        // An outage is told once, though its reason may change from one update to the next.
+        case .accepted: if reported != nil { log(.notice, "the controller accepts updates again") }
+        // An outage is logged once, although its reason may change from update to update.
         case .refused, .failed:
-            if let problem = outcome.problem, told == nil {
-                note(.warning, "the controller does not take the domain's updates", ["why": problem])
+            if let problem = outcome.problem, reported == nil {
+                log(.warning, "the controller does not accept the domain's updates", ["reason": problem])
             }
         case .reset: reset(before: number)
         }
@@ -41,9 +41,9 @@ extension Domain {
     /// Stops all functions, then all resources (domain specification, section 4.12).
     private mutating func reset(before number: UInt64) {
         let doomed = records.instances.values.filter { $0.created < number }
-        note(
+        log(
             .warning,
-            "the controller resets the domain, which it does not know, or as another one has the same domain_id: all that it has asked for before is stopped",
+            "the controller resets the domain: it does not know the domain, or another one has the same domain_id. All earlier instances are stopped",
             ["domain": options.domainID, "instances": "\(doomed.count)"])
         for kind in [ComponentKind.function, .resource] {
             for record in doomed.filter({ $0.specification.kind == kind }).sorted(by: { $0.id < $1.id }) {

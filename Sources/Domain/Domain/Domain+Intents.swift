@@ -1,18 +1,18 @@
 /// An instance that an operator moves.
-struct Move: Sendable {
+struct Migration: Sendable {
     let instance: LogicalID
     /// Where it ran.
     let from: NodeID
-    /// What is stopped first; nil where it runs nowhere, or is stopped only when it has arrived.
+    /// The component to stop first; nil if it runs nowhere, or is stopped only after the new one has started.
     let former: PhysicalID?
     /// Where it is to run.
     let target: NodeID
-    /// Who waits for the outcome.
+    /// The request that waits for the outcome.
     let request: RequestID
 }
 
 extension Domain {
-    /// Takes what an operator wants (domain specification, section 4.11).
+    /// Handles an operator's intent (domain specification, section 4.11).
     mutating func take(_ intent: Intent, _ request: RequestID) {
         switch intent {
         case .cordon(let node, let isCordoned):
@@ -21,20 +21,20 @@ extension Domain {
             }
             if records.cordoned.contains(node) != isCordoned {
                 change(.cordon(node, isCordoned))
-                forgetTables()
-                // It may have changed while it was given nothing and kept what it had.
+                invalidateIndex()
+                // It may have changed while it was cordoned and kept its instances.
                 if !isCordoned { reconsider(node) }
-                placeUnplaced()
+                retryPlacement()
             }
-            effect(.settled(request, nil))
+            effect(.intentFinished(request, nil))
         case .migrate(let id, let targets): migrate(id, to: targets, request)
         }
     }
 
     private mutating func migrate(_ id: LogicalID, to targets: [NodeID], _ request: RequestID) {
         guard let record = records.instances[id] else { return refuse(request, "unknown instance", "\(id)") }
-        guard attempts[id] == nil, !settling.contains(id) else {
-            return refuse(request, "on the move", "\(id) is being started; ask again when it runs")
+        guard attempts[id] == nil, !relocating.contains(id) else {
+            return refuse(request, "already moving", "\(id) is being started; try again when it runs")
         }
         guard Set(targets) != Set([record.physical?.node].compactMap { $0 }) else {
             return refuse(request, "nothing to do", "\(id) runs there already")
@@ -48,67 +48,73 @@ extension Domain {
             let reason =
                 known.isEmpty
                 ? "no target is another node of the domain"
-                : obstacles(among: known, to: record.specification, requirements, for: id)
+                : infeasibilityReasons(among: known, to: record.specification, requirements, for: id)
             return refuse(request, "no valid node found", "none of the nodes can take \(id): \(reason)")
         }
         for node in targets where node != target {
-            note(.warning, "a further target of a migration does not count", ["instance": "\(id)", "node": "\(node)"])
+            log(.warning, "an additional migration target is ignored", ["instance": "\(id)", "node": "\(node)"])
         }
-        drop(.place(id))
-        unplaced[id] = nil
+        cancel(.place(id))
+        unschedulable[id] = nil
         let former = options.makesBeforeBreaking ? nil : record.physical
-        let move = Move(
+        let migration = Migration(
             instance: id, from: record.physical?.node ?? target, former: former, target: target, request: request)
-        guard let former else { return begin(move) }
+        guard let former else { return begin(migration) }
         displace(id, from: former.node)
-        moves[id] = move
+        migrations[id] = migration
         discard(former, record.specification.kind, holding: shares[id])
     }
 
-    /// Functions go to the first node in the given order that can take them, resources to the first or nowhere.
+    /// The nodes to consider, in the given order; for a resource only the first.
     private func considered(_ targets: [NodeID], _ record: InstanceRecord) -> [NodeID] {
         let targets = if case .resource = record.specification { Array(targets.prefix(1)) } else { targets }
         return targets.filter { $0 != record.physical?.node }
     }
 
-    /// What was to be stopped has been, or will be: what waited for it begins.
+    /// Begins the migrations that waited for a component to stop.
     mutating func leave(_ physical: PhysicalID) {
-        // More than one where a node gave two instances one id.
-        for move in moves.values.filter({ $0.former == physical }).sorted(by: { $0.request < $1.request }) {
-            moves[move.instance] = nil
-            begin(move)
+        // More than one if a node gave two instances the same id.
+        for migration in migrations.values.filter({ $0.former == physical }).sorted(by: { $0.request < $1.request }) {
+            migrations[migration.instance] = nil
+            begin(migration)
         }
     }
 
-    private mutating func begin(_ move: Move) {
-        guard let record = records.instances[move.instance] else { return refuse(move, "the instance was stopped") }
+    private mutating func begin(_ migration: Migration) {
+        guard let record = records.instances[migration.instance] else {
+            return refuse(migration, "the instance was stopped")
+        }
         let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
-        attempts[move.instance] = StartAttempt(
+        attempts[migration.instance] = StartAttempt(
             specification: record.specification, requirements: requirements, created: record.created, request: nil,
-            preferred: record.physical == nil ? [move.target, move.from] : [move.target], move: move)
-        unsettle(move.instance)
-        tryNext(move.instance)
+            preferred: record.physical == nil ? [migration.target, migration.from] : [migration.target],
+            migration: migration)
+        beginRelocation(migration.instance)
+        tryNext(migration.instance)
     }
 
-    /// The instance has arrived, at the target or elsewhere.
-    mutating func finish(_ move: Move, at node: NodeID) {
-        guard node != move.target else { return effect(.settled(move.request, nil)) }
+    /// Reports a migration whose instance has started, at the target or elsewhere.
+    mutating func finish(_ migration: Migration, at node: NodeID) {
+        guard node != migration.target else { return effect(.intentFinished(migration.request, nil)) }
         refuse(
-            move, node == move.from ? "it runs where it ran, on \(node)" : "it runs on \(node) instead")
+            migration, node == migration.from ? "it runs where it did before, on \(node)" : "it runs on \(node) instead"
+        )
     }
 
-    /// Nobody has taken it.
-    mutating func fail(_ move: Move) {
-        let isThere = records.instances[move.instance]?.physical != nil
-        refuse(move, isThere ? "it stays where it runs, on \(move.from)" : "no node has taken it; it is tried again")
+    /// Reports a migration that no node took.
+    mutating func fail(_ migration: Migration) {
+        let isThere = records.instances[migration.instance]?.physical != nil
+        refuse(
+            migration,
+            isThere ? "it stays where it runs, on \(migration.from)" : "no node has taken it; it will be retried")
     }
 
-    mutating func refuse(_ move: Move, _ outcome: String) {
-        refuse(move.request, "migration failed", "\(move.instance) to \(move.target): \(outcome)")
+    mutating func refuse(_ migration: Migration, _ outcome: String) {
+        refuse(migration.request, "migration failed", "\(migration.instance) to \(migration.target): \(outcome)")
     }
 
     private mutating func refuse(_ request: RequestID, _ summary: String, _ detail: String) {
-        note(.warning, "an intent was not carried out", ["why": "\(summary): \(detail)"])
-        effect(.settled(request, DomainRefusal(summary, detail: detail)))
+        log(.warning, "an intent was not carried out", ["reason": "\(summary): \(detail)"])
+        effect(.intentFinished(request, DomainRefusal(summary, detail: detail)))
     }
 }

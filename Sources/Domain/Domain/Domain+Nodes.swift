@@ -1,27 +1,27 @@
 extension Domain {
-    /// How long a former nonce of a node is remembered, in milliseconds: one that comes back within this time is another
-    /// process that says it is the same node.
-    private static let theftMemory = 600_000
+    /// How long a node's former nonces are remembered, in milliseconds. A nonce that returns within this time belongs
+    /// to another process with the same node id.
+    private static let formerNonceLifetime = 600_000
     private static let formerNonces = 8
 
-    /// Takes what a node says (domain specification, section 3.1).
+    /// Handles a node's registration or refresh (domain specification, section 3.1).
     mutating func take(_ update: NodeUpdate, problem: DomainRefusal?, _ request: RequestID) {
         let id = update.node
         if let problem {
-            // The run of the node that was known has ended, and the next one cannot be taken.
+            // The known run of the node has ended, and the new one cannot be accepted.
             if let known = records.nodes[id], known.nonce != update.nonce, !isFormer(update.nonce, of: id) {
                 remove([id])
             }
-            noteRefusal(of: update, problem)
+            logRefusal(of: update, problem)
             return effect(.updated(request, problem))
         }
         var update = update
-        // Readers of the mirror cannot read what is no number, and what differs from itself would change at each refresh.
+        // Mirror readers cannot parse a value that is not a number, and NaN would count as a change at every refresh.
         if !update.description.capabilities.cpuFrequency.isFinite { update.description.capabilities.cpuFrequency = 0 }
         guard let known = records.nodes[id] else {
             guard records.nodes.count < options.nodeLimit else {
-                let refusal = DomainRefusal("too many nodes", detail: "the domain takes \(options.nodeLimit)")
-                noteRefusal(of: update, refusal)
+                let refusal = DomainRefusal("too many nodes", detail: "the limit is \(options.nodeLimit)")
+                logRefusal(of: update, refusal)
                 return effect(.updated(request, refusal))
             }
             add(update, formerNonces: [])
@@ -33,50 +33,49 @@ extension Domain {
             return accept(update, request)
         }
         guard !isFormer(update.nonce, of: id) else {
-            let refusal = DomainRefusal("node id in use", detail: "another process has registered as \(id) meanwhile")
-            noteRefusal(of: update, refusal)
+            let refusal = DomainRefusal("node id in use", detail: "another process has registered as \(id) since")
+            logRefusal(of: update, refusal)
             return effect(.updated(request, refusal))
         }
         let former = formerNonces(of: id) + [(known.nonce, now.monotonic)]
-        note(.notice, "a node has restarted", facts(of: id))
+        log(.notice, "a node has restarted", logFields(of: id))
         remove([id]) { $0.add(update, formerNonces: Array(former.suffix(Self.formerNonces))) }
         accept(update, request)
     }
 
-    /// What a person knows a node by.
-    func facts(of id: NodeID) -> [String: String] {
-        var facts = ["node": "\(id)"]
-        guard let record = records.nodes[id] else { return facts }
-        facts["agent"] = record.description.agentURL
-        let name = record.description.capabilities.labels.first { $0.hasPrefix("hostname=") }
-        if let name { facts["host"] = String(name.dropFirst("hostname=".count)) }
-        return facts
+    /// The log fields that identify a node.
+    func logFields(of id: NodeID) -> [String: String] {
+        var fields = ["node": "\(id)"]
+        guard let record = records.nodes[id] else { return fields }
+        fields["agent"] = record.description.agentURL
+        fields["host"] = record.description.capabilities.hostname
+        return fields
     }
 
-    /// Says so where another node has the same agent: a reset of one ends what the other runs, and nobody hears of that.
-    private mutating func warnOfTwins(of record: NodeRecord) {
+    /// Warns if another node has the same agent URL: a reset of one node would silently end what the other runs.
+    private mutating func warnAboutSharedAgent(of record: NodeRecord) {
         let url = record.description.agentURL
-        guard let twin = records.nodes.values.first(where: { $0.id != record.id && $0.description.agentURL == url })
+        guard let other = records.nodes.values.first(where: { $0.id != record.id && $0.description.agentURL == url })
         else { return }
-        note(
-            .warning, "two nodes have the same agent: what is asked of one reaches the other",
-            ["node": "\(record.id)", "other": "\(twin.id)", "agent": url])
+        log(
+            .warning, "two nodes have the same agent URL: calls to one reach the other",
+            ["node": "\(record.id)", "other": "\(other.id)", "agent": url])
     }
 
-    /// Says why a node is refused, once for each reason and node.
-    private mutating func noteRefusal(of update: NodeUpdate, _ refusal: DomainRefusal) {
-        guard toldRefusals[update.node] != refusal.sentence else { return }
-        if toldRefusals.count >= Self.refusalsTold { toldRefusals = [:] }
-        toldRefusals[update.node] = refusal.sentence
-        note(
-            .warning, "a node is refused",
-            ["node": "\(update.node)", "agent": update.description.agentURL, "why": refusal.sentence])
+    /// Logs why a node was refused, once for each node and reason.
+    private mutating func logRefusal(of update: NodeUpdate, _ refusal: DomainRefusal) {
+        guard reportedRefusals[update.node] != refusal.sentence else { return }
+        if reportedRefusals.count >= Self.reportedRefusalLimit { reportedRefusals = [:] }
+        reportedRefusals[update.node] = refusal.sentence
+        log(
+            .warning, "a node was refused",
+            ["node": "\(update.node)", "agent": update.description.agentURL, "reason": refusal.sentence])
     }
 
-    private static let refusalsTold = 1_024
+    private static let reportedRefusalLimit = 1_024
 
     private func formerNonces(of id: NodeID) -> [(nonce: UInt64, at: Int)] {
-        (live[id]?.formerNonces ?? []).filter { now.monotonic - $0.at < Self.theftMemory }
+        (live[id]?.formerNonces ?? []).filter { now.monotonic - $0.at < Self.formerNonceLifetime }
     }
 
     private func isFormer(_ nonce: UInt64, of id: NodeID) -> Bool {
@@ -84,13 +83,14 @@ extension Domain {
     }
 
     private mutating func accept(_ update: NodeUpdate, _ request: RequestID) {
-        toldRefusals[update.node] = nil
-        if options.strategy == .loadAware { noteLoad(update) }
+        reportedRefusals[update.node] = nil
+        if options.strategy == .loadAware { recordLoad(update) }
         effect(.updated(request, nil))
         effect(.reported(update))
     }
 
-    /// The lease of a node is what its own clock gives it, within bounds, counted by our clock from now on.
+    /// Renews a node's lease: the announced deadline minus the orchestrator's clock on arrival, within the configured
+    /// bounds.
     private mutating func renew(_ update: NodeUpdate) {
         let longest = options.leaseMaximum * 1000
         let deadline = Int(exactly: update.refreshDeadline).map { $0.multipliedReportingOverflow(by: 1000) }
@@ -106,14 +106,14 @@ extension Domain {
         live[update.node] = LiveNode(leaseEnd: 0, formerNonces: formerNonces)
         renew(update)
         enter(record)
-        note(.notice, "a node has joined", facts(of: update.node))
-        warnOfTwins(of: record)
-        // It is no departed one any more: those who still know it will be told anew.
+        log(.notice, "a node has joined", logFields(of: update.node))
+        warnAboutSharedAgent(of: record)
+        // The node is back; peers that still know it receive its new data.
         if records.departed.contains(update.node) { change(.departed(update.node, false)) }
-        owe(.reset(update.node))
+        enqueue(.reset(update.node))
     }
 
-    /// Takes what a node says of itself in place of what it said before; what it runs stays.
+    /// Replaces a node's description; what it runs stays.
     private mutating func describe(_ known: NodeRecord, anew description: NodeDescription) {
         var record = known
         record.description = description
@@ -121,38 +121,36 @@ extension Domain {
         for (name, number) in known.claims where record.claims[name] == nil { unclaim(name, number) }
         if known.description.invocationURL != description.invocationURL { record.isMeshed = false }
         enter(record)
-        if known.description.agentURL != description.agentURL { warnOfTwins(of: record) }
+        if known.description.agentURL != description.agentURL { warnAboutSharedAgent(of: record) }
         if record.isReset && !record.isMeshed { mesh(record.id) }
         reconsider(record.id)
-        placeUnplaced()
+        retryPlacement()
     }
 
-    /// What runs on a node that is not what it was goes elsewhere, if its requirements are not met here any more and are there
-    /// (domain specification, section 3.1).
+    /// Moves instances away from a changed node that no longer meets their requirements (domain specification, section
+    /// 3.1).
     mutating func reconsider(_ node: NodeID) {
         for id in (running[node] ?? []).sorted() { reconsider(id, at: node) }
     }
 
-    /// Has an instance go elsewhere if it cannot run where it does; where it cannot run elsewhere either, it stays until it
-    /// can.
+    /// Moves an instance if its node no longer meets its requirements and another node does.
     mutating func reconsider(_ id: LogicalID, at node: NodeID) {
         guard let record = records.instances[id], let physical = record.physical, attempts[id] == nil else { return }
-        misplaced[id] = nil
+        infeasible[id] = nil
         guard !fitsWhereItRuns(record) else { return }
         let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
         guard hasOther(than: node, record.specification, requirements, shares[id] ?? NUMAShare()) else {
-            return misplaced[id] = generation
+            return infeasible[id] = generation
         }
-        note(
-            .info, "a node does not meet an instance's requirements any more",
+        log(
+            .info, "a node no longer meets an instance's requirements",
             ["node": "\(node)", "instance": "\(id)"])
         displace(id, from: node)
         discard(physical, record.specification.kind, holding: shares[id])
         place(id)
     }
 
-    /// Whether the node of an instance meets its requirements, as far as that can be said: a cordoned one is given nothing,
-    /// and keeps what it has.
+    /// Whether the node of an instance still meets its requirements. A cordoned node keeps what it has.
     mutating func fitsWhereItRuns(_ record: InstanceRecord) -> Bool {
         guard let node = record.physical?.node, records.nodes[node]?.isReset == true,
             !records.cordoned.contains(node), let requirements = try? Requirements(record.specification.texts)
@@ -163,12 +161,12 @@ extension Domain {
     private mutating func hasOther(
         than node: NodeID, _ specification: Specification, _ requirements: Requirements, _ share: NUMAShare
     ) -> Bool {
-        let others = withTables { tables, _ in
+        let others = withIndex { index, _ in
             switch specification {
             case .function(let function):
-                tables.functionCandidates(runtime: function.functionClass.runtime, requirements).nodes
+                index.functionCandidates(runtime: function.functionClass.runtime, requirements).nodes
             case .resource(let resource):
-                tables.providerCandidates(resource, requirements, excluding: [node]).map(\.node)
+                index.providerCandidates(resource, requirements, excluding: [node]).map(\.node)
             }
         }
         return others.contains { $0 != node && hasRoom($0, for: share) }
@@ -177,10 +175,10 @@ extension Domain {
     private mutating func enter(_ record: NodeRecord) {
         for (name, number) in record.claims { claims[name, default: [:]][number] = record.id }
         change(.node(record))
-        forgetTables()
+        invalidateIndex()
     }
 
-    /// The claims on these providers: those that were made before keep their number.
+    /// The claims on these providers; existing claims keep their numbers.
     private mutating func claim(_ providers: [ResourceProvider], keeping former: [String: UInt64]) -> [String: UInt64] {
         var result: [String: UInt64] = [:]
         for provider in providers where result[provider.id] == nil {
@@ -194,52 +192,54 @@ extension Domain {
         if claims[name]?.isEmpty == true { claims[name] = nil }
     }
 
-    /// Who owns a provider's name: who claimed it first among those that are there.
+    /// The owner of a provider name: the first node that claimed it among those present.
     func owner(of provider: String) -> NodeID? { claims[provider]?.min { $0.key < $1.key }?.value }
 
-    /// A node has been told to forget what it ran before: it joins the others. Where it has not confirmed that, what may run
-    /// there stays in doubt.
+    /// Completes the reset of a node, which may now join the others. Without a confirmation its unknown outcomes
+    /// remain.
     mutating func finishReset(_ id: NodeID, isConfirmed: Bool) {
         guard var record = records.nodes[id], !record.isReset else { return }
         record.isReset = true
         change(.node(record))
-        if isConfirmed, records.doubts[id] != nil { change(.doubts(id, 0)) }
-        forgetTables()
+        if isConfirmed, records.unknownOutcomes[id] != nil { change(.unknownOutcomes(id, 0)) }
+        invalidateIndex()
         mesh(id)
-        placeUnplaced()
+        retryPlacement()
     }
 
-    /// Has all nodes know this one, itself included, and it all others (domain specification, section 1.5).
+    /// Announces a node to all nodes, itself included, and all nodes to it (domain specification, section 1.5).
     mutating func mesh(_ id: NodeID) {
         let others = records.nodes.values.filter(\.isReset).map(\.id).sorted()
-        for node in others { owe(.peer(node, of: id), cause: id) }
-        for peer in others where peer != id { owe(.peer(id, of: peer), cause: id) }
+        for node in others { enqueue(.peer(node, of: id), cause: id) }
+        for peer in others where peer != id { enqueue(.peer(id, of: peer), cause: id) }
     }
 
-    /// Has all nodes forget one that has left.
-    mutating func dissolve(_ id: NodeID) {
-        for node in records.nodes.values.filter(\.isReset).map(\.id).sorted() { owe(.peer(node, of: id), cause: id) }
-        if meshOpen[id] == nil, records.departed.contains(id) { change(.departed(id, false)) }
+    /// Tells all nodes to forget a node that left.
+    mutating func announceDeparture(_ id: NodeID) {
+        for node in records.nodes.values.filter(\.isReset).map(\.id).sorted() {
+            enqueue(.peer(node, of: id), cause: id)
+        }
+        if openPeerCalls[id] == nil, records.departed.contains(id) { change(.departed(id, false)) }
     }
 
-    /// Takes nodes out of the domain; what ran on them is started elsewhere. All of them leave before anybody is told or given
-    /// anything: many may be lost at once.
+    /// Removes nodes and restarts their instances elsewhere. All of them leave before any other node is called,
+    /// because many may be lost at once.
     ///
-    /// - Parameter comeBack: adds one of them anew, before it is known who else is to be waited for.
+    /// - Parameter comeBack: adds one of them again before waiting Starts are reconsidered.
     mutating func remove(_ ids: [NodeID], comeBack: (inout Domain) -> Void = { _ in }) {
         let leaving = ids.compactMap { records.nodes[$0] }
         guard !leaving.isEmpty else { return }
         let starts = leaving.flatMap { record in startsUnderWay(at: record.id).map { (id: $0, node: record.id) } }
         let lost = leaving.flatMap { record in (running[record.id] ?? []).sorted().map { (id: $0, node: record.id) } }
         for record in leaving { takeOut(record) }
-        forgetTables()
-        for record in leaving { for chore in chores.of(record.id) { drop(chore) } }
+        invalidateIndex()
+        for record in leaving { for pendingCall in pendingCalls.of(record.id) { cancel(pendingCall) } }
         for instance in lost { displace(instance.id, from: instance.node) }
-        for record in leaving where record.isReset { dissolve(record.id) }
+        for record in leaving where record.isReset { announceDeparture(record.id) }
         comeBack(&self)
         for start in starts { failStart(of: start.id, at: start.node, .unreachable("the node has left")) }
         for instance in lost { place(instance.id) }
-        placeUnplaced()
+        retryPlacement()
     }
 
     private func startsUnderWay(at node: NodeID) -> [LogicalID] {
@@ -248,7 +248,7 @@ extension Domain {
         }
     }
 
-    /// Forgets a node and all that was asked of it.
+    /// Removes a node and all calls to it.
     private mutating func takeOut(_ record: NodeRecord) {
         let id = record.id
         for (name, number) in record.claims { unclaim(name, number) }
@@ -257,45 +257,46 @@ extension Domain {
         change(.nodeRemoved(id))
         effect(.abandon(id))
         for call in callsOfNode.removeValue(forKey: id) ?? [] { calls[call] = nil }
-        if !formerStarts.isEmpty { formerStarts = formerStarts.filter { $0.value.node != id } }
+        if !detachedStarts.isEmpty { detachedStarts = detachedStarts.filter { $0.value.node != id } }
         if record.isReset { change(.departed(id, true)) }
     }
 
-    // MARK: - Tables
+    // MARK: - Placement index
 
-    mutating func forgetTables() {
-        knownTables = nil
-        supplies = [:]
+    mutating func invalidateIndex() {
+        placementIndex = nil
+        allocatables = [:]
         generation += 1
     }
 
-    /// Makes the tables where they are not known, and keeps what `body` changes in them.
-    mutating func withTables<Result>(_ body: (inout PlacementTables, inout Xoshiro) -> Result) -> Result {
-        var tables = knownTables ?? makeTables(of: records.nodes.values.filter(\.isReset))
-        knownTables = nil
-        defer { knownTables = tables }
-        return body(&tables, &random)
+    /// Builds the placement index if necessary, and keeps what `body` caches in it.
+    mutating func withIndex<Result>(_ body: (inout PlacementIndex, inout Xoshiro) -> Result) -> Result {
+        var index = placementIndex ?? makeIndex(of: records.nodes.values.filter(\.isReset))
+        placementIndex = nil
+        defer { placementIndex = index }
+        return body(&index, &random)
     }
 
-    /// Who owns each provider's name.
+    /// The owner of each provider name.
     private var owners: [String: NodeID] { claims.compactMapValues { $0.min { $0.key < $1.key }?.value } }
 
-    func makeTables(of ready: [NodeRecord]) -> PlacementTables {
+    func makeIndex(of ready: [NodeRecord]) -> PlacementIndex {
         let owners = owners
         let nodes = ready.filter { !records.cordoned.contains($0.id) }.map { record in
-            PlacementTables.Node(
+            PlacementIndex.Node(
                 id: record.id, capabilities: record.description.capabilities,
                 providers: Set(record.claims.keys.filter { owners[$0] == record.id }))
         }
         let providers = ready.flatMap { record in
             record.description.providers.filter { owners[$0.id] == record.id }.map {
-                (class: $0.classType, provider: PlacementTables.Provider(name: $0.id, node: record.id))
+                (class: $0.classType, provider: PlacementIndex.Provider(name: $0.id, node: record.id))
             }
         }
-        return PlacementTables(nodes: nodes, providers: providers)
+        return PlacementIndex(nodes: nodes, providers: providers)
     }
 
-    /// What the domain can do (domain specification, section 3.3); nodes that are given nothing count by number only.
+    /// The capabilities of the domain (domain specification, section 3.3); nodes that receive no instances only count
+    /// as nodes.
     var capabilities: DomainCapabilities {
         let owners = owners
         var sum = DomainCapabilities()

@@ -1,30 +1,30 @@
-/// A Start that is under way: which nodes have failed it, and who waits.
+/// A Start in progress: the nodes that have failed it, and the request that waits for it.
 struct StartAttempt: Sendable {
-    /// What is to be started.
+    /// The instance to start.
     let specification: Specification
     let requirements: Requirements
-    /// Its number, where the controller has just asked for it.
+    /// The number of the instance, if the controller has just requested it.
     let created: UInt64
-    /// The controller's request; nil where the instance is known already.
+    /// The controller's request; nil if the instance is already known.
     let request: RequestID?
-    /// The call that is under way.
+    /// The call in flight.
     var call: CallID?
     /// The nodes that have failed it.
     var tried: Set<NodeID> = []
-    /// Where to try first.
+    /// The nodes to try first.
     var preferred: [NodeID] = []
-    /// What the node that failed it last has said.
+    /// The outcome of the last failed call.
     var failure: CallOutcome?
-    /// The move that it belongs to.
-    var move: Move?
-    /// What the nodes were when it was sent.
+    /// The migration that it belongs to.
+    var migration: Migration?
+    /// The generation in which it was sent.
     var generation = 0
 }
 
 extension Domain {
-    // MARK: - For the controller
+    // MARK: - Requests of the controller
 
-    /// The controller asks for a function or resource (domain specification, sections 4.5 and 4.6).
+    /// Handles a Start of the controller (domain specification, sections 4.5 and 4.6).
     mutating func start(_ specification: Specification, _ request: RequestID) {
         let requirements: Requirements
         let share: NUMAShare
@@ -44,42 +44,42 @@ extension Domain {
         tryNext(id)
     }
 
-    /// An instance without a place is to get one.
+    /// Tries to start an instance that has no node.
     mutating func place(_ id: LogicalID) {
         guard let record = records.instances[id], record.physical == nil, attempts[id] == nil,
-            moves[id] == nil
+            migrations[id] == nil
         else { return }
-        unplaced[id] = nil
+        unschedulable[id] = nil
         let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
         attempts[id] = StartAttempt(
             specification: record.specification, requirements: requirements, created: record.created, request: nil)
         tryNext(id)
     }
 
-    /// Tries those for which no node was found before, or no better one, if the nodes have changed since.
-    mutating func placeUnplaced() {
-        for id in outdated(parked) where parked.removeValue(forKey: id) != nil { tryNext(id) }
-        for id in outdated(unplaced) { place(id) }
-        for id in outdated(misplaced) {
+    /// Retries Starts and moves that found no node, if nodes have changed since.
+    mutating func retryPlacement() {
+        for id in outdated(pendingStarts) where pendingStarts.removeValue(forKey: id) != nil { tryNext(id) }
+        for id in outdated(unschedulable) { place(id) }
+        for id in outdated(infeasible) {
             guard let node = records.instances[id]?.physical?.node else { continue }
             reconsider(id, at: node)
         }
     }
 
-    /// Those that saw the nodes as they are not any more, in the order of ids.
+    /// The entries of earlier generations, ordered by id.
     private func outdated(_ seen: [LogicalID: Int]) -> [LogicalID] {
         guard !seen.isEmpty else { return [] }
         return seen.filter { $0.value != generation }.keys.sorted()
     }
 
-    // MARK: - Trying nodes
+    // MARK: - Candidates
 
-    /// Asks the next node, or gives up.
+    /// Calls the next candidate, or gives up.
     mutating func tryNext(_ id: LogicalID) {
         guard var attempt = attempts[id] else { return }
         guard let node = choose(id, &attempt).flatMap({ records.nodes[$0] }) else {
             guard attempt.request != nil, canWait(attempt) else { return giveUp(id, attempt) }
-            parked[id] = generation
+            pendingStarts[id] = generation
             return attempts[id] = attempt
         }
         attempt.call = send(attempt.specification, for: id, to: node)
@@ -87,21 +87,21 @@ extension Domain {
         attempts[id] = attempt
     }
 
-    /// Whether a node that is just joining could take it: the reference finishes with a node that registers before it takes the
-    /// next request. One that has not answered its reset in time is not waited for.
+    /// Whether a joining node could take the instance. EDGELESS completes a registration before it handles the next
+    /// request. A node that has not answered its reset in time is not waited for.
     private func canWait(_ attempt: StartAttempt) -> Bool {
         let joining = records.nodes.values.filter {
-            !$0.isReset && !attempt.tried.contains($0.id) && chores[.reset($0.id)]?.failures == 0
+            !$0.isReset && !attempt.tried.contains($0.id) && pendingCalls[.reset($0.id)]?.failures == 0
         }
         guard !joining.isEmpty else { return false }
-        let tables = makeTables(of: joining)
+        let index = makeIndex(of: joining)
         return switch attempt.specification {
         case .function(let function):
             joining.contains {
-                tables.isFeasible($0.id, runtime: function.functionClass.runtime, attempt.requirements)
+                index.isFeasible($0.id, runtime: function.functionClass.runtime, attempt.requirements)
             }
         case .resource(let resource):
-            !tables.providerCandidates(resource, attempt.requirements, excluding: []).isEmpty
+            !index.providerCandidates(resource, attempt.requirements, excluding: []).isEmpty
         }
     }
 
@@ -113,20 +113,20 @@ extension Domain {
             guard !tried.contains(preferred) else { continue }
             if isFeasible(preferred, attempt.specification, requirements, for: id) { return preferred }
         }
-        // What runs moves where it was asked to, or stays.
-        if attempt.move != nil, records.instances[id]?.physical != nil { return nil }
+        // A running instance migrates to the requested target or stays.
+        if attempt.migration != nil, records.instances[id]?.physical != nil { return nil }
         switch attempt.specification {
         case .function(let function):
             let runtime = function.functionClass.runtime
             if options.strategy == .loadAware {
-                let candidates = withTables { tables, _ in
-                    tables.functionCandidates(runtime: runtime, requirements).nodes
+                let candidates = withIndex { index, _ in
+                    index.functionCandidates(runtime: runtime, requirements).nodes
                 }
                 return leastLoaded(candidates, for: shares[id] ?? NUMAShare(), excluding: tried)
             }
             let last = lastChosen
-            let chosen = withTables { [strategy = options.strategy] tables, random in
-                let candidates = tables.functionCandidates(runtime: runtime, requirements)
+            let chosen = withIndex { [strategy = options.strategy] index, random in
+                let candidates = index.functionCandidates(runtime: runtime, requirements)
                 return switch strategy {
                 case .random, .loadAware: candidates.drawn(&random, excluding: tried)
                 case .roundRobin: candidates.next(after: last, excluding: tried)
@@ -135,8 +135,8 @@ extension Domain {
             if let chosen { lastChosen = chosen }
             return chosen
         case .resource(let resource):
-            return withTables { tables, random in
-                tables.providerCandidates(resource, requirements, excluding: tried).randomElement(using: &random)?.node
+            return withIndex { index, random in
+                index.providerCandidates(resource, requirements, excluding: tried).randomElement(using: &random)?.node
             }
         }
     }
@@ -146,11 +146,11 @@ extension Domain {
         _ node: NodeID, _ specification: Specification, _ requirements: Requirements, for id: LogicalID
     ) -> Bool {
         guard hasRoom(node, for: shares[id] ?? NUMAShare(), besides: id) else { return false }
-        return withTables { tables, _ in
+        return withIndex { index, _ in
             switch specification {
             case .function(let function):
-                tables.isFeasible(node, runtime: function.functionClass.runtime, requirements)
-            case .resource(let resource): tables.canHost(node, resource, requirements)
+                index.isFeasible(node, runtime: function.functionClass.runtime, requirements)
+            case .resource(let resource): index.canHost(node, resource, requirements)
             }
         }
     }
@@ -160,9 +160,9 @@ extension Domain {
     mutating func takeStart(
         _ outcome: CallOutcome, of id: LogicalID, _ kind: ComponentKind, at node: NodeID, call: CallID
     ) {
-        noteAnswer(of: node, isDoubtful: outcome.isDoubtful)
+        countAnswer(of: node, isUnknown: outcome.isUnknown)
         guard let attempt = attempts[id], attempt.call == call else {
-            // Stopped or reset while it was on its way.
+            // Stopped or reset while the call was in flight.
             if case .started(let physical) = outcome {
                 discard(PhysicalID(node: node, component: physical.component), kind)
             }
@@ -174,10 +174,10 @@ extension Domain {
         guard physical.node == node else {
             discard(PhysicalID(node: node, component: physical.component), kind)
             return failStart(
-                of: id, at: node, .failed("the node answered with the id of another node, \(physical.node)"))
+                of: id, at: node, .failed("the node returned the id of another node: \(physical.node)"))
         }
         attempts[id] = nil
-        drop(.place(id))
+        cancel(.place(id))
         let former = records.instances[id]?.physical
         if let request = attempt.request {
             change(
@@ -189,27 +189,27 @@ extension Domain {
             change(.placed(id, physical))
         }
         if let former { running[former.node]?.remove(id) }
-        misplaced[id] = nil
-        toldWaiting.remove(id)
+        infeasible[id] = nil
+        reportedUnschedulable.remove(id)
         running[node, default: []].insert(id)
-        if let move = attempt.move { finish(move, at: node) }
-        arrive(id)
+        if let migration = attempt.migration { finish(migration, at: node) }
+        finishRelocation(id)
         if let former { discard(former, kind, holding: shares[id]) }
-        // The node may have said meanwhile that it is another one.
+        // The node may have changed while the call was in flight.
         if attempt.generation != generation { reconsider(id, at: node) }
     }
 
-    /// A node has failed a Start: the next one is tried, or nobody.
+    /// Handles a failed Start: tries the next candidate, or gives up.
     mutating func failStart(of id: LogicalID, at node: NodeID, _ outcome: CallOutcome) {
         guard var attempt = attempts[id] else { return }
-        note(
-            .warning, "a node has failed a start",
-            ["instance": "\(id)", "node": "\(node)", "why": outcome.problem ?? ""])
+        log(
+            .warning, "a node failed to start an instance",
+            ["instance": "\(id)", "node": "\(node)", "reason": outcome.problem ?? ""])
         attempt.tried.insert(node)
         attempt.failure = outcome
         attempt.call = nil
         attempts[id] = attempt
-        // A node that has left has failed nobody: the reference would have chosen among the others.
+        // A node that has left does not count as a failure: EDGELESS would have chosen among the others.
         if options.triesNextCandidate || attempt.request == nil || records.nodes[node] == nil {
             tryNext(id)
         } else {
@@ -221,52 +221,52 @@ extension Domain {
         attempts[id] = nil
         if let request = attempt.request {
             if attempt.failure == nil, mayExplain() {
-                explain("no node can take what is asked for", attempt.specification, attempt.requirements, id)
+                explain("no node can take an instance", attempt.specification, attempt.requirements, id)
             }
             shares[id] = nil
             let refusal = attempt.specification.refusal(of: id, after: attempt.failure, at: attempt.tried)
             return effect(.started(request, .failure(refusal)))
         }
-        if let move = attempt.move { fail(move) }
+        if let migration = attempt.migration { fail(migration) }
         if let physical = records.instances[id]?.physical {
-            settle(id)
-            // Its node may have changed while it was to move.
+            finishRelocationIfPending(id)
+            // Its node may have changed during the migration.
             return reconsider(id, at: physical.node)
         }
-        defer { settle(id) }
+        defer { finishRelocationIfPending(id) }
         guard let record = records.instances[id] else { return }
-        unplaced[id] = generation
+        unschedulable[id] = generation
         guard attempt.failure != nil else {
-            if !toldWaiting.contains(id), mayExplain(), !canWait(attempt) {
-                toldWaiting.insert(id)
-                explain("nothing can run it: it waits", record.specification, attempt.requirements, id)
+            if !reportedUnschedulable.contains(id), mayExplain(), !canWait(attempt) {
+                reportedUnschedulable.insert(id)
+                explain("no node can run an instance; it waits", record.specification, attempt.requirements, id)
             }
             return
         }
-        // Somebody could have taken it: they are asked again.
-        let failures = (chores[.place(id)]?.failures ?? 0) + 1
-        chores[.place(id)] = ChoreState(failures: failures)
-        waiting[.place(id)] = now.monotonic + Self.backOff(failures)
+        // At least one node was feasible: retry with a back-off.
+        let failures = (pendingCalls[.place(id)]?.failures ?? 0) + 1
+        pendingCalls[.place(id)] = PendingCallState(failures: failures)
+        waiting[.place(id)] = now.monotonic + Self.backoff(failures)
     }
 
-    /// Has something stopped that should not run.
+    /// Stops a component that should not run.
     ///
-    /// - Parameter share: what it holds of a NUMA node until it has stopped.
+    /// - Parameter share: the NUMA share that it holds until it has stopped.
     mutating func discard(_ physical: PhysicalID, _ kind: ComponentKind, holding share: NUMAShare? = nil) {
         guard records.nodes[physical.node] != nil else { return }
         if let share { leaving[physical.node, default: [:]][physical] = share }
-        change(.leftover(physical, kind, true))
-        owe(.stop(physical))
+        change(.orphan(physical, kind, true))
+        enqueue(.stop(physical))
     }
 }
 
 extension CallOutcome {
-    /// Whether a Start may have been carried out without anybody knowing.
-    var isDoubtful: Bool { if case .unknown = self { true } else { false } }
+    /// Whether a Start may have been carried out without an answer.
+    var isUnknown: Bool { if case .unknown = self { true } else { false } }
 }
 
 extension Specification {
-    /// Where its requirements stand.
+    /// The texts that contain its requirements.
     var texts: [String: String] {
         switch self {
         case .function(let function): function.annotations
@@ -274,7 +274,7 @@ extension Specification {
         }
     }
 
-    /// The reference's words for a request that cannot be understood.
+    /// The EDGELESS summary for a request that cannot be parsed.
     var malformedSummary: String {
         switch self {
         case .function: "Invalid function instance creation request"
@@ -282,7 +282,7 @@ extension Specification {
         }
     }
 
-    /// Why it could not be started, in the reference's words (domain specification, section 1.4).
+    /// The refusal in the words of EDGELESS (domain specification, section 1.4).
     func refusal(of id: LogicalID, after failure: CallOutcome?, at nodes: Set<NodeID>) -> DomainRefusal {
         switch (self, failure) {
         case (.function(let function), nil):

@@ -1,44 +1,44 @@
 extension Domain {
-    /// The controller wants an instance stopped (domain specification, section 4.7).
+    /// Handles a Stop of the controller (domain specification, section 4.7).
     mutating func stop(_ id: LogicalID) {
         guard let record = records.instances[id] else {
-            return note(.info, "asked to stop what is unknown", ["instance": "\(id)"])
+            return log(.info, "a Stop names an unknown instance", ["instance": "\(id)"])
         }
-        // A start that is on its way finds nobody when it comes back, and is stopped then.
-        if let move = attempts.removeValue(forKey: id)?.move { refuse(move, "the instance was stopped") }
-        unplaced[id] = nil
-        misplaced[id] = nil
-        toldWaiting.remove(id)
-        settling.remove(id)
-        drop(.place(id))
-        drop(.patch(id))
-        if let move = moves.removeValue(forKey: id) { refuse(move, "the instance was stopped") }
-        let (row, share) = (records.rows[id] ?? [:], shares[id])
+        // A Start in flight finds no attempt when it answers, and its component is stopped then.
+        if let migration = attempts.removeValue(forKey: id)?.migration { refuse(migration, "the instance was stopped") }
+        unschedulable[id] = nil
+        infeasible[id] = nil
+        reportedUnschedulable.remove(id)
+        relocating.remove(id)
+        cancel(.place(id))
+        cancel(.patch(id))
+        if let migration = migrations.removeValue(forKey: id) { refuse(migration, "the instance was stopped") }
+        let (wiring, share) = (records.wirings[id] ?? [:], shares[id])
         change(.instanceRemoved(id))
         if let physical = record.physical {
             running[physical.node]?.remove(id)
             discard(physical, record.specification.kind, holding: share)
         }
-        for target in Set(row.values) { unlink(id, from: target) }
+        for target in Set(wiring.values) { unlink(id, from: target) }
         for origin in (origins.removeValue(forKey: id) ?? []).sorted() where origin != id {
-            guard let row = records.rows[origin] else { continue }
-            // The channel leads nowhere for ever: ids are not used again.
-            change(.row(origin, row.filter { $0.value != id }))
-            noteDue(origin)
-            owe(.patch(origin))
+            guard let wiring = records.wirings[origin] else { continue }
+            // Remove the channel for good: ids are never reused.
+            change(.wiring(origin, wiring.filter { $0.value != id }))
+            markPatchDue(origin)
+            enqueue(.patch(origin))
         }
     }
 
-    /// The controller says where the outputs of an instance lead (domain specification, section 4.8).
-    mutating func patch(_ origin: LogicalID, _ row: [String: LogicalID]) {
+    /// Handles a Patch of the controller (domain specification, section 4.8).
+    mutating func patch(_ origin: LogicalID, _ wiring: [String: LogicalID]) {
         guard records.instances[origin] != nil else {
-            return note(.info, "asked to patch what is unknown", ["instance": "\(origin)"])
+            return log(.info, "a Patch names an unknown instance", ["instance": "\(origin)"])
         }
-        for target in Set((records.rows[origin] ?? [:]).values) { unlink(origin, from: target) }
-        for target in row.values { origins[target, default: []].insert(origin) }
-        change(.row(origin, row))
-        noteDue(origin)
-        owe(.patch(origin))
+        for target in Set((records.wirings[origin] ?? [:]).values) { unlink(origin, from: target) }
+        for target in wiring.values { origins[target, default: []].insert(origin) }
+        change(.wiring(origin, wiring))
+        markPatchDue(origin)
+        enqueue(.patch(origin))
     }
 
     private mutating func unlink(_ origin: LogicalID, from target: LogicalID) {
@@ -46,56 +46,56 @@ extension Domain {
         if origins[target]?.isEmpty == true { origins[target] = nil }
     }
 
-    /// Keeps in mind that an instance's node has still to be told where its outputs lead.
-    mutating func noteDue(_ origin: LogicalID) {
-        guard records.rows[origin] != nil, !records.patchesDue.contains(origin) else { return }
+    /// Records that an instance's node still needs its wiring.
+    mutating func markPatchDue(_ origin: LogicalID) {
+        guard records.wirings[origin] != nil, !records.patchesDue.contains(origin) else { return }
         change(.patchDue(origin, true))
     }
 
-    /// Tells the node of an instance where its outputs lead, as far as that is known; while it or one of its targets is on the
-    /// move nobody is told: ``settle(_:)`` does when it has arrived.
+    /// Sends an instance's wiring to its node, as far as its targets are placed. While the instance or a target is
+    /// relocating, nothing is sent; ``finishRelocationIfPending(_:)`` sends it later.
     mutating func sendPatch(_ origin: LogicalID) {
-        guard let row = records.rows[origin], let record = records.instances[origin] else {
-            return drop(.patch(origin))
+        guard let wiring = records.wirings[origin], let record = records.instances[origin] else {
+            return cancel(.patch(origin))
         }
-        guard let physical = record.physical, let node = records.nodes[physical.node], !settling.contains(origin),
-            !row.values.contains(where: { settling.contains($0) })
-        else { return drop(.patch(origin)) }
-        let mapping = row.compactMapValues { records.instances[$0]?.physical }
+        guard let physical = record.physical, let node = records.nodes[physical.node], !relocating.contains(origin),
+            !wiring.values.contains(where: { relocating.contains($0) })
+        else { return cancel(.patch(origin)) }
+        let mapping = wiring.compactMapValues { records.instances[$0]?.physical }
         callFor(.patch(origin), node, .patch(physical.component, record.specification.kind, mapping))
-        chores[.patch(origin)]?.patched = (physical, isOutdated: false)
+        pendingCalls[.patch(origin)]?.patched = (physical, isOutdated: false)
     }
 
-    /// An instance loses its place; its record stays.
+    /// Removes an instance from its node; its record stays.
     mutating func displace(_ id: LogicalID, from node: NodeID) {
         running[node]?.remove(id)
-        misplaced[id] = nil
-        unsettle(id)
+        infeasible[id] = nil
+        beginRelocation(id)
         change(.placed(id, nil))
     }
 
-    /// Where an instance will be is open: nobody is told of it until that is known, and then all are that it concerns.
-    mutating func unsettle(_ id: LogicalID) {
-        settling.insert(id)
-        for origin in [id] + (origins[id] ?? []) { noteDue(origin) }
+    /// Marks an instance as relocating. Its origins are patched once the new placement is decided.
+    mutating func beginRelocation(_ id: LogicalID) {
+        relocating.insert(id)
+        for origin in [id] + (origins[id] ?? []) { markPatchDue(origin) }
     }
 
-    /// An instance has a place: it is told where its outputs lead, and whoever leads to it where it is.
-    mutating func arrive(_ id: LogicalID) {
-        settling.remove(id)
-        tell(id)
-        for origin in (origins[id] ?? []).sorted() where origin != id { tell(origin) }
+    /// Sends the wiring of a placed instance, and of all instances that lead to it.
+    mutating func finishRelocation(_ id: LogicalID) {
+        relocating.remove(id)
+        enqueuePatch(id)
+        for origin in (origins[id] ?? []).sorted() where origin != id { enqueuePatch(origin) }
     }
 
-    /// It is known that an instance has no new place at present: whoever leads to it is told so, once.
-    mutating func settle(_ id: LogicalID) {
-        guard settling.contains(id) else { return }
-        arrive(id)
+    /// Patches the origins of an instance that found no new node, once.
+    mutating func finishRelocationIfPending(_ id: LogicalID) {
+        guard relocating.contains(id) else { return }
+        finishRelocation(id)
     }
 
-    private mutating func tell(_ origin: LogicalID) {
-        guard records.rows[origin] != nil else { return }
-        noteDue(origin)
-        owe(.patch(origin))
+    private mutating func enqueuePatch(_ origin: LogicalID) {
+        guard records.wirings[origin] != nil else { return }
+        markPatchDue(origin)
+        enqueue(.patch(origin))
     }
 }

@@ -1,109 +1,108 @@
-/// An edge domain: which nodes it has, what runs where, and what remains to be done until that is as the controller wants it.
+/// The state of an edge domain: its nodes, where each instance runs, and the calls that are still pending.
 ///
-/// A pure state machine: events go in, changes to be kept and effects to be carried out come out; time, randomness and ids
-/// come from outside. What the controller wants and where each thing runs is in ``records``; each difference between that
-/// and the nodes is a ``Chore``, which is tried until it is done or its node is gone.
+/// A pure state machine. Each event returns a ``DomainStep``: changes to commit and effects to carry out. The caller
+/// supplies time, randomness and ids. ``records`` holds what the controller wants and where each instance runs; every
+/// difference between the records and the nodes is a ``PendingCall``, retried until the node confirms it or leaves.
 package struct Domain: Sendable {
-    /// What survives a restart.
+    /// The committed state: everything that survives a restart.
     package internal(set) var records: DomainRecords
     let options: DomainOptions
     var random: Xoshiro
-    var now: Moment
-    /// What the present step has come to so far.
+    var now: Timestamp
+    /// The result of the current step so far.
     var step = DomainStep()
 
     // MARK: Derived from the records
 
-    /// What runs on each node.
+    /// The instances on each node.
     var running: [NodeID: Set<LogicalID>] = [:]
-    /// Whose rows lead to an instance.
+    /// The instances whose wiring leads to an instance.
     var origins: [LogicalID: Set<LogicalID>] = [:]
-    /// Who claims a provider's name; the smallest number owns it.
+    /// The nodes that claim a provider name; the lowest number owns it.
     var claims: [String: [UInt64: NodeID]] = [:]
-    /// The tables for placement; nil when a node has changed.
-    var knownTables: PlacementTables?
-    /// Rises when what can be placed where may have changed.
+    /// The placement index; nil after a node changed.
+    var placementIndex: PlacementIndex?
+    /// Incremented whenever the set of feasible placements may have changed.
     var generation = 0
 
-    // MARK: Only of this run
+    // MARK: State of this process
 
-    /// A node as this run sees it.
+    /// What this process knows about a node; not persisted.
     struct LiveNode: Sendable {
-        /// When its lease ends.
+        /// When its lease expires, on the monotonic clock.
         var leaseEnd: Int
-        /// The nonces that it had before, and when they were replaced.
+        /// Its earlier nonces, and when each was replaced.
         var formerNonces: [(nonce: UInt64, at: Int)] = []
-        /// How many of its CPUs were busy by its last report, and how many functions were sent there since.
+        /// The CPUs that were busy in its last report, and the functions sent there since.
         var load = 0.0
         var startedSinceReport = 0
-        /// Its Starts that are under way.
+        /// Its Starts in flight.
         var starts = StartAllowance()
     }
 
     var live: [NodeID: LiveNode] = [:]
-    /// What runs although it could not be kept that it does.
-    var strays: [PhysicalID: ComponentKind] = [:]
-    /// Starts that were under way when the domain began anew from what was kept.
-    var formerStarts: [CallID: FormerStart] = [:]
-    /// Why nodes were refused last.
-    var toldRefusals: [NodeID: String] = [:]
-    /// The nodes to which Starts were sent, or whose answers came, since changes were kept last.
-    var unsettled: Set<NodeID> = []
-    /// Those of what is being kept.
-    var handedOver: Set<NodeID> = []
-    /// The number of the next instance or claim.
+    /// Running components whose start was not persisted.
+    var uncommittedOrphans: [PhysicalID: ComponentKind] = [:]
+    /// Starts that were in flight when the domain was rebuilt from the committed records.
+    var detachedStarts: [CallID: DetachedStart] = [:]
+    /// The last logged refusal of each node.
+    var reportedRefusals: [NodeID: String] = [:]
+    /// Nodes with Starts sent or answered since the last commit began.
+    var uncommittedNodes: Set<NodeID> = []
+    /// The same nodes for the commit in progress.
+    var committingNodes: Set<NodeID> = []
+    /// The next number of an instance or a claim.
     private(set) var nextNumber: UInt64
-    /// What waits for the answer to a call, and at which node.
+    /// The calls in flight, with their node and purpose.
     var calls: [CallID: (node: NodeID, purpose: CallPurpose)] = [:]
     var callsOfNode: [NodeID: Set<CallID>] = [:]
     var lastCall: CallID = 0
-    var chores = Chores()
-    /// Those chores that wait for their time.
-    var waiting: [Chore: Int] = [:]
-    /// How many chores a node's coming or going still needs.
-    var meshOpen: [NodeID: Int] = [:]
-    /// Whether leases do not end any more, for this domain and those that go on from it.
+    var pendingCalls = PendingCalls()
+    /// When to retry the pending calls that are backing off.
+    var waiting: [PendingCall: Int] = [:]
+    /// How many peer updates are outstanding after a node joined or left.
+    var openPeerCalls: [NodeID: Int] = [:]
+    /// Whether leases have stopped expiring, here and in the domains rebuilt from this one.
     private var isEnding = false
-    /// Starts that are under way.
+    /// Starts in progress.
     var attempts: [LogicalID: StartAttempt] = [:]
-    /// Instances that lost their place, and whose new place, or that there is none, is not known yet: nobody is told of their
-    /// whereabouts until it is.
-    var settling: Set<LogicalID> = []
-    /// Starts of the controller that wait for a node which is just joining, and the generation in which that was found.
-    var parked: [LogicalID: Int] = [:]
-    /// Instances without a place, and the generation in which none was found.
-    var unplaced: [LogicalID: Int] = [:]
-    /// Instances whose node does not meet their requirements any more, and the generation in which no other did.
-    var misplaced: [LogicalID: Int] = [:]
-    /// Those of them of which it was said why.
-    var toldWaiting: Set<LogicalID> = []
-    /// How often it was said within a second why something found no node.
+    /// Instances between two placements. Their origins are not patched until the placement is decided.
+    var relocating: Set<LogicalID> = []
+    /// Starts waiting for a node that is still joining, and the generation in which they were last tried.
+    var pendingStarts: [LogicalID: Int] = [:]
+    /// Instances without a node, and the generation in which none was found.
+    var unschedulable: [LogicalID: Int] = [:]
+    /// Instances whose node no longer meets their requirements, and the generation in which no other node did.
+    var infeasible: [LogicalID: Int] = [:]
+    /// The instances whose reason for waiting was already logged.
+    var reportedUnschedulable: Set<LogicalID> = []
+    /// How many infeasibility reasons were logged in this second.
     var explained = (second: 0, count: 0)
-    /// Moves that wait for the old place to be left.
-    var moves: [LogicalID: Move] = [:]
-    /// What the functions hold that asked for a share of a NUMA node; only under the strategy LoadAware.
+    /// Migrations that wait for the old instance to stop.
+    var migrations: [LogicalID: Migration] = [:]
+    /// The NUMA share of each function that asked for one; only with the LoadAware strategy.
     var shares: [LogicalID: NUMAShare] = [:]
-    /// The same of what is being stopped.
+    /// The NUMA shares still held by instances that are being stopped.
     var leaving: [NodeID: [PhysicalID: NUMAShare]] = [:]
-    /// What nodes have set apart for such functions, as far as it was looked up since a node has changed.
-    var supplies: [NodeID: NodeSupply] = [:]
-    /// The node that the strategy RoundRobin chose last.
+    /// What each node sets aside for such functions; cleared when a node changes.
+    var allocatables: [NodeID: NodeAllocatable] = [:]
+    /// The node that RoundRobin chose last.
     var lastChosen: NodeID?
     var nextControllerUpdate: Int
     var isControllerAsked = false
-    /// Why the controller has not taken the last update; nil where it has.
+    /// Why the controller did not accept the last update; nil if it did.
     var controllerProblem: String?
     var sentCapabilities: DomainCapabilities?
-    /// Those of them whose counter is kept.
-    var keptCapabilities: DomainCapabilities?
-    /// Those of what is being kept.
-    var handedCapabilities: DomainCapabilities?
-    /// Whether the next update says what the last one said: nothing new could be kept, and the controller is not to forget the
-    /// domain for that.
-    var saysOldCapabilities = false
+    /// The last sent capabilities whose counter is committed.
+    var committedCapabilities: DomainCapabilities?
+    /// The same for the commit in progress.
+    var committingCapabilities: DomainCapabilities?
+    /// Whether the next update repeats the committed capabilities: no new counter could be committed, and the
+    /// controller must not lose the domain for that.
+    var sendsCommittedCapabilities = false
 
-    /// A domain that goes on from `records`; its first step is ``begin(at:)``.
-    package init(records: DomainRecords = DomainRecords(), options: DomainOptions, random: Xoshiro, now: Moment) {
+    /// Creates a domain from `records`. Call ``begin(at:)`` for its first step.
+    package init(records: DomainRecords = DomainRecords(), options: DomainOptions, random: Xoshiro, now: Timestamp) {
         self.records = records
         self.options = options
         self.random = random
@@ -114,8 +113,8 @@ package struct Domain: Sendable {
             if let physical = record.physical { running[physical.node, default: []].insert(record.id) }
             if let share = try? share(of: record.specification), !share.isEmpty { shares[record.id] = share }
         }
-        for (origin, row) in records.rows {
-            for target in row.values { origins[target, default: []].insert(origin) }
+        for (origin, wiring) in records.wirings {
+            for target in wiring.values { origins[target, default: []].insert(origin) }
         }
         for node in records.nodes.values {
             for (name, number) in node.claims { claims[name, default: [:]][number] = node.id }
@@ -123,48 +122,48 @@ package struct Domain: Sendable {
         }
     }
 
-    /// Takes up what a restart has left undone, and makes the domain known to its controller.
-    package mutating func begin(at now: Moment) -> DomainStep {
+    /// Resumes the work that a restart interrupted and announces the domain to its controller.
+    package mutating func begin(at now: Timestamp) -> DomainStep {
         self.now = now
         if records.nonce == 0 {
             change(.identity(nonce: random.next() | 1, counter: records.counter, sequence: records.sequence))
         }
         if records.domainID != options.domainID { change(.domain(options.domainID)) }
         for node in records.nodes.values.sorted(by: { $0.id < $1.id }) {
-            if !node.isReset { owe(.reset(node.id)) } else if !node.isMeshed { mesh(node.id) }
+            if !node.isReset { enqueue(.reset(node.id)) } else if !node.isMeshed { mesh(node.id) }
         }
-        for node in records.departed.sorted() { dissolve(node) }
-        for physical in records.leftovers.keys.sorted() {
-            owe(.stop(physical))
-            // It may have been told to stop before.
-            chores[.stop(physical)]?.isDoubtful = true
+        for node in records.departed.sorted() { announceDeparture(node) }
+        for physical in records.orphans.keys.sorted() {
+            enqueue(.stop(physical))
+            // An earlier Stop may already have been carried out.
+            pendingCalls[.stop(physical)]?.hadUnknownOutcome = true
         }
-        for (physical, kind) in strays.sorted(by: { $0.key < $1.key }) { discard(physical, kind) }
-        doubtStarts()
+        for (physical, kind) in uncommittedOrphans.sorted(by: { $0.key < $1.key }) { discard(physical, kind) }
+        countUnansweredStarts()
         for record in records.instances.values {
             if record.physical == nil {
-                settling.insert(record.id)
-                unplaced[record.id] = -1
+                relocating.insert(record.id)
+                unschedulable[record.id] = -1
             } else if !fitsWhereItRuns(record) {
-                misplaced[record.id] = -1
+                infeasible[record.id] = -1
             }
         }
-        for id in records.patchesDue.sorted() { owe(.patch(id)) }
-        placeUnplaced()
+        for id in records.patchesDue.sorted() { enqueue(.patch(id)) }
+        retryPlacement()
         updateController()
         return finishStep()
     }
 
-    /// Takes an event.
+    /// Handles an event.
     ///
-    /// - Returns: what is to be kept, and what is to be done once it is.
-    package mutating func handle(_ event: DomainEvent, at now: Moment) -> DomainStep {
+    /// - Returns: the changes to commit, and the effects to carry out afterwards.
+    package mutating func handle(_ event: DomainEvent, at now: Timestamp) -> DomainStep {
         self.now = now
         switch event {
         case .update(let update, let problem, let request): take(update, problem: problem, request)
         case .start(let specification, let request): start(specification, request)
         case .stop(let id): stop(id)
-        case .patch(let origin, let row): patch(origin, row)
+        case .patch(let origin, let wiring): patch(origin, wiring)
         case .answered(let call, let outcome): take(outcome, of: call)
         case .controllerAnswered(let number, let outcome): takeController(outcome, number)
         case .intent(let intent, let request): take(intent, request)
@@ -173,20 +172,20 @@ package struct Domain: Sendable {
         return finishStep()
     }
 
-    /// From now on no lease ends: while what is under way is finished nobody listens to refreshes any more.
+    /// Stops leases from expiring. Call this before the server stops listening for refreshes.
     package mutating func holdLeases() { isEnding = true }
 
     private mutating func tick() {
         let expired = isEnding ? [] : live.filter { $0.value.leaseEnd < now.monotonic }.keys.sorted()
         for id in expired {
-            let fields = facts(of: id).merging(["instances": "\(running[id]?.count ?? 0)"]) { $1 }
-            note(.warning, "a node's lease has ended: what it ran is started elsewhere", fields)
+            let fields = logFields(of: id).merging(["instances": "\(running[id]?.count ?? 0)"]) { $1 }
+            log(.warning, "a node's lease has expired; its instances are started elsewhere", fields)
         }
         remove(expired)
         let due = waiting.filter { $0.value <= now.monotonic }.keys.sorted()
-        for chore in due where chores[chore] != nil { perform(chore) }
-        placeUnplaced()
-        takeBackAllowances()
+        for pendingCall in due where pendingCalls[pendingCall] != nil { perform(pendingCall) }
+        retryPlacement()
+        revokeIdleAllowances()
         updateController()
     }
 
@@ -195,9 +194,9 @@ package struct Domain: Sendable {
         return step
     }
 
-    // MARK: - The present step
+    // MARK: - The current step
 
-    /// Changes the records.
+    /// Applies a change to the records and adds it to the step.
     mutating func change(_ change: DomainChange) {
         records.apply(change)
         step.changes.append(change)
@@ -205,9 +204,9 @@ package struct Domain: Sendable {
         case .instanceRemoved(let id):
             if shares.removeValue(forKey: id) != nil { generation += 1 }
         case .placed(let id, nil):
-            // Who found no room before may find it now.
+            // An instance without room may fit now.
             if shares[id] != nil { generation += 1 }
-        case .leftover(let physical, _, false):
+        case .orphan(let physical, _, false):
             if leaving[physical.node]?.removeValue(forKey: physical) != nil { generation += 1 }
         case .nodeRemoved(let id): leaving[id] = nil
         default: break
@@ -216,11 +215,11 @@ package struct Domain: Sendable {
 
     mutating func effect(_ effect: DomainEffect) { step.effects.append(effect) }
 
-    mutating func note(_ level: DomainNote.Level, _ text: String, _ fields: [String: String] = [:]) {
-        effect(.note(DomainNote(level, text, fields)))
+    mutating func log(_ level: LogMessage.Level, _ text: String, _ fields: [String: String] = [:]) {
+        effect(.log(LogMessage(level, text, fields)))
     }
 
-    /// The number of the next instance or claim. Many are recorded at a time, so that not each one has to be kept.
+    /// The next number of an instance or a claim. Numbers are reserved in batches so that most need no commit.
     mutating func takeNumber() -> UInt64 {
         let number = nextNumber
         nextNumber += 1
@@ -233,7 +232,7 @@ package struct Domain: Sendable {
 
     private static let numbersRecorded: UInt64 = 256
 
-    /// A call to a node, whose answer is waited for from now on.
+    /// Creates a call to a node and waits for its answer from now on.
     mutating func makeCall(_ node: NodeRecord, _ request: NodeCall.Request, for purpose: CallPurpose) -> NodeCall {
         lastCall += 1
         calls[lastCall] = (node.id, purpose)
@@ -242,12 +241,12 @@ package struct Domain: Sendable {
     }
 
     private mutating func take(_ outcome: CallOutcome, of id: CallID) {
-        if let former = formerStarts.removeValue(forKey: id) { return takeFormer(outcome, former) }
-        // The answer of a node that has left meanwhile means nothing any more.
+        if let former = detachedStarts.removeValue(forKey: id) { return finishDetached(outcome, former) }
+        // An answer from a node that has left is ignored.
         guard let call = calls.removeValue(forKey: id) else { return }
         callsOfNode[call.node]?.remove(id)
         switch call.purpose {
-        case .chore(let chore): finish(chore, call: id, outcome)
+        case .pendingCall(let pendingCall): finish(pendingCall, call: id, outcome)
         case .start(let instance, let kind): takeStart(outcome, of: instance, kind, at: call.node, call: id)
         }
     }
@@ -255,50 +254,50 @@ package struct Domain: Sendable {
 
 /// Why a node was called.
 enum CallPurpose: Hashable, Sendable {
-    case chore(Chore)
+    case pendingCall(PendingCall)
     case start(LogicalID, ComponentKind)
 }
 
 extension Domain {
-    /// A domain that goes on from `records` in place of this one, whose calls are forgotten; leases go on. Its first step is
-    /// ``begin(at:)``.
+    /// Rebuilds the domain from `records` after a failed commit. Calls are forgotten; leases continue. Call
+    /// ``begin(at:)`` for its first step.
     ///
     /// - Parameters:
-    ///   - lost: the changes that could not be kept. What has been started by them is stopped.
-    ///   - neverMade: calls that were asked for and will not be made. What others start that are under way is stopped when
-    ///     they answer.
+    ///   - lost: the changes that could not be committed. Components that they started are stopped.
+    ///   - neverMade: calls that were requested and will not be made. Other Starts in flight are stopped when they
+    ///     answer.
     package func restarted(
         from records: DomainRecords, without lost: [DomainChange], neverMade: Set<CallID> = [], options: DomainOptions,
-        at now: Moment
+        at now: Timestamp
     ) -> Domain {
         var domain = Domain(records: records, options: options, random: random, now: now)
-        domain.strays = strays
+        domain.uncommittedOrphans = uncommittedOrphans
         var kinds = records.instances.mapValues(\.specification.kind)
         for change in lost {
             switch change {
             case .instance(let record):
                 kinds[record.id] = record.specification.kind
-                if let physical = record.physical { domain.strays[physical] = kinds[record.id] }
-            case .placed(let id, let physical?): domain.strays[physical] = kinds[id]
+                if let physical = record.physical { domain.uncommittedOrphans[physical] = kinds[record.id] }
+            case .placed(let id, let physical?): domain.uncommittedOrphans[physical] = kinds[id]
             default: break
             }
         }
         domain.lastCall = lastCall
-        // Not in the first step, which has to be kept before anything of it is done: the next tick says it. What was to be
-        // said may not have been.
+        // Not in the first step, which must be committed before any of its effects: the next tick sends it. The last
+        // update may not have been sent.
         domain.nextControllerUpdate = now.monotonic + 1
-        domain.sentCapabilities = keptCapabilities
-        domain.keptCapabilities = keptCapabilities
-        domain.saysOldCapabilities = true
+        domain.sentCapabilities = committedCapabilities
+        domain.committedCapabilities = committedCapabilities
+        domain.sendsCommittedCapabilities = true
         domain.controllerProblem = controllerProblem
         domain.isEnding = isEnding
-        domain.formerStarts = formerStarts
+        domain.detachedStarts = detachedStarts
         for (id, call) in calls {
             if case .start(_, let kind) = call.purpose {
-                domain.formerStarts[id] = FormerStart(node: call.node, kind: kind)
+                domain.detachedStarts[id] = DetachedStart(node: call.node, kind: kind)
             }
         }
-        for id in neverMade { domain.formerStarts[id] = nil }
+        for id in neverMade { domain.detachedStarts[id] = nil }
         domain.nextNumber = max(nextNumber, domain.nextNumber)
         for (id, var node) in live where records.nodes[id] != nil {
             node.starts = StartAllowance()

@@ -1,82 +1,83 @@
-/// What time it is.
-package struct Moment: Hashable, Sendable {
-    /// A clock that nobody sets, in milliseconds.
+/// The current time on two clocks.
+package struct Timestamp: Hashable, Sendable {
+    /// A monotonic clock, in milliseconds.
     package var monotonic: Int
     /// The wall clock, in milliseconds since 1970.
     package var wall: Int
 
-    /// A time.
+    /// Creates a timestamp.
     package init(monotonic: Int, wall: Int) {
         self.monotonic = monotonic
         self.wall = wall
     }
 }
 
-/// What happens to a domain.
+/// An event that a domain handles.
 package enum DomainEvent: Hashable, Sendable {
-    /// A node registers or refreshes. Where its URLs cannot be used, `problem` is the answer.
+    /// A node registers or refreshes. `problem` is set if its URLs cannot be used; the node is then refused with it.
     case update(NodeUpdate, problem: DomainRefusal?, RequestID)
-    /// The controller asks for a function or resource.
+    /// The controller requests a function or resource.
     case start(Specification, RequestID)
-    /// The controller wants one stopped.
+    /// The controller stops an instance.
     case stop(LogicalID)
-    /// The controller says where the outputs of one lead.
+    /// The controller sets the wiring of an instance.
     case patch(LogicalID, [String: LogicalID])
     /// A call to a node ended.
     case answered(CallID, CallOutcome)
-    /// The controller answered the update that was sent with this number.
+    /// The controller answered the update with this number.
     case controllerAnswered(UInt64, DomainUpdateOutcome)
-    /// An operator wants something.
+    /// An operator submitted an intent.
     case intent(Intent, RequestID)
-    /// Some time has passed; at least once a second.
+    /// Time passed; sent at least once a second.
     case tick
 }
 
-/// What an operator can ask for.
+/// What an operator can request.
 package enum Intent: Hashable, Sendable {
-    /// To move an instance to one of these nodes.
+    /// Move an instance to one of these nodes.
     case migrate(LogicalID, to: [NodeID])
-    /// To give a node nothing new, or to give it things again.
+    /// Stop giving a node new instances, or allow it again.
     case cordon(NodeID, Bool)
 }
 
-/// What a domain wants done. None of it may be done before the changes of the same step, and of all before it, are durable.
+/// What the caller must do after a step. Effects of a step are carried out only after its changes, and all earlier
+/// ones, are durable.
 package enum DomainEffect: Hashable, Sendable {
-    /// A node's agent is to be called; calls of one node in this order.
+    /// Call a node. The calls of one node keep this order.
     case call(NodeCall)
-    /// Nothing more is to be asked of a node: what waits is dropped.
+    /// Drop the queued calls of a node.
     case abandon(NodeID)
     /// The answer to a Start.
     case started(RequestID, Result<LogicalID, DomainRefusal>)
-    /// The answer to a node's update; nil where it is accepted.
+    /// The answer to a node's update; nil if it is accepted.
     case updated(RequestID, DomainRefusal?)
-    /// A node that the domain knows has reported: who follows the domain is to be told, after the changes before it.
+    /// A known node has reported. Observers receive it after the changes before it.
     case reported(NodeUpdate)
-    /// The controller is to be sent an update.
+    /// Send the controller an update.
     case updateController(UInt64, DomainUpdate)
-    /// What an intent came to; nil where it was carried out.
-    case settled(RequestID, DomainRefusal?)
-    /// Something that an operator should know.
-    case note(DomainNote)
+    /// The outcome of an intent; nil if it was carried out.
+    case intentFinished(RequestID, DomainRefusal?)
+    /// Write a log message.
+    case log(LogMessage)
 }
 
-/// Something that an operator should know.
-package struct DomainNote: Hashable, Sendable {
-    /// How much it matters.
+/// A log message for the operator.
+package struct LogMessage: Hashable, Sendable {
+    /// The severity of the message.
     package enum Level: Hashable, Sendable {
-        /// What an operator may like to know.
+        /// Details that an operator may want to see.
         case info
-        /// What has changed in the domain.
+        /// The domain changed.
         case notice
-        /// What an operator should look at.
+        /// An operator should look into this.
         case warning
     }
 
-    /// How much it matters.
+    /// The severity.
     package var level: Level
     /// What happened.
     package var text: String
-    /// To what.
+    /// The nodes, instances and reasons involved.
     package var fields: [String: String]
 
     init(_ level: Level, _ text: String, _ fields: [String: String] = [:]) {
@@ -86,49 +87,49 @@ package struct DomainNote: Hashable, Sendable {
     }
 }
 
-/// What a step of a domain came to.
+/// The result of a step.
 package struct DomainStep: Hashable, Sendable {
-    /// Starts that may be sent before anything is kept: that so many may be under way is kept already.
-    package var ahead: [NodeCall] = []
-    /// What is to be kept first.
+    /// Starts that may be sent before the commit, because the stored allowance covers them.
+    package var callsBeforeCommit: [NodeCall] = []
+    /// The changes to commit first.
     package var changes: [DomainChange] = []
-    /// What is to be done then, in order.
+    /// The effects to carry out afterwards, in order.
     package var effects: [DomainEffect] = []
 }
 
-/// The choices of an operator.
+/// The configuration of a domain.
 package struct DomainOptions: Hashable, Sendable {
-    /// How functions are spread.
+    /// How functions are distributed over nodes.
     package enum Strategy: String, Hashable, Sendable {
         /// By weight.
         case random = "Random"
         /// One node after the other.
         case roundRobin = "RoundRobin"
-        /// To the least busy, with room for what the function asks for; not part of the reference.
+        /// The least busy node with room for the function; an extension of Berth.
         case loadAware = "LoadAware"
     }
 
-    /// The domain's name for its controller.
+    /// The name of the domain at its controller.
     package var domainID = "domain-7000"
-    /// Where the controller reaches it.
+    /// Where the controller reaches the domain.
     package var orchestratorURL = ""
-    /// How often the controller is updated, in seconds.
+    /// The interval of controller updates, in seconds.
     package var refreshInterval = 2
-    /// How functions are spread.
+    /// How functions are distributed over nodes.
     package var strategy = Strategy.random
     /// Whether a Start that one node fails is tried on the others before it is answered.
     package var triesNextCandidate = true
     /// The shortest lease of a node, in seconds.
     package var leaseMinimum = 1
-    /// The longest, in seconds.
+    /// The longest lease of a node, in seconds.
     package var leaseMaximum = 86_400
-    /// How long nodes known from before a restart have for their first refresh, in seconds.
+    /// How long nodes have to refresh after a restart of the orchestrator, in seconds.
     package var recoveryGrace = 30
-    /// The most nodes that the domain takes.
+    /// The maximum number of nodes.
     package var nodeLimit = 20_000
-    /// Whether an instance that moves is started at its new place before it is stopped at the old one.
+    /// Whether a migration starts the new instance before it stops the old one.
     package var makesBeforeBreaking = false
 
-    /// The reference's choices.
+    /// The defaults of EDGELESS.
     package init() {}
 }

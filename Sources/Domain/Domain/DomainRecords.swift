@@ -1,19 +1,19 @@
-/// A node as it is kept: what it said of itself last, and how far it has come in joining.
+/// A node as it is stored: its last description, and how far it has joined.
 package struct NodeRecord: Hashable, Sendable {
     /// Which node.
     package let id: NodeID
-    /// The number that tells this run of the node from others.
+    /// Identifies this run of the node.
     package var nonce: UInt64
-    /// What it says of itself.
+    /// What the node reports about itself.
     package var description: NodeDescription
-    /// The claims on its providers' names, in the order in which all claims of the domain were made.
+    /// Its claims on provider names, numbered in the order of all claims in the domain.
     package var claims: [String: UInt64]
-    /// Whether it has been told to forget what it ran before: only then is it given anything.
+    /// Whether the node was told to drop what it ran before. Only then does it receive instances.
     package var isReset = false
-    /// Whether every node knows it as a peer, and it them.
+    /// Whether it and all other nodes know each other as peers.
     package var isMeshed = false
 
-    /// A node.
+    /// Creates a node record.
     package init(
         id: NodeID, nonce: UInt64, description: NodeDescription, claims: [String: UInt64], isReset: Bool = false,
         isMeshed: Bool = false
@@ -27,18 +27,18 @@ package struct NodeRecord: Hashable, Sendable {
     }
 }
 
-/// A function or resource that the controller knows, as it is kept.
+/// A function or resource known to the controller, as it is stored.
 package struct InstanceRecord: Hashable, Sendable {
     /// Its logical id.
     package let id: LogicalID
-    /// What was asked for.
+    /// The controller's request.
     package let specification: Specification
-    /// Its number among all that were ever asked for.
+    /// Its number in the order of all requests.
     package let created: UInt64
-    /// Where it runs; nil where it is to be started as soon as a node can take it.
+    /// Where it runs; nil while no node can take it.
     package var physical: PhysicalID?
 
-    /// An instance.
+    /// Creates an instance record.
     package init(id: LogicalID, specification: Specification, created: UInt64, physical: PhysicalID?) {
         self.id = id
         self.specification = specification
@@ -47,71 +47,71 @@ package struct InstanceRecord: Hashable, Sendable {
     }
 }
 
-/// One change of what a domain keeps. Changes carry whole values: to apply one again changes nothing.
+/// A change of the stored state. Changes carry whole values, so applying one twice has no further effect.
 package enum DomainChange: Hashable, Sendable {
-    /// The nonce and the counter of the updates to the controller, and which numbers instances and claims may have.
+    /// The nonce and counter of controller updates, and the limit of reserved numbers.
     case identity(nonce: UInt64, counter: UInt64, sequence: UInt64)
-    /// Whose state this is: the domain's name.
+    /// The name of the domain that owns this state.
     case domain(String)
     /// A node joined or changed.
     case node(NodeRecord)
-    /// A node left, and with it what ran on it without being wanted or known.
+    /// A node left, together with its orphans and unknown outcomes.
     case nodeRemoved(NodeID)
-    /// Whether a node is given nothing new.
+    /// Whether a node receives new instances.
     case cordon(NodeID, Bool)
-    /// Nodes are to forget a peer that has left; false when all have.
+    /// Whether peers must still forget a node that left.
     case departed(NodeID, Bool)
-    /// An instance was made.
+    /// An instance was created.
     case instance(InstanceRecord)
     /// Where an instance runs; nil for nowhere.
     case placed(LogicalID, PhysicalID?)
-    /// An instance is no more.
+    /// An instance was removed.
     case instanceRemoved(LogicalID)
     /// Where the outputs of an instance lead.
-    case row(LogicalID, [String: LogicalID])
-    /// Something runs on a node that should not (false: it does not any more).
-    case leftover(PhysicalID, ComponentKind, Bool)
-    /// Whether the node of an instance has still to be told where its outputs lead.
+    case wiring(LogicalID, [String: LogicalID])
+    /// A component runs on a node and should not; false once it is stopped.
+    case orphan(PhysicalID, ComponentKind, Bool)
+    /// Whether the node of an instance still needs its current wiring.
     case patchDue(LogicalID, Bool)
-    /// How many Starts may be under way to a node.
+    /// How many Starts may be in flight to a node.
     case allowance(NodeID, Int)
-    /// How many Starts a node may have carried out without anybody knowing.
-    case doubts(NodeID, Int)
+    /// How many Starts a node may have carried out without an answer reaching the domain.
+    case unknownOutcomes(NodeID, Int)
 }
 
-/// All that a domain keeps: what survives a restart.
+/// Everything a domain stores: the state that survives a restart.
 package struct DomainRecords: Hashable, Sendable {
-    /// The domain's name; empty where nothing was kept yet.
+    /// The name of the domain; empty before the first commit.
     package internal(set) var domainID = ""
-    /// Drawn once, when the state begins.
+    /// Drawn once, when the state is created.
     package internal(set) var nonce: UInt64 = 0
-    /// Rises with each change of the domain's capabilities.
+    /// Incremented when the capabilities of the domain change.
     package internal(set) var counter: UInt64 = 0
-    /// Instances and claims have numbers below this.
+    /// Numbers of instances and claims are below this.
     package internal(set) var sequence: UInt64 = 0
     /// The nodes.
     package internal(set) var nodes: [NodeID: NodeRecord] = [:]
-    /// The nodes that are given nothing new; some may not be there at present.
+    /// Nodes that receive no new instances; some may be absent.
     package internal(set) var cordoned: Set<NodeID> = []
-    /// Nodes that have left and that others may still know as peers.
+    /// Nodes that left and that other nodes may still know as peers.
     package internal(set) var departed: Set<NodeID> = []
     /// The functions and resources.
     package internal(set) var instances: [LogicalID: InstanceRecord] = [:]
-    /// Where outputs lead: channel to target, by origin.
-    package internal(set) var rows: [LogicalID: [String: LogicalID]] = [:]
-    /// What runs and should not: it is told to stop until it has.
-    package internal(set) var leftovers: [PhysicalID: ComponentKind] = [:]
-    /// Instances whose node has still to be told where their outputs lead.
+    /// The wiring of each instance: output channel to target.
+    package internal(set) var wirings: [LogicalID: [String: LogicalID]] = [:]
+    /// Components that run and should not; each is told to stop until it has stopped.
+    package internal(set) var orphans: [PhysicalID: ComponentKind] = [:]
+    /// Instances whose node still needs their current wiring.
     package internal(set) var patchesDue: Set<LogicalID> = []
-    /// How many Starts may be under way to each node: what a restart finds here may run without anybody knowing.
+    /// How many Starts may be in flight to each node. After a restart they count as unknown outcomes.
     package internal(set) var allowances: [NodeID: Int] = [:]
-    /// How many instances may run without anybody knowing their physical ids, until their node is next reset.
-    package internal(set) var doubts: [NodeID: Int] = [:]
+    /// How many Starts may have been carried out without an answer, until the next reset of the node.
+    package internal(set) var unknownOutcomes: [NodeID: Int] = [:]
 
-    /// Nothing.
+    /// Creates empty records.
     package init() {}
 
-    /// Carries one change out. Changes that name something unknown change nothing else.
+    /// Applies a change. A change that names an unknown instance or node has no effect on others.
     package mutating func apply(_ change: DomainChange) {
         switch change {
         case .identity(let nonce, let counter, let sequence):
@@ -121,8 +121,8 @@ package struct DomainRecords: Hashable, Sendable {
         case .nodeRemoved(let id):
             nodes[id] = nil
             allowances[id] = nil
-            doubts[id] = nil
-            for physical in leftovers.keys where physical.node == id { leftovers[physical] = nil }
+            unknownOutcomes[id] = nil
+            for physical in orphans.keys where physical.node == id { orphans[physical] = nil }
         case .cordon(let id, let isCordoned):
             if isCordoned { cordoned.insert(id) } else { cordoned.remove(id) }
         case .departed(let id, let isDeparted):
@@ -131,18 +131,18 @@ package struct DomainRecords: Hashable, Sendable {
         case .placed(let id, let physical): instances[id]?.physical = physical
         case .instanceRemoved(let id):
             instances[id] = nil
-            rows[id] = nil
+            wirings[id] = nil
             patchesDue.remove(id)
-        case .row(let origin, let row): rows[origin] = row
-        case .leftover(let physical, let kind, let isThere): leftovers[physical] = isThere ? kind : nil
+        case .wiring(let origin, let wiring): wirings[origin] = wiring
+        case .orphan(let physical, let kind, let isThere): orphans[physical] = isThere ? kind : nil
         case .patchDue(let id, let isDue):
             if isDue { patchesDue.insert(id) } else { patchesDue.remove(id) }
         case .allowance(let node, let count): allowances[node] = count == 0 ? nil : count
-        case .doubts(let node, let count): doubts[node] = count == 0 ? nil : count
+        case .unknownOutcomes(let node, let count): unknownOutcomes[node] = count == 0 ? nil : count
         }
     }
 
-    /// The changes that make these records out of nothing, in an order of their own: equal records give equal changes.
+    /// The changes that recreate these records, in a deterministic order.
     package var snapshot: [DomainChange] {
         var changes = [DomainChange.identity(nonce: nonce, counter: counter, sequence: sequence)]
         if !domainID.isEmpty { changes.append(.domain(domainID)) }
@@ -150,11 +150,11 @@ package struct DomainRecords: Hashable, Sendable {
         changes += cordoned.sorted().map { .cordon($0, true) }
         changes += departed.sorted().map { .departed($0, true) }
         changes += instances.values.sorted { $0.created < $1.created }.map { .instance($0) }
-        changes += rows.sorted { $0.key < $1.key }.map { .row($0.key, $0.value) }
-        changes += leftovers.sorted { $0.key < $1.key }.map { .leftover($0.key, $0.value, true) }
+        changes += wirings.sorted { $0.key < $1.key }.map { .wiring($0.key, $0.value) }
+        changes += orphans.sorted { $0.key < $1.key }.map { .orphan($0.key, $0.value, true) }
         changes += patchesDue.sorted().map { .patchDue($0, true) }
         changes += allowances.sorted { $0.key < $1.key }.map { .allowance($0.key, $0.value) }
-        changes += doubts.sorted { $0.key < $1.key }.map { .doubts($0.key, $0.value) }
+        changes += unknownOutcomes.sorted { $0.key < $1.key }.map { .unknownOutcomes($0.key, $0.value) }
         return changes
     }
 }

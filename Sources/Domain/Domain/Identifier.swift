@@ -1,26 +1,26 @@
-/// A 128-bit identifier (UUID) of one kind of thing, so that a node's cannot stand where a function's belongs.
+/// A 128-bit identifier (UUID), typed by what it identifies.
 ///
-/// Reads every form that the reference reads (domain specification, section 1.3, rule 1): hyphenated, 32 digits, `{braced}`
-/// and `urn:uuid:`, in any case. Its text is lower-case and hyphenated.
+/// Parses every form that EDGELESS accepts (domain specification, section 1.3, rule 1): hyphenated, 32 digits,
+/// `{braced}` and `urn:uuid:`, in any case. Its text is lower-case and hyphenated.
 package struct Identifier<Kind>: Hashable, Comparable, Sendable, CustomStringConvertible, LosslessStringConvertible {
     /// The first 64 bits.
     package let high: UInt64
     /// The last 64 bits.
     package let low: UInt64
 
-    /// The identifier of these bits.
+    /// Creates an identifier from its bits.
     package init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
-    /// A random one (UUID version 4) of the bits that `random` gives.
+    /// Creates a random UUID (version 4).
     package init(random: inout some RandomNumberGenerator) {
         high = random.next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
         low = random.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
     }
 
-    /// Reads a text; nil where it has none of the four forms.
+    /// Parses a text; nil if it has none of the four forms.
     package init?(_ text: String) {
         var bytes = Array(text.utf8)
         let urn = Array("urn:uuid:".utf8)
@@ -32,13 +32,13 @@ package struct Identifier<Kind>: Hashable, Comparable, Sendable, CustomStringCon
         let hyphens = [8, 13, 18, 23]
         if bytes.count == 36 {
             guard hyphens.allSatisfy({ bytes[$0] == UInt8(ascii: "-") }) else { return nil }
-            for place in hyphens.reversed() { bytes.remove(at: place) }
+            for index in hyphens.reversed() { bytes.remove(at: index) }
         }
         guard bytes.count == 32 else { return nil }
         var words: [UInt64] = [0, 0]
-        for (place, byte) in bytes.enumerated() {
+        for (index, byte) in bytes.enumerated() {
             guard let digit = byte.hexadecimalDigit else { return nil }
-            words[place / 16] = words[place / 16] << 4 | UInt64(digit)
+            words[index / 16] = words[index / 16] << 4 | UInt64(digit)
         }
         (high, low) = (words[0], words[1])
     }
@@ -47,10 +47,10 @@ package struct Identifier<Kind>: Hashable, Comparable, Sendable, CustomStringCon
     package var description: String {
         var text: [UInt8] = []
         text.reserveCapacity(36)
-        for place in 0..<32 {
-            if place == 8 || place == 12 || place == 16 || place == 20 { text.append(UInt8(ascii: "-")) }
-            let word = place < 16 ? high : low
-            let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - place % 16 * 4) & 0xF)
+        for index in 0..<32 {
+            if index == 8 || index == 12 || index == 16 || index == 20 { text.append(UInt8(ascii: "-")) }
+            let word = index < 16 ? high : low
+            let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - index % 16 * 4) & 0xF)
             text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
         }
         return String(decoding: text, as: UTF8.self)
@@ -78,28 +78,29 @@ extension UInt8 {
 package enum IdentifierKind {
     /// A node of the domain.
     package enum Node {}
-    /// What the controller knows a function or resource by.
+    /// A function or resource at the controller.
     package enum Logical {}
-    /// What a node knows one running function or resource by.
+    /// A running function or resource at its node.
     package enum Component {}
     /// State that a function keeps.
     package enum State {}
 }
 
-/// Which node.
+/// A node.
 package typealias NodeID = Identifier<IdentifierKind.Node>
-/// Which function or resource of a workflow, wherever it runs: the logical id, minted here, the only one that the controller sees.
+/// A function or resource of a workflow, wherever it runs. The domain creates logical ids; the controller sees no
+/// others.
 package typealias LogicalID = Identifier<IdentifierKind.Logical>
-/// Which function or resource among those that one node runs: minted by the node.
+/// A function or resource on one node. The node creates component ids.
 package typealias ComponentID = Identifier<IdentifierKind.Component>
-/// Which state of a function.
+/// The state of a function.
 package typealias StateID = Identifier<IdentifierKind.State>
 
-/// Where a function or resource runs: the physical id.
+/// Where a function or resource runs.
 package struct PhysicalID: Hashable, Comparable, Sendable {
     /// The node that runs it.
     package let node: NodeID
-    /// What that node calls it.
+    /// Its id on that node.
     package let component: ComponentID
 
     /// The component of this id on this node.
@@ -108,7 +109,7 @@ package struct PhysicalID: Hashable, Comparable, Sendable {
         self.component = component
     }
 
-    /// The sentinel that stands for "nowhere" on the wire of the reference. Never sent by Berth, only shown to Redis readers.
+    /// The EDGELESS sentinel for "nowhere". Berth never sends it; it only shows it to Redis readers.
     package static let none = PhysicalID(
         node: NodeID(high: 0, low: 0x0000_fffe_0000_0000), component: ComponentID(high: 0, low: 0x0000_fffd_0000_0000))
 

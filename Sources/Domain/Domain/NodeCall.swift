@@ -1,23 +1,23 @@
-/// The number of a call to a node, to match its answer.
+/// The number of a call to a node; matches its answer.
 package typealias CallID = UInt64
 /// The number of a request that waits for a reply.
 package typealias RequestID = UInt64
 
-/// What a node's agent is asked to do.
+/// A call to the agent of a node.
 package struct NodeCall: Hashable, Sendable {
-    /// What it is asked.
+    /// What the agent is asked to do.
     package enum Request: Hashable, Sendable {
-        /// To stop all that it runs.
+        /// Stop everything that it runs.
         case reset
-        /// To know a peer (anew).
+        /// Add or replace a peer.
         case addPeer(NodeID, invocationURL: String)
-        /// To forget a peer.
+        /// Forget a peer.
         case removePeer(NodeID)
-        /// To start a function or resource.
+        /// Start a function or resource.
         case start(Specification)
-        /// To stop one.
+        /// Stop a component.
         case stop(ComponentID, ComponentKind)
-        /// To lead the outputs of one to these.
+        /// Replace the wiring of a component.
         case patch(ComponentID, ComponentKind, [String: PhysicalID])
     }
 
@@ -27,26 +27,26 @@ package struct NodeCall: Hashable, Sendable {
     package let node: NodeID
     /// Where its agent listens.
     package let agentURL: String
-    /// What it is asked.
+    /// The request.
     package let request: Request
 }
 
-/// How a call to a node ended.
+/// The outcome of a call to a node.
 package enum CallOutcome: Hashable, Sendable {
-    /// It did what it was asked.
+    /// The node did what it was asked.
     case done
-    /// It started a component, on the node that it says.
+    /// The node started a component, on the node named in its answer.
     case started(PhysicalID)
-    /// It refuses to start it.
+    /// The node refuses to start it.
     case refused(DomainRefusal)
-    /// It answered with a status that is an error.
+    /// The node returned an error status.
     case failed(String)
-    /// The call never reached it.
+    /// The call never reached the node.
     case unreachable(String)
-    /// The call may have reached it, and may have been carried out.
+    /// The call may have reached the node, and may have been carried out.
     case unknown(String)
 
-    /// Why it did not do what it was asked; nil where it did.
+    /// Why the node did not do what it was asked; nil if it did.
     var problem: String? {
         switch self {
         case .done, .started: nil

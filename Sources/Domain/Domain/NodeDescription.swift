@@ -1,22 +1,22 @@
-/// What a node can do: `NodeCapabilities` on the wire (domain specification, section 1.2).
+/// The capabilities of a node: `NodeCapabilities` on the wire (domain specification, section 1.2).
 package struct NodeCapabilities: Hashable, Sendable {
     /// Logical CPUs.
     package var cpus: UInt32 = 0
     /// The CPUs' model.
     package var cpuModel = ""
-    /// The CPUs' speed, in a unit of the node's choice (the reference's documents say BogoMIPS, its nodes send MHz).
+    /// The CPUs' speed, in a unit of the node's choice (the EDGELESS documentation says BogoMIPS, its nodes send MHz).
     package var cpuFrequency: Float = 0
     /// Physical cores.
     package var cores: UInt32 = 0
     /// Memory in MiB.
     package var memoryMiB: UInt32 = 0
-    /// Free texts, e.g. `hostname=n3`.
+    /// Free-form texts, e.g. `hostname=n3`.
     package var labels: [String] = []
     /// Whether it runs in a trusted execution environment.
     package var hasTEE = false
     /// Whether it has a trusted platform module.
     package var hasTPM = false
-    /// The run-times of functions that it has, e.g. `RUST_WASM`.
+    /// The function run-times that it supports, e.g. `RUST_WASM`.
     package var runtimes: [String] = []
     /// Disk space in MiB.
     package var diskMiB: UInt32 = 0
@@ -27,14 +27,21 @@ package struct NodeCapabilities: Hashable, Sendable {
     /// Their memory in MiB.
     package var gpuMemoryMiB: UInt32 = 0
 
-    /// A node that can do nothing.
+    /// Creates empty capabilities.
     package init() {}
 
-    /// Whether it may run functions at all (section 4.3).
+    /// The value of the first label `hostname=…`; nil if it is missing or empty.
+    package var hostname: String? {
+        let prefix = "hostname="
+        guard let label = labels.first(where: { $0.hasPrefix(prefix) }), label != prefix else { return nil }
+        return String(label.dropFirst(prefix.count))
+    }
+
+    /// Whether it can run functions at all (section 4.3).
     package var runsFunctions: Bool { cpus != 0 && cores != 0 }
 
-    /// How likely the strategy Random is to choose it (section 4.4): the larger of cores and CPUs times the frequency; 1 where
-    /// that is not positive or the frequency is no finite, positive number.
+    /// Its weight with the Random strategy (section 4.4): the larger of cores and CPUs times the frequency, or 1 if
+    /// the result is not a positive finite number.
     package var weight: Double {
         let frequency = Double(cpuFrequency)
         guard frequency.isFinite, frequency > 0 else { return 1 }
@@ -43,7 +50,7 @@ package struct NodeCapabilities: Hashable, Sendable {
     }
 }
 
-/// A resource that a node offers: `ResourceProviderSpecification` on the wire.
+/// A resource provider of a node: `ResourceProviderSpecification` on the wire.
 package struct ResourceProvider: Hashable, Sendable {
     /// Its name, unique in the domain.
     package var id: String
@@ -60,18 +67,18 @@ package struct ResourceProvider: Hashable, Sendable {
     }
 }
 
-/// What a node says of itself when it registers and each time it refreshes.
+/// What a node reports about itself at each registration and refresh.
 package struct NodeDescription: Hashable, Sendable {
     /// Where its agent listens.
     package var agentURL: String
-    /// Where its functions are invoked by those of other nodes.
+    /// Where functions of other nodes invoke its functions.
     package var invocationURL: String
-    /// What it offers, in its order.
+    /// Its resource providers, in its order.
     package var providers: [ResourceProvider]
-    /// What it can do.
+    /// Its capabilities.
     package var capabilities: NodeCapabilities
 
-    /// A node's description.
+    /// Creates a description.
     package init(
         agentURL: String, invocationURL: String, providers: [ResourceProvider] = [],
         capabilities: NodeCapabilities = NodeCapabilities()
@@ -83,9 +90,9 @@ package struct NodeDescription: Hashable, Sendable {
     }
 }
 
-/// What a domain can do, for its controller: `DomainCapabilities` on the wire.
+/// The capabilities of a domain for its controller: `DomainCapabilities` on the wire.
 package struct DomainCapabilities: Hashable, Sendable {
-    /// How many nodes it has.
+    /// The number of nodes.
     package var nodes: UInt32 = 0
     /// Logical CPUs.
     package var cpus: UInt32 = 0
@@ -115,7 +122,7 @@ package struct DomainCapabilities: Hashable, Sendable {
     /// A domain without nodes.
     package init() {}
 
-    /// Adds what one node can do (section 3.3): sums that stop at the largest number, unions, counts of flags.
+    /// Adds the capabilities of a node (section 3.3): saturating sums, unions and counts.
     mutating func add(_ node: NodeCapabilities) {
         func add(_ sum: inout UInt32, _ value: UInt32) {
             let (result, overflow) = sum.addingReportingOverflow(value)

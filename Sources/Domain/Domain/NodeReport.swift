@@ -1,4 +1,4 @@
-/// How a node is at the moment: `NodeHealthStatus` on the wire, in its units; −1 where the node cannot tell.
+/// The health of a node: `NodeHealthStatus` on the wire, in its units; −1 if the node cannot tell.
 package struct NodeHealth: Hashable, Sendable {
     /// kB.
     package var memoryFree: Int32 = 0
@@ -43,11 +43,11 @@ package struct NodeHealth: Hashable, Sendable {
     /// mW.
     package var activePower: Int32 = 0
 
-    /// All zero, as a message without health reads.
+    /// All zero, as a message without health is read.
     package init() {}
 }
 
-/// A figure with the time at which the node took it.
+/// A measurement with the node's timestamp.
 package struct Sample: Hashable, Sendable {
     /// Seconds since 1970, by the node's clock.
     package var seconds: Int64
@@ -64,13 +64,13 @@ package struct Sample: Hashable, Sendable {
     }
 }
 
-/// A line that a function has logged.
+/// A log line of a function.
 package struct FunctionLogEntry: Hashable, Sendable {
     /// Seconds since 1970, by the node's clock.
     package var seconds: Int64
     /// Nanoseconds after that.
     package var nanoseconds: UInt32
-    /// Which log of the function's.
+    /// The log that it was written to.
     package var target: String
     /// The line.
     package var message: String
@@ -84,9 +84,9 @@ package struct FunctionLogEntry: Hashable, Sendable {
     }
 }
 
-/// What a node has measured of its functions since its last report: `NodePerformanceSamples` on the wire.
+/// Measurements of a node's functions since its last report: `NodePerformanceSamples` on the wire.
 package struct PerformanceSamples: Hashable, Sendable {
-    /// What was measured; the raw value is the metric's name in Redis.
+    /// The metrics; the raw value is the name in Redis.
     package enum Metric: String, CaseIterable, Hashable, Sendable {
         /// Making the instance.
         case instantiation = "function_instantiate_time"
@@ -94,13 +94,13 @@ package struct PerformanceSamples: Hashable, Sendable {
         case initialisation = "function_init_time"
         /// Handling one call.
         case execution = "function_execution_time"
-        /// Ending.
+        /// ShutdownFlag.
         case stop = "function_stop_time"
         /// Passing a message on.
         case transfer = "function_transfer_time"
     }
 
-    /// The figures of each metric by component.
+    /// The samples of each metric by component.
     package var samples: [Metric: [ComponentID: [Sample]]] = [:]
     /// The log lines of each component.
     package var logEntries: [ComponentID: [FunctionLogEntry]] = [:]
@@ -109,19 +109,19 @@ package struct PerformanceSamples: Hashable, Sendable {
     package init() {}
 }
 
-/// What a node sends to register and to refresh: `UpdateNodeRequest` on the wire.
+/// A registration or refresh: `UpdateNodeRequest` on the wire.
 package struct NodeUpdate: Hashable, Sendable {
     /// Which node.
     package var node: NodeID
-    /// What it says of itself.
+    /// What the node reports about itself.
     package var description: NodeDescription
-    /// Until when it will have refreshed, seconds since 1970 by the node's clock.
+    /// The announced deadline of the next refresh, in seconds since 1970 on the node's clock.
     package var refreshDeadline: UInt64
-    /// A number that the node draws when it starts: another one means that it has restarted.
+    /// Drawn when the node starts: a new nonce means that it has restarted.
     package var nonce: UInt64
-    /// How it is.
+    /// Its health.
     package var health: NodeHealth
-    /// What it has measured.
+    /// Its measurements.
     package var samples: PerformanceSamples
 
     /// An update.
@@ -138,19 +138,19 @@ package struct NodeUpdate: Hashable, Sendable {
     }
 }
 
-/// What a domain sends to its controller: `UpdateDomainRequest` on the wire.
+/// An update for the controller: `UpdateDomainRequest` on the wire.
 package struct DomainUpdate: Hashable, Sendable {
     /// Which domain.
     package var domainID: String
     /// Where the controller reaches its orchestrator.
     package var orchestratorURL: String
-    /// What it can do.
+    /// Its capabilities.
     package var capabilities: DomainCapabilities
-    /// Until when it will have refreshed, seconds since 1970.
+    /// The deadline of the next update, in seconds since 1970.
     package var refreshDeadline: UInt64
-    /// Rises with each change of the capabilities.
+    /// Incremented when the capabilities change.
     package var counter: UInt64
-    /// Drawn when the domain's state begins.
+    /// Drawn when the state of the domain is created.
     package var nonce: UInt64
 
     /// An update.
@@ -167,18 +167,18 @@ package struct DomainUpdate: Hashable, Sendable {
     }
 }
 
-/// What the controller answered to a ``DomainUpdate``.
+/// The controller's answer to a ``DomainUpdate``.
 package enum DomainUpdateOutcome: Hashable, Sendable {
-    /// All is as it was.
+    /// The controller knows the domain.
     case accepted
-    /// The controller knows nothing of what runs here: all of it is to be stopped.
+    /// The controller does not know what runs here: the domain stops everything.
     case reset
-    /// The controller does not take the update.
+    /// The controller refuses the update.
     case refused(DomainRefusal)
-    /// It cannot be reached, or gave no answer in time.
+    /// The controller cannot be reached, or did not answer in time.
     case failed(String)
 
-    /// Why it has not taken the update; nil where it has.
+    /// Why the update was not accepted; nil if it was.
     var problem: String? {
         switch self {
         case .accepted, .reset: nil

@@ -1,11 +1,11 @@
-/// The code of a function, known by its content so that it is kept once however many functions share it.
+/// The code of a function, identified by its content so that functions can share it.
 package struct Binary: Hashable, Sendable {
-    /// The SHA-256 of the bytes, 64 lower-case hexadecimal digits.
+    /// The SHA-256 of the bytes, as 64 lower-case hexadecimal digits.
     package let digest: String
     /// The code.
     package let bytes: [UInt8]
 
-    /// The code `bytes` whose SHA-256 the caller has computed.
+    /// Creates a binary. The caller has computed the SHA-256 of `bytes`.
     package init(digest: String, bytes: [UInt8]) {
         self.digest = digest
         self.bytes = bytes
@@ -18,9 +18,9 @@ package struct Binary: Hashable, Sendable {
     package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 }
 
-/// How the state of a function is kept (`StatePolicy` on the wire).
+/// Where the state of a function is stored (`StatePolicy` on the wire).
 package enum StatePolicy: Int, Hashable, Sendable {
-    /// Not at all.
+    /// Nowhere.
     case transient = 0
     /// On its node.
     case nodeLocal = 1
@@ -28,7 +28,7 @@ package enum StatePolicy: Int, Hashable, Sendable {
     case global = 2
 }
 
-/// What a function is: `FunctionClassSpecification` on the wire.
+/// The class of a function: `FunctionClassSpecification` on the wire.
 package struct FunctionClass: Hashable, Sendable {
     /// The name of the class.
     package var id: String
@@ -36,14 +36,14 @@ package struct FunctionClass: Hashable, Sendable {
     package var runtime: String
     /// Its version.
     package var version: String
-    /// Its code, where it travels with the request.
+    /// Its code, if it travels with the request.
     package var binary: Binary?
-    /// Where to get the code, where it does not.
+    /// Where to fetch the code otherwise.
     package var code: String?
     /// The names of its output channels.
     package var outputs: [String]
 
-    /// A class; without code unless told.
+    /// Creates a class, by default without code.
     package init(
         id: String, runtime: String, version: String, binary: Binary? = nil, code: String? = nil, outputs: [String] = []
     ) {
@@ -56,14 +56,14 @@ package struct FunctionClass: Hashable, Sendable {
     }
 }
 
-/// What the controller asks to have started.
+/// What the controller asks a domain to start.
 package enum Specification: Hashable, Sendable {
     /// A function: `SpawnFunctionRequest`.
     case function(FunctionSpecification)
     /// A resource: `ResourceInstanceSpecification`.
     case resource(ResourceSpecification)
 
-    /// Which service of a node it belongs to.
+    /// The node service that handles it.
     package var kind: ComponentKind {
         switch self {
         case .function: .function
@@ -71,7 +71,7 @@ package enum Specification: Hashable, Sendable {
         }
     }
 
-    /// Which workflow it is part of.
+    /// The workflow that it belongs to.
     package var workflowID: String {
         switch self {
         case .function(let function): function.workflowID
@@ -80,7 +80,7 @@ package enum Specification: Hashable, Sendable {
     }
 }
 
-/// Functions and resources: each has a service of its own on the wire.
+/// Functions and resources; each kind has its own service on the wire.
 package enum ComponentKind: String, Hashable, Sendable {
     /// A function.
     case function
@@ -90,13 +90,13 @@ package enum ComponentKind: String, Hashable, Sendable {
 
 /// A function to run.
 package struct FunctionSpecification: Hashable, Sendable {
-    /// What to run.
+    /// Its class.
     package var functionClass: FunctionClass
-    /// Requirements (``Requirements``) and what the function itself is given.
+    /// Its ``Requirements``, and parameters for the function itself.
     package var annotations: [String: String]
-    /// Which state it has.
+    /// The state that it uses.
     package var stateID: StateID
-    /// How that is kept.
+    /// Where that state is stored.
     package var statePolicy: StatePolicy
     /// The workflow that it is part of.
     package var workflowID: String
@@ -118,7 +118,7 @@ package struct FunctionSpecification: Hashable, Sendable {
 package struct ResourceSpecification: Hashable, Sendable {
     /// The class of the resource, e.g. `file-log`.
     package var classType: String
-    /// Requirements (``Requirements``) and what the resource itself is given.
+    /// Its ``Requirements``, and parameters for the resource itself.
     package var configuration: [String: String]
     /// The workflow that it is part of.
     package var workflowID: String
@@ -131,14 +131,14 @@ package struct ResourceSpecification: Hashable, Sendable {
     }
 }
 
-/// Why something is refused: `ResponseError` on the wire.
+/// The reason for a refusal: `ResponseError` on the wire.
 package struct DomainRefusal: Error, Hashable, Sendable {
-    /// What failed, in the words that clients of the reference know.
+    /// What failed, in the words that EDGELESS clients know.
     package var summary: String
     /// Why.
     package var detail: String?
 
-    /// Both together.
+    /// Summary and detail.
     var sentence: String { detail.map { "\(summary): \($0)" } ?? summary }
 
     /// A refusal.

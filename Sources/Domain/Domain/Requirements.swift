@@ -1,25 +1,25 @@
-/// Where a function or resource may run, as its annotations or its configuration say (domain specification, section 4.2).
+/// Where a function or resource may run, from its annotations or configuration (domain specification, section 4.2).
 package struct Requirements: Hashable, Sendable {
     /// The nodes that it may run on; empty for any.
     package var nodes: Set<NodeID> = []
     /// Labels that the node must have, all of them.
     package var labels: Set<String> = []
-    /// Names of providers that the node must have, all of them.
+    /// Provider names that the node must own, all of them.
     package var providers: Set<String> = []
     /// Whether the node must run in a trusted execution environment.
     package var needsTEE = false
     /// Whether the node must have a trusted platform module.
     package var needsTPM = false
-    /// How many instances there may be; 0 for no limit. A logical id has one, so every value is satisfied.
+    /// The maximum number of instances; 0 for no limit. A logical id has one instance, so every value is satisfied.
     package var maximumInstances = 0
 
-    /// No requirement.
+    /// Creates empty requirements.
     package init() {}
 
-    /// Reads the requirements. Blanks around an element and empty elements do not count; a constraint that cannot be understood
-    /// is refused, where the reference drops it and lets the function run anywhere (section 8, W12).
+    /// Parses requirements. Whitespace around an element and empty elements are ignored. A malformed constraint is
+    /// refused; EDGELESS ignores it and lets the function run anywhere (section 8, W12).
     ///
-    /// - Throws: ``RequirementError`` which names the key.
+    /// - Throws: ``RequirementError`` that names the key.
     package init(_ texts: [String: String]) throws(RequirementError) {
         if let text = texts["max_instances"] {
             guard let number = Int(text.trimmed), number >= 0 else {
@@ -48,16 +48,16 @@ package struct Requirements: Hashable, Sendable {
     /// Whether nothing is required.
     package var isEmpty: Bool { nodes.isEmpty && labels.isEmpty && providers.isEmpty && !needsTEE && !needsTPM }
 
-    /// Whether a node meets them.
+    /// Whether a node meets the requirements.
     ///
-    /// - Parameter providers: the names of the providers that are registered to the node.
+    /// - Parameter providers: the provider names that the node owns.
     package func areMet(by node: NodeID, _ capabilities: NodeCapabilities, providers: Set<String>) -> Bool {
         unmet(by: node, capabilities, providers: providers) == nil
     }
 
-    /// The key of the first that a node does not meet; nil where it meets all.
+    /// The key of the first requirement that a node does not meet; nil if it meets all.
     ///
-    /// - Parameter providers: the names of the providers that are registered to the node.
+    /// - Parameter providers: the provider names that the node owns.
     package func unmet(by node: NodeID, _ capabilities: NodeCapabilities, providers: Set<String>) -> String? {
         if !nodes.isEmpty, !nodes.contains(node) { return "node_id_match_any" }
         if needsTEE, !capabilities.hasTEE { return "tee" }
@@ -66,14 +66,15 @@ package struct Requirements: Hashable, Sendable {
         return self.providers.isSubset(of: providers) ? nil : "resource_match_all"
     }
 
-    /// The most elements of a list: what is looked at each time something is placed.
+    /// The maximum number of elements in a list; each placement examines all of them.
     private static let elementLimit = 1_024
 
     private static func elements(_ text: String?) -> [String] {
         (text ?? "").split(separator: ",").map { String($0).trimmed }.filter { !$0.isEmpty }
     }
 
-    /// The reference takes every word but `required` for no; the words that can only mean no are taken, others refused.
+    /// EDGELESS reads every word except `required` as no. Berth accepts the words that can only mean no, and refuses
+    /// others.
     private static func flag(_ key: String, _ texts: [String: String]) throws(RequirementError) -> Bool {
         guard let text = texts[key] else { return false }
         switch text.trimmed.lowercased() {
@@ -84,21 +85,21 @@ package struct Requirements: Hashable, Sendable {
     }
 }
 
-/// A requirement that cannot be understood.
+/// A requirement that cannot be parsed.
 package struct RequirementError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The key of the annotation or the configuration.
+    /// The annotation or configuration key.
     package let key: String
-    /// What was found.
+    /// The value found.
     package let value: String
-    /// What would be right.
+    /// What was expected.
     package let expected: String
 
-    /// One sentence.
+    /// The error as a sentence.
     package var description: String { "\(key): \"\(value)\" is not \(expected)" }
 }
 
 extension String {
-    /// Without ASCII blanks around it.
+    /// The text without leading and trailing ASCII whitespace.
     fileprivate var trimmed: String {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
         guard let first = utf8.firstIndex(where: { !isBlank($0) }), let last = utf8.lastIndex(where: { !isBlank($0) })

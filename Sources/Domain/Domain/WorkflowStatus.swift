@@ -1,10 +1,10 @@
-/// What a controller says of a workflow: `WorkflowInstanceStatus` on the wire (domain specification, section 1.2).
+/// A controller's description of a workflow: `WorkflowInstanceStatus` on the wire (domain specification, section 1.2).
 package struct WorkflowStatus: Hashable, Sendable {
     /// A function or resource of the workflow.
     package struct Component: Hashable, Sendable {
         /// Its name within the workflow.
         package var name: String
-        /// What its domain knows it by; nil where the controller gives no UUID.
+        /// Its logical id; nil if the controller gives no UUID.
         package var id: LogicalID?
         /// The domain that runs it.
         package var domain: String

@@ -1,10 +1,10 @@
-/// A generator of random numbers whose whole state is a value: the same seed gives the same run.
+/// A random number generator with value semantics: the same seed gives the same sequence.
 ///
 /// The algorithm xoshiro256** by Blackman and Vigna (prng.di.unimi.it), seeded through SplitMix64. Not for secrets.
 package struct Xoshiro: RandomNumberGenerator, Hashable, Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
-    /// A generator for this seed.
+    /// Creates a generator from a seed.
     package init(seed: UInt64) {
         var next = seed
         func word() -> UInt64 {
@@ -17,7 +17,7 @@ package struct Xoshiro: RandomNumberGenerator, Hashable, Sendable {
         state = (word(), word(), word(), word())
     }
 
-    /// A generator whose seed nobody knows.
+    /// Creates a generator with a random seed.
     package init(from system: inout SystemRandomNumberGenerator) {
         state = (system.next() | 1, system.next(), system.next(), system.next())
     }
@@ -36,7 +36,7 @@ package struct Xoshiro: RandomNumberGenerator, Hashable, Sendable {
         return result
     }
 
-    /// Whether both will give the same numbers.
+    /// Whether both generate the same numbers.
     package static func == (left: Xoshiro, right: Xoshiro) -> Bool { left.state == right.state }
 
     /// Hashes the state.

@@ -1,22 +1,22 @@
 import Domain
 
-/// The CSV files of a domain's history: which rows follow from what happens (domain specification, section 5.7; quoted as RFC
-/// 4180 says). Pure; somebody else writes them.
+/// The CSV files with a domain's history: computes the rows for each event (domain specification, section 5.7; quoted
+/// according to RFC 4180). Pure: the caller writes them.
 package struct Dataset: Sendable {
-    /// One of the files; the raw value is its name.
+    /// The files; the raw value is the name.
     package enum File: String, CaseIterable, Sendable {
-        /// How nodes are, where that has changed.
+        /// The health of nodes, when it changes.
         case health = "health_status"
-        /// What nodes are, where that has changed.
+        /// The capabilities of nodes, when they change.
         case capabilities
-        /// Where instances run, where that has changed.
+        /// The placement of instances, when it changes.
         case mapping = "mapping_to_instance_id"
-        /// Figures of components.
+        /// The samples of components.
         case samples = "performance_samples"
-        /// What components have logged.
+        /// The log lines of components.
         case logs = "application_logs"
 
-        /// The names of its columns.
+        /// The names of the columns.
         package var columns: [String] {
             switch self {
             case .health: ["timestamp", "node_id"] + NodeHealth().fields.map(\.name)
@@ -28,26 +28,26 @@ package struct Dataset: Sendable {
         }
     }
 
-    /// What an operator chooses of them: `proxy.dataset_settings` of the configuration.
+    /// The settings in `proxy.dataset_settings`.
     package struct Settings: Hashable, Sendable {
-        /// What the names of the files begin with: `run1/` for files in a folder, `run1-` for a part of their names.
+        /// The prefix of the file names: `run1/` for files in a directory, `run1-` for a common name.
         package var path = ""
-        /// Whether files that are there are continued.
+        /// Whether to append to existing files.
         package var appends = true
-        /// What each row begins with, as it is.
+        /// The text at the start of each row, verbatim.
         package var additionalFields = ""
-        /// What the header begins with, as it is.
+        /// The text at the start of the header, verbatim.
         package var additionalHeader = ""
 
-        /// The template's choices.
+        /// Creates the default settings of the template.
         package init() {}
     }
 
-    /// A row of one of the files.
+    /// A row of a file.
     package struct Row: Hashable, Sendable {
-        /// Of which.
+        /// The file.
         package let file: File
-        /// As many as the file has columns.
+        /// One value for each column.
         package let fields: [String]
     }
 
@@ -56,12 +56,12 @@ package struct Dataset: Sendable {
     private var places: [LogicalID: PhysicalID] = [:]
     private var workflows: [LogicalID: String] = [:]
 
-    /// Nothing has happened yet.
+    /// Creates an empty history.
     package init() {}
 
-    /// The rows of these changes.
+    /// The rows for these changes.
     ///
-    /// - Parameter time: now, in milliseconds since 1970.
+    /// - Parameter time: the current time, in milliseconds since 1970.
     package mutating func take(_ changes: [DomainChange], at time: Int) -> [Row] {
         let now = NumberText.plain(Double(time) / 1000)
         var rows: [Row] = []
@@ -82,7 +82,8 @@ package struct Dataset: Sendable {
             case .instanceRemoved(let id):
                 workflows[id] = nil
                 places[id] = nil
-            case .identity, .domain, .cordon, .departed, .row, .leftover, .patchDue, .allowance, .doubts: break
+            case .identity, .domain, .cordon, .departed, .wiring, .orphan, .patchDue, .allowance, .unknownOutcomes:
+                break
             }
         }
         return rows
@@ -95,9 +96,9 @@ package struct Dataset: Sendable {
         return [Row(file: .mapping, fields: [now, "\(id)", workflows[id] ?? ""] + place)]
     }
 
-    /// The rows of a node's report.
+    /// The rows for a node's report.
     ///
-    /// - Parameter time: when it came, in milliseconds since 1970.
+    /// - Parameter time: its time of arrival, in milliseconds since 1970.
     package mutating func report(_ update: NodeUpdate, at time: Int) -> [Row] {
         var rows: [Row] = []
         if health.updateValue(update.health, forKey: update.node) != update.health {
@@ -123,9 +124,9 @@ package struct Dataset: Sendable {
         return rows
     }
 
-    /// A line of CSV with its end. What holds a comma, a quote or the end of a line stands in quotes.
+    /// A line of CSV with its line end. Fields with commas, quotes or line ends are quoted.
     ///
-    /// - Parameter constant: what each line begins with, as it is; nothing where it is empty.
+    /// - Parameter constant: the text at the start of each line, verbatim; may be empty.
     package static func line(_ fields: [String], after constant: String) -> String {
         let quoted = fields.map { field in
             let isPlain = !field.utf8.contains { byte in

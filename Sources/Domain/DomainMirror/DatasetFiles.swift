@@ -3,19 +3,19 @@ import Glibc
 import Logging
 import Service
 
-/// The CSV files of a domain's history, written in the folder that the operator names.
+/// Writes the CSV files with a domain's history.
 ///
-/// A file that cannot be written is told once; its rows are lost until it can.
+/// A failure is logged once; the rows are lost until the file can be written again.
 struct DatasetFiles {
     private let settings: Dataset.Settings
     private let logger: Logger
     private var dataset = Dataset()
     private var waiting: [Dataset.File: String] = [:]
-    private var toldFailure: String?
+    private var reportedFailure: String?
 
-    /// Begins the files, with where instances run and what nodes are where a file is new.
+    /// Starts the files. A new file begins with the current state.
     ///
-    /// - Parameter time: now, in milliseconds since 1970.
+    /// - Parameter time: the current time, in milliseconds since 1970.
     init(_ settings: Dataset.Settings, from records: DomainRecords, at time: Int, logger: Logger) {
         self.settings = settings
         self.logger = logger
@@ -35,29 +35,29 @@ struct DatasetFiles {
 
     private func path(of file: Dataset.File) -> String { "\(settings.path)\(file.rawValue).csv" }
 
-    /// Takes the rows of these changes.
+    /// Adds the rows for these changes.
     mutating func take(_ changes: [DomainChange], at time: Int) { add(dataset.take(changes, at: time)) }
 
-    /// Takes the rows of a node's report.
+    /// Adds the rows for a node's report.
     mutating func report(_ update: NodeUpdate, at time: Int) { add(dataset.report(update, at: time)) }
 
     private mutating func add(_ rows: [Dataset.Row]) {
         for row in rows { waiting[row.file, default: ""] += Dataset.line(row.fields, after: settings.additionalFields) }
     }
 
-    /// Writes the rows that wait.
+    /// Writes the queued rows.
     mutating func write() {
         guard !waiting.isEmpty else { return }
         var failure: String?
         for (file, text) in waiting {
-            // A file that was moved away begins anew.
+            // A file that was moved away starts again with its header.
             let header = Dataset.line(file.columns, after: settings.additionalHeader)
             do throws(SystemError) {
                 try Self.append(text, to: path(of: file), header: header)
             } catch { failure = "\(error)" }
         }
         waiting = [:]
-        if let failure { fail(failure) } else { toldFailure = nil }
+        if let failure { fail(failure) } else { reportedFailure = nil }
     }
 
     private static func append(_ text: String, to path: String, header: String) throws(SystemError) {
@@ -77,8 +77,8 @@ struct DatasetFiles {
     private mutating func fail(_ action: String, _ number: Int32) { fail("\(SystemError(action, errno: number))") }
 
     private mutating func fail(_ reason: String) {
-        guard toldFailure != reason else { return }
-        toldFailure = reason
-        logger.warning("the dataset is not complete", metadata: ["reason": "\(reason)"])
+        guard reportedFailure != reason else { return }
+        reportedFailure = reason
+        logger.warning("the CSV files are incomplete", metadata: ["reason": "\(reason)"])
     }
 }

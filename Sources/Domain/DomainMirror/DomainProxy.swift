@@ -6,72 +6,72 @@ import Redis
 import Service
 import Synchronization
 
-/// Shows a domain in Redis or Valkey and takes operators' intents from there (domain specification, section 5), on a thread of its
-/// own: the domain never waits for it.
+/// Mirrors a domain in Redis or Valkey and reads operators' intents from there (domain specification, section 5). It
+/// uses its own thread; the domain never waits for it.
 ///
-/// While Redis cannot be reached the mirror goes on in memory, and all of it is written when Redis is there again; figures that
-/// nodes report meanwhile are not shown.
-package final class DomainProxy: DomainFollower {
-    /// What an operator chooses of it.
+/// While Redis is unavailable the mirror continues in memory. When Redis returns, everything is written again;
+/// measurements reported in between are dropped.
+package final class DomainProxy: DomainObserver {
+    /// The settings of the proxy.
     package struct Settings: Sendable {
-        /// Where Redis is.
+        /// The address of Redis.
         package var address: RedisAddress
         /// The name of the domain.
         package var domainID: String
-        /// Which keys there are.
+        /// The key schema.
         package var schema = Mirror.Schema.both
-        /// How often figures that are older than this are removed, in seconds; 0 for never.
+        /// The maximum age of measurements, and the interval of their removal, in seconds; 0 to keep them.
         package var retention = 360
-        /// How long Redis may take for an answer.
+        /// The timeout for Redis.
         package var timeout = Duration.seconds(2)
         /// The CSV files; nil for none.
         package var dataset: Dataset.Settings?
 
-        /// The template's choices.
+        /// Creates the default settings of the template.
         package init(address: RedisAddress, domainID: String) {
             self.address = address
             self.domainID = domainID
         }
     }
 
-    /// How the mirror fares.
+    /// The state of the mirror.
     package struct State: Hashable, Sendable {
-        /// Whether there is a connection to Redis.
+        /// Whether Redis is connected.
         package var isConnected = false
-        /// When Redis last had all there was to show, in milliseconds since 1970; nil for never.
+        /// When the mirror was last up to date, in milliseconds since 1970; nil for never.
         package var lastSync: Int?
     }
 
     private struct Inbox {
-        var news: [MirrorProxy.News] = []
-        /// Figures and log lines that wait.
-        var figures = 0
-        var unshown = 0
+        var events: [MirrorStateMachine.Event] = []
+        /// Samples and log lines in the inbox.
+        var samples = 0
+        var droppedReports = 0
         var isClosed = false
     }
 
     private let inbox = Mutex(Inbox())
-    private let shown = Mutex(State())
+    private let currentState = Mutex(State())
     private let signal = DispatchSemaphore(value: 0)
     private let finished = DispatchSemaphore(value: 0)
     private let settings: Settings
     private let logger: Logger
 
-    /// How many figures may wait; reports beyond are not shown.
-    private static let figureLimit = 500_000
+    /// The maximum number of samples in the inbox; further reports are dropped.
+    private static let sampleLimit = 500_000
 
-    /// A proxy that does nothing yet but remember.
+    /// Creates a proxy. Events are queued until ``start(from:carryOut:)``.
     package init(_ settings: Settings, logger: Logger) {
         self.settings = settings
         self.logger = logger
     }
 
-    /// Begins to show a domain that goes on from `records`, and to hand its intents on.
+    /// Starts to mirror a domain and to pass on its intents.
     ///
     /// - Parameters:
-    ///   - records: what was known before the first change that is followed.
-    ///   - carryOut: takes an intent, in order, and tells what became of it.
-    /// - Throws: `SystemError` where its thread cannot be started.
+    ///   - records: the records before the first observed change.
+    ///   - carryOut: carries out an intent and reports its outcome; called in order.
+    /// - Throws: `SystemError` if the thread cannot be started.
     package func start(
         from records: DomainRecords, carryOut: @escaping @Sendable (Intent, @escaping DomainRuntime.Answer) -> Void
     ) throws(SystemError) {
@@ -92,7 +92,7 @@ package final class DomainProxy: DomainFollower {
         }
     }
 
-    /// Shows what it knows, as far as Redis answers in time, and ends.
+    /// Writes the remaining changes, if Redis responds in time, and stops.
     package func stop() {
         inbox.withLock { $0.isClosed = true }
         signal.signal()
@@ -100,46 +100,46 @@ package final class DomainProxy: DomainFollower {
         finished.signal()
     }
 
-    /// How the mirror fares; while Redis keeps it waiting, how it was before.
-    package var state: State { shown.withLock { $0 } }
+    /// The state of the mirror; while a call to Redis hangs, the state before it.
+    package var state: State { currentState.withLock { $0 } }
 
-    /// Shows these changes.
-    package func follow(_ changes: [DomainChange]) { add(.changes(changes)) }
+    /// Mirrors these changes.
+    package func observe(_ changes: [DomainChange]) { add(.changes(changes)) }
 
-    /// Shows what a node has reported.
-    package func follow(_ report: NodeUpdate) {
-        add(.report(report, at: Moment.current.wall), figures: 1 + report.samples.count)
+    /// Mirrors a node's report.
+    package func observe(_ report: NodeUpdate) {
+        add(.report(report, at: Timestamp.current.wall), samples: 1 + report.samples.count)
     }
 
-    private func add(_ news: MirrorProxy.News, figures: Int = 0) {
+    private func add(_ event: MirrorStateMachine.Event, samples: Int = 0) {
         let isFirst = inbox.withLock { inbox in
-            guard inbox.figures + figures <= Self.figureLimit || figures == 0 else {
-                inbox.unshown += 1
+            guard inbox.samples + samples <= Self.sampleLimit || samples == 0 else {
+                inbox.droppedReports += 1
                 return false
             }
-            inbox.news.append(news)
-            inbox.figures += figures
-            return inbox.news.count == 1
+            inbox.events.append(event)
+            inbox.samples += samples
+            return inbox.events.count == 1
         }
         if isFirst { signal.signal() }
     }
 
     private func run(_ worker: inout ProxyWorker) {
         while true {
-            _ = signal.wait(timeout: .now() + .milliseconds(worker.patience(at: .current)))
+            _ = signal.wait(timeout: .now() + .milliseconds(worker.idleTime(at: .current)))
             let taken = inbox.withLock { inbox in
                 defer { inbox = Inbox(isClosed: inbox.isClosed) }
                 return inbox
             }
-            if taken.unshown > 0 {
+            if taken.droppedReports > 0 {
                 logger.warning(
-                    "Redis does not keep pace: reports of nodes are not shown",
-                    metadata: ["reports": "\(taken.unshown)"])
+                    "Redis is too slow; node reports were dropped",
+                    metadata: ["reports": "\(taken.droppedReports)"])
             }
-            worker.work(taken.news, isLast: taken.isClosed, at: .current)
-            shown.withLock { state in
+            worker.work(taken.events, isLast: taken.isClosed, at: .current)
+            currentState.withLock { state in
                 state.isConnected = worker.isConnected
-                if worker.isConnected { state.lastSync = Moment.current.wall }
+                if worker.isConnected { state.lastSync = Timestamp.current.wall }
             }
             if taken.isClosed { return }
         }
@@ -147,7 +147,7 @@ package final class DomainProxy: DomainFollower {
 }
 
 extension PerformanceSamples {
-    /// How many figures and log lines there are.
+    /// The number of samples and log lines.
     fileprivate var count: Int {
         let figures = samples.values.reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.count } }
         return figures + logEntries.values.reduce(0) { $0 + $1.count }

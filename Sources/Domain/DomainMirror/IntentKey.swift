@@ -1,35 +1,35 @@
 import Domain
 import WireJSON
 
-/// What an operator has put into the list `intents`: the name of a key that says what is wanted (domain specification, section
+/// An entry of the list `intents`: the name of a key that contains an operator's intent (domain specification, section
 /// 5.4).
 package enum IntentKey {
     /// The list.
     package static let list = "intents"
-    /// The beginning of the keys with outcomes.
+    /// The prefix of the outcome keys.
     package static let resultPrefix = "intent:result:"
 
-    /// Why an entry of the list is dropped.
+    /// Why an entry is dropped.
     package enum Problem: Error, Hashable, Sendable, CustomStringConvertible {
-        /// It names no intent; what it names is left alone.
+        /// It is not the name of an intent; its key is not touched.
         case foreign
-        /// The key has no value: it was taken before, or never set.
+        /// The key has no value: the intent was read before, or never set.
         case noValue
-        /// The value is none of those that there are; what would be right.
+        /// The value is invalid.
         case badValue(String)
 
-        /// One sentence.
+        /// The problem as a sentence.
         package var description: String {
             switch self {
-            case .foreign: "it is neither intent:migrate:<logical id> nor intent:cordon:<node id>"
-            case .noValue: "its key has no value"
+            case .foreign: "not intent:migrate:<logical id> or intent:cordon:<node id>"
+            case .noValue: "the key has no value"
             case .badValue(let reason): reason
             }
         }
     }
 
-    /// The script of ``take(_:for:at:)``: the keys are the list and the domain's name; the arguments how many, the outcome that
-    /// marks them, for how many seconds, and which domain it has to be.
+    /// The script of ``take(_:for:at:)``. Keys: the list, and the domain's name. Arguments: the maximum number, the
+    /// outcome that marks an intent as taken, its lifetime in seconds, and the expected domain.
     package static let takeScript = """
         if redis.call('GET', KEYS[2]) ~= ARGV[4] then return false end
         local taken = {}
@@ -49,21 +49,21 @@ package enum IntentKey {
         return taken
         """
 
-    /// The command that takes up to `count` intents, each with the value of its key, and marks them as taken, all at once: the
-    /// answer is a list of names and values in turn; none at all where the database does not show the domain. Keys that are no
-    /// intents are not touched.
+    /// The command that atomically reads up to `count` intents with their values and marks them as taken. It returns a
+    /// list of names and values, or null if the database contains another domain. Keys that are not intents are not
+    /// touched.
     ///
-    /// - Parameter time: now, in milliseconds since 1970.
+    /// - Parameter time: the current time, in milliseconds since 1970.
     package static func take(_ count: Int, for domainID: String, at time: Int) -> RedisCommand {
         return RedisCommand(
             "EVAL", takeScript, "2", list, Mirror.identity, "\(count)", outcome("taken", nil, at: time),
             "\(outcomeSeconds)", domainID)
     }
 
-    /// How long outcomes stay.
+    /// The lifetime of outcomes.
     private static let outcomeSeconds = 86_400
 
-    /// Reads an entry and the value of the key that it names.
+    /// Parses an entry and the value of its key.
     package static func intent(_ name: String, _ value: String?) throws(Problem) -> Intent {
         let parts = name.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 3, parts[0] == "intent", parts[1] == "migrate" || parts[1] == "cordon" else {
@@ -71,43 +71,43 @@ package enum IntentKey {
         }
         guard let value else { throw .noValue }
         if parts[1] == "cordon" {
-            guard let node = NodeID(parts[2]) else { throw .badValue("\(parts[2]) is no node id") }
+            guard let node = NodeID(parts[2]) else { throw .badValue("\(parts[2]) is not a node id") }
             switch value {
             case "yes": return .cordon(node, true)
             case "no": return .cordon(node, false)
-            default: throw .badValue("the value is yes or no, not \(value)")
+            default: throw .badValue("expected yes or no, not \(value)")
             }
         }
-        guard let instance = LogicalID(parts[2]) else { throw .badValue("\(parts[2]) is no logical id") }
+        guard let instance = LogicalID(parts[2]) else { throw .badValue("\(parts[2]) is not a logical id") }
         var targets: [NodeID] = []
         for text in value.split(separator: ",") {
-            guard let node = NodeID(String(text)) else { throw .badValue("\(text) is no node id") }
+            guard let node = NodeID(String(text)) else { throw .badValue("\(text) is not a node id") }
             targets.append(node)
         }
-        guard !targets.isEmpty else { throw .badValue("no node is named") }
+        guard !targets.isEmpty else { throw .badValue("no target node") }
         return .migrate(instance, to: targets)
     }
 
-    /// The command that publishes what became of an intent, for a day.
+    /// The command that publishes the outcome of an intent.
     ///
     /// - Parameters:
     ///   - name: the entry of the list.
-    ///   - reason: why it was declined; nil where it was carried out.
-    ///   - time: now, in milliseconds since 1970.
+    ///   - reason: why it was declined; nil if it was carried out.
+    ///   - time: the current time, in milliseconds since 1970.
     package static func publish(_ name: String, declined reason: String?, at time: Int) -> RedisCommand {
         publish(result: result(of: name), declined: reason, at: time)
     }
 
-    /// The key of the outcome of an entry of the list.
+    /// The key of an entry's outcome.
     package static func result(of name: String) -> String { resultPrefix + name.dropFirst("intent:".count) }
 
-    /// Likewise, by the key of the outcome.
+    /// Publishes an outcome under its key.
     package static func publish(result key: String, declined reason: String?, at time: Int) -> RedisCommand {
         RedisCommand(
             "SET", key, outcome(reason == nil ? "done" : "declined", reason, at: time), "EX", "\(outcomeSeconds)")
     }
 
-    /// Whether this outcome is that of an intent which was taken and has not come to an end.
+    /// Whether this is the outcome of an intent that was taken and is not finished.
     package static func isUnfinished(_ outcome: String) -> Bool { outcome.hasPrefix(#"{"status":"taken""#) }
 
     private static func outcome(_ status: String, _ reason: String?, at time: Int) -> String {

@@ -1,31 +1,31 @@
 import Domain
 
-/// What is known of the age of series beyond what Redis holds.
+/// Information about the age of series that Redis does not hold.
 struct SeriesAges: Sendable {
-    /// By how much the clock that stamps a component's figures is ahead of ours, in milliseconds, by its last report.
+    /// How far the clock of each component is ahead of ours, in milliseconds, from its last report.
     var leads: [ComponentID: Int] = [:]
-    /// Since when a component with figures is not, or no more, the domain's, in milliseconds since 1970.
-    var strangers: [ComponentID: Int] = [:]
+    /// When a component with series was first found not to belong to the domain, in milliseconds since 1970.
+    var unowned: [ComponentID: Int] = [:]
 
-    /// Keeps the newest time of a component in a report.
+    /// Updates a component's clock from a report.
     static func note(_ leads: inout [ComponentID: Int], _ component: ComponentID, at seconds: Int64, now: Int) {
-        // Beyond this no clock is meant, and the arithmetic stays within bounds.
+        // Later times are not plausible, and would overflow.
         let lead = Int(seconds.clamped(to: 0...100_000_000_000)) * 1000 - now
         if leads[component].map({ $0 < lead }) ?? true { leads[component] = lead }
     }
 }
 
-/// How long figures stay: domain specification, section 5.5.
+/// Trimming of series: domain specification, section 5.5.
 extension Mirror {
-    /// The most members of one series.
+    /// The maximum number of entries in a series.
     static let seriesLimit = 100_000
-    /// How long figures of a component stay after its end where nothing else removes them, in milliseconds.
-    static let strangerGrace = 3_600_000
+    /// How long the series of an ended component are kept without a retention, in milliseconds.
+    static let unownedGracePeriod = 3_600_000
 
-    /// The beginnings of keys that ``retire(_:at:retention:)`` is to be asked of.
+    /// The prefixes of the keys for ``trim(_:at:retention:)``.
     package static let seriesPrefixes = ["node:health:", "performance:"]
 
-    /// What kind of value a key of a series has; nil for a key that is none.
+    /// The Redis type of a series; nil for other keys.
     package func type(ofSeries key: String) -> String? {
         switch SeriesKey(key) {
         case .health: schema == .seed ? "string" : "zset"
@@ -35,14 +35,14 @@ extension Mirror {
         }
     }
 
-    /// The commands that remove what is too old of these series, by the clock that stamped it, and series of components that
-    /// ended long ago.
+    /// The commands that remove old entries from these series, by the clock that stamped them, and the series of
+    /// components that ended long ago.
     ///
     /// - Parameters:
-    ///   - keys: the series that there are.
-    ///   - time: now, in milliseconds since 1970.
-    ///   - retention: how old figures may be, in milliseconds; 0 for as old as they like.
-    package mutating func retire(_ keys: [String], at time: Int, retention: Int) -> [RedisCommand] {
+    ///   - keys: the existing series.
+    ///   - time: the current time, in milliseconds since 1970.
+    ///   - retention: the maximum age of samples in milliseconds; 0 for no limit.
+    package mutating func trim(_ keys: [String], at time: Int, retention: Int) -> [RedisCommand] {
         let own = Set(records.instances.values.compactMap(\.physical?.component))
         var present: Set<ComponentID> = []
         var commands: [RedisCommand] = []
@@ -56,9 +56,9 @@ extension Mirror {
             case .component(let component), .seedList(let component):
                 present.insert(component)
                 let isOwn = own.contains(component)
-                let since = isOwn ? nil : self.series.strangers[component] ?? time
-                self.series.strangers[component] = since
-                if let since, time - since >= max(retention, Self.strangerGrace) {
+                let since = isOwn ? nil : self.series.unowned[component] ?? time
+                self.series.unowned[component] = since
+                if let since, time - since >= max(retention, Self.unownedGracePeriod) {
                     commands.append(.delete(key))
                     continue
                 }
@@ -71,7 +71,7 @@ extension Mirror {
                 }
             }
         }
-        self.series.strangers = self.series.strangers.filter { present.contains($0.key) }
+        self.series.unowned = self.series.unowned.filter { present.contains($0.key) }
         self.series.leads = self.series.leads.filter { own.contains($0.key) || present.contains($0.key) }
         return commands
     }
@@ -84,8 +84,8 @@ extension Mirror {
         RedisCommand("ZREMRANGEBYSCORE", key, "-inf", "(" + NumberText.plain(Double(time) / 1000))
     }
 
-    /// The script that trims a list of the seed's schema: the key is the list; the arguments the oldest time that stays, in
-    /// seconds, and minus how many entries at most.
+    /// The script that trims a list of the seed schema. Key: the list. Arguments: the oldest time to keep in seconds,
+    /// and the negated maximum number of entries.
     package static let trimScript = """
         local oldest = tonumber(ARGV[1])
         for _ = 1, 100000 do
@@ -97,14 +97,14 @@ extension Mirror {
         redis.call('LTRIM', KEYS[1], ARGV[2], -1)
         """
 
-    /// The seed's lists have the time inside their entries, the oldest first.
+    /// Lists of the seed schema contain the time in each entry, oldest first.
     private static func trim(_ key: String, before time: Int?) -> RedisCommand {
         let oldest = time.map { NumberText.plain(Double($0) / 1000) } ?? "-1e18"
         return RedisCommand("EVAL", trimScript, "1", key, oldest, "-\(seriesLimit)")
     }
 }
 
-/// What a key of a series speaks of.
+/// The meaning of a series key.
 private enum SeriesKey {
     case health
     case component(ComponentID)

@@ -1,20 +1,20 @@
 import Domain
 import WireJSON
 
-/// The mirror of a domain in Redis: which commands bring it up to date (domain specification, section 5). Pure; somebody else
-/// sends them, each list in one transaction.
+/// Computes the Redis commands that keep the mirror of a domain up to date (domain specification, section 5). Pure:
+/// the caller sends them, each list in one transaction.
 package struct Mirror: Sendable {
-    /// Which keys and forms it has (section 5.3).
+    /// The key schema (section 5.3).
     package enum Schema: String, CaseIterable, Sendable {
-        /// Today's.
+        /// The current keys.
         case current
-        /// Those of the seed.
+        /// The keys of the first version of EDGELESS.
         case seed
-        /// Today's, and those of the seed beside them where they do not clash.
+        /// The current keys, and those of the first version that do not conflict with them.
         case both
     }
 
-    /// The beginnings of the keys that are the mirror's own; nothing else in the database is ever touched.
+    /// The prefixes of the mirror's own keys; no other key is ever modified.
     package static let prefixes = [
         "domain_info:", "node:capabilities:", "node:health:", "node:status:", "nodes:capabilities:", "provider:",
         "instance:", "dependency:", "performance:",
@@ -22,29 +22,29 @@ package struct Mirror: Sendable {
 
     let schema: Schema
     private let domainID: String
-    /// What the mirror shows.
+    /// The mirrored records.
     package private(set) var records = DomainRecords()
-    /// Which nodes claim a provider's name.
+    /// The nodes that claim a provider name.
     private var claimers: [String: Set<NodeID>] = [:]
-    /// What of the series is known beyond Redis.
+    /// Information about the age of series that Redis does not hold.
     var series = SeriesAges()
 
-    /// A mirror that is empty.
+    /// Creates an empty mirror.
     package init(domainID: String, schema: Schema) {
         self.domainID = domainID
         self.schema = schema
     }
 
-    // MARK: - What is kept
+    // MARK: - Records
 
-    /// The key with the domain's name.
+    /// The key of the domain's name.
     package static let identity = "domain_info:domain_id"
 
-    /// The commands that write all of `records` and remove what else there is of the mirror's, whatever was known before.
+    /// The commands that write all of `records` and remove stale keys.
     ///
     /// - Parameters:
-    ///   - found: the keys that are there.
-    ///   - time: now, in milliseconds since 1970.
+    ///   - found: the existing keys of the mirror.
+    ///   - time: the current time, in milliseconds since 1970.
     package mutating func begin(
         with records: DomainRecords, over found: [String] = [], at time: Int
     ) -> [RedisCommand] {
@@ -58,27 +58,27 @@ package struct Mirror: Sendable {
         return [.set(Self.identity, domainID)] + gone.map { .delete($0) } + writing + stamp(stamps, at: time)
     }
 
-    /// The keys of `found` that nothing stands for any more.
+    /// The keys of `found` that no record corresponds to.
     func stale(_ found: [String]) -> [String] {
         var wanted: Set<String> = [Self.identity]
         for category in Category.allCases { wanted.insert(category.stamp) }
         for id in records.nodes.keys { wanted.formUnion(keys(of: id) + ["node:health:\(id)"]) }
         for id in records.instances.keys { wanted.insert("instance:\(id)") }
-        for id in records.rows.keys { wanted.insert("dependency:\(id)") }
+        for id in records.wirings.keys { wanted.insert("dependency:\(id)") }
         for (name, _) in owners(of: nil) { wanted.insert("provider:\(name)") }
         return found.filter { key in
-            // The figures of components are removed by their age.
+            // Samples of components are removed by age.
             !key.hasPrefix("performance:") && Self.prefixes.contains { key.hasPrefix($0) } && !wanted.contains(key)
         }
     }
 
-    /// The commands that follow these changes; the stamps come last, so that who sees one finds the values.
+    /// The commands for these changes. The timestamps come last, so that their readers find the new values.
     package mutating func take(_ changes: [DomainChange], at time: Int) -> [RedisCommand] {
         var commands: [RedisCommand] = []
         var stamps: Set<Category> = []
         var nodes: Set<NodeID> = []
         var instances: Set<LogicalID> = []
-        var rows: Set<LogicalID> = []
+        var wirings: Set<LogicalID> = []
         var names: Set<String> = []
         for change in changes {
             switch change {
@@ -95,9 +95,9 @@ package struct Mirror: Sendable {
             case .placed(let id, _): instances.insert(id)
             case .instanceRemoved(let id):
                 instances.insert(id)
-                if records.rows[id] != nil { rows.insert(id) }
-            case .row(let origin, _): rows.insert(origin)
-            case .identity, .domain, .departed, .leftover, .patchDue, .allowance, .doubts: break
+                if records.wirings[id] != nil { wirings.insert(id) }
+            case .wiring(let origin, _): wirings.insert(origin)
+            case .identity, .domain, .departed, .orphan, .patchDue, .allowance, .unknownOutcomes: break
             }
             records.apply(change)
         }
@@ -117,10 +117,12 @@ package struct Mirror: Sendable {
                 commands.append(.delete("instance:\(id)"))
             }
         }
-        for id in rows.sorted() {
-            if let row = records.rows[id] {
+        for id in wirings.sorted() {
+            if let wiring = records.wirings[id] {
                 let text = JSONWriter.text { writer in
-                    for (channel, target) in row.sorted(by: { $0.key < $1.key }) { writer.member(channel, "\(target)") }
+                    for (channel, target) in wiring.sorted(by: { $0.key < $1.key }) {
+                        writer.member(channel, "\(target)")
+                    }
                 }
                 commands.append(.set("dependency:\(id)", text))
             } else {
@@ -130,7 +132,7 @@ package struct Mirror: Sendable {
         if !nodes.isEmpty { stamps.insert(.capabilities) }
         if !names.isEmpty { stamps.insert(.provider) }
         if !instances.isEmpty { stamps.insert(.instance) }
-        if !rows.isEmpty { stamps.insert(.dependency) }
+        if !wirings.isEmpty { stamps.insert(.dependency) }
         return commands + stamp(Category.allCases.filter { stamps.contains($0) }, at: time)
     }
 
@@ -139,7 +141,7 @@ package struct Mirror: Sendable {
         return categories.map { .set($0.stamp, now) }
     }
 
-    /// Forgets the claims of a node.
+    /// Removes the claims of a node.
     private mutating func unclaim(_ id: NodeID) -> [String] {
         let names = records.nodes[id].map { Array($0.claims.keys) } ?? []
         for name in names {
@@ -149,7 +151,7 @@ package struct Mirror: Sendable {
         return names
     }
 
-    /// What readers ask the time of last change of.
+    /// The categories that have a timestamp of the last change.
     private enum Category: String, CaseIterable {
         case capabilities = "node:capabilities"
         case provider, instance, dependency
@@ -179,7 +181,7 @@ package struct Mirror: Sendable {
         return keys(of: id).map { .set($0, $0.hasPrefix("node:status:") ? status : capabilities) }
     }
 
-    /// Who owns which of these names (nil: of all), and what the owner provides under it.
+    /// The owner and its provider for each of these names; nil for all names.
     private func owners(of names: Set<String>?) -> [String: (NodeID, ResourceProvider)] {
         var found: [String: (NodeID, ResourceProvider)] = [:]
         for name in names ?? Set(claimers.keys) {
@@ -194,11 +196,11 @@ package struct Mirror: Sendable {
         return found
     }
 
-    // MARK: - What nodes report
+    // MARK: - Reports of nodes
 
-    /// The commands that keep a node's report.
+    /// The commands that store a node's report.
     ///
-    /// - Parameter time: when it came, in milliseconds since 1970.
+    /// - Parameter time: its time of arrival, in milliseconds since 1970.
     package mutating func report(_ update: NodeUpdate, at time: Int) -> [RedisCommand] {
         var commands: [RedisCommand] = []
         var leads: [ComponentID: Int] = [:]
@@ -223,7 +225,7 @@ package struct Mirror: Sendable {
         for (component, entries) in update.samples.logEntries.sorted(by: { $0.key < $1.key }) where schema != .seed {
             for entry in entries {
                 SeriesAges.note(&leads, component, at: entry.seconds, now: time)
-                // A log that is named as a metric would be read as its figures.
+                // A log target with the name of a metric would be read as its samples.
                 let isReserved = PerformanceSamples.Metric(rawValue: entry.target) != nil
                 let target = isReserved ? "log-\(entry.target)" : entry.target
                 let stamp = NumberText.time(entry.seconds, entry.nanoseconds)
@@ -245,7 +247,7 @@ package struct Mirror: Sendable {
                 RedisCommand("ZADD", "performance:\(component):\(metric.rawValue)", time, "\(time):\(value)"))
         }
         if schema != .current, metric == .execution {
-            // The code of that time forgot the zeros: 10.5 for five milliseconds after the tenth second.
+            // The first version printed milliseconds without leading zeros, which made 10.005 s read 10.5 s.
             let digits = String(sample.nanoseconds / 1_000_000 % 1_000)
             let milliseconds = String(repeating: "0", count: 3 - digits.utf8.count) + digits
             commands.append(

@@ -1,7 +1,7 @@
 import Domain
 import WireJSON
 
-/// The JSON of the mirror's values, key order and all (domain specification, section 5.2).
+/// The JSON of the mirror's values, including the key order (domain specification, section 5.2).
 extension NodeCapabilities {
     var mirrorJSON: String {
         JSONWriter.text { writer in
@@ -23,7 +23,8 @@ extension NodeCapabilities {
 }
 
 extension NodeHealth {
-    /// Its figures by the names that readers know, in their order; `active_power`, which the seed's readers do not know, last.
+    /// Its values by the names that readers know, in order; `active_power`, which is newer than the seed schema, comes
+    /// last.
     var figures: [(name: String, value: Int64)] {
         [
             ("mem_free", Int64(memoryFree)), ("mem_used", Int64(memoryUsed)), ("mem_available", Int64(memoryAvailable)),
@@ -37,7 +38,7 @@ extension NodeHealth {
         ]
     }
 
-    /// - Parameter hasPower: whether `active_power` is there.
+    /// - Parameter hasPower: whether to include `active_power`.
     func mirrorJSON(hasPower: Bool) -> String {
         JSONWriter.text { writer in
             for (name, value) in hasPower ? figures : figures.dropLast() { writer.member(name, Int(value)) }
@@ -56,7 +57,7 @@ extension ResourceProvider {
 }
 
 extension InstanceRecord {
-    /// - Parameter isSeed: whether the function's class has the names that it had at the time of the seed.
+    /// - Parameter isSeed: whether to use the names of the seed schema for the function's class.
     func mirrorJSON(isSeed: Bool) -> String {
         JSONWriter.text { writer in
             switch specification {
@@ -83,7 +84,7 @@ extension InstanceRecord {
 
 extension FunctionSpecification {
     fileprivate func write(to writer: inout JSONWriter, isSeed: Bool) {
-        // Never the code: it may be large, and nobody reads it there.
+        // Without the code, which may be large and has no readers here.
         if isSeed {
             writer.name("code")
             writer.object { writer in
@@ -122,7 +123,7 @@ extension FunctionSpecification {
 }
 
 extension PhysicalID {
-    /// As readers take it apart at its blanks.
+    /// The form that readers split at spaces.
     var mirrorText: String { "InstanceId(node_id: \(node), function_id: \(component))" }
 }
 

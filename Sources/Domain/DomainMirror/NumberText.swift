@@ -1,7 +1,7 @@
-/// Numbers as the Redis readers of the reference expect them: the shortest digits that read back as the same number, never an
-/// exponent (domain specification, section 5.1).
+/// Numbers in the form that EDGELESS readers of Redis expect: the shortest digits that parse to the same number,
+/// without an exponent (domain specification, section 5.1).
 enum NumberText {
-    /// Without a decimal point where the number is whole: `5`, `1760000001.25`.
+    /// Without a decimal point for integers: `5`, `1760000001.25`.
     static func plain(_ value: Double) -> String {
         guard value.isFinite else { return "0" }
         let text = expanded("\(value)")
@@ -13,14 +13,14 @@ enum NumberText {
         plain(Double(seconds) + Double(nanoseconds) / 1e9)
     }
 
-    /// With a decimal point always: `2400.0`.
+    /// Always with a decimal point: `2400.0`.
     static func decimal(_ value: Float) -> String {
         guard value.isFinite else { return "0.0" }
         let text = expanded("\(value)")
         return text.utf8.contains(UInt8(ascii: ".")) ? text : text + ".0"
     }
 
-    /// Writes the zeros that an exponent stands for.
+    /// Replaces an exponent with zeros.
     private static func expanded(_ text: String) -> String {
         let parts = text.split(separator: "e")
         guard parts.count == 2, let exponent = Int(parts[1]) else { return text }

@@ -1,6 +1,6 @@
-/// A command to Redis: its name and arguments.
+/// A Redis command: its name and arguments.
 package struct RedisCommand: Hashable, Sendable {
-    /// The words of the command.
+    /// The name and the arguments.
     package let words: [String]
 
     init(_ words: String...) { self.words = words }

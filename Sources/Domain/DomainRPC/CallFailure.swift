@@ -1,16 +1,16 @@
 import GRPCCore
 import Synchronization
 
-/// Why a call has no answer. What matters to the caller is whether the peer may have carried it out.
+/// Why a call has no answer, and whether the server may have carried it out.
 package enum CallFailure: Error, Hashable, Sendable {
-    /// The peer answered with a status that is an error.
+    /// The server returned an error status.
     case failed(String)
-    /// The call never left: nothing can have happened.
+    /// The call was never sent.
     case unreachable(String)
-    /// It may have left, and nobody knows what came of it.
+    /// The call may have been sent; its outcome is unknown.
     case unknown(String)
 
-    /// Why.
+    /// The reason.
     package var reason: String {
         switch self {
         case .failed(let reason), .unreachable(let reason), .unknown(let reason): reason
@@ -18,36 +18,37 @@ package enum CallFailure: Error, Hashable, Sendable {
     }
 }
 
-/// One try to make a call: remembers whether any of it may have left.
+/// An attempt to make a call; remembers whether any of it may have been sent.
 final class CallAttempt: Sendable {
-    /// The attempt that this task is part of.
+    /// The attempt of the current task.
     @TaskLocal static var current: CallAttempt?
 
-    /// How long its answer is waited for.
+    /// The time limit for its answer.
     let deadline: Duration
-    private let hasLeft = Atomic(false)
+    private let wasSent = Atomic(false)
 
     init(within deadline: Duration) { self.deadline = deadline }
 
-    /// From now on the peer may have seen the call.
-    func leave() { hasLeft.store(true, ordering: .sequentiallyConsistent) }
+    /// Call this before the first bytes are sent.
+    func markSent() { wasSent.store(true, ordering: .sequentiallyConsistent) }
 
-    /// What an error of this attempt means.
+    /// The failure that an error of this attempt means.
     func failure(_ error: any Error) -> CallFailure {
-        guard hasLeft.load(ordering: .sequentiallyConsistent) else {
+        guard wasSent.load(ordering: .sequentiallyConsistent) else {
             return .unreachable((error as? RPCError).map(Self.text) ?? "\(error)")
         }
         guard let error = error as? RPCError else { return .unknown("\(error)") }
         switch error.code {
-        // The transport reports lost connections with the first; all three leave open what the peer did.
+        // The transport reports lost connections as unavailable. With all three the server may have carried out the
+        // call.
         case .unavailable, .deadlineExceeded, .cancelled: return .unknown(Self.text(error))
         default: return .failed("status \(error.code.rawValue) (\(error.code)): \(Self.text(error))")
         }
     }
 
-    /// What it means that the time is up.
+    /// The failure that an expired deadline means.
     func expired(after deadline: Duration) -> CallFailure {
-        hasLeft.load(ordering: .sequentiallyConsistent)
+        wasSent.load(ordering: .sequentiallyConsistent)
             ? .unknown("no answer within \(deadline)") : .unreachable("no connection within \(deadline)")
     }
 

@@ -2,26 +2,26 @@ import Domain
 import DomainWire
 import GRPCCore
 
-/// The controller of the domain, which is told regularly what the domain can do.
+/// Sends the domain's updates to its controller.
 package final class ControllerClient: Sendable {
-    private let peer: Peer
+    private let connection: ServerConnection
 
     /// Prepares to call the controller's register at `url`; does not connect yet.
     ///
-    /// - Parameter tls: how calls are protected; nil for plaintext.
-    /// - Throws: ``PeerError`` where the scheme and the TLS settings do not go together.
-    package init(url: ServiceURL, tls: TLSSettings.Client? = nil) throws(PeerError) {
-        peer = try Peer(url, tls: tls, messageLimit: 4 << 20)
+    /// - Parameter tls: the TLS settings; nil for plaintext.
+    /// - Throws: ``ServerConnectionError`` if the scheme and the TLS settings contradict each other.
+    package init(url: ServiceURL, tls: TLSSettings.Client? = nil) throws(ServerConnectionError) {
+        connection = try ServerConnection(url, tls: tls, messageLimit: 4 << 20)
     }
 
-    /// Closes the connection, also under calls that wait for their answers.
-    package func close() { peer.close() }
+    /// Closes the connection and ends its calls.
+    package func close() { connection.close() }
 
-    /// Sends an update, and answers what the controller did, after `deadline` at the latest.
+    /// Sends an update and returns the controller's answer, after `deadline` at the latest.
     package func update(_ update: DomainUpdate, within deadline: Duration) async -> DomainUpdateOutcome {
         let message = EdgelessApi_UpdateDomainRequest(update)
         do throws(CallFailure) {
-            let answer = try await peer.call(within: deadline) { client, options in
+            let answer = try await connection.call(within: deadline) { client, options in
                 try await EdgelessApi_DomainRegistration.Client(wrapping: client)
                     .updateDomain(message, options: options)
             }

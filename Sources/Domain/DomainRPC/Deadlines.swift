@@ -1,10 +1,11 @@
 import Synchronization
 
-/// Tells when something has taken too long. One timer serves all: to begin and end one for each call costs much of a short call.
+/// Calls a handler when a deadline passes. One timer serves all deadlines, because a timer for each call would be a
+/// large part of the cost of a short call.
 final class Deadlines: Sendable {
     typealias ID = UInt64
 
-    /// The only one.
+    /// The shared instance.
     static let shared = Deadlines()
 
     private struct State {
@@ -15,10 +16,10 @@ final class Deadlines: Sendable {
 
     private let state = Mutex(State())
 
-    /// How late an end may be noticed.
+    /// The resolution of the timer.
     private static let period = Duration.milliseconds(20)
 
-    /// Calls `expire` after some time, unless it is removed before.
+    /// Calls `expire` after some time unless the deadline is removed first.
     func add(after time: Duration, expire: @escaping @Sendable () -> Void) -> ID {
         let end = ContinuousClock.now + time
         let (id, isFirst) = state.withLock { state in
@@ -31,10 +32,10 @@ final class Deadlines: Sendable {
         return id
     }
 
-    /// Forgets one.
+    /// Removes a deadline.
     func remove(_ id: ID) { state.withLock { _ = $0.waiting.removeValue(forKey: id) } }
 
-    /// Looks again and again for as long as anything waits.
+    /// Checks periodically while there are deadlines.
     private func look() async {
         while true {
             try? await Task.sleep(for: Self.period)

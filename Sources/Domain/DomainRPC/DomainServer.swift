@@ -2,58 +2,58 @@ import Domain
 import DomainWire
 import Logging
 
-/// Serves a domain over gRPC (domain specification, section 1): functions and resources to its controller at one address,
-/// registration to its nodes at another.
+/// Serves a domain over gRPC (domain specification, section 1): functions and resources for its controller at one
+/// address, registration for its nodes at another.
 package final class DomainServer: Sendable {
-    /// What an operator may choose.
+    /// The settings of a server.
     package struct Settings: Sendable {
         /// Where the controller reaches the domain.
         package var orchestratorURL: ServiceURL
         /// Where nodes register.
         package var nodeRegisterURL: ServiceURL
-        /// How both are protected; nil for plaintext.
+        /// The TLS settings of both addresses; nil for plaintext.
         package var tls: TLSSettings.Server?
-        /// Whether a node may only register with a certificate that has its id among its names. Counts where clients must
-        /// have certificates at all.
+        /// Whether a node may only register with a certificate that contains its id. Applies if clients must have
+        /// certificates.
         package var bindsNodesToCertificates = true
-        /// The names, as DNS name or URI, of certificates that may start, stop and patch; empty for whoever may connect.
+        /// The DNS names or URIs of certificates that may start, stop and patch; empty for every client.
         package var controllerNames: Set<String> = []
-        /// The most bytes of a message: code travels in them.
+        /// The maximum size of a message, in bytes; messages contain the code of functions.
         package var messageLimit = 256 << 20
-        /// The most bytes of all requests at once. What is beyond is answered with RESOURCE_EXHAUSTED.
+        /// The maximum size of all requests in progress, in bytes. Requests beyond it fail with RESOURCE_EXHAUSTED.
         package var memoryLimit = 1 << 30
-        /// The most requests at once on one connection.
+        /// The maximum number of concurrent requests on a connection.
         package var requestsPerConnection = 256
-        /// The most connections at once, at each of the two addresses. What is beyond is closed.
+        /// The maximum number of connections at each of the two addresses. Further connections are closed.
         package var connections = 4_096
-        /// How long a client may take until it has said something, TLS included.
-        package var greetingTime = Duration.seconds(20)
-        /// How long a client may say nothing later, in which it is asked to answer a ping: 80 seconds are the least.
-        package var silenceTime = Duration.seconds(100)
+        /// How long a client may take to send its first data after the TLS handshake.
+        package var greetingTimeout = Duration.seconds(20)
+        /// How long a client may then stay silent, during which it must answer a ping; at least 80 seconds.
+        package var idleTimeout = Duration.seconds(100)
         /// How long a request may take to arrive.
-        package var receiveTime = Duration.seconds(120)
-        /// The most bytes of code that are remembered to be shared by functions that are asked for later.
+        package var receiveTimeout = Duration.seconds(120)
+        /// The maximum size of remembered code, in bytes, which later functions can share.
         package var binaryMemory = 256 << 20
 
-        /// The defaults, in plaintext.
+        /// Creates the default settings, in plaintext.
         package init(orchestratorURL: ServiceURL, nodeRegisterURL: ServiceURL) {
             self.orchestratorURL = orchestratorURL
             self.nodeRegisterURL = nodeRegisterURL
         }
     }
 
-    /// The port that the controller reaches; where the URL says 0, the one that was free.
+    /// The port for the controller; the actual one if the URL says 0.
     package let orchestratorPort: UInt16
-    /// The port that nodes register at; where the URL says 0, the one that was free.
+    /// The port for nodes; the actual one if the URL says 0.
     package let nodeRegisterPort: UInt16
 
     private let servers: [RunningServer]
     private let budget: MemoryBudget
-    private let ending = Ending()
+    private let shutdown = ShutdownFlag()
 
-    /// Listens and serves. Connections are taken when this returns.
+    /// Starts to listen and serve. Connections are accepted when this returns.
     ///
-    /// - Throws: ``ListenError`` that names the address, where one cannot be listened on; nothing is served then.
+    /// - Throws: ``ListenError`` that names the address, if it is not available; nothing is served then.
     package init(_ service: any DomainService, settings: Settings, logger: Logger) throws(ListenError) {
         for url in [settings.orchestratorURL, settings.nodeRegisterURL] {
             if url.scheme == .coap { throw ListenError(url: url.description, reason: "CoAP is not supported") }
@@ -68,30 +68,30 @@ package final class DomainServer: Sendable {
         nodeRegisterPort = nodeRegister.port
         budget = MemoryBudget(limit: settings.memoryLimit)
 
-        let denials = Denials(logger: logger)
+        let denialLog = DenialLog(logger: logger)
         let methods = ServedMethods(
-            service: service, logger: logger, ending: ending, denials: denials,
+            service: service, logger: logger, shutdown: shutdown, denialLog: denialLog,
             callers: settings.controllerNames.isEmpty ? nil : Set(settings.controllerNames.map { $0.lowercased() }))
         let registration = RegistrationService(
-            methods: ServedMethods(service: service, logger: logger, ending: ending, denials: denials),
+            methods: ServedMethods(service: service, logger: logger, shutdown: shutdown, denialLog: denialLog),
             bindsNodes: settings.bindsNodesToCertificates && settings.tls?.clientAuthority != nil)
         servers = [
             RunningServer(
-                orchestrator, settings, budget, denials,
+                orchestrator, settings, budget, denialLog,
                 [
                     FunctionService(methods: methods, binaries: BinaryInterner(limit: settings.binaryMemory)),
                     ResourceService(methods: methods),
                 ]),
-            RunningServer(nodeRegister, settings, budget, denials, [registration]),
+            RunningServer(nodeRegister, settings, budget, denialLog, [registration]),
         ]
     }
 
-    /// The bytes of requests that are held at the moment.
+    /// The size of all requests in progress, in bytes.
     package var bytesInFlight: Int { budget.bytes }
 
-    /// Returns once the server has been stopped.
+    /// Returns when the server has been stopped.
     ///
-    /// - Throws: where it ended by itself: then the domain can no longer be reached, and the process had better end.
+    /// - Throws: if the server stopped unexpectedly. The domain is then unreachable and the process should exit.
     package func waitUntilStopped() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for server in servers { group.addTask { try await server.wait() } }
@@ -99,10 +99,10 @@ package final class DomainServer: Sendable {
         }
     }
 
-    /// Takes no more connections and requests, and returns once those that are being served have been answered, or after
-    /// `grace`, when their connections are closed.
+    /// Accepts no more connections and requests. Returns when the requests in progress are answered, or after `grace`,
+    /// when their connections are closed.
     package func stop(within grace: Duration = .seconds(10)) async {
-        ending.begin()
+        shutdown.begin()
         await withTaskGroup { group in
             for server in servers { group.addTask { await server.stop(within: grace) } }
         }

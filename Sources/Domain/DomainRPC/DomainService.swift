@@ -1,26 +1,26 @@
 import Domain
 
-/// What a ``DomainServer`` serves: the domain, seen from its controller and its nodes.
+/// The domain behind a ``DomainServer``.
 ///
-/// A thrown error means that the domain could not even take the request; the caller is told INTERNAL, and the error is logged.
-/// Who calls is ``PeerIdentity/current``.
+/// If a method throws, the caller receives INTERNAL and the error is logged. ``CallerIdentity/current`` identifies the
+/// caller.
 package protocol DomainService: Sendable {
-    /// Starts a function or resource, and answers once a node has answered.
+    /// Starts a function or resource; returns when a node has answered.
     func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal>
 
-    /// Takes the wish to stop one. Nothing is told of what comes of it.
+    /// Accepts a request to stop an instance. Its outcome is not reported.
     ///
-    /// - Parameter kind: what the controller holds it for, which may be wrong.
+    /// - Parameter kind: the kind according to the controller, which may be wrong.
     func stop(_ id: LogicalID, kind: ComponentKind) async throws
 
-    /// Takes the wish to lead the outputs of one to others. Nothing is told of what comes of it.
+    /// Accepts new wiring for an instance. Its outcome is not reported.
     ///
-    /// - Parameter kind: what the controller holds the origin for, which may be wrong.
+    /// - Parameter kind: the kind of the origin according to the controller, which may be wrong.
     func patch(_ origin: LogicalID, mapping: [String: LogicalID], kind: ComponentKind) async throws
 
-    /// Takes what a node says of itself.
+    /// Handles a node's registration or refresh.
     ///
-    /// - Parameter problem: what is wrong with its URLs. The node is refused with it, whatever is returned.
-    /// - Returns: why the node is refused; nil where it is accepted.
+    /// - Parameter problem: what is wrong with its URLs. If set, the node is refused with it regardless of the result.
+    /// - Returns: the reason for a refusal; nil if it is accepted.
     func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal?
 }

@@ -1,28 +1,28 @@
 import DomainWire
 import Glibc
 
-/// An address that cannot be listened on: which, and why.
+/// An address that cannot be listened on.
 package struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The URL, as it was asked for.
+    /// The URL from the configuration.
     package let url: String
-    /// Why.
+    /// The reason.
     package let reason: String
 
-    /// One sentence.
+    /// The error as a sentence.
     package var description: String { "cannot listen on \(url): \(reason)" }
 }
 
-/// A socket that listens, of which nobody has taken a connection yet.
+/// A listening socket that has not accepted a connection yet.
 package struct Listener: ~Copyable {
-    /// Its port; the one that was free where any was asked for.
+    /// Its port; the actual one if 0 was requested.
     package let port: UInt16
-    /// The URL with that port.
+    /// The URL with the actual port.
     package let url: String
-    /// Negative once it was given away.
+    /// Negative after it was taken.
     private var descriptor: Int32
 
-    /// Listens where a URL says. Names are resolved, and the first address that can be listened on is taken, those of IPv4
-    /// before those of IPv6: the reference's peers know no others.
+    /// Listens at a URL. Names are resolved, and the first available address is used, IPv4 before IPv6: EDGELESS nodes
+    /// and controllers only use IPv4.
     package init(_ url: ServiceURL) throws(ListenError) {
         var reason = "the name has no address"
         for address in try Self.addresses(url) {
@@ -39,7 +39,7 @@ package struct Listener: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Gives the socket away.
+    /// Transfers ownership of the socket.
     package consuming func take() -> Int32 {
         defer { descriptor = -1 }
         return descriptor
@@ -73,13 +73,13 @@ package struct Listener: ~Copyable {
                 close(descriptor)
                 return .failure(failure)
             }
-            // The port is at the same place in the addresses of both families.
+            // The port has the same offset in both address families.
             let port = withUnsafeBytes(of: &bound) { $0.loadUnaligned(fromByteOffset: 2, as: UInt16.self).bigEndian }
             return .success((descriptor, port))
         }
     }
 
-    /// The addresses of a URL, in the order to try them.
+    /// The addresses of a URL, in order of preference.
     private static func addresses(_ url: ServiceURL) throws(ListenError) -> [[UInt8]] {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

@@ -1,17 +1,17 @@
 internal import NIOCore
 internal import NIOPosix
 
-/// Runs tasks on the threads that the network has anyway: a call that is served or made where its connection lives is not handed
-/// from thread to thread again and again, which costs more than all the rest of a short call.
+/// Runs tasks on NIO's event loop threads. A call that runs on the thread of its connection avoids thread hops, which
+/// would cost more than the rest of a short call.
 ///
-/// A task that comes from one of these threads stays on it. Nothing that waits may run here.
+/// A task that starts on one of these threads stays there. Tasks on this executor must not block.
 package final class LoopExecutor: TaskExecutor {
-    /// The only one: the transports use the same threads.
+    /// The shared instance; the transports use the same threads.
     package static let shared = LoopExecutor()
 
     private init() {}
 
-    /// Runs a job soon.
+    /// Schedules a job.
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         MultiThreadedEventLoopGroup.singleton.any().execute { [self] in

@@ -1,8 +1,7 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 
-/// The library's transport, which tells the ``CallAttempt`` of a call when the call is about to leave: a connection is there,
-/// and the first bytes may follow.
+/// The library's transport, which marks the ``CallAttempt`` of a call as sent when its stream is open.
 package struct MarkedTransport: ClientTransport {
     package typealias Bytes = HTTP2ClientTransport.Posix.Bytes
 
@@ -23,7 +22,7 @@ package struct MarkedTransport: ClientTransport {
         _ closure: (RPCStream<Inbound, Outbound>, ClientContext) async throws -> Value
     ) async throws -> Value {
         try await transport.withStream(descriptor: descriptor, options: options) { stream, context in
-            CallAttempt.current?.leave()
+            CallAttempt.current?.markSent()
             return try await closure(stream, context)
         }
     }

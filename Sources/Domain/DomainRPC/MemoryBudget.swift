@@ -1,30 +1,30 @@
 import Synchronization
 
-/// How many bytes of requests a server holds at once, over all its connections: those of every request from its first byte
-/// until it is answered. A request that would go beyond the limit is answered with RESOURCE_EXHAUSTED, the others go on.
+/// Limits the memory for requests over all connections. A request counts from its first byte until it is answered; one
+/// that would exceed the limit fails with RESOURCE_EXHAUSTED.
 ///
-/// An eighth is for requests with short messages alone, so that a few long ones, which may take their time, do not keep the
-/// refreshes of nodes out; where that is full, short ones have what long ones leave. Counted is what comes over the wire; while
-/// a message is read it is in memory up to three times.
+/// One eighth is reserved for short messages, so that a few long ones, which may be slow, do not block the refreshes
+/// of nodes. When the reserve is full, short messages use the remaining memory for long ones. The budget counts bytes
+/// on the wire; parsing a message needs up to three times as much.
 final class MemoryBudget: Sendable {
-    /// What a request's bytes count against.
+    /// The part of the budget that a request uses.
     enum Share { case short, long }
 
-    /// The longest message that counts as short, in bytes: refreshes and most Starts are far below.
+    /// The maximum size of a short message, in bytes; refreshes and most Starts are far smaller.
     static let shortMessage = 64 << 10
 
     private let limits: (short: Int, long: Int)
     private let held = Mutex((short: 0, long: 0))
 
-    /// - Parameter limit: the most bytes.
+    /// - Parameter limit: the budget in bytes.
     init(limit: Int) { limits = (limit / 8, limit - limit / 8) }
 
-    /// The bytes held at the moment.
+    /// The bytes in use.
     var bytes: Int { held.withLock { $0.short + $0.long } }
 
-    /// Takes some more.
+    /// Takes some of the budget.
     ///
-    /// - Returns: what it counts against now; nil, and nothing is taken, where that is too much.
+    /// - Returns: the part that was used; nil, and nothing is taken, if the budget is exhausted.
     func take(_ count: Int, for share: Share) -> Share? {
         held.withLock { held in
             if share == .short, count <= limits.short - held.short {
@@ -37,7 +37,7 @@ final class MemoryBudget: Sendable {
         }
     }
 
-    /// Has what counted as short count as long; false, and nothing is changed, where that is too much.
+    /// Moves bytes from short to long; returns false, and changes nothing, if there is no room.
     func lengthen(_ count: Int) -> Bool {
         held.withLock { held in
             guard count <= limits.long - held.long else { return false }
@@ -47,7 +47,7 @@ final class MemoryBudget: Sendable {
         }
     }
 
-    /// Gives some back.
+    /// Returns bytes to the budget.
     func give(short: Int, long: Int) {
         held.withLock { held in
             held.short -= short

@@ -3,37 +3,37 @@ import DomainWire
 import GRPCCore
 import SwiftProtobuf
 
-/// The agent of one node, over one connection for all its calls.
+/// A client of one node's agent, over one connection.
 package final class NodeAgent: Sendable {
     /// Which node.
     package let node: NodeID
-    private let peer: Peer
+    private let connection: ServerConnection
 
     /// Prepares to call the agent of `node` at `url`; does not connect yet.
     ///
     /// - Parameters:
-    ///   - tls: how calls are protected; nil for plaintext.
-    ///   - messageLimit: the most bytes of a message.
-    /// - Throws: ``PeerError`` where the scheme and the TLS settings do not go together.
+    ///   - tls: the TLS settings; nil for plaintext.
+    ///   - messageLimit: the maximum size of a message, in bytes.
+    /// - Throws: ``ServerConnectionError`` if the scheme and the TLS settings contradict each other.
     package init(
         node: NodeID, url: ServiceURL, tls: TLSSettings.Client? = nil, messageLimit: Int = 256 << 20
-    ) throws(PeerError) {
+    ) throws(ServerConnectionError) {
         self.node = node
-        peer = try Peer(url, tls: tls, messageLimit: messageLimit)
+        connection = try ServerConnection(url, tls: tls, messageLimit: messageLimit)
     }
 
-    /// Closes the connection, also under calls that wait for their answers.
-    package func close() { peer.close() }
+    /// Closes the connection and ends its calls.
+    package func close() { connection.close() }
 
     /// Makes a call.
     ///
-    /// - Parameter deadline: after which it ends at the latest, answered or not.
-    /// - Returns: how it ended. A component that was started is on the node that the answer names, which may be another one.
+    /// - Parameter deadline: the time limit.
+    /// - Returns: the outcome. A started component is on the node named in the answer, which may be another one.
     package func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome {
         do throws(CallFailure) {
             switch request {
             case .reset:
-                _ = try await peer.call(within: deadline) { client, options in
+                _ = try await connection.call(within: deadline) { client, options in
                     try await EdgelessApi_NodeManagement.Client(wrapping: client)
                         .reset(Google_Protobuf_Empty(), options: options)
                 }
@@ -45,7 +45,7 @@ package final class NodeAgent: Sendable {
                 return await start(specification, deadline)
             case .stop(let component, let kind):
                 let message = EdgelessApi_InstanceIdVariant(PhysicalID(node: node, component: component))
-                _ = try await peer.call(within: deadline) { client, options in
+                _ = try await connection.call(within: deadline) { client, options in
                     switch kind {
                     case .function:
                         try await EdgelessApi_FunctionInstance.Client(wrapping: client).stop(message, options: options)
@@ -56,7 +56,7 @@ package final class NodeAgent: Sendable {
                 }
             case .patch(let component, let kind, let mapping):
                 let message = EdgelessApi_PatchRequest(component, mapping: mapping)
-                _ = try await peer.call(within: deadline) { client, options in
+                _ = try await connection.call(within: deadline) { client, options in
                     switch kind {
                     case .function:
                         try await EdgelessApi_FunctionInstance.Client(wrapping: client).patch(message, options: options)
@@ -74,7 +74,7 @@ package final class NodeAgent: Sendable {
 
     private func update(_ update: PeerUpdate, _ deadline: Duration) async throws(CallFailure) {
         let message = EdgelessApi_UpdatePeersRequest(update)
-        _ = try await peer.call(within: deadline) { client, options in
+        _ = try await connection.call(within: deadline) { client, options in
             try await EdgelessApi_NodeManagement.Client(wrapping: client).updatePeers(message, options: options)
         }
     }
@@ -82,7 +82,7 @@ package final class NodeAgent: Sendable {
     private func start(_ specification: Specification, _ deadline: Duration) async -> CallOutcome {
         let answer: EdgelessApi_StartComponentResponse
         do throws(CallFailure) {
-            answer = try await peer.call(within: deadline) { client, options in
+            answer = try await connection.call(within: deadline) { client, options in
                 switch specification {
                 case .function(let function):
                     try await EdgelessApi_FunctionInstance.Client(wrapping: client)
@@ -101,8 +101,8 @@ package final class NodeAgent: Sendable {
             case .failure(let refusal): return .refused(refusal)
             }
         } catch {
-            // It says that it has started something, and not what.
-            return .unknown("the node's answer cannot be understood: \(error.reason)")
+            // The node has started something without saying what.
+            return .unknown("the node's answer cannot be parsed: \(error.reason)")
         }
     }
 }

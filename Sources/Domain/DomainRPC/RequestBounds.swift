@@ -2,12 +2,10 @@ internal import NIOCore
 internal import NIOHPACK
 internal import NIOHTTP2
 
-/// Stands before all else in the pipeline of a request's stream, and ends the stream with RESOURCE_EXHAUSTED where the message
-/// is larger than one may be, or all requests together are larger than the memory for them; with DEADLINE_EXCEEDED where the
-/// message does not come to its end.
+/// The first handler of a request's stream. Ends the stream with RESOURCE_EXHAUSTED if the message, or all requests
+/// together, are too large, and with DEADLINE_EXCEEDED if the message does not arrive completely.
 ///
-/// The transport has a limit of its own for the size, but only resets the stream then, from which a client cannot tell what is
-/// wrong.
+/// The transport has its own size limit but only resets the stream, which gives the client no reason.
 final class RequestBounds: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias InboundOut = HTTP2Frame.FramePayload
@@ -15,36 +13,37 @@ final class RequestBounds: ChannelInboundHandler {
 
     private let messageLimit: Int
     private let budget: MemoryBudget
-    private let receiveTime: TimeAmount
-    private static let shortReceiveTime = TimeAmount.seconds(20)
+    private let receiveTimeout: TimeAmount
+    private static let shortReceiveTimeout = TimeAmount.seconds(20)
     private var timer: Scheduled<Void>?
-    /// What every message begins with: a byte that says whether it is compressed, and its length in four bytes.
+    /// The message prefix: a compression flag and a length of four bytes.
     private var prefix: [UInt8] = []
     private var isLong = false
     private var taken = (short: 0, long: 0)
     private var isRefused = false
     private var isComplete = false
 
-    init(messageLimit: Int, budget: MemoryBudget, receiveTime: TimeAmount) {
+    init(messageLimit: Int, budget: MemoryBudget, receiveTimeout: TimeAmount) {
         self.messageLimit = messageLimit
         self.budget = budget
-        self.receiveTime = receiveTime
+        self.receiveTimeout = receiveTimeout
     }
 
-    /// Most requests come to their end in the read that begins them: only the others need a timer.
+    /// Most requests arrive in a single read; only the others need a timer.
     func channelReadComplete(context: ChannelHandlerContext) {
         if timer == nil, !isComplete, !isRefused { setTimer(context) }
         context.fireChannelReadComplete()
     }
 
-    /// Short messages have little time, as little is kept for them; what has not said yet how long it is has little in memory.
+    /// Short messages get less time, because they have a small memory reserve of their own. A message whose length is
+    /// still unknown uses little memory.
     private func setTimer(_ context: ChannelHandlerContext) {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let isShort = prefix.count == 5 && !isLong
-        let time = isShort ? min(receiveTime, Self.shortReceiveTime) : receiveTime
+        let time = isShort ? min(receiveTimeout, Self.shortReceiveTimeout) : receiveTimeout
         timer = context.eventLoop.scheduleTask(in: time) {
             let (bounds, context) = bound.value
-            bounds.refuse(context, status: 4, "the request did not come to its end in time")
+            bounds.refuse(context, status: 4, "the request did not arrive completely in time")
         }
     }
 
@@ -65,7 +64,7 @@ final class RequestBounds: ChannelInboundHandler {
         timer?.cancel()
     }
 
-    /// Counts what a frame brings; false, and the stream is refused, where that is too much.
+    /// Counts the bytes of a frame. Returns false, and refuses the stream, if they exceed a limit.
     private func take(_ payload: HTTP2Frame.FramePayload.Data, _ context: ChannelHandlerContext) -> Bool {
         if case .byteBuffer(let buffer) = payload.data {
             let count = buffer.readableBytes
@@ -83,10 +82,10 @@ final class RequestBounds: ChannelInboundHandler {
                     timer = nil
                 }
             }
-            // More than was said does not count as short either.
+            // A message longer than announced is not short either.
             if taken.short + taken.long + count > MemoryBudget.shortMessage + 5 { isLong = true }
             guard let share = takeMemory(count) else {
-                refuse(context, status: 8, "too many bytes of requests at once; try again later")
+                refuse(context, status: 8, "the requests in progress use too much memory; try again later")
                 return false
             }
             if share == .long { taken.long += count } else { taken.short += count }
@@ -117,7 +116,7 @@ final class RequestBounds: ChannelInboundHandler {
             "grpc-message": reason,
         ]
         context.write(wrapOutboundOut(.headers(.init(headers: trailers, endStream: true))), promise: nil)
-        // To end the stream in another way says that something is wrong with it, and some clients then miss the status.
+        // Any other reset code signals an error, and some clients then ignore the status.
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         context.writeAndFlush(wrapOutboundOut(.rstStream(.noError))).whenComplete { _ in bound.value.close(promise: nil)
         }

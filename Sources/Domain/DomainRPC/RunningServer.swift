@@ -3,23 +3,24 @@ import GRPCNIOTransportHTTP2Posix
 package import NIOCore
 import Synchronization
 
-/// One listening address with its services.
+/// A listening address with its services.
 package final class RunningServer: Sendable {
-    /// Where it listens.
+    /// The address.
     private let url: String
     private let transport: HTTP2ServerTransport.Posix
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let task: Task<Void, any Error>
-    private let ending = Ending()
+    private let shutdown = ShutdownFlag()
 
     convenience init(
-        _ listener: consuming Listener, _ settings: DomainServer.Settings, _ budget: MemoryBudget, _ denials: Denials,
+        _ listener: consuming Listener, _ settings: DomainServer.Settings, _ budget: MemoryBudget,
+        _ denialLog: DenialLog,
         _ services: [any RegistrableRPCService]
     ) {
         let connections = Mutex(0)
         let limit = settings.connections
-        let (greetingTime, silenceTime) = (TimeAmount(settings.greetingTime), TimeAmount(settings.silenceTime))
-        let receiveTime = TimeAmount(settings.receiveTime)
+        let (greetingTimeout, idleTimeout) = (TimeAmount(settings.greetingTimeout), TimeAmount(settings.idleTimeout))
+        let receiveTimeout = TimeAmount(settings.receiveTimeout)
         self.init(
             listener, security: settings.tls?.security ?? .plaintext, services: services
         ) { config in
@@ -33,22 +34,21 @@ package final class RunningServer: Sendable {
                 channel.closeFuture.whenComplete { _ in connections.withLock { $0 -= 1 } }
                 if count > limit { channel.close(promise: nil) }
                 return channel.eventLoop.makeCompletedFuture {
-                    try SilenceTimeout.watch(channel, greeting: greetingTime, later: silenceTime, denials)
+                    try IdleTimeout.watch(channel, greeting: greetingTimeout, later: idleTimeout, denialLog)
                 }
             }
             config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
                         RequestBounds(
-                            messageLimit: settings.messageLimit, budget: budget, receiveTime: receiveTime),
+                            messageLimit: settings.messageLimit, budget: budget, receiveTimeout: receiveTimeout),
                         position: .first)
                 }
             }
         }
     }
 
-    /// Serves where `listener` listens, without other bounds than of the size of a
-    /// message, and tells of each connection.
+    /// Serves at `listener`, with a limit on the size of messages only. Calls `onConnection` for each new connection.
     package convenience init(
         _ listener: consuming Listener, tls: TLSSettings.Server?, messageLimit: Int,
         services: [any RegistrableRPCService],
@@ -70,14 +70,15 @@ package final class RunningServer: Sendable {
     ) {
         url = listener.url
         let config = HTTP2ServerTransport.Posix.Config.defaults { config in
-            // Code of many megabytes travels in one message: a window of 64 KiB would wait for the network again and again.
+            // Messages with code can have many megabytes; with a window of 64 KiB they would wait for the network
+            // repeatedly.
             config.http2.targetWindowSize = 1 << 20
-            // Peers that are gone are noticed, and those that look whether we are still here are let.
+            // Detects dead clients, and allows clients to ping the server.
             config.connection.keepalive = .init(
                 time: .seconds(60), timeout: .seconds(20),
                 clientBehavior: .init(minPingIntervalWithoutCalls: .seconds(5), allowWithoutCalls: true))
             config.connection.maxIdleTime = .seconds(600)
-            // Who answers, but does not go when told to, is sent away.
+            // Closes connections of clients that do not close them when asked to.
             config.connection.maxGraceTime = .seconds(60)
             configure(&config)
         }
@@ -90,24 +91,24 @@ package final class RunningServer: Sendable {
 
     deinit { task.cancel() }
 
-    /// Returns once it has been stopped.
+    /// Returns when the server has been stopped.
     ///
-    /// - Throws: where it ended by itself.
+    /// - Throws: if it stopped unexpectedly.
     package func wait() async throws {
         try await task.value
-        guard ending.hasBegun else {
-            throw ListenError(url: url, reason: "the server has ended by itself")
+        guard shutdown.hasBegun else {
+            throw ListenError(url: url, reason: "the server stopped unexpectedly")
         }
     }
 
-    /// Lets what is being served end, for some time.
+    /// Waits for requests in progress, up to `grace`.
     package func stop(within grace: Duration) async {
-        ending.begin()
+        shutdown.begin()
         let timer = Task { [task] in
             try await Task.sleep(for: grace)
             task.cancel()
         }
-        // What is said to a transport that does not listen yet is lost on it.
+        // A shutdown before the transport listens would be ignored.
         _ = try? await transport.listeningAddress
         server.beginGracefulShutdown()
         _ = await task.result

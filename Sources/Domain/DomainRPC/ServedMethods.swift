@@ -4,61 +4,66 @@ import GRPCCore
 import Logging
 import SwiftProtobuf
 
-/// What all methods do alike: say who calls, and turn what goes wrong into a status (domain specification, section 1.4).
+/// Behaviour shared by all methods: identifies the caller, and converts errors to a status (domain specification,
+/// section 1.4).
 struct ServedMethods: Sendable {
     let service: any DomainService
     let logger: Logger
-    let denials: Denials
-    let ending: Ending
-    /// The names of certificates that callers must have one of; nil for anybody.
+    let denialLog: DenialLog
+    let shutdown: ShutdownFlag
+    /// The certificate names of which a caller must have one; nil for every caller.
     var callers: Set<String>?
 
     init(
-        service: any DomainService, logger: Logger, ending: Ending, denials: Denials, callers: Set<String>? = nil
+        service: any DomainService, logger: Logger, shutdown: ShutdownFlag, denialLog: DenialLog,
+        callers: Set<String>? = nil
     ) {
         self.service = service
         self.logger = logger
-        self.ending = ending
+        self.shutdown = shutdown
         self.callers = callers
-        self.denials = denials
+        self.denialLog = denialLog
     }
 
     func serve<Answer>(
         _ context: ServerContext, _ body: () async throws -> Answer
     ) async throws -> Answer {
-        let peer = PeerIdentity(context)
+        let caller = CallerIdentity(context)
         do {
-            if let callers, callers.isDisjoint(with: (peer.names ?? []).map { $0.lowercased() }) {
+            if let callers, callers.isDisjoint(with: (caller.names ?? []).map { $0.lowercased() }) {
                 throw RPCError(
                     code: .permissionDenied,
                     message: "the certificate has none of the names in general.controller_names")
             }
-            return try await PeerIdentity.$current.withValue(peer) { try await body() }
+            return try await CallerIdentity.$current.withValue(caller) { try await body() }
         } catch let error as RPCError {
-            if error.code == .permissionDenied { denials.tell(of: peer, "\(context.descriptor)", error.message) }
+            if error.code == .permissionDenied { denialLog.log(caller, "\(context.descriptor)", error.message) }
             throw error
         } catch let error as WireError {
             throw RPCError(code: .invalidArgument, message: error.reason)
         } catch {
             logger.error(
-                "a request could not be taken",
-                metadata: ["method": "\(context.descriptor)", "peer": "\(context.remotePeer)", "error": "\(error)"])
-            throw RPCError(code: .internalError, message: "the domain could not take the request")
+                "a request failed",
+                metadata: ["method": "\(context.descriptor)", "caller": "\(context.remotePeer)", "error": "\(error)"])
+            throw RPCError(code: .internalError, message: "the domain could not handle the request")
         }
     }
 
-    /// Starts something. Where nobody waits for the answer any more, nobody will ever name what was started: it is stopped.
+    /// Starts an instance. If the caller has disconnected, nobody will ever refer to the new instance, so it is
+    /// stopped.
     func start(
         _ specification: Specification, _ context: ServerContext
     ) async throws -> Result<LogicalID, DomainRefusal> {
         let answer = try await service.start(specification)
-        // Who waits while the server ends still gets the answer, although all calls count as cancelled then.
-        guard case .success(let id) = answer, context.cancellation.isCancelled, !ending.hasBegun else { return answer }
+        // During a shutdown all calls count as cancelled, but their callers still receive the answer.
+        guard case .success(let id) = answer, context.cancellation.isCancelled, !shutdown.hasBegun else {
+            return answer
+        }
         try await service.stop(id, kind: specification.kind)
         logger.notice(
-            "stopped again what was started: who asked for it has gone",
-            metadata: ["instance": "\(id)", "peer": "\(context.remotePeer)"])
-        throw RPCError(code: .cancelled, message: "nobody waited for the answer any more")
+            "stopped a new instance because its caller has disconnected",
+            metadata: ["instance": "\(id)", "caller": "\(context.remotePeer)"])
+        throw RPCError(code: .cancelled, message: "the caller disconnected")
     }
 
     func stop(
@@ -81,7 +86,7 @@ struct ServedMethods: Sendable {
     }
 }
 
-/// The service `FunctionInstance`, for the controller.
+/// The service `FunctionInstance` for the controller.
 struct FunctionService: EdgelessApi_FunctionInstance.SimpleServiceProtocol {
     let methods: ServedMethods
     let binaries: BinaryInterner
@@ -100,7 +105,7 @@ struct FunctionService: EdgelessApi_FunctionInstance.SimpleServiceProtocol {
         }
     }
 
-    /// Code from this size on is read apart from the network's threads, whose other connections would wait while it is hashed.
+    /// From this size on, code is hashed off the event loop threads, because other connections would have to wait.
     private static let largeCode = 1 << 20
 
     private func read(_ request: EdgelessApi_SpawnFunctionRequest) async -> Result<FunctionSpecification, WireError> {
@@ -120,7 +125,7 @@ struct FunctionService: EdgelessApi_FunctionInstance.SimpleServiceProtocol {
     }
 }
 
-/// The service `ResourceConfiguration`, for the controller.
+/// The service `ResourceConfiguration` for the controller.
 struct ResourceService: EdgelessApi_ResourceConfiguration.SimpleServiceProtocol {
     let methods: ServedMethods
 
@@ -152,10 +157,10 @@ struct ResourceService: EdgelessApi_ResourceConfiguration.SimpleServiceProtocol 
     }
 }
 
-/// The service `NodeRegistration`, for the nodes.
+/// The service `NodeRegistration` for nodes.
 struct RegistrationService: EdgelessApi_NodeRegistration.SimpleServiceProtocol {
     let methods: ServedMethods
-    /// Whether a node must have a certificate of its own.
+    /// Whether a node needs its own certificate.
     let bindsNodes: Bool
 
     func updateNode(
@@ -163,7 +168,7 @@ struct RegistrationService: EdgelessApi_NodeRegistration.SimpleServiceProtocol {
     ) async throws -> EdgelessApi_UpdateNodeResponse {
         try await methods.serve(context) {
             let update = try NodeUpdate(wire: request)
-            if bindsNodes, PeerIdentity.current?.isNode(update.node) != true {
+            if bindsNodes, CallerIdentity.current?.isNode(update.node) != true {
                 throw RPCError(
                     code: .permissionDenied,
                     message: """
@@ -177,7 +182,7 @@ struct RegistrationService: EdgelessApi_NodeRegistration.SimpleServiceProtocol {
         }
     }
 
-    /// What is wrong with the URLs of a node; nil where they can be used.
+    /// What is wrong with a node's URLs; nil if they can be used.
     static func problem(_ description: NodeDescription) -> DomainRefusal? {
         for (field, text) in [("agent_url", description.agentURL), ("invocation_url", description.invocationURL)] {
             func refuse(_ reason: String) -> DomainRefusal {
@@ -186,7 +191,7 @@ struct RegistrationService: EdgelessApi_NodeRegistration.SimpleServiceProtocol {
             do throws(WireError) {
                 let url = try ServiceURL(text)
                 if field == "agent_url", url.scheme == .coap {
-                    return refuse("\(text.quoted): agents are not reached over CoAP; http or https is needed")
+                    return refuse("\(text.quoted): agents cannot be called over CoAP; use http or https")
                 }
             } catch {
                 return refuse(error.reason)

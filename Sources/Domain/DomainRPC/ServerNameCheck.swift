@@ -2,12 +2,12 @@ internal import NIOCore
 internal import NIOSSL
 internal import NIOTLS
 
-/// Ends a connection to a server whose certificate does not have the DNS name that was asked for. The TLS library is content
-/// with the address that was called as well, and asks for the name only where the certificate does not have that.
+/// Closes a connection to a server whose certificate does not contain the requested DNS name. The TLS library also
+/// accepts the called address, and checks the name only if the certificate does not contain the address.
 final class ServerNameCheck: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    /// The certificate is of somebody else.
+    /// The certificate belongs to another name.
     struct WrongName: Error, CustomStringConvertible {
         let description: String
     }
@@ -26,17 +26,17 @@ final class ServerNameCheck: ChannelInboundHandler {
 
     private func problem(_ context: ChannelHandlerContext) -> WrongName? {
         guard let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate() else {
-            return WrongName(description: "the server has no certificate")
+            return WrongName(description: "the server contains no certificate")
         }
         let alternatives = certificate._subjectAlternativeNames()
-        // Without any the common name was what the library has compared.
+        // Without alternatives the library has compared the common name.
         guard !alternatives.isEmpty else { return nil }
         let names = alternatives.filter { $0.nameType == .dnsName }.map { String(decoding: $0.contents, as: UTF8.self) }
         guard !names.contains(where: { Self.matches(name, $0) }) else { return nil }
         return WrongName(description: "the certificate is not of \(name) but of \(names.joined(separator: ", "))")
     }
 
-    /// RFC 6125: letters count in either case, and a first label `*` stands for any one label.
+    /// RFC 6125: case-insensitive; a first label `*` matches any one label.
     static func matches(_ name: String, _ pattern: String) -> Bool {
         let (name, pattern) = (name.lowercased().withoutRoot, pattern.lowercased().withoutRoot)
         guard pattern.hasPrefix("*."), let dot = name.firstIndex(of: "."), dot != name.startIndex else {
@@ -47,6 +47,6 @@ final class ServerNameCheck: ChannelInboundHandler {
 }
 
 extension String {
-    /// A DNS name without the dot for the root at its end.
+    /// A DNS name without the trailing dot of the root.
     fileprivate var withoutRoot: Substring { hasSuffix(".") ? dropLast() : self[...] }
 }

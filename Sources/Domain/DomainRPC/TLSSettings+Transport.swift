@@ -1,7 +1,7 @@
 import GRPCNIOTransportHTTP2Posix
 
 extension TLSSettings.Server {
-    /// What the transport is told.
+    /// The settings in the form of the transport.
     var security: HTTP2ServerTransport.Posix.TransportSecurity {
         .tls(
             certificateChain: [.file(path: identity.certificate, format: .pem)],
@@ -9,14 +9,15 @@ extension TLSSettings.Server {
         ) { tls in
             guard let clientAuthority else { return }
             tls.trustRoots = .certificates([.file(path: clientAuthority, format: .pem)])
-            // Clients are not reached at a name that their certificates could have; a certificate is demanded all the same.
+            // Clients are not called by name, so there is no host name to verify; a certificate is required
+            // nevertheless.
             tls.clientCertificateVerification = .noHostnameVerification
         }
     }
 }
 
 extension TLSSettings.Client {
-    /// What the transport is told.
+    /// The settings in the form of the transport.
     var security: HTTP2ClientTransport.Posix.TransportSecurity {
         .tls { tls in
             tls.trustRoots = .certificates([.file(path: authority, format: .pem)])

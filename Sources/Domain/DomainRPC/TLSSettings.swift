@@ -4,49 +4,49 @@ internal import NIOSSL
 import Service
 internal import TOMLKit
 
-/// How connections are protected: `tls_config.toml` (domain specification, section 2.2).
+/// The TLS settings: `tls_config.toml` (domain specification, section 2.2).
 ///
-/// The reference falls back to plaintext where the file cannot be used; here only a missing file means plaintext, and anything
-/// that is wrong with one is an error.
+/// EDGELESS falls back to plaintext if the file cannot be used. Here only a missing file means plaintext; every other
+/// problem is an error.
 package struct TLSSettings: Hashable, Sendable {
-    /// A certificate and its key, both files in PEM.
+    /// A certificate and its key, both PEM files.
     package struct Identity: Hashable, Sendable {
-        /// The file of the certificate and those between it and the authority.
+        /// The file with the certificate and its intermediates.
         package var certificate: String
         /// The file of the private key.
         package var key: String
 
-        /// An identity of these two files.
+        /// Creates an identity from two files.
         package init(certificate: String, key: String) {
             self.certificate = certificate
             self.key = key
         }
     }
 
-    /// What the servers do: with it, all of them speak TLS.
+    /// The settings of the servers; if present, all of them use TLS.
     package struct Server: Hashable, Sendable {
-        /// Who they are.
+        /// The certificate of the servers.
         package var identity: Identity
-        /// The file of the authority that clients' certificates must be from; nil where clients need none.
+        /// The CA file that clients' certificates are checked against; nil if clients need no certificate.
         package var clientAuthority: String?
 
-        /// A server's part.
+        /// Creates server settings.
         package init(identity: Identity, clientAuthority: String? = nil) {
             self.identity = identity
             self.clientAuthority = clientAuthority
         }
     }
 
-    /// What calls to nodes and the controller do: with it, all of them speak TLS.
+    /// The settings of calls to nodes and the controller; if present, all of them use TLS.
     package struct Client: Hashable, Sendable {
-        /// The file of the authority that servers' certificates must be from.
+        /// The CA file that servers' certificates are checked against.
         package var authority: String
-        /// Who the orchestrator is to the servers that ask.
+        /// The orchestrator's own certificate, for servers that require one.
         package var identity: Identity?
-        /// The name that servers' certificates must have; nil for the host of the URL that is called.
+        /// The name that servers' certificates must contain; nil for the host of the URL.
         package var serverName: String?
 
-        /// A client's part.
+        /// Creates client settings.
         package init(authority: String, identity: Identity? = nil, serverName: String? = nil) {
             self.authority = authority
             self.identity = identity
@@ -54,20 +54,20 @@ package struct TLSSettings: Hashable, Sendable {
         }
     }
 
-    /// The servers' part; nil for plaintext.
+    /// The server settings; nil for plaintext.
     package var server: Server?
-    /// The callers' part; nil for plaintext.
+    /// The client settings; nil for plaintext.
     package var client: Client?
 
-    /// Plaintext unless told.
+    /// Creates settings; plaintext by default.
     package init(server: Server? = nil, client: Client? = nil) {
         self.server = server
         self.client = client
     }
 
-    /// Reads the file at `path`, and the certificates and keys that it names; plaintext where there is no such file.
+    /// Reads the file at `path`, and the certificates and keys that it names. A missing file means plaintext.
     ///
-    /// - Throws: `ConfigurationError` that names the file, and the key where one is to blame.
+    /// - Throws: `ConfigurationError` that names the file and, if applicable, the key.
     package init(file path: String) throws(ConfigurationError) {
         let text: String
         do throws(SystemError) {
@@ -81,9 +81,9 @@ package struct TLSSettings: Hashable, Sendable {
         try check(path)
     }
 
-    /// Reads a text; does not look at the files that it names.
+    /// Parses a text without reading the files that it names.
     ///
-    /// - Throws: `ConfigurationError` that names `file`, and the key where one is to blame.
+    /// - Throws: `ConfigurationError` that names `file` and, if applicable, the key.
     package init(toml: String, file: String) throws(ConfigurationError) {
         try TOMLForm.tables.check(toml, file: file)
         let root: TOMLTable
@@ -92,23 +92,23 @@ package struct TLSSettings: Hashable, Sendable {
         for (section, table) in root.sorted(by: { $0.0 < $1.0 }) {
             guard let keys = Self.keys[section], let table = table.table else {
                 throw ConfigurationError(
-                    "\(file): \(section.quoted) is neither of the tables server and client")
+                    "\(file): \(section.quoted) is not one of the tables server and client")
             }
             for (key, value) in table.sorted(by: { $0.0 < $1.0 }) {
                 guard keys.contains(key) else {
                     throw ConfigurationError(
-                        "\(file): unknown key \(key.quoted) in \(section); there are \(keys.joined(separator: ", "))"
+                        "\(file): unknown key \(key.quoted) in \(section); the keys are \(keys.joined(separator: ", "))"
                     )
                 }
                 guard let text = value.string, !text.isEmpty, !text.utf8.contains(0) else {
-                    throw ConfigurationError("\(file): \(section).\(key) takes text in quotes, not empty")
+                    throw ConfigurationError("\(file): \(section).\(key) takes a non-empty string")
                 }
                 values[key] = text
             }
         }
         if values["tpm_handle"] != nil {
             throw ConfigurationError(
-                "\(file): client.tpm_handle: keys in a TPM are not supported; give the key's file as client_key_path")
+                "\(file): client.tpm_handle: keys in a TPM are not supported; set client_key_path to a key file")
         }
         let identities = (
             try Self.identity(values, "server_cert_path", "server_key_path", file),
@@ -123,13 +123,14 @@ package struct TLSSettings: Hashable, Sendable {
             name.contains(":") || name.utf8.allSatisfy({ $0 == 46 || (48...57).contains($0) })
         {
             throw ConfigurationError(
-                "\(file): client.domain_name: \(name.quoted) is an address; a DNS name is needed, or no domain_name: then "
-                    + "certificates must have the host of the URL that is called")
+                "\(file): client.domain_name: \(name.quoted) is an address. Use a DNS name, or omit domain_name: then "
+                    + "certificates must contain the host of the URL")
         }
         if let authority = values["client_ca_path"] {
             client = Client(authority: authority, identity: identities.1, serverName: values["domain_name"])
         } else if identities.1 != nil || values["domain_name"] != nil {
-            throw ConfigurationError("\(file): client_ca_path is missing: whose certificates the servers must have")
+            throw ConfigurationError(
+                "\(file): client_ca_path is missing: the authority that signs the servers' certificates")
         }
     }
 
@@ -144,14 +145,14 @@ package struct TLSSettings: Hashable, Sendable {
         switch (values[certificate], values[key]) {
         case (let certificate?, let key?): return Identity(certificate: certificate, key: key)
         case (nil, nil): return nil
-        case (nil, _): throw ConfigurationError("\(file): \(key) needs \(certificate) beside it")
-        case (_, nil): throw ConfigurationError("\(file): \(certificate) needs \(key) beside it")
+        case (nil, _): throw ConfigurationError("\(file): \(key) requires \(certificate)")
+        case (_, nil): throw ConfigurationError("\(file): \(certificate) requires \(key)")
         }
     }
 
-    /// Loads what the settings name, as connections will.
+    /// Loads the named files in the same way as connections do.
     ///
-    /// - Throws: `ConfigurationError` where a file cannot be read or is not what it should be.
+    /// - Throws: `ConfigurationError` if a file cannot be read or has the wrong content.
     func check(_ file: String) throws(ConfigurationError) {
         if let server {
             try Self.check(server.identity, file)
@@ -163,10 +164,10 @@ package struct TLSSettings: Hashable, Sendable {
         }
     }
 
-    /// What is wrong at `time`, in seconds since 1970, with certificates that can be read: those that use them will be refused.
-    /// No error, as the clock may be to blame.
+    /// Problems with the validity of certificates at `time`, in seconds since 1970. These are not errors, because the
+    /// clock may be wrong.
     ///
-    /// - Throws: `ConfigurationError` where a file cannot be read any more.
+    /// - Throws: `ConfigurationError` if a file can no longer be read.
     package func warnings(at time: Int) throws(ConfigurationError) -> [String] {
         let files = [
             ("server_cert_path", server?.identity.certificate), ("server_ca_path", server?.clientAuthority),
@@ -178,7 +179,7 @@ package struct TLSSettings: Hashable, Sendable {
             do { certificates = try NIOSSLCertificate.fromPEMFile(path) } catch {
                 throw ConfigurationError("\(path): \(error)")
             }
-            // An authority's file may have former ones beside the present.
+            // An authority's file may contain expired certificates along with the current one.
             let isAuthority = key.hasSuffix("_ca_path")
             let expired = certificates.count { $0.notValidAfter < time }
             let early = certificates.count { $0.notValidBefore > time }
@@ -200,13 +201,13 @@ package struct TLSSettings: Hashable, Sendable {
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(identity.certificate)
             let key = try NIOSSLPrivateKey(file: identity.key, format: .pem)
-            // The context refuses a key that is not the certificate's.
+            // The context rejects a key that does not match the certificate.
             _ = try NIOSSLContext(
                 configuration: .makeServerConfiguration(
                     certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key)))
         } catch {
             throw ConfigurationError(
-                "\(file): \(identity.certificate) and \(identity.key) are no certificate in PEM and the key that belongs to it (\(error))"
+                "\(file): \(identity.certificate) and \(identity.key) are not a PEM certificate and its key (\(error))"
             )
         }
     }
@@ -215,12 +216,12 @@ package struct TLSSettings: Hashable, Sendable {
         try checkReadable(authority, file)
         do {
             guard try !NIOSSLCertificate.fromPEMFile(authority).isEmpty else {
-                throw ConfigurationError("\(file): \(authority) has no certificate")
+                throw ConfigurationError("\(file): \(authority) contains no certificate")
             }
         } catch let error as ConfigurationError {
             throw error
         } catch {
-            throw ConfigurationError("\(file): \(authority) is no certificate in PEM: \(error)")
+            throw ConfigurationError("\(file): \(authority) is not a PEM certificate: \(error)")
         }
     }
 }

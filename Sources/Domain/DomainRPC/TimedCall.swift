@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A task that is given up after some time: it is cancelled then, and not waited for.
+/// A task with a deadline, after which it is cancelled and no longer waited for.
 final class TimedCall<Value: Sendable>: Sendable {
     private struct State {
         var continuation: CheckedContinuation<Value, Never>?
@@ -14,7 +14,7 @@ final class TimedCall<Value: Sendable>: Sendable {
         state = Mutex(State(continuation: continuation))
     }
 
-    /// Resumes `continuation` with what `body` gives or, where that takes longer than `time`, with `late`.
+    /// Resumes `continuation` with the result of `body` or, after `time`, with `late`.
     static func run(
         _ continuation: CheckedContinuation<Value, Never>, within time: Duration,
         otherwise late: @escaping @Sendable () -> Value, _ body: @escaping @Sendable () async -> Value

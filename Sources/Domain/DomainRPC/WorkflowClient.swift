@@ -3,16 +3,16 @@ import DomainWire
 import GRPCCore
 import SwiftProtobuf
 
-/// The controller, asked about its workflows.
+/// Asks the controller about its workflows.
 package final class WorkflowClient: Sendable {
     /// Why there is no answer.
     package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The controller says no: it does not know the workflow, for one.
+        /// The controller refuses, for example because it does not know the workflow.
         case refused(String)
-        /// It cannot be reached, or did not answer in time.
+        /// The controller cannot be reached, or did not answer in time.
         case unreachable(String)
 
-        /// One sentence.
+        /// The failure as a sentence.
         package var description: String {
             switch self {
             case .refused(let reason): "the controller refuses: \(reason)"
@@ -21,26 +21,26 @@ package final class WorkflowClient: Sendable {
         }
     }
 
-    private let peer: Peer
+    private let connection: ServerConnection
     private let deadline: Duration
 
     /// Prepares to call the controller at `url`; does not connect yet.
     ///
     /// - Parameters:
-    ///   - tls: how calls are protected; nil for plaintext.
-    ///   - deadline: after which a call ends at the latest, answered or not.
-    /// - Throws: ``PeerError`` where the scheme and the TLS settings do not go together.
+    ///   - tls: the TLS settings; nil for plaintext.
+    ///   - deadline: the time limit for a call.
+    /// - Throws: ``ServerConnectionError`` if the scheme and the TLS settings contradict each other.
     package init(
         url: ServiceURL, tls: TLSSettings.Client? = nil, within deadline: Duration = .seconds(5)
-    ) throws(PeerError) {
-        peer = try Peer(url, tls: tls, messageLimit: 4 << 20)
+    ) throws(ServerConnectionError) {
+        connection = try ServerConnection(url, tls: tls, messageLimit: 4 << 20)
         self.deadline = deadline
     }
 
-    /// Closes the connection, also under calls that wait for their answers.
-    package func close() { peer.close() }
+    /// Closes the connection and ends its calls.
+    package func close() { connection.close() }
 
-    /// The ids of the workflows that it runs, sorted.
+    /// The ids of its workflows, sorted.
     package func list() async throws(Failure) -> [String] {
         try await call { client, options in
             try await EdgelessApi_WorkflowInstance.Client(wrapping: client)
@@ -48,12 +48,12 @@ package final class WorkflowClient: Sendable {
         }.identifiers.sorted()
     }
 
-    /// What a workflow is made of, and which domain runs each part.
+    /// The components of a workflow, and the domain of each.
     package func inspect(_ workflow: String) async throws(Failure) -> WorkflowStatus {
         let request = EdgelessApi_WorkflowId.with { $0.workflowID = workflow }
         return WorkflowStatus(
             wire: try await call { client, options in
-                // The answer repeats the request, with the code of all functions.
+                // The answer repeats the request, including the code of all functions.
                 var options = options
                 options.maxResponseMessageBytes = 256 << 20
                 return try await EdgelessApi_WorkflowInstance.Client(wrapping: client)
@@ -62,10 +62,10 @@ package final class WorkflowClient: Sendable {
     }
 
     private func call<Answer: Sendable>(
-        _ body: @escaping @Sendable (Peer.Client, CallOptions) async throws -> Answer
+        _ body: @escaping @Sendable (ServerConnection.Client, CallOptions) async throws -> Answer
     ) async throws(Failure) -> Answer {
         do throws(CallFailure) {
-            return try await peer.call(within: deadline, body)
+            return try await connection.call(within: deadline, body)
         } catch {
             switch error {
             case .failed(let reason): throw .refused(reason)

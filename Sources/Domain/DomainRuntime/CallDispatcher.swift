@@ -1,31 +1,33 @@
 import Domain
 import Synchronization
 
-/// Carries calls to nodes: those of one node in order, those of different nodes beside each other, so that a node that is slow
-/// or silent delays nobody else.
+/// Dispatches calls to nodes. Each node has its own queue, so a slow or silent node delays no other.
 ///
-/// Starts in a row go to their node together, and so do Stops of functions or of resources; everything else waits for what was
-/// asked of its node before, and holds up what comes after it.
+/// Consecutive Starts to a node run in parallel, and so do Stops of one kind. Every other call waits for the calls
+/// before it and delays the calls after it.
 final class CallDispatcher: Sendable {
-    /// How much is under way at most.
+    /// The maximum number of calls in flight.
     struct Limits {
-        /// Calls to one node.
+        /// To one node.
         var perNode = 16
-        /// Calls to all nodes.
-        var inAll = 4_096
+        /// To all nodes.
+        var total = 4_096
     }
 
-    private struct Waiting {
+    private struct QueuedCall {
         let call: NodeCall
         let since: ContinuousClock.Instant
     }
 
-    /// Calls of one group may be under way to a node at once.
+    /// Calls of the same group may be in flight to a node at the same time.
     private enum Group: Hashable {
         case starts
         case stops(ComponentKind)
         case alone
 
+        /// - Parameters:
+        ///   - deadline: how long a call may take.
+        ///   - answer: receives the outcome of each call.
         init(_ request: NodeCall.Request) {
             self =
                 switch request {
@@ -36,195 +38,200 @@ final class CallDispatcher: Sendable {
         }
     }
 
-    private struct Lane {
-        var waiting: ArraySlice<Waiting> = []
+    private struct NodeQueue {
+        var calls: ArraySlice<QueuedCall> = []
         var running = 0
-        /// What is under way.
+        /// The group of the calls in flight.
         var group = Group.alone
-        /// Where the agent is, by the newest call that was asked for: those with other numbers may come later.
+        /// The agent's URL according to the call with the highest id; calls may be queued in another order.
         var url: String
         var newest: CallID
-        var agent: (url: String, caller: any NodeCaller)?
-        /// Which life of the lane this is: calls of an earlier one do not count.
-        var life = 0
-        /// When the node last answered anything; at first, when it was first asked.
+        var connection: (url: String, client: any NodeClient)?
+        /// Distinguishes this queue from earlier ones of the same node, whose calls no longer count.
+        var epoch = 0
+        /// When the node last answered; initially when it was first called.
         var lastAnswer = ContinuousClock.now
 
-        /// Takes the next call out, if it is its turn.
+        /// Removes the next call from the queue if it may start now.
         ///
-        /// - Parameter mayGoOn: whether there is room for one more; where not, there is no call in what is returned.
-        mutating func next(_ limit: Int, mayGoOn: Bool) -> (NodeCall?, life: Int)? {
-            guard let call = waiting.first?.call else { return nil }
+        /// - Parameter hasCapacity: whether the total limit allows one more; if not, the result contains no call.
+        mutating func next(_ limit: Int, hasCapacity: Bool) -> (NodeCall?, epoch: Int)? {
+            guard let call = calls.first?.call else { return nil }
             let next = Group(call.request)
             guard running == 0 || next == group && group != .alone && running < limit else { return nil }
-            guard mayGoOn else { return (nil, life) }
-            waiting.removeFirst()
+            guard hasCapacity else { return (nil, epoch) }
+            calls.removeFirst()
             running += 1
             group = next
-            return (call, life)
+            return (call, epoch)
         }
 
-        /// Takes the Starts out that have waited for so long while the node answered nothing.
+        /// Removes the Starts that have waited this long while the node answered nothing.
         mutating func takeStale(at now: ContinuousClock.Instant, after patience: Duration) -> [NodeCall] {
             guard running > 0, now - lastAnswer >= patience else { return [] }
-            let isStale = { (one: Waiting) in
+            let isStale = { (one: QueuedCall) in
                 if case .start = one.call.request { now - one.since >= patience } else { false }
             }
-            let stale = waiting.filter(isStale).map(\.call)
-            if !stale.isEmpty { waiting.removeAll(where: isStale) }
+            let stale = calls.filter(isStale).map(\.call)
+            if !stale.isEmpty { calls.removeAll(where: isStale) }
             return stale
         }
     }
 
-    /// The node has left before the call was made: the next one of that name is not to hear of it.
+    /// The node left before the call was made. A later node with the same id must not receive it.
     private struct Abandoned: Error {}
 
     private struct State {
-        var lanes: [NodeID: Lane] = [:]
-        var inAll = 0
-        var lives = 0
-        /// Lanes that could go on but for the limit of all.
-        var held: Set<NodeID> = []
+        var queues: [NodeID: NodeQueue] = [:]
+        var total = 0
+        var lastEpoch = 0
+        /// Nodes whose next call waits only for the total limit.
+        var throttled: Set<NodeID> = []
 
-        /// The lane of a call, as long as it has not been abandoned.
-        func lane(of call: NodeCall, _ life: Int) -> Lane? { lanes[call.node].flatMap { $0.life == life ? $0 : nil } }
+        /// The queue of a call, unless it was abandoned.
+        func queue(of call: NodeCall, _ epoch: Int) -> NodeQueue? {
+            queues[call.node].flatMap { $0.epoch == epoch ? $0 : nil }
+        }
     }
 
     private let state = Mutex(State())
-    private let outside: any DomainOutside
+    private let transport: any DomainTransport
     private let limits: Limits
     private let deadline: Duration
     private let answer: @Sendable (CallID, CallOutcome) -> Void
 
     /// - Parameters:
     ///   - deadline: how long a call may take.
-    ///   - answer: is told how each call has ended.
+    ///   - answer: receives the outcome of each call.
     init(
-        outside: any DomainOutside, limits: Limits = Limits(), deadline: Duration,
+        transport: any DomainTransport, limits: Limits = Limits(), deadline: Duration,
         answer: @escaping @Sendable (CallID, CallOutcome) -> Void
     ) {
-        self.outside = outside
+        self.transport = transport
         self.limits = limits
         self.deadline = deadline
         self.answer = answer
     }
 
-    /// Makes a call when its turn has come.
+    /// Queues a call.
     func send(_ call: NodeCall) {
         state.withLock { state in
-            if state.lanes[call.node] == nil {
-                state.lives += 1
-                state.lanes[call.node] = Lane(url: call.agentURL, newest: call.id, life: state.lives)
+            if state.queues[call.node] == nil {
+                state.lastEpoch += 1
+                state.queues[call.node] = NodeQueue(url: call.agentURL, newest: call.id, epoch: state.lastEpoch)
             }
-            if let newest = state.lanes[call.node]?.newest, call.id > newest {
-                state.lanes[call.node]?.url = call.agentURL
-                state.lanes[call.node]?.newest = call.id
+            if let newest = state.queues[call.node]?.newest, call.id > newest {
+                state.queues[call.node]?.url = call.agentURL
+                state.queues[call.node]?.newest = call.id
             }
-            state.lanes[call.node]?.waiting.append(Waiting(call: call, since: .now))
+            state.queues[call.node]?.calls.append(QueuedCall(call: call, since: .now))
         }
-        goOn(call.node)
+        startCalls(call.node)
     }
 
-    /// Gives up on Starts that wait for what a silent node was asked before: after the time of a call they are as good as failed,
-    /// and others may take them. A node that is only slow is waited for. To be called now and then.
-    func giveUpStale(at now: ContinuousClock.Instant = .now) {
+    /// Ends Starts that have waited for a silent node as long as a call may take, so that other nodes can take them. A
+    /// node that is slow but answers is waited for. Call this regularly.
+    func expireStaleStarts(at now: ContinuousClock.Instant = .now) {
         let stale = state.withLock { state in
             var stale: [NodeCall] = []
-            for node in state.lanes.keys where state.lanes[node]?.waiting.isEmpty == false {
-                stale += state.lanes[node]?.takeStale(at: now, after: deadline) ?? []
+            for node in state.queues.keys where state.queues[node]?.calls.isEmpty == false {
+                stale += state.queues[node]?.takeStale(at: now, after: deadline) ?? []
             }
             return stale
         }
-        for call in stale { answer(call.id, .unreachable("the node has answered nothing for \(deadline)")) }
+        for call in stale { answer(call.id, .unreachable("the node has not answered for \(deadline)")) }
     }
 
-    /// Forgets what waits for a node, and ends its connection.
+    /// Drops the queue of a node and closes its connection.
     func abandon(_ node: NodeID) {
-        let lane = state.withLock { $0.lanes.removeValue(forKey: node) }
-        lane?.agent?.caller.close()
+        let queue = state.withLock { $0.queues.removeValue(forKey: node) }
+        queue?.connection?.client.close()
     }
 
-    /// Forgets what has not been sent yet.
+    /// Drops all calls that have not been sent.
     ///
-    /// - Returns: the calls that will never be made.
-    func dropWaiting() -> Set<CallID> {
+    /// - Returns: the dropped calls.
+    func dropQueued() -> Set<CallID> {
         state.withLock { state in
             var dropped: Set<CallID> = []
-            for node in state.lanes.keys {
-                dropped.formUnion((state.lanes[node]?.waiting ?? []).map(\.call.id))
-                state.lanes[node]?.waiting = []
+            for node in state.queues.keys {
+                dropped.formUnion((state.queues[node]?.calls ?? []).map(\.call.id))
+                state.queues[node]?.calls = []
             }
             return dropped
         }
     }
 
-    /// Forgets everything.
+    /// Drops all queues.
     func abandonAll() {
-        let nodes = state.withLock { Array($0.lanes.keys) }
+        let nodes = state.withLock { Array($0.queues.keys) }
         for node in nodes { abandon(node) }
     }
 
-    private func goOn(_ node: NodeID) {
-        while let (call, life) = state.withLock({ next(node, &$0) }) {
-            Task(executorPreference: outside.executor) { [self] in
-                let outcome = await carry(call, life)
-                // What was abandoned meanwhile has no turn to give on, and nobody waits for it.
-                let isOurs = state.withLock { state in
-                    state.inAll -= 1
-                    guard state.lanes[node]?.life == life else { return false }
-                    state.lanes[node]?.running -= 1
-                    if outcome.isAnswer { state.lanes[node]?.lastAnswer = .now }
+    private func startCalls(_ node: NodeID) {
+        while let (call, epoch) = state.withLock({ next(node, &$0) }) {
+            Task(executorPreference: transport.executor) { [self] in
+                let outcome = await perform(call, epoch)
+                // An abandoned call has no successor, and nobody waits for its outcome.
+                let isCurrent = state.withLock { state in
+                    state.total -= 1
+                    guard state.queues[node]?.epoch == epoch else { return false }
+                    state.queues[node]?.running -= 1
+                    if outcome.isAnswer { state.queues[node]?.lastAnswer = .now }
                     return true
                 }
-                if isOurs {
+                if isCurrent {
                     answer(call.id, outcome)
-                    goOn(node)
+                    startCalls(node)
                 }
-                goOnHeld()
+                startThrottledCalls()
             }
         }
     }
 
-    /// Gives what room there is to those that wait for it.
-    private func goOnHeld() {
-        while let node = state.withLock({ $0.inAll < limits.inAll ? $0.held.popFirst() : nil }) { goOn(node) }
+    /// Starts calls that waited for the total limit.
+    private func startThrottledCalls() {
+        while let node = state.withLock({ $0.total < limits.total ? $0.throttled.popFirst() : nil }) {
+            startCalls(node)
+        }
     }
 
-    private func next(_ node: NodeID, _ state: inout State) -> (NodeCall, life: Int)? {
-        let mayGoOn = state.inAll < limits.inAll
-        // In place: a copy of the lane would be one of all that waits in it.
-        guard let (call, life) = state.lanes[node]?.next(limits.perNode, mayGoOn: mayGoOn) else { return nil }
+    private func next(_ node: NodeID, _ state: inout State) -> (NodeCall, epoch: Int)? {
+        let hasCapacity = state.total < limits.total
+        // In place: a copy of the queue would copy all its calls.
+        guard let (call, epoch) = state.queues[node]?.next(limits.perNode, hasCapacity: hasCapacity) else { return nil }
         guard let call else {
-            state.held.insert(node)
+            state.throttled.insert(node)
             return nil
         }
-        state.inAll += 1
-        return (call, life)
+        state.total += 1
+        return (call, epoch)
     }
 
-    private func carry(_ call: NodeCall, _ life: Int) async -> CallOutcome {
-        let caller: any NodeCaller
-        do { caller = try self.caller(call, life) } catch { return .unreachable("\(error)") }
-        return await caller.call(call.request, within: deadline)
+    private func perform(_ call: NodeCall, _ epoch: Int) async -> CallOutcome {
+        let client: any NodeClient
+        do { client = try self.client(call, epoch) } catch { return .unreachable("\(error)") }
+        return await client.call(call.request, within: deadline)
     }
 
-    /// The connection to a node; another one where its agent has moved, since the call was asked for too.
-    private func caller(_ call: NodeCall, _ life: Int) throws -> any NodeCaller {
-        guard let (url, known) = state.withLock({ state in state.lane(of: call, life).map { ($0.url, $0.agent) } })
+    /// The client of a node; a new one if its agent has moved, even after the call was queued.
+    private func client(_ call: NodeCall, _ epoch: Int) throws -> any NodeClient {
+        guard
+            let (url, known) = state.withLock({ state in state.queue(of: call, epoch).map { ($0.url, $0.connection) } })
         else {
             throw Abandoned()
         }
-        if let known, known.url == url { return known.caller }
-        let fresh = try outside.agent(of: call.node, at: url)
-        let (used, unused) = state.withLock { state -> ((any NodeCaller)?, (any NodeCaller)?) in
-            guard let lane = state.lane(of: call, life) else { return (nil, fresh) }
-            // Another call may have made one meanwhile.
-            if let other = lane.agent, other.url == url { return (other.caller, fresh) }
-            state.lanes[call.node]?.agent = (url, fresh)
-            return (fresh, lane.agent?.caller)
+        if let known, known.url == url { return known.client }
+        let fresh = try transport.client(of: call.node, at: url)
+        let (used, unused) = state.withLock { state -> ((any NodeClient)?, (any NodeClient)?) in
+            guard let queue = state.queue(of: call, epoch) else { return (nil, fresh) }
+            // Another call may have created one meanwhile.
+            if let other = queue.connection, other.url == url { return (other.client, fresh) }
+            state.queues[call.node]?.connection = (url, fresh)
+            return (fresh, queue.connection?.client)
         }
         if let unused {
-            // Not under calls that are under way on it: all of them have ended after a deadline.
+            // Not while calls use it: they have all ended after one deadline.
             Task {
                 try? await Task.sleep(for: deadline + .seconds(1))
                 unused.close()
@@ -236,7 +243,7 @@ final class CallDispatcher: Sendable {
 }
 
 extension CallOutcome {
-    /// Whether the node has said anything.
+    /// Whether the node answered.
     fileprivate var isAnswer: Bool {
         switch self {
         case .done, .started, .refused, .failed: true

@@ -1,54 +1,54 @@
 import Domain
 
-/// How often what has happened to a domain since its process began.
+/// Event counters since the process started.
 package struct DomainCounters: Hashable, Sendable {
-    /// What a domain is asked for.
+    /// The kinds of requests.
     package enum Request: String, CaseIterable, Hashable, Sendable {
-        /// To start a function or resource.
+        /// Start a function or resource.
         case start
-        /// To stop one.
+        /// Stop an instance.
         case stop
-        /// To lead the outputs of one elsewhere.
+        /// Change the wiring of an instance.
         case patch
-        /// To take what a node says of itself.
+        /// Register or refresh a node.
         case update
-        /// To do what an operator wants.
+        /// Carry out an operator's intent.
         case intent
     }
 
-    /// What became of a request.
+    /// The outcome of a request.
     package enum Outcome: String, CaseIterable, Hashable, Sendable {
-        /// It was done, or is kept and will be.
+        /// It was carried out, or is committed and will be.
         case accepted
-        /// The domain declined it.
+        /// The domain refused it.
         case refused
-        /// It could not be taken: the state could not be stored, or too much waited already.
+        /// The state could not be stored, or too many requests were waiting.
         case failed
     }
 
-    /// How a call to a node ended.
+    /// The outcome of a call to a node.
     package enum CallEnd: String, CaseIterable, Hashable, Sendable {
         /// The node did what it was asked.
         case done
-        /// It refuses to start something.
+        /// The node refused to start an instance.
         case refused
-        /// It answered with an error.
+        /// The node returned an error.
         case failed
-        /// It was never reached.
+        /// The node was not reached.
         case unreachable
-        /// Nobody knows.
+        /// The call may have been carried out.
         case unknown
     }
 
-    /// What the controller answered to an update.
+    /// The outcome of a controller update.
     package enum UpdateEnd: String, CaseIterable, Hashable, Sendable {
-        /// That it is accepted.
+        /// The controller accepted it.
         case accepted
-        /// That it is refused.
+        /// The controller refused it.
         case refused
-        /// That all functions and resources are to be stopped.
+        /// The controller reset the domain.
         case reset
-        /// Nothing, or an error.
+        /// There was no answer, or an error.
         case failed
     }
 
@@ -60,37 +60,37 @@ package struct DomainCounters: Hashable, Sendable {
     private var requests: [RequestEnd: Int] = [:]
     private var calls: [CallEnd: Int] = [:]
     private var updates: [UpdateEnd: Int] = [:]
-    /// Transactions that were kept.
+    /// Successful transactions.
     package private(set) var commits = 0
-    /// Transactions that could not be kept.
+    /// Failed transactions.
     package private(set) var failedCommits = 0
 
-    /// Nodes that have left: their leases ended, or they restarted.
+    /// Nodes that left: their leases expired, or they restarted.
     package private(set) var nodesLeft = 0
 
-    /// Since when, in milliseconds since 1970.
+    /// When counting began, in milliseconds since 1970.
     package let began: Int
 
-    /// Nothing has happened yet.
+    /// Creates counters that are all zero.
     package init(began: Int = 0) { self.began = began }
 
-    /// How many requests of a kind have ended like this.
+    /// The number of requests of a kind with this outcome.
     package func requests(_ request: Request, _ outcome: Outcome) -> Int {
         requests[RequestEnd(request: request, outcome: outcome)] ?? 0
     }
 
-    /// How many calls to nodes have ended like this. Calls that were given up because their node left are not counted.
+    /// The number of calls with this outcome. Calls that were abandoned because their node left are not counted.
     package func calls(_ end: CallEnd) -> Int { calls[end] ?? 0 }
 
-    /// How many updates to the controller have ended like this.
+    /// The number of controller updates with this outcome.
     package func updates(_ end: UpdateEnd) -> Int { updates[end] ?? 0 }
 
-    /// Counts the end of a request.
+    /// Counts a request.
     package mutating func count(_ request: Request, _ outcome: Outcome) {
         requests[RequestEnd(request: request, outcome: outcome), default: 0] += 1
     }
 
-    /// Counts the end of a call to a node.
+    /// Counts a call to a node.
     package mutating func count(_ outcome: CallOutcome) {
         let end: CallEnd =
             switch outcome {
@@ -103,7 +103,7 @@ package struct DomainCounters: Hashable, Sendable {
         calls[end, default: 0] += 1
     }
 
-    /// Counts the end of an update to the controller.
+    /// Counts a controller update.
     package mutating func count(_ outcome: DomainUpdateOutcome) {
         let end: UpdateEnd =
             switch outcome {
@@ -119,7 +119,7 @@ package struct DomainCounters: Hashable, Sendable {
     package mutating func countNodeLeft() { nodesLeft += 1 }
 
     /// Counts a transaction.
-    package mutating func countCommit(isKept: Bool) {
-        if isKept { commits += 1 } else { failedCommits += 1 }
+    package mutating func countCommit(succeeded: Bool) {
+        if succeeded { commits += 1 } else { failedCommits += 1 }
     }
 }

@@ -4,21 +4,21 @@ import Logging
 import Service
 import Synchronization
 
-/// The one owner of a domain: orders what happens to it, has each step kept before anything of it is done, carries the calls.
+/// Owns a domain: orders its events, commits each step before its effects, and dispatches calls.
 ///
-/// The domain takes an event at once, on the thread that brings it; what has to be kept is kept by a thread of its own, and all
-/// that has come while it kept something goes into one transaction. Where that fails nothing of it is done: who waits for it is
-/// refused, and the domain goes on from what is kept, as after a restart.
+/// The domain handles an event immediately, on the thread that delivers it. A dedicated thread commits the changes;
+/// everything that arrives during a commit goes into the next transaction. If a commit fails, none of its effects
+/// happen: the waiting callers are refused, and the domain is rebuilt from the committed records, as after a restart.
 package final class DomainRuntime: Sendable {
 
-    /// Takes the answer to a request: a refusal, nil where all is well, or why it was not taken at all.
+    /// Receives the answer to a request: a refusal, nil for success, or the failure that prevented it.
     package typealias Answer = @Sendable (Result<DomainRefusal?, Failure>) -> Void
-    /// Takes the answer to a Start, or why it was not taken at all.
+    /// Receives the answer to a Start, or the failure that prevented it.
     typealias StartAnswer = @Sendable (Result<Result<LogicalID, DomainRefusal>, Failure>) -> Void
-    /// Looks at the domain; nil where there is none any more.
-    package typealias Look = @Sendable (DomainSnapshot?) -> Void
+    /// Receives a snapshot of the domain; nil after the runtime has stopped.
+    package typealias SnapshotHandler = @Sendable (DomainSnapshot?) -> Void
 
-    /// Who waits for an answer.
+    /// The callers that wait for an answer.
     struct Waiters {
         var lastRequest: RequestID = 0
         var starts: [RequestID: StartAnswer] = [:]
@@ -27,49 +27,51 @@ package final class DomainRuntime: Sendable {
     }
 
     let waiters = Mutex(Waiters())
-    let counters = Mutex(DomainCounters(began: Moment.current.wall))
+    let counters = Mutex(DomainCounters(began: Timestamp.current.wall))
     let owned: Mutex<OwnedDomain>
     let signal = DispatchSemaphore(value: 0)
     private let finished = DispatchSemaphore(value: 0)
-    let outside: any DomainOutside
-    let follower: (any DomainFollower)?
+    let transport: any DomainTransport
+    let observer: (any DomainObserver)?
     let dispatcher: CallDispatcher
     let logger: Logger
-    private let keeping: Keeping
+    private let commits: CommitState
 
-    /// How many requests may wait.
+    /// The maximum number of waiting requests.
     private static let requestLimit = 16_384
 
-    /// Prepares to run a domain that goes on from `records`; nothing is done before ``begin()``, and what is asked waits.
+    /// Creates a runtime for a domain with these records. Nothing happens before ``begin()``; requests wait until
+    /// then.
     ///
     /// - Parameters:
-    ///   - records: all that `keeper` keeps.
-    ///   - follower: who is told of all that is kept from now on.
+    ///   - records: the content of `store`.
+    ///   - observer: receives everything that is committed from now on.
     ///   - callDeadline: how long a call to a node may take.
     package init(
-        records: DomainRecords, options: DomainOptions, keeper: sending any DomainKeeper, outside: any DomainOutside,
-        follower: (any DomainFollower)? = nil, callDeadline: Duration = .seconds(10), logger: Logger
+        records: DomainRecords, options: DomainOptions, store: sending any DomainRecordStore,
+        transport: any DomainTransport,
+        observer: (any DomainObserver)? = nil, callDeadline: Duration = .seconds(10), logger: Logger
     ) {
-        self.outside = outside
-        self.follower = follower
+        self.transport = transport
+        self.observer = observer
         self.logger = logger
         var system = SystemRandomNumberGenerator()
         owned = Mutex(
             OwnedDomain(
                 Domain(records: records, options: options, random: Xoshiro(from: &system), now: .current)))
-        keeping = Keeping(records: records, options: options, keeper: keeper)
+        commits = CommitState(records: records, options: options, store: store)
         let answers = AnswerBox()
-        dispatcher = CallDispatcher(outside: outside, deadline: callDeadline) { answers.take($0, $1) }
-        answers.shell = self
+        dispatcher = CallDispatcher(transport: transport, deadline: callDeadline) { answers.take($0, $1) }
+        answers.runtime = self
     }
 
-    /// Takes what waits, and goes on with what a restart has left undone. From here on nodes and the controller are called.
+    /// Handles the waiting requests and resumes interrupted work. From here on nodes and the controller are called.
     ///
-    /// - Throws: `SystemError` where its thread cannot be started.
+    /// - Throws: `SystemError` if the thread cannot be started.
     package func begin() throws(SystemError) {
-        try startThread(named: "keeping") { [self] in
+        try startThread(named: "commits") { [self] in
             preferPromptness()
-            keepOn(keeping)
+            runCommitLoop(commits)
             finished.signal()
         }
     }
@@ -99,43 +101,43 @@ package final class DomainRuntime: Sendable {
         }
     }
 
-    /// Stops an instance; returns when the wish is kept.
+    /// Stops an instance; returns when the request is committed.
     package func stop(_ id: LogicalID) async throws { try await take(.stop(id), .stop) }
 
-    /// Leads the outputs of an instance elsewhere; returns when the wish is kept.
-    package func patch(_ origin: LogicalID, _ row: [String: LogicalID]) async throws {
-        try await take(.patch(origin, row), .patch)
+    /// Sets the wiring of an instance; returns when the request is committed.
+    package func patch(_ origin: LogicalID, _ wiring: [String: LogicalID]) async throws {
+        try await take(.patch(origin, wiring), .patch)
     }
 
-    /// Takes what a node says of itself.
+    /// Handles a node's registration or refresh.
     ///
-    /// - Returns: why it is refused; nil where it is accepted.
+    /// - Returns: the reason for a refusal; nil if it is accepted.
     package func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
         try await ask(.update) { .update(update, problem: problem, $0) }
     }
 
-    /// Takes what an operator wants, and returns when that has come to an end.
+    /// Handles an operator's intent; returns when it is finished.
     package func intent(_ intent: Intent) async throws -> DomainRefusal? {
         try await ask(.intent) { .intent(intent, $0) }
     }
 
-    /// Takes what an operator wants, after what was taken before; `answer` is called when that has come to an end.
+    /// Handles an operator's intent, after those submitted earlier. Calls `answer` when it is finished.
     package func intent(_ intent: Intent, answer: @escaping Answer) { ask(.intent, { .intent(intent, $0) }, answer) }
 
-    /// Has what is kept looked at between two transactions, on the thread that keeps, which waits for `look`: so it had better be
-    /// quick. What it keeps of the records beyond its end costs a copy of them when they next change.
-    package func look(_ look: @escaping Look) {
+    /// Calls `handler` with a snapshot between two transactions, on the commit thread, which waits for it; the handler
+    /// should be quick. Holding the records longer costs a copy at their next change.
+    package func withSnapshot(_ handler: @escaping SnapshotHandler) {
         let isTaken = owned.withLock { owned in
-            if !owned.isClosed { owned.looks.append(look) }
+            if !owned.isClosed { owned.snapshotHandlers.append(handler) }
             return !owned.isClosed
         }
-        if isTaken { signal.signal() } else { look(nil) }
+        if isTaken { signal.signal() } else { handler(nil) }
     }
 
-    /// To be called before nobody listens to the nodes any more: their leases do not end from now on.
+    /// Stops leases from expiring. Call this before the server stops listening for refreshes.
     package func holdLeases() { owned.withLock { $0.domain.holdLeases() } }
 
-    /// Takes nothing more, keeps what is known and ends the connections; what waits is refused.
+    /// Commits what is pending and closes the connections. Waiting and new requests are refused.
     package func stop() {
         waiters.withLock { $0.isClosed = true }
         owned.withLock { $0.isClosed = true }
@@ -163,10 +165,12 @@ package final class DomainRuntime: Sendable {
         }
     }
 
-    private func ask(_ kind: DomainCounters.Request, _ event: (RequestID) -> DomainEvent, _ told: @escaping Answer) {
+    private func ask(
+        _ kind: DomainCounters.Request, _ event: (RequestID) -> DomainEvent, _ completion: @escaping Answer
+    ) {
         let answer: Answer = { [self] result in
             count(kind, result)
-            told(result)
+            completion(result)
         }
         let request = waiters.withLock { waiters -> RequestID? in
             guard !waiters.isClosed, waiters.answers.count < Self.requestLimit else { return nil }
@@ -185,12 +189,12 @@ package final class DomainRuntime: Sendable {
         waiters.withLock { $0.answers.removeValue(forKey: request) }?(result)
     }
 
-    /// Has the domain take an event; `completion` is told once that is kept, or why not.
+    /// Handles an event. `completion` is called when it is committed, or with the failure.
     func submit(_ event: DomainEvent, completion: @escaping @Sendable (Failure?) -> Void) {
         let isTaken = owned.withLock { owned in
             guard !owned.isClosed else { return false }
             guard owned.hasBegun else {
-                owned.early.append((event, completion))
+                owned.earlyEvents.append((event, completion))
                 return true
             }
             if take(event, &owned, completion) { signal.signal() }
@@ -214,7 +218,7 @@ package final class DomainRuntime: Sendable {
         counters.withLock { $0.count(kind, outcome) }
     }
 
-    /// Tells all who wait for an answer why there will be none.
+    /// Refuses all waiting requests.
     func refuseWaiters(_ failure: Failure) {
         let (starts, answers) = waiters.withLock { waiters in
             defer { (waiters.starts, waiters.answers) = ([:], [:]) }
@@ -230,22 +234,22 @@ package final class DomainRuntime: Sendable {
 }
 
 extension Result<LogicalID, DomainRefusal> {
-    /// Why there is no instance; nil where there is one.
+    /// The reason for the refusal; nil if the instance was started.
     fileprivate var refusal: DomainRefusal? {
         if case .failure(let refusal) = self { refusal } else { nil }
     }
 }
 
-/// Hands answers to a shell that is still being made when the box is.
+/// Passes outcomes to a runtime that is still being initialized when the box is created.
 private final class AnswerBox: Sendable {
     private let held = Mutex<Weak>(Weak())
 
-    private struct Weak: Sendable { weak var shell: DomainRuntime? }
+    private struct Weak: Sendable { weak var runtime: DomainRuntime? }
 
-    var shell: DomainRuntime? {
-        get { held.withLock { $0.shell } }
-        set { held.withLock { $0.shell = newValue } }
+    var runtime: DomainRuntime? {
+        get { held.withLock { $0.runtime } }
+        set { held.withLock { $0.runtime = newValue } }
     }
 
-    func take(_ call: CallID, _ outcome: CallOutcome) { shell?.answered(call, outcome) }
+    func take(_ call: CallID, _ outcome: CallOutcome) { runtime?.answered(call, outcome) }
 }

@@ -1,15 +1,15 @@
 import Domain
 
-/// What a domain is at one moment, between two of its steps.
+/// A domain between two of its steps.
 package struct DomainSnapshot: Sendable {
-    /// All that is kept.
+    /// The committed records.
     package let records: DomainRecords
-    /// What has happened since the process began.
+    /// Counters since the process started.
     package let counters: DomainCounters
-    /// Why nothing can be stored at present; nil while all is well.
+    /// Why the state cannot be stored; nil if it can.
     package let failure: String?
 
-    /// A view of these.
+    /// Creates a snapshot.
     package init(records: DomainRecords, counters: DomainCounters = DomainCounters(), failure: String? = nil) {
         self.records = records
         self.counters = counters

@@ -1,7 +1,7 @@
 import Glibc
 
-/// The hosts whose agents a domain may call: nobody who registers can aim its calls at others (domain specification, section 8,
-/// W21).
+/// The hosts whose agents a domain may call, so that a registration cannot direct its calls elsewhere (domain
+/// specification, section 8, W21).
 package struct AgentHosts: Sendable {
     private struct Network: Sendable {
         let address: UInt32
@@ -11,7 +11,8 @@ package struct AgentHosts: Sendable {
     private var names: Set<String> = []
     private var networks: [Network] = []
 
-    /// Hosts as the configuration lists them: names, addresses, or IPv4 networks such as `10.1.0.0/16`. None means all.
+    /// Parses the configured list: host names, addresses, or IPv4 networks such as `10.1.0.0/16`. An empty list allows
+    /// all.
     package init(_ texts: [String]) {
         for text in texts {
             let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
@@ -25,7 +26,7 @@ package struct AgentHosts: Sendable {
         }
     }
 
-    /// Whether a text is a host or a network as ``init(_:)`` takes them.
+    /// Whether ``init(_:)`` accepts a text.
     static func isHost(_ text: String) -> Bool {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         if parts.count == 2 { return address(String(parts[0])) != nil && Int(parts[1]).map((0...32).contains) == true }
@@ -40,10 +41,10 @@ package struct AgentHosts: Sendable {
         }
     }
 
-    /// Whether all hosts are.
+    /// Whether all hosts are allowed.
     package var isOpen: Bool { names.isEmpty && networks.isEmpty }
 
-    /// Whether the agent of this host may be called.
+    /// Whether the agent on this host may be called.
     package func admits(_ host: String) -> Bool {
         if isOpen { return true }
         if names.contains(host.lowercased()) { return true }

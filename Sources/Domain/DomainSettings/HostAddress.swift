@@ -1,8 +1,8 @@
 import Glibc
 
-/// The host's own addresses.
+/// The addresses of this host.
 package enum HostAddress {
-    /// The first IPv4 address that is not the loopback's; nil where there is none.
+    /// The first IPv4 address that is not a loopback address; nil if there is none.
     package static var first: String? {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&list) == 0 else { return nil }

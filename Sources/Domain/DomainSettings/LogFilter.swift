@@ -1,15 +1,16 @@
 import Logging
 
-/// The environment variable `RUST_LOG` of the reference, as far as it is about the orchestrator.
+/// The environment variable `RUST_LOG` of EDGELESS, as far as it concerns the orchestrator.
 package struct LogFilter: Sendable {
-    /// The least level that is logged.
+    /// The minimum level.
     package let level: Logger.Level
-    /// The parts that name no level and so mean nothing. Levels of other modules than the orchestrator's are none of ours; a
-    /// module alone is not told from a level that is written wrong.
+    /// The parts that contain an unknown level. Levels of other modules are ignored. A module name alone cannot be
+    /// told from a misspelt level.
     package let unknown: [String]
 
-    /// Reads a filter such as `info` or `warn,edgeless_orc=debug`, whose least level for all or for the orchestrator counts;
-    /// `notice` without any. A module alone means all of its levels, and what follows a slash, a pattern for messages, is not used.
+    /// Parses a filter such as `info` or `warn,edgeless_orc=debug`. The lowest level for all modules or the
+    /// orchestrator counts; the default is `notice`. A module name alone means all levels. A message pattern after a
+    /// slash is ignored.
     package init(_ filter: String?) {
         var level: Logger.Level?
         var unknown: [String] = []

@@ -3,26 +3,26 @@ import DomainMirror
 import Service
 import TOMLKit
 
-/// The file `orchestrator.toml` (domain specification, section 2.1), with keys of our own.
+/// The file `orchestrator.toml` (domain specification, section 2.1), with additional keys.
 ///
-/// Every key has the value of the template unless given, so that also the snippets of the reference's documents load; a key
-/// that is unknown is no error, as in the reference, but named in ``warnings``.
+/// Missing keys have the values of the template, so the snippets in the EDGELESS documentation load too. An unknown
+/// key is not an error, as in EDGELESS, but is listed in ``warnings``.
 package struct OrchestratorConfiguration: Equatable, Sendable {
-    /// Where the mirror of the domain goes.
+    /// The kind of mirror.
     package enum ProxyType: String, Equatable, Sendable {
-        /// Nowhere.
+        /// No mirror.
         case none
-        /// To Redis or Valkey.
+        /// Redis or Valkey.
         case redis
     }
 
-    /// The controller's register of domains.
+    /// The domain register of the controller.
     package var domainRegisterURL = "http://127.0.0.1:7002"
-    /// The choices that the domain itself knows.
+    /// The options of the domain.
     package var options = DomainOptions()
     /// Where the controller's requests are served.
     package var orchestratorURL = "http://127.0.0.1:7003"
-    /// How the controller is told to reach that; empty for the host's own address.
+    /// The URL announced to the controller; empty for the host's own address.
     package var announcedURL = "http://127.0.0.1:7003"
     /// Where nodes register.
     package var nodeRegisterURL = "http://127.0.0.1:7004"
@@ -30,33 +30,33 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
     package var nodeRegisterCoAPURL: String?
     /// How long a call to a node may take, in seconds.
     package var callDeadline = 10
-    /// The most bytes of a message.
+    /// The maximum size of a message, in bytes.
     package var messageLimit = 256 << 20
-    /// Where status and metrics are shown over HTTP; empty for nowhere.
+    /// Where status and metrics are served over HTTP; empty for nowhere.
     package var statusURL = ""
-    /// The names of the certificates that may call the orchestrator's address; empty for all who may connect.
+    /// The certificate names that may call the orchestrator; empty for every client.
     package var controllerNames: [String] = []
     /// The hosts that an agent's URL may name; empty for all.
     package var agentHosts: [String] = []
-    /// Where the mirror of the domain goes.
+    /// The kind of mirror.
     package var proxyType = ProxyType.none
-    /// How often, and after how long, old figures are removed from it, in seconds; 0 for never.
+    /// The maximum age of samples in the mirror, and the interval of their removal, in seconds; 0 to keep them.
     package var proxyRetention = 360
-    /// Where Redis is.
+    /// The address of Redis.
     package var redisURL = "redis://127.0.0.1:6379"
-    /// Which keys the mirror has.
+    /// The key schema of the mirror.
     package var proxySchema = Mirror.Schema.both
     /// The CSV files; nil for none.
     package var dataset: Dataset.Settings?
-    /// What an operator should know of the file.
+    /// Warnings about the file.
     package private(set) var warnings: [String] = []
 
-    /// The template's values.
+    /// Creates a configuration with the values of the template.
     package init() { options.refreshInterval = 2 }
 
-    /// Reads a configuration.
+    /// Parses a configuration.
     ///
-    /// - Throws: `ConfigurationError`, which names the file, the key and what would be right.
+    /// - Throws: `ConfigurationError` that names the file, the key and the expected value.
     package init(toml: String, file: String) throws(ConfigurationError) {
         self.init()
         try TOMLForm.tables.check(toml, file: file)
@@ -69,14 +69,14 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
             try readBaseline(&reader)
             try readProxy(&reader)
         } catch { throw ConfigurationError("\(file): \(error.message)") }
-        warnings += reader.unknown.map { "\(file): the key \($0) is unknown and does not count" }
+        warnings += reader.unknown.map { "\(file): unknown key \($0) is ignored" }
     }
 
     private mutating func readGeneral(_ reader: inout SectionReader) throws(ConfigurationError) {
         try reader.text("general.domain_register_url", &domainRegisterURL)
         try reader.text("general.domain_id", &options.domainID)
         guard !options.domainID.isEmpty else { throw ConfigurationError("general.domain_id is empty") }
-        guard !options.domainID.utf8.contains(0) else { throw ConfigurationError("general.domain_id has a NUL") }
+        guard !options.domainID.utf8.contains(0) else { throw ConfigurationError("general.domain_id contains a NUL") }
         try reader.number("general.subscription_refresh_interval_sec", &options.refreshInterval, 1...86_400)
         try reader.text("general.orchestrator_url", &orchestratorURL)
         try reader.text("general.orchestrator_url_announced", &announcedURL)
@@ -90,7 +90,7 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
         try reader.number("general.lease_min_seconds", &options.leaseMinimum, 1...86_400)
         try reader.number("general.lease_max_seconds", &options.leaseMaximum, 1...86_400)
         guard options.leaseMinimum <= options.leaseMaximum else {
-            throw ConfigurationError("general.lease_min_seconds is more than general.lease_max_seconds")
+            throw ConfigurationError("general.lease_min_seconds exceeds general.lease_max_seconds")
         }
         try reader.number("general.recovery_grace_seconds", &options.recoveryGrace, 1...86_400)
         try reader.number("general.call_deadline_seconds", &callDeadline, 1...3_600)
@@ -100,13 +100,13 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
         try reader.texts("general.agent_hosts", &agentHosts)
         for host in agentHosts where !AgentHosts.isHost(host) {
             throw ConfigurationError(
-                "general.agent_hosts: \(host) is neither a host, nor an address, nor a network such as 10.1.0.0/16")
+                "general.agent_hosts: \(host) is not a host name, an address or a network such as 10.1.0.0/16")
         }
         try reader.text("general.status_url", &statusURL)
         guard statusURL.isEmpty || statusURL.hasPrefix("http://") else {
             throw ConfigurationError(
-                "general.status_url takes a URL such as http://127.0.0.1:7010, without TLS: where others than this host "
-                    + "are to read it, put a proxy with TLS before it")
+                "general.status_url takes a URL such as http://127.0.0.1:7010. TLS is not supported: to serve other hosts, "
+                    + "put a TLS proxy in front of it")
         }
     }
 
@@ -122,7 +122,7 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
         if let known = ProxyType(rawValue: type.lowercased()) {
             proxyType = known
         } else {
-            warnings.append("proxy.proxy_type: \(type) is neither none nor redis; there is no mirror")
+            warnings.append("proxy.proxy_type: \(type) is neither None nor Redis; the mirror is disabled")
         }
         try reader.number("proxy.proxy_gc_period_seconds", &proxyRetention, 0...(1 << 40))
         try reader.text("proxy.redis_url", &redisURL)
@@ -133,7 +133,7 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
         try reader.flag("proxy.dataset_settings.append", &settings.appends)
         try reader.text("proxy.dataset_settings.additional_fields", &settings.additionalFields)
         try reader.text("proxy.dataset_settings.additional_header", &settings.additionalHeader)
-        // "Do not save", as the reference's documents have it.
+        // In the EDGELESS documentation, an empty path means "do not save".
         dataset = settings.path.isEmpty ? nil : settings
     }
 

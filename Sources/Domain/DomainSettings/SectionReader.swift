@@ -1,7 +1,7 @@
 import Service
 import TOMLKit
 
-/// Takes values out of the tables of a TOML document by their dotted names, and knows in the end which were not asked for.
+/// Reads values of a TOML document by their dotted names, and knows which keys were never read.
 struct SectionReader {
     private var values: [String: any TOMLValueConvertible] = [:]
     private var sections: Set<String> = []
@@ -20,14 +20,14 @@ struct SectionReader {
         }
     }
 
-    /// Refuses a section's name that has something else than a table.
+    /// Throws if one of these sections is a plain key.
     func needTables(_ names: [String]) throws(ConfigurationError) {
         for name in names where values[name] != nil {
-            throw ConfigurationError("\(name) is a section, which begins with [\(name)], and no key")
+            throw ConfigurationError("\(name) is a section and must be written as [\(name)]")
         }
     }
 
-    /// The keys that nobody has asked for, sorted.
+    /// The keys that were never read, sorted.
     var unknown: [String] { values.keys.filter { !asked.contains($0) }.sorted() }
 
     func hasSection(_ name: String) -> Bool { sections.contains(name) }
@@ -39,15 +39,15 @@ struct SectionReader {
 
     mutating func text(_ name: String, _ setting: inout String) throws(ConfigurationError) {
         guard let value = value(name) else { return }
-        guard let text = value.string else { throw ConfigurationError("\(name) takes text in quotes") }
+        guard let text = value.string else { throw ConfigurationError("\(name) takes a string") }
         setting = text
     }
 
     mutating func texts(_ name: String, _ setting: inout [String]) throws(ConfigurationError) {
         guard let value = value(name) else { return }
-        guard let array = value.array else { throw ConfigurationError("\(name) takes a list of texts") }
+        guard let array = value.array else { throw ConfigurationError("\(name) takes a list of strings") }
         let texts = array.compactMap(\.string)
-        guard texts.count == array.count else { throw ConfigurationError("\(name) takes a list of texts") }
+        guard texts.count == array.count else { throw ConfigurationError("\(name) takes a list of strings") }
         setting = texts
     }
 

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Closes a connection after some time, whatever goes on there: who reads or writes too slowly makes room for others.
+/// Closes a connection after a fixed time, so that slow clients make room for others.
 final class ConnectionLifetime: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = NIOAny
 

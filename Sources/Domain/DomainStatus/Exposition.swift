@@ -1,10 +1,10 @@
 /// Writes metrics in the text format of Prometheus, version 0.0.4.
 struct Exposition {
-    /// What a family of metrics is.
+    /// The type of a metric family.
     enum Kind: String {
-        /// It goes up and down.
+        /// A value that goes up and down.
         case gauge
-        /// It only goes up, until the process ends; its name ends in `_total`.
+        /// A value that only increases while the process runs; its name ends in `_total`.
         case counter
     }
 
@@ -13,10 +13,10 @@ struct Exposition {
         fileprivate let name: String
         fileprivate var text = ""
 
-        /// A sample whose labels are written sorted.
+        /// Adds a sample; labels are sorted.
         mutating func sample(_ labels: [String: String], _ value: Int) { add(labels, "\(value)") }
 
-        /// A sample in seconds.
+        /// Adds a sample in seconds.
         mutating func sample(_ labels: [String: String], milliseconds: Int) {
             let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
             let digits = String(rest.magnitude)
@@ -32,7 +32,7 @@ struct Exposition {
     /// The text so far.
     private(set) var text = ""
 
-    /// A family of metrics whose samples `body` writes.
+    /// Adds a metric family; `body` adds its samples.
     mutating func family(_ name: String, _ kind: Kind, _ help: String, _ body: (inout Samples) -> Void) {
         var samples = Samples(name: name)
         body(&samples)

@@ -1,17 +1,17 @@
-/// Writes HTML in which every text from outside is escaped.
+/// Writes HTML and escapes all external text.
 struct HTMLWriter {
     /// The text so far.
     private(set) var text = ""
 
-    /// HTML of our own, as it is.
+    /// Adds trusted HTML verbatim.
     mutating func raw(_ html: StaticString) { text += "\(html)" }
 
-    /// An element that holds a text.
+    /// Adds an element with a text.
     mutating func element(_ name: StaticString, _ content: String, _ styleClass: StaticString? = nil) {
         text += "<\(name)\(styleClass.map { " class=\"\($0)\"" } ?? "")>\(Self.escape(content))</\(name)>"
     }
 
-    /// A table with a row of texts for each of the first `limit` items, and a line that says how many more there are.
+    /// Adds a table with a row for each of the first `limit` items, and a line that counts the rest.
     mutating func table<Item>(
         _ columns: [String], _ items: [Item], limit: Int = .max, _ row: (Item) -> [String]
     ) {
@@ -27,7 +27,7 @@ struct HTMLWriter {
         if items.count > limit { element("p", "… and \(items.count - limit) more.") }
     }
 
-    /// A text that means itself, within an element and within quotes.
+    /// Escapes a text for use in elements and attributes.
     static func escape(_ text: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {

@@ -1,15 +1,15 @@
 import HTTPTypes
 import NIOCore
 
-/// What is served, by its path.
+/// The paths that are served.
 enum StatusPath: String, CaseIterable, Sendable {
-    /// The page for people.
+    /// The HTML page.
     case page = "/"
     /// The same as JSON.
     case json = "/status.json"
-    /// Figures for Prometheus.
+    /// Metrics for Prometheus.
     case metrics = "/metrics"
-    /// Whether all is well.
+    /// The health check.
     case health = "/healthz"
 }
 

@@ -8,20 +8,23 @@ package enum StatusJSON {
     package static func bytes(_ report: StatusReport) -> [UInt8] {
         let nodes = report.nodes
         let instances = report.instances
-        let figures = report.figures
+        let metrics = report.metrics
         return JSONWriter.object(capacity: 1024 + 512 * nodes.count + 256 * instances.count) { writer in
             writer.member("domain", report.domainID)
             writer.member("version", report.version)
             writer.member("time_ms", report.time)
             writer.name("state")
             writer.object { state in
-                state.member("writable", report.view.failure == nil)
-                if let failure = report.view.failure { state.member("problem", failure) }
+                state.member("writable", report.snapshot.failure == nil)
+                if let failure = report.snapshot.failure { state.member("problem", failure) }
             }
             if let redis = report.redis { write(redis, &writer) }
             writer.name("remaining")
             writer.object { remaining in
-                for (name, count) in figures.remaining { remaining.member(name, count) }
+                for (name, count) in metrics.remaining { remaining.member(name, count) }
+                // The names of version 0.1.
+                remaining.member("leftovers", metrics.orphans)
+                remaining.member("doubts", metrics.unknownOutcomes)
             }
             writer.name("nodes")
             writer.array { array in for node in nodes { write(node, &array) } }
@@ -63,12 +66,12 @@ package enum StatusJSON {
     }
 }
 
-extension DomainFigures {
-    /// What remains to be done until everything is as the controller wants it, by name.
+extension DomainMetrics {
+    /// The outstanding work until everything is as the controller wants it, by name.
     var remaining: [(name: String, count: Int)] {
         [
-            ("nodes_joining", nodes(.joining)), ("instances_waiting", waiting), ("leftovers", leftovers),
-            ("patches_due", patchesDue), ("doubts", doubts), ("departed_nodes", departed),
+            ("nodes_joining", nodes(.joining)), ("instances_waiting", waiting), ("orphans", orphans),
+            ("patches_due", patchesDue), ("unknown_outcomes", unknownOutcomes), ("departed_nodes", departed),
         ]
     }
 }

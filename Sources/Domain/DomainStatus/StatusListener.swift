@@ -5,7 +5,8 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// Keeps a server listening: one that ends by itself, as when the process has no descriptors left, is followed by another.
+/// Keeps a server running: if it stops unexpectedly, for example because the process has run out of file descriptors,
+/// it is started again.
 final class StatusListener: Sendable {
     private struct State {
         var server: Server<HTTP1Channel>?
@@ -18,9 +19,9 @@ final class StatusListener: Sendable {
     private let group: any EventLoopGroup
     private let logger: Logger
 
-    /// How long it waits before it listens again.
+    /// The delay before it is started again.
     private static let pause = Duration.seconds(1)
-    /// The most bytes of a request's head.
+    /// The maximum size of a request's head, in bytes.
     private static let headLimit = 16_384
 
     init(
@@ -32,34 +33,34 @@ final class StatusListener: Sendable {
         self.logger = logger
     }
 
-    /// Serves until it is stopped, or until it cannot listen at first.
+    /// Serves until it is stopped, or fails to listen the first time.
     ///
-    /// - Parameter told: is told the port each time it listens, and why it cannot.
-    func serve(_ told: @escaping @Sendable (Result<UInt16, StatusServer.ListenError>) -> Void) async {
+    /// - Parameter report: receives the port whenever it listens, and the error when it cannot.
+    func serve(_ report: @escaping @Sendable (Result<UInt16, StatusServer.ListenError>) -> Void) async {
         let hasListened = Mutex(false)
         while true {
             let server = makeServer { port in
                 hasListened.withLock { $0 = true }
-                told(.success(port))
+                report(.success(port))
             }
             let isStopping = state.withLock { state in
                 state.server = server
                 return state.isStopping
             }
             if isStopping { return }
-            var reason = "it ended by itself"
+            var reason = "it stopped unexpectedly"
             do { try await server.run() } catch {
                 reason = Self.reason(error)
                 let address = "http://\(settings.host):\(settings.port)"
-                told(.failure(StatusServer.ListenError(description: "cannot listen on \(address): \(reason)")))
+                report(.failure(StatusServer.ListenError(description: "cannot listen on \(address): \(reason)")))
             }
             guard !state.withLock({ $0.isStopping }), hasListened.withLock({ $0 }) else { return }
-            logger.error("the status is not shown; this is tried again", metadata: ["reason": "\(reason)"])
+            logger.error("the status server stopped and will be restarted", metadata: ["reason": "\(reason)"])
             try? await Task.sleep(for: Self.pause)
         }
     }
 
-    /// Takes no more connections, and returns once there are none.
+    /// Accepts no more connections; returns when there are none left.
     func stop() async {
         let server = state.withLock { state in
             state.isStopping = true

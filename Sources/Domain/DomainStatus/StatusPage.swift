@@ -1,11 +1,11 @@
 import Domain
 import DomainRuntime
 
-/// A report as a page that needs nothing else.
+/// A report as a self-contained HTML page.
 package enum StatusPage {
-    /// What a browser may do with the page: show it in its own style, and nothing else.
+    /// Allows nothing but the page's own style.
     package static let contentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-    /// How many nodes and instances are shown at most; `/status.json` has all.
+    /// The maximum number of nodes and instances on the page; `/status.json` lists all.
     static let rowLimit = 1_000
 
     /// The page, HTML in UTF-8.
@@ -31,20 +31,20 @@ package enum StatusPage {
         """
 
     private static func summary(_ report: StatusReport, _ html: inout HTMLWriter) {
-        if let failure = report.view.failure {
-            html.element("p", "The state cannot be stored, and nothing is changed until it can: \(failure)", "problem")
+        if let failure = report.snapshot.failure {
+            html.element("p", "The state cannot be stored, and changes are refused: \(failure)", "problem")
         }
         if let redis = report.redis {
             let since = redis.lastSync.map { "\(max(0, report.time - $0) / 1000) s ago" } ?? "never"
             let state = redis.isConnected ? "connected" : "not connected"
-            html.element("p", "Redis: \(state), last shown all there is: \(since)", redis.isConnected ? nil : "problem")
+            html.element("p", "Redis: \(state), last up to date: \(since)", redis.isConnected ? nil : "problem")
         } else {
             html.element("p", "Redis: not used")
         }
-        let left = report.figures.remaining.filter { $0.count > 0 }
-        html.element("h2", "Remains to be done")
+        let left = report.metrics.remaining.filter { $0.count > 0 }
+        html.element("h2", "Remaining work")
         guard !left.isEmpty else { return html.element("p", "Nothing.") }
-        html.table(["What", "How many"], left) { [$0.name.spoken, "\($0.count)"] }
+        html.table(["Work", "Count"], left) { [$0.name.withSpaces, "\($0.count)"] }
     }
 
     private static func nodes(_ nodes: [StatusReport.Node], _ html: inout HTMLWriter) {
@@ -72,5 +72,5 @@ package enum StatusPage {
 }
 
 extension String {
-    fileprivate var spoken: String { String(map { $0 == "_" ? " " : $0 }) }
+    fileprivate var withSpaces: String { String(map { $0 == "_" ? " " : $0 }) }
 }

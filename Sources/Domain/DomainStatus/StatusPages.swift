@@ -2,43 +2,43 @@ import DomainRuntime
 import HTTPTypes
 import NIOCore
 
-/// Renders what is served, on a thread of its own: the threads that serve nodes and controller have no part in it.
+/// Renders the responses on its own thread, apart from the threads that serve nodes and the controller.
 ///
-/// An answer is made once and given to all who ask within a second, so that however many ask, the domain is looked at no more
-/// than once a second for each path.
+/// A response is cached for a second, so each path reads the domain at most once a second regardless of the number of
+/// clients.
 final class StatusPages: Sendable {
     private let loop: any EventLoop
     private let source: StatusSource
-    private let patience: TimeAmount
+    private let timeout: TimeAmount
     private let recent: NIOLoopBoundBox<[StatusPath: EventLoopFuture<StatusAnswer>]>
 
-    /// How long an answer is given again.
+    /// How long a response is cached.
     private static let freshness = TimeAmount.seconds(1)
 
-    private struct NoView: Error {}
+    private struct NoSnapshot: Error {}
 
     /// - Parameters:
-    ///   - loop: whose thread does the work.
-    ///   - patience: how long the domain may take until it is looked at.
-    init(_ source: StatusSource, loop: any EventLoop, patience: Duration) {
+    ///   - loop: the event loop for the work.
+    ///   - timeout: how long the domain may take to provide a snapshot.
+    init(_ source: StatusSource, loop: any EventLoop, timeout: Duration) {
         self.source = source
         self.loop = loop
-        self.patience = TimeAmount(patience)
+        self.timeout = TimeAmount(timeout)
         recent = .makeBoxSendingValue([:], eventLoop: loop)
     }
 
-    /// The answer to a request.
+    /// The response to a request.
     func answer(_ method: HTTPRequest.Method, _ target: String) async -> StatusAnswer {
         let path = target.prefix { $0 != "?" && $0 != "#" }
         guard let path = StatusPath(rawValue: String(path)) else {
             let known = StatusPath.allCases.map(\.rawValue).joined(separator: ", ")
-            return StatusAnswer(.notFound, line: "There is nothing here; there are: \(known)")
+            return StatusAnswer(.notFound, line: "Not found; available: \(known)")
         }
         guard method == .get || method == .head else {
             return StatusAnswer(.methodNotAllowed, line: "Only GET and HEAD are served", [.allow: "GET, HEAD"])
         }
         do { return try await loop.flatSubmit { self.answer(path) }.get() } catch {
-            return StatusAnswer(.serviceUnavailable, line: "The domain does not answer")
+            return StatusAnswer(.serviceUnavailable, line: "The domain does not respond")
         }
     }
 
@@ -54,38 +54,40 @@ final class StatusPages: Sendable {
         let source = source
         switch path {
         case .page:
-            return look { $0 }.map { view in
-                let page = StatusPage.text(source.report(view))
+            return snapshot { $0 }.map { snapshot in
+                let page = StatusPage.text(source.report(snapshot))
                 return StatusAnswer(
                     .ok, "text/html; charset=utf-8", ByteBuffer(string: page),
                     [.contentSecurityPolicy: StatusPage.contentSecurityPolicy])
             }
         case .json:
-            return look { $0 }.map { view in
-                let json = StatusJSON.bytes(source.report(view))
+            return snapshot { $0 }.map { snapshot in
+                let json = StatusJSON.bytes(source.report(snapshot))
                 return StatusAnswer(.ok, "application/json", ByteBuffer(bytes: json))
             }
         case .metrics:
-            // Counted where the records are, which costs the domain less than to give them away.
-            return look { DomainFigures($0) }.map { figures in
+            // Counted on the commit thread, which is cheaper than copying the records.
+            return snapshot { DomainMetrics($0) }.map { metrics in
                 let text = MetricsText.text(
-                    figures, domainID: source.domainID, version: source.version, redis: source.redis())
+                    metrics, domainID: source.domainID, version: source.version, redis: source.redis())
                 return StatusAnswer(.ok, MetricsText.contentType, ByteBuffer(string: text))
             }
         case .health:
-            return look { $0.failure }.map { failure in
+            return snapshot { $0.failure }.map { failure in
                 guard let failure else { return StatusAnswer(.ok, line: "ok") }
                 return StatusAnswer(.serviceUnavailable, line: "The state cannot be stored: \(failure)")
             }
         }
     }
 
-    /// What is seen of the domain; fails where there is none any more, or where it does not answer in time.
-    private func look<Seen: Sendable>(_ see: @escaping @Sendable (DomainSnapshot) -> Seen) -> EventLoopFuture<Seen> {
-        let promise = loop.makePromise(of: Seen.self)
-        let timeout = loop.scheduleTask(in: patience) { promise.fail(NoView()) }
-        source.look { view in
-            if let view { promise.succeed(see(view)) } else { promise.fail(NoView()) }
+    /// A value from a snapshot of the domain; fails if the domain has stopped or does not respond in time.
+    private func snapshot<Value: Sendable>(_ read: @escaping @Sendable (DomainSnapshot) -> Value) -> EventLoopFuture<
+        Value
+    > {
+        let promise = loop.makePromise(of: Value.self)
+        let timeout = loop.scheduleTask(in: timeout) { promise.fail(NoSnapshot()) }
+        source.withSnapshot { snapshot in
+            if let snapshot { promise.succeed(read(snapshot)) } else { promise.fail(NoSnapshot()) }
         }
         promise.futureResult.whenComplete { _ in timeout.cancel() }
         return promise.futureResult

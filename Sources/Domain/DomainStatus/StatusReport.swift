@@ -1,45 +1,45 @@
 import Domain
 import DomainRuntime
 
-/// A domain at one moment, with all that operators are shown of it.
+/// The state of a domain for operators.
 ///
-/// Annotations, configurations and code of functions and resources are never shown: they may hold secrets.
+/// Annotations, configurations and code are never included, because they may contain secrets.
 package struct StatusReport: Sendable {
     /// The domain's name.
     package var domainID: String
     /// The version of the program.
     package var version: String
-    /// What it is.
-    package var view: DomainSnapshot
-    /// How its mirror in Redis fares; nil where there is none.
+    /// The domain.
+    package var snapshot: DomainSnapshot
+    /// The state of the Redis mirror; nil if there is none.
     package var redis: RedisState?
-    /// When that was, in milliseconds since 1970.
+    /// When the snapshot was taken, in milliseconds since 1970.
     package var time: Int
 
-    /// A report of these.
-    package init(domainID: String, version: String, view: DomainSnapshot, redis: RedisState?, time: Int) {
+    /// Creates a report.
+    package init(domainID: String, version: String, snapshot: DomainSnapshot, redis: RedisState?, time: Int) {
         self.domainID = domainID
         self.version = version
-        self.view = view
+        self.snapshot = snapshot
         self.redis = redis
         self.time = time
     }
 
-    /// How a domain's mirror in Redis fares.
+    /// The state of the Redis mirror.
     package struct RedisState: Hashable, Sendable {
-        /// Whether there is a connection.
+        /// Whether Redis is connected.
         package var isConnected: Bool
-        /// When Redis last had all there was to show, in milliseconds since 1970; nil for never.
+        /// When the mirror was last up to date, in milliseconds since 1970; nil for never.
         package var lastSync: Int?
 
-        /// A state of these.
+        /// Creates a state.
         package init(isConnected: Bool, lastSync: Int?) {
             self.isConnected = isConnected
             self.lastSync = lastSync
         }
     }
 
-    /// A node as it is shown.
+    /// A node in a report.
     struct Node {
         let id: NodeID
         let description: NodeDescription
@@ -47,34 +47,28 @@ package struct StatusReport: Sendable {
         let isCordoned: Bool
         let instances: Int
 
-        /// The first label `hostname=…`, without that; empty where there is none.
-        var hostname: String {
-            let prefix = "hostname="
-            return description.capabilities.labels.first { $0.hasPrefix(prefix) }.map {
-                String($0.dropFirst(prefix.count))
-            }
-                ?? ""
-        }
+        /// The value of the first label `hostname=…`; empty if there is none.
+        var hostname: String { description.capabilities.hostname ?? "" }
     }
 
-    /// The nodes by their ids.
+    /// The nodes, ordered by id.
     var nodes: [Node] {
         var counts: [NodeID: Int] = [:]
-        for instance in view.records.instances.values {
+        for instance in snapshot.records.instances.values {
             if let node = instance.physical?.node { counts[node, default: 0] += 1 }
         }
-        return view.records.nodes.values.sorted { $0.id < $1.id }.map { node in
+        return snapshot.records.nodes.values.sorted { $0.id < $1.id }.map { node in
             Node(
                 id: node.id, description: node.description, isReady: node.isReset,
-                isCordoned: view.records.cordoned.contains(node.id), instances: counts[node.id] ?? 0)
+                isCordoned: snapshot.records.cordoned.contains(node.id), instances: counts[node.id] ?? 0)
         }
     }
 
-    /// The functions and resources in the order in which they were asked for.
-    var instances: [InstanceRecord] { view.records.instances.values.sorted { $0.created < $1.created } }
+    /// The functions and resources, in the order of their requests.
+    var instances: [InstanceRecord] { snapshot.records.instances.values.sorted { $0.created < $1.created } }
 
-    /// How much there is of what.
-    var figures: DomainFigures { DomainFigures(view) }
+    /// The metrics of the snapshot.
+    var metrics: DomainMetrics { DomainMetrics(snapshot) }
 }
 
 extension Specification {

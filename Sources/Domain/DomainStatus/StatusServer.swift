@@ -2,26 +2,26 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// Shows a domain over HTTP: a page, the same as JSON, metrics, and whether all is well. Nothing can be changed there.
+/// Serves the status of a domain over HTTP: an HTML page, JSON, metrics and a health check. It is read-only.
 ///
-/// It has a thread, and the domain never waits for its clients.
+/// It has its own thread; the domain never waits for its clients.
 package final class StatusServer: Sendable {
-    /// Where it listens, and how much it bears.
+    /// The settings of a server.
     package struct Settings: Sendable {
-        /// The address or name of the host to listen at.
+        /// The address or host name to listen on.
         package var host: String
-        /// 0 to 65535; 0 for any port that is free.
+        /// The port; 0 for any free port.
         package var port: UInt16
-        /// The most connections at once; others wait until one is closed.
+        /// The maximum number of connections; others wait.
         package var connections = 32
-        /// How long a connection may say nothing.
+        /// How long a connection may be idle.
         package var idleTime = Duration.seconds(10)
         /// How long a connection may last.
         package var lifetime = Duration.seconds(60)
-        /// How long the domain may take until it can be looked at.
-        package var patience = Duration.seconds(5)
+        /// How long the domain may take to provide a snapshot.
+        package var timeout = Duration.seconds(5)
 
-        /// The defaults, at this address.
+        /// Creates the default settings for this address.
         package init(host: String, port: UInt16) {
             self.host = host
             self.port = port
@@ -30,22 +30,22 @@ package final class StatusServer: Sendable {
 
     /// An address that cannot be listened on.
     package struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
-        /// One sentence.
+        /// The error as a sentence.
         package let description: String
     }
 
-    /// The port that it listens at.
+    /// The port that it listens on.
     package let port: UInt16
     private let group: MultiThreadedEventLoopGroup
     private let running: StatusListener
     private let serving: Task<Void, Never>
 
-    /// Listens and serves. Connections are taken when this returns.
+    /// Starts to listen and serve. Connections are accepted when this returns.
     ///
-    /// - Throws: ``ListenError`` that names the address where it cannot be listened on.
+    /// - Throws: ``ListenError`` that names the address, if it is not available.
     package init(_ source: StatusSource, settings: Settings, logger: Logger) async throws(ListenError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let pages = StatusPages(source, loop: group.next(), patience: settings.patience)
+        let pages = StatusPages(source, loop: group.next(), timeout: settings.timeout)
         let running = StatusListener(pages, settings, group, logger)
         let (beginnings, begin) = AsyncStream<Result<UInt16, ListenError>>.makeStream()
         serving = Task {
@@ -58,13 +58,13 @@ package final class StatusServer: Sendable {
         case .failure(let error):
             try? await group.shutdownGracefully()
             throw error
-        case nil: throw ListenError(description: "cannot listen: it ended at once")
+        case nil: throw ListenError(description: "cannot listen: the server stopped immediately")
         }
         self.group = group
         self.running = running
     }
 
-    /// Takes no more connections, and returns once those there are have had their answers, or after `grace`.
+    /// Accepts no more connections. Returns when the existing ones are answered, or after `grace`.
     package func stop(within grace: Duration = .seconds(1)) async {
         let (ends, end) = AsyncStream<Bool>.makeStream()
         let (running, serving) = (running, serving)
@@ -79,7 +79,7 @@ package final class StatusServer: Sendable {
         }
         for await isOrderly in ends {
             timer.cancel()
-            // Where clients are still there the thread stays with them, until they or the process end.
+            // If clients are still connected, the thread stays until they disconnect or the process ends.
             if isOrderly { try? await group.shutdownGracefully() }
             return
         }

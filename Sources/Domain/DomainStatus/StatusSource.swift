@@ -1,29 +1,31 @@
 import Domain
 import DomainRuntime
 
-/// Where what is shown comes from.
+/// Provides the data of a status server.
 package struct StatusSource: Sendable {
     /// The domain's name.
     package var domainID: String
     /// The version of the program.
     package var version: String
-    /// Has the domain looked at, as `DomainRuntime.look` does.
-    package var look: @Sendable (@escaping DomainRuntime.Look) -> Void
-    /// How the mirror in Redis fares; nil where there is none.
+    /// Calls a handler with a snapshot, as `DomainRuntime.withSnapshot` does.
+    package var withSnapshot: @Sendable (@escaping DomainRuntime.SnapshotHandler) -> Void
+    /// The state of the Redis mirror; nil if there is none.
     package var redis: @Sendable () -> StatusReport.RedisState?
 
-    /// A source of these.
+    /// Creates a source.
     package init(
-        domainID: String, version: String, look: @escaping @Sendable (@escaping DomainRuntime.Look) -> Void,
+        domainID: String, version: String,
+        withSnapshot: @escaping @Sendable (@escaping DomainRuntime.SnapshotHandler) -> Void,
         redis: @escaping @Sendable () -> StatusReport.RedisState? = { nil }
     ) {
         self.domainID = domainID
         self.version = version
-        self.look = look
+        self.withSnapshot = withSnapshot
         self.redis = redis
     }
 
-    func report(_ view: DomainSnapshot) -> StatusReport {
-        StatusReport(domainID: domainID, version: version, view: view, redis: redis(), time: Moment.current.wall)
+    func report(_ snapshot: DomainSnapshot) -> StatusReport {
+        StatusReport(
+            domainID: domainID, version: version, snapshot: snapshot, redis: redis(), time: Timestamp.current.wall)
     }
 }

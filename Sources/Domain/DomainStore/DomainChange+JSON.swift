@@ -30,17 +30,17 @@ extension DomainChange {
                 writer.member("placed", "\(id)")
                 if let physical { physical.write(to: &writer) }
             case .instanceRemoved(let id): writer.member("instance_removed", "\(id)")
-            case .row(let origin, let row):
+            case .wiring(let origin, let row):
                 writer.member("row", "\(origin)")
                 writer.member("channels", row.mapValues(\.description))
-            case .leftover(let physical, let kind, let isThere):
+            case .orphan(let physical, let kind, let isThere):
                 writer.member(isThere ? "leftover" : "leftover_gone", kind.rawValue)
                 physical.write(to: &writer)
             case .patchDue(let id, let isDue): writer.member(isDue ? "patch_due" : "patched", "\(id)")
             case .allowance(let node, let count):
                 writer.member("starts_allowed", "\(node)")
                 writer.member("count", count)
-            case .doubts(let node, let count):
+            case .unknownOutcomes(let node, let count):
                 writer.member("doubts", "\(node)")
                 writer.member("count", count)
             }
@@ -80,11 +80,11 @@ extension DomainChange {
                 guard let id = LogicalID(target) else { throw DomainRecordError("\(target) is no identifier") }
                 row[channel] = id
             }
-            self = .row(try first.value.identifier(), row)
+            self = .wiring(try first.value.identifier(), row)
         case "leftover", "leftover_gone":
             guard let kind = first.value.string.flatMap(ComponentKind.init), let physical = try PhysicalID(json: json)
             else { throw DomainRecordError("a leftover without kind, node or component") }
-            self = .leftover(physical, kind, first.name == "leftover")
+            self = .orphan(physical, kind, first.name == "leftover")
         case "patch_due", "patched": self = .patchDue(try first.value.identifier(), first.name == "patch_due")
         case "starts_allowed", "doubts":
             guard let count = json["count"]?.integer, count >= 0 else {
@@ -92,7 +92,8 @@ extension DomainChange {
             }
             let node: NodeID = try first.value.identifier()
             self =
-                first.name == "doubts" ? .doubts(node, min(count, Self.most)) : .allowance(node, min(count, Self.most))
+                first.name == "doubts"
+                ? .unknownOutcomes(node, min(count, Self.most)) : .allowance(node, min(count, Self.most))
         default: throw DomainRecordError("\(first.name) is no kind of change")
         }
     }

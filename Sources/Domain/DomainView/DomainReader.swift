@@ -1,20 +1,20 @@
 import Domain
 import Redis
 
-/// Reads the mirror of a domain from Redis. Changes nothing, whatever is in there, and never asks for all keys at once.
+/// Reads the mirror of a domain from Redis. It never writes, and never reads all keys at once.
 package final class DomainReader {
-    /// How many keys are asked for in one go.
+    /// How many keys are read at once.
     private static let batch = 512
 
     private let connection: RedisConnection
 
-    /// Reads through a connection.
+    /// Creates a reader on a connection.
     package init(_ connection: RedisConnection) { self.connection = connection }
 
-    /// Reads these parts of the domain. Entries that cannot be read are noted in its problems; those that go meanwhile are left
-    /// out.
+    /// Reads these parts of the domain. Entries that cannot be parsed are listed as problems; entries that disappear
+    /// meanwhile are left out.
     ///
-    /// - Throws: `RedisError` where Redis cannot be asked.
+    /// - Throws: `RedisError` if Redis cannot be read.
     package func read(_ parts: Set<DomainPart>) throws(RedisError) -> DomainView {
         var view = DomainView()
         var keys: [(name: String, key: MirrorKey)] = []
@@ -32,10 +32,10 @@ package final class DomainReader {
         return view
     }
 
-    /// Adds the series of these components, and nothing else, from `time` on (the lists of the seed's schema whole).
+    /// Adds the series of these components from `time` on. Lists of the seed schema are read completely.
     ///
     /// - Parameter time: seconds since 1970.
-    /// - Throws: `RedisError` where Redis cannot be asked.
+    /// - Throws: `RedisError` if Redis cannot be read.
     package func add(
         _ metrics: [PerformanceSamples.Metric], of components: Set<ComponentID>, since time: Double,
         to view: inout DomainView
@@ -53,14 +53,15 @@ package final class DomainReader {
         }
     }
 
-    /// The keys that may be the mirror's, each once, sorted: so today's keys come before those of the seed that say the same.
+    /// The keys that may belong to the mirror, sorted, so that current keys come before the seed keys for the same
+    /// entry.
     private func scan() throws(RedisError) -> [String] {
         var names: Set<String> = []
         var cursor = "0"
         repeat {
             let reply = try connection.send(["SCAN", cursor, "MATCH", MirrorKey.pattern, "COUNT", "1000"])
             guard let parts = reply.array, parts.count == 2, let next = parts[0].text else {
-                throw .refused("an answer to SCAN that is none")
+                throw .refused("an unexpected answer to SCAN")
             }
             names.formUnion(parts[1].texts)
             cursor = next
@@ -80,7 +81,7 @@ package final class DomainReader {
             case "zset": asked.append((name, key, ["ZRANGE", name, "0", "-1"]))
             case "list": asked.append((name, key, ["LRANGE", name, "0", "-1"]))
             case "none": break
-            default: view.note(MirrorProblem(name, "a \(type) in Redis is nothing that a mirror writes"))
+            default: view.note(MirrorProblem(name, "a mirror contains no values of the type \(type)"))
             }
         }
         for (item, reply) in zip(asked, try connection.send(all: asked.map(\.command))) {

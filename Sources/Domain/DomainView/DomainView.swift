@@ -1,69 +1,69 @@
 import Domain
 import WireJSON
 
-/// A domain as its mirror in Redis shows it, in today's schema or the seed's (domain specification, section 5). Pure: somebody
-/// else fetches what it takes.
+/// A domain as read from its mirror in Redis, in the current or the seed schema (domain specification, section 5).
+/// Pure: ``DomainReader`` fetches the data.
 package struct DomainView: Sendable {
-    /// A value with the JSON that it was read from.
+    /// A value with its JSON.
     package struct Mirrored<Value: Sendable>: Sendable {
         /// The value.
         package let value: Value
-        /// The JSON, which may hold members that are unknown here.
+        /// The JSON, which may have unknown members.
         package let document: JSONValue
     }
 
-    /// What the orchestrator thinks of a node, and where the node is reached.
+    /// The orchestrator's view of a node.
     package struct Status: Hashable, Sendable {
         /// Where its agent listens.
         package let agentURL: String
         /// Where its functions are invoked.
         package let invocationURL: String
-        /// Whether it is given nothing new.
+        /// Whether it is cordoned.
         package let isCordoned: Bool
         /// Whether it has joined.
         package let isReady: Bool
     }
 
-    /// A resource that a node offers.
+    /// A resource provider.
     package struct Provider: Hashable, Sendable {
-        /// What it is.
+        /// The provider.
         package let provider: ResourceProvider
-        /// Which node.
+        /// Its node.
         package let node: NodeID
     }
 
-    /// The domain's name; nil where the mirror does not tell.
+    /// The domain's name; nil if the mirror does not contain it.
     package private(set) var domainID: String?
-    /// What the nodes can do.
+    /// The capabilities of the nodes.
     package private(set) var nodes: [NodeID: Mirrored<NodeCapabilities>] = [:]
-    /// How they were when they last told.
+    /// The last reported health of the nodes.
     package private(set) var health: [NodeID: Mirrored<NodeHealth>] = [:]
-    /// What the orchestrator thinks of them; only Berth tells.
+    /// The orchestrator's view of the nodes; only in Berth's mirror.
     package private(set) var status: [NodeID: Status] = [:]
-    /// What they offer, by its name.
+    /// The providers by name.
     package private(set) var providers: [String: Provider] = [:]
     /// The functions and resources.
     package private(set) var instances: [LogicalID: InstanceView] = [:]
-    /// Where their outputs lead.
-    package private(set) var rows: [LogicalID: [String: LogicalID]] = [:]
-    /// Their figures and log lines, oldest first.
+    /// The wiring of the instances.
+    package private(set) var wirings: [LogicalID: [String: LogicalID]] = [:]
+    /// Samples and log lines, oldest first.
     package private(set) var series: [SeriesID: [SeriesEntry]] = [:]
-    /// What could not be read.
+    /// The entries that could not be parsed.
     package private(set) var problems: [MirrorProblem] = []
-    /// Whether there is anything at all of a mirror, also of parts that were not asked for.
+    /// Whether there is a mirror at all, including parts that were not read.
     package private(set) var isMirrored = false
 
-    /// A domain of which nothing is known.
+    /// Creates an empty view.
     package init() {}
 
-    /// Notes that there is a key of a mirror.
+    /// Records that a key of a mirror exists.
     package mutating func noteKey() { isMirrored = true }
 
-    /// Notes an entry that could not be read.
+    /// Records a problem.
     package mutating func note(_ problem: MirrorProblem) { problems.append(problem) }
 
-    /// Takes what stands under a key; what cannot be read is noted and left out. Where both are given, today's keys count and
-    /// the seed's do not, in whatever order they come.
+    /// Adds the value of a key; values that cannot be parsed are recorded as problems. Current keys take precedence
+    /// over seed keys, in any order.
     package mutating func take(_ key: MirrorKey, _ value: MirrorValue, from name: String) {
         do throws(ReadingError) { try read(key, value, name) } catch { note(MirrorProblem(name, error.reason)) }
     }
@@ -74,7 +74,7 @@ package struct DomainView: Sendable {
         case .capabilities(let id): nodes[id] = try Self.capabilities(value)
         case .capabilitiesAlias(let id): if nodes[id] == nil { nodes[id] = try Self.capabilities(value) }
         case .health(let id):
-            // Newest last, where there is a history.
+            // The newest entry of the history is the last.
             let object = try MirrorObject(value.last)
             health[id] = Mirrored(value: try NodeHealth(mirror: object), document: object.document)
         case .status(let id):
@@ -84,13 +84,13 @@ package struct DomainView: Sendable {
                 isCordoned: try object.flag("cordoned"), isReady: try object.flag("ready"))
         case .provider(let id):
             let object = try MirrorObject(value.string)
-            guard let node = NodeID(try object.text("node_id")) else { throw ReadingError("node_id is no UUID") }
+            guard let node = NodeID(try object.text("node_id")) else { throw ReadingError("node_id is not a UUID") }
             providers[id] = Provider(
                 provider: ResourceProvider(
                     id: id, classType: try object.text("class_type"), outputs: try object.texts("outputs")),
                 node: node)
         case .instance(let id): instances[id] = try InstanceView(id, MirrorObject(value.string))
-        case .dependency(let id): rows[id] = try Self.row(MirrorObject(value.string))
+        case .dependency(let id): wirings[id] = try Self.wiring(MirrorObject(value.string))
         case .series(let id): series[id] = try entries(value, name) { SeriesEntry(member: $0) }
         case .executionsAlias(let component):
             let id = SeriesID(component: component, name: PerformanceSamples.Metric.execution.rawValue)
@@ -103,15 +103,15 @@ package struct DomainView: Sendable {
         return Mirrored(value: try NodeCapabilities(mirror: object), document: object.document)
     }
 
-    private static func row(_ object: MirrorObject) throws(ReadingError) -> [String: LogicalID] {
-        var row: [String: LogicalID] = [:]
+    private static func wiring(_ object: MirrorObject) throws(ReadingError) -> [String: LogicalID] {
+        var wiring: [String: LogicalID] = [:]
         for member in object.document.members ?? [] {
             guard let target = member.value.string.flatMap({ LogicalID($0) }) else {
-                throw ReadingError("\(member.name) leads to no UUID")
+                throw ReadingError("\(member.name) does not lead to a UUID")
             }
-            row[member.name] = target
+            wiring[member.name] = target
         }
-        return row
+        return wiring
     }
 
     private mutating func entries(
@@ -134,12 +134,12 @@ package struct DomainView: Sendable {
 extension MirrorValue {
     var string: String {
         get throws(ReadingError) {
-            guard case .text(let text) = self else { throw ReadingError("no string") }
+            guard case .text(let text) = self else { throw ReadingError("not a string") }
             return text
         }
     }
 
-    /// The text itself, or the last member.
+    /// The text, or the last member.
     var last: String {
         get throws(ReadingError) {
             switch self {

@@ -3,14 +3,14 @@ import WireJSON
 
 /// A file that a command writes.
 package struct DumpFile: Sendable {
-    /// Its name, which stays within its folder whatever is in it.
+    /// Its name; always inside the current directory.
     package let name: String
-    /// What is in it.
+    /// Its content.
     package let bytes: [UInt8]
 }
 
 extension DomainView {
-    /// `dump performance`: a file for each series, a line for each entry.
+    /// `dump performance`: a file for each series, with a line for each entry.
     package var performanceFiles: [DumpFile] {
         series.sorted { $0.key < $1.key }.map { id, entries in
             let text = entries.reduce(into: "") { $0 += CSV.line([UTCTime.text($1.time), $1.value]) + "\n" }
@@ -18,11 +18,11 @@ extension DomainView {
         }
     }
 
-    /// `dump performance-csv`: all of them in one table (RFC 4180, but with single line feeds), by logical id. What no
-    /// instance is known for any more has neither a name nor an id.
+    /// `dump performance-csv`: all entries in one table (RFC 4180, but with line feeds only), ordered by logical id.
+    /// Entries of unknown instances have neither a name nor an id.
     package var performanceTable: Report {
         var owners: [ComponentID: InstanceView] = [:]
-        for instance in instances.values { for place in instance.physical { owners[place.component] = instance } }
+        for instance in instances.values { for physical in instance.physical { owners[physical.component] = instance } }
         struct Row {
             let id: SeriesID
             let owner: InstanceView?
@@ -62,7 +62,7 @@ extension DomainView {
         }
     }
 
-    /// `dump instances`: a file for each, with what was asked for.
+    /// `dump instances`: a file for each instance, with its request.
     package var instanceFiles: [DumpFile] {
         instances.values.sorted { $0.id < $1.id }.map { instance in
             DumpFile(
@@ -71,14 +71,14 @@ extension DomainView {
         }
     }
 
-    /// A number where the text is one in JSON, else a string.
+    /// A JSON number if the text is one, otherwise a string.
     private static func number(_ text: String) -> JSONValue {
         if let value = try? JSONValue(Array(text.utf8)), case .number(text) = value { return value }
         return .string(text)
     }
 }
 
-/// Rows as RFC 4180 has them.
+/// CSV according to RFC 4180.
 enum CSV {
     static func line(_ fields: [String]) -> String { fields.map(field).joined(separator: ",") }
 
@@ -89,14 +89,15 @@ enum CSV {
     }
 }
 
-/// Names of files from texts that nodes choose.
+/// File names from external texts.
 enum FileName {
-    /// The text with everything escaped as `%2F` that is no letter, digit, dot, hyphen or underscore, and a dot at its start.
+    /// The text with every byte escaped as `%2F` that is not a letter, digit, dot, hyphen, underscore or colon. A
+    /// leading dot is escaped too.
     static func safe(_ text: String) -> String {
         var name = ""
-        for (place, byte) in text.utf8.enumerated() {
+        for (index, byte) in text.utf8.enumerated() {
             switch byte {
-            case UInt8(ascii: ".") where place > 0, UInt8(ascii: "a")...UInt8(ascii: "z"),
+            case UInt8(ascii: ".") where index > 0, UInt8(ascii: "a")...UInt8(ascii: "z"),
                 UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
                 UInt8(ascii: "_"), UInt8(ascii: ":"):
                 name.unicodeScalars.append(Unicode.Scalar(byte))
@@ -107,7 +108,7 @@ enum FileName {
     }
 }
 
-/// JSON for people: two blanks for each level.
+/// Indented JSON.
 enum PrettyJSON {
     static func text(_ value: JSONValue, indent: Int = 0) -> String {
         let inner = String(repeating: " ", count: indent + 2)

@@ -1,19 +1,19 @@
 import Domain
 import WireJSON
 
-/// A function or resource as the mirror shows it.
+/// A function or resource in the mirror.
 package struct InstanceView: Sendable {
     /// Its logical id.
     package let id: LogicalID
-    /// Which of the two.
+    /// Its kind.
     package let kind: ComponentKind
     /// The class of the function or of the resource.
     package let className: String
-    /// The workflow that it is part of.
+    /// The workflow that it belongs to.
     package let workflowID: String
-    /// Where it runs; empty where it waits for a node.
+    /// Where it runs; empty while it waits for a node.
     package let physical: [PhysicalID]
-    /// What was asked for, without the code.
+    /// The request, without the code.
     package let request: JSONValue
 
     init(_ id: LogicalID, _ object: MirrorObject) throws(ReadingError) {
@@ -26,7 +26,7 @@ package struct InstanceView: Sendable {
         } else {
             throw ReadingError("neither Function nor Resource")
         }
-        guard let parts, parts.count == 2 else { throw ReadingError("no pair of a request and where it runs") }
+        guard let parts, parts.count == 2 else { throw ReadingError("not a pair of a request and a placement") }
         let request = try MirrorObject(parts[0])
         self.request = parts[0]
         workflowID = try request.text("workflow_id")
@@ -39,7 +39,7 @@ package struct InstanceView: Sendable {
         var physical: [PhysicalID] = []
         for text in parts[1].array ?? [parts[1]] {
             guard let place = text.string.flatMap({ PhysicalID(mirror: $0) }) else {
-                throw ReadingError("no InstanceId(node_id: …, function_id: …) where it says where it runs")
+                throw ReadingError("no InstanceId(node_id: …, function_id: …) as the placement")
             }
             if place != .none { physical.append(place) }
         }
@@ -48,7 +48,7 @@ package struct InstanceView: Sendable {
 }
 
 extension PhysicalID {
-    /// Reads `InstanceId(node_id: …, function_id: …)`; nil for any other form.
+    /// Parses `InstanceId(node_id: …, function_id: …)`; nil for any other form.
     package init?(mirror text: String) {
         let words = text.split(separator: " ")
         guard words.count == 4, words[0] == "InstanceId(node_id:", words[2] == "function_id:", words[1].last == ",",

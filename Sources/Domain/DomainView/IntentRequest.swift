@@ -1,48 +1,48 @@
 import Domain
 import WireJSON
 
-/// What an operator asks of the domain, as it is put into Redis (domain specification, section 5.4).
+/// An operator's intent in the form of Redis (domain specification, section 5.4).
 package struct IntentRequest: Hashable, Sendable {
-    /// The key that says what is wanted.
+    /// The key of the intent.
     package let key: String
-    /// What stands under it.
+    /// The value of the key.
     package let value: String
 
-    /// An instance is to move to the first of these nodes that can take it.
+    /// Moves an instance to the first of these nodes that can take it.
     package static func migrate(_ id: LogicalID, to nodes: [NodeID]) -> IntentRequest {
         IntentRequest(key: "intent:migrate:\(id)", value: nodes.map(\.description).joined(separator: ","))
     }
 
-    /// A node is to be given nothing new, or is to be given something again.
+    /// Cordons a node, or uncordons it.
     package static func cordon(_ node: NodeID, _ isCordoned: Bool) -> IntentRequest {
         IntentRequest(key: "intent:cordon:\(node)", value: isCordoned ? "yes" : "no")
     }
 
-    /// Where the outcome is told, by Berth only.
+    /// The key of the outcome; only Berth writes it.
     package var resultKey: String { "intent:result:" + key.dropFirst("intent:".count) }
 
-    /// The commands of the transaction that asks. The outcome of an earlier one is no longer that of this one.
+    /// The commands of the submitting transaction. The outcome of an earlier intent is deleted.
     package var commands: [[String]] { [["DEL", resultKey], ["SET", key, value], ["RPUSH", "intents", key]] }
 }
 
-/// What became of an ``IntentRequest``.
+/// The outcome of an ``IntentRequest``.
 package struct IntentOutcome: Hashable, Sendable {
-    /// How far it has come.
+    /// The progress of the intent.
     package enum Status: String, Sendable {
-        /// It is being carried out.
+        /// It is in progress.
         case taken
-        /// It has been carried out.
+        /// It was carried out.
         case done
-        /// It has not been, and will not be.
+        /// It was not and will not be carried out.
         case declined
     }
 
-    /// How far it has come.
+    /// The progress.
     package let status: Status
-    /// Why; empty where there is nothing to say.
+    /// The reason; may be empty.
     package let reason: String
 
-    /// Reads what stands under ``IntentRequest/resultKey``; nil for anything else.
+    /// Parses the value of ``IntentRequest/resultKey``; nil for anything else.
     package init?(_ text: String) {
         guard let value = try? JSONValue(Array(text.utf8)), let word = value["status"]?.string,
             let status = Status(rawValue: word)

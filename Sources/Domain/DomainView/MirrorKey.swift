@@ -1,36 +1,36 @@
 import Domain
 
-/// A key of the mirror in Redis: what stands under it (domain specification, sections 5.1 and 5.3).
+/// A key of the mirror (domain specification, sections 5.1 and 5.3).
 package enum MirrorKey: Hashable, Sendable {
     /// The domain's name.
     case domainID
-    /// What a node can do.
+    /// The capabilities of a node.
     case capabilities(NodeID)
-    /// The same, under the name that the seed's documents give it.
+    /// The capabilities of a node, under the name in the seed schema.
     case capabilitiesAlias(NodeID)
-    /// How a node is, today with its history.
+    /// The health of a node; in the current schema with its history.
     case health(NodeID)
-    /// What the orchestrator thinks of a node.
+    /// The orchestrator's view of a node.
     case status(NodeID)
-    /// A resource that a node offers.
+    /// A resource provider.
     case provider(String)
     /// A function or resource.
     case instance(LogicalID)
-    /// Where the outputs of one lead.
+    /// The wiring of an instance.
     case dependency(LogicalID)
-    /// Figures or log lines of a component.
+    /// Samples or log lines of a component.
     case series(SeriesID)
-    /// A component's execution times, in the seed's form.
+    /// A component's execution times in the seed schema.
     case executionsAlias(ComponentID)
 
-    /// The first letters of all keys of the mirror, as a pattern for SCAN.
+    /// A SCAN pattern for the first letters of all keys.
     package static let pattern = "[dinp]*"
 
-    /// Reads a key; nil for one that is none of the mirror's, or a stamp of the last change.
+    /// Parses a key; nil for a foreign key or a timestamp of the last change.
     ///
-    /// - Throws: ``MirrorProblem`` for a key of the mirror that names nothing.
+    /// - Throws: ``MirrorProblem`` for a mirror key with an invalid name.
     package static func read(_ key: String) throws(MirrorProblem) -> MirrorKey? {
-        // A log target or a provider may have colons of its own.
+        // Log targets and provider names may contain colons.
         let parts = key.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count >= 2 else { return nil }
         let rest = key[parts[1].startIndex...]
@@ -58,11 +58,11 @@ package enum MirrorKey: Hashable, Sendable {
     }
 
     private static func id<Kind>(_ text: Substring, _ key: String) throws(MirrorProblem) -> Identifier<Kind> {
-        guard let id = Identifier<Kind>(String(text)) else { throw MirrorProblem(key, "\(text) is no UUID") }
+        guard let id = Identifier<Kind>(String(text)) else { throw MirrorProblem(key, "\(text) is not a UUID") }
         return id
     }
 
-    /// The part of the domain that it belongs to.
+    /// The part of the domain that the key belongs to.
     package var part: DomainPart {
         switch self {
         case .domainID: .name
@@ -77,38 +77,38 @@ package enum MirrorKey: Hashable, Sendable {
     }
 }
 
-/// A part of what the mirror holds, to be read with or without the others.
+/// A part of the mirror that can be read on its own.
 package enum DomainPart: CaseIterable, Hashable, Sendable {
     case name, nodes, health, status, providers, instances, dependencies, series
 }
 
-/// What stands under a key.
+/// The value of a key.
 package enum MirrorValue: Hashable, Sendable {
-    /// A STRING.
+    /// A string.
     case text(String)
-    /// The members of a SORTED SET, by their scores, least first.
+    /// The members of a sorted set, in the order of their scores.
     case members([String])
-    /// The elements of a LIST.
+    /// The elements of a list.
     case elements([String])
 }
 
-/// An entry of the mirror that cannot be read: which, and why.
+/// An entry of the mirror that cannot be parsed.
 package struct MirrorProblem: Error, Hashable, Sendable, CustomStringConvertible {
     /// Its key.
     package let key: String
-    /// Why.
+    /// The reason.
     package let reason: String
 
-    /// Whether the rest of the entry could be read.
+    /// Whether the rest of the entry was parsed.
     package let isPartial: Bool
 
-    /// A problem.
+    /// Creates a problem.
     package init(_ key: String, _ reason: String, isPartial: Bool = false) {
         self.key = key
         self.reason = reason
         self.isPartial = isPartial
     }
 
-    /// One sentence.
+    /// The problem as a sentence.
     package var description: String { "\(key) is \(isPartial ? "read in part" : "left out"): \(reason)" }
 }

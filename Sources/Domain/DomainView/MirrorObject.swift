@@ -1,19 +1,19 @@
 import Domain
 import WireJSON
 
-/// A JSON object of the mirror, whose members are read with their types.
+/// A JSON object of the mirror with typed access to its members.
 struct MirrorObject {
     let document: JSONValue
 
-    /// Reads a text.
+    /// Parses a text.
     init(_ text: String) throws(ReadingError) {
         do { try self.init(JSONValue(Array(text.utf8))) } catch let error as JSONError {
-            throw ReadingError("no JSON: \(error)")
-        } catch { throw ReadingError("no JSON object") }
+            throw ReadingError("not JSON: \(error)")
+        } catch { throw ReadingError("not a JSON object") }
     }
 
     init(_ document: JSONValue) throws(ReadingError) {
-        guard document.members != nil else { throw ReadingError("no JSON object") }
+        guard document.members != nil else { throw ReadingError("not a JSON object") }
         self.document = document
     }
 
@@ -23,15 +23,17 @@ struct MirrorObject {
     }
 
     func text(_ name: String) throws(ReadingError) -> String {
-        guard let text = try member(name).string else { throw ReadingError("\(name) is no text") }
+        guard let text = try member(name).string else { throw ReadingError("\(name) is not a string") }
         return text
     }
 
     func texts(_ name: String) throws(ReadingError) -> [String] {
-        guard let values = try member(name).array else { throw ReadingError("\(name) is no list") }
+        guard let values = try member(name).array else { throw ReadingError("\(name) is not a list") }
         var texts: [String] = []
         for value in values {
-            guard let text = value.string else { throw ReadingError("\(name) has something that is no text") }
+            guard let text = value.string else {
+                throw ReadingError("\(name) contains an element that is not a string")
+            }
             texts.append(text)
         }
         return texts
@@ -44,7 +46,7 @@ struct MirrorObject {
 
     func number<Number: FixedWidthInteger>(_ name: String) throws(ReadingError) -> Number {
         guard let number = try member(name).integer.flatMap({ Number(exactly: $0) }) else {
-            throw ReadingError("\(name) is no whole number from \(Number.min) to \(Number.max)")
+            throw ReadingError("\(name) is not an integer from \(Number.min) to \(Number.max)")
         }
         return number
     }
@@ -56,7 +58,7 @@ struct MirrorObject {
     }
 }
 
-/// Why a value cannot be read.
+/// A value that cannot be parsed.
 struct ReadingError: Error {
     let reason: String
 
@@ -68,11 +70,11 @@ extension NodeCapabilities {
         self.init()
         cpus = try object.number("num_cpus")
         cpuModel = try object.text("model_name_cpu")
-        // The reference writes null for what is no number.
+        // EDGELESS writes null for a value that is not a number.
         switch try object.member("clock_freq_cpu") {
         case .null: cpuFrequency = 0
         case .number(let text): cpuFrequency = Float(text) ?? 0
-        default: throw ReadingError("clock_freq_cpu is no number")
+        default: throw ReadingError("clock_freq_cpu is not a number")
         }
         cores = try object.number("num_cores")
         memoryMiB = try object.number("mem_size")
@@ -110,7 +112,7 @@ extension NodeHealth {
         diskWrites = try object.number("disk_tot_writes")
         gpuLoad = try object.number("gpu_load_perc")
         gpuTemperature = try object.number("gpu_temp_cels")
-        // The seed's schema does not have it.
+        // Not in the seed schema.
         activePower = object.document["active_power"] == nil ? -1 : try object.number("active_power")
     }
 }

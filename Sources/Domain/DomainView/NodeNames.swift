@@ -1,45 +1,41 @@
 import Domain
 import Terminal
 
-/// How nodes are called.
+/// How nodes are printed.
 package enum NodeNaming: String, CaseIterable, Sendable {
-    /// By their UUIDs.
+    /// As UUIDs.
     case uuid
-    /// By all their labels.
+    /// As the list of labels.
     case labels
-    /// By the value of their first label `hostname=…`.
+    /// As the value of the first label `hostname=…`.
     case hostname
 }
 
-/// Why a node or an instance cannot be meant.
+/// A node or instance that cannot be found.
 package struct LookupError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// One sentence.
+    /// The error as a sentence.
     package let description: String
 }
 
 extension DomainView {
-    /// What a node is called; its UUID where it has no other name. Line ends and the like are escaped.
+    /// The printed name of a node; its UUID if it has no other name. Control characters are escaped.
     package func name(of node: NodeID, _ naming: NodeNaming) -> String {
         let labels = nodes[node]?.value.labels ?? []
         switch naming {
         case .uuid: break
         case .labels where !labels.isEmpty: return "[\(labels.map(Printable.text).joined(separator: ","))]"
         case .labels: break
-        case .hostname:
-            let prefix = "hostname="
-            if let label = labels.first(where: { $0.hasPrefix(prefix) }), label.count > prefix.count {
-                return Printable.text(String(label.dropFirst(prefix.count)))
-            }
+        case .hostname: if let name = nodes[node]?.value.hostname { return Printable.text(name) }
         }
         return node.description
     }
 
-    /// All nodes that the mirror knows of: those that are registered, and those that something runs on.
+    /// All nodes in the mirror: registered nodes, and nodes that run an instance.
     package var knownNodes: Set<NodeID> { Set(nodes.keys).union(status.keys) }
 
-    /// The node that is called so, in any of the namings.
+    /// The node with this name, in any of the forms.
     ///
-    /// - Throws: ``LookupError`` where there is none, or more than one.
+    /// - Throws: ``LookupError`` if there is none, or more than one.
     package func node(called name: String) throws(LookupError) -> NodeID {
         let known = knownNodes
         if let id = NodeID(name) {
@@ -59,7 +55,7 @@ extension DomainView {
 
     /// The instance with this id.
     ///
-    /// - Throws: ``LookupError`` where there is none.
+    /// - Throws: ``LookupError`` if there is none.
     package func instance(_ text: String) throws(LookupError) -> InstanceView {
         guard let id = LogicalID(text), let instance = instances[id] else {
             throw LookupError(description: "there is no function or resource \(Printable.name(text)) in the domain")

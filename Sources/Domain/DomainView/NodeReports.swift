@@ -37,7 +37,7 @@ extension DomainView {
         }
     }
 
-    /// `show node instances`: what runs on each node, and at last what waits for one.
+    /// `show node instances`: the instances on each node, then those without one.
     package func nodeInstances(_ naming: NodeNaming) -> Report {
         var groups: [NodeID: [InstanceView]] = [:]
         for node in knownNodes { groups[node] = [] }
@@ -72,7 +72,7 @@ extension DomainView {
         }
     }
 
-    /// `show node status`: what the orchestrator thinks of each node; only Berth's mirror tells.
+    /// `show node status`: the orchestrator's view of each node; only in Berth's mirror.
     package func nodeStatus(_ naming: NodeNaming) -> Report {
         Report("nodes", status.sorted { $0.key < $1.key }) { node, status in
             "\(name(of: node, naming)) -> \(status.isReady ? "ready" : "joining"), "
@@ -94,7 +94,7 @@ extension DomainView {
 }
 
 extension NodeCapabilities {
-    /// In the words of the reference.
+    /// In the words of proxy_cli.
     fileprivate var sentence: String {
         "\(cpus) \(Printable.text(cpuModel)) CPU(s) at \(DecimalText.shortest(Double(cpuFrequency))) BogoMIPS, "
             + "\(cores) core(s), \(memoryMiB) MiB memory, labels [\(labels.map(Printable.text).joined(separator: ","))]"
@@ -105,7 +105,7 @@ extension NodeCapabilities {
 }
 
 extension NodeHealth {
-    /// In the words of the reference.
+    /// In the words of proxy_cli.
     fileprivate var sentence: String {
         "memory free \(memoryFree) kb, used \(memoryUsed) kb, available \(memoryAvailable) kb, "
             + "process cpu usage \(processCPU)%, memory \(processMemory) kb, vmemory \(processVirtualMemory) kb, "

@@ -2,7 +2,7 @@ import Domain
 import Terminal
 import WireJSON
 
-/// What a command prints: lines for people and scripts, or the same as JSON.
+/// The output of a command: text lines, or JSON.
 package struct Report: Sendable {
     /// The lines, without line ends.
     package let lines: [String]
@@ -14,7 +14,7 @@ package struct Report: Sendable {
         json = JSONWriter.object(body)
     }
 
-    /// A list of things, each a line and an object of the document's only member.
+    /// Creates a list: a line and a JSON object for each item.
     init<Item>(
         _ name: String, _ items: [Item], line: (Item) -> String,
         members: (Item, inout JSONWriter) -> Void
@@ -31,7 +31,7 @@ extension DomainView {
 
     private var sorted: [InstanceView] { instances.values.sorted { $0.id < $1.id } }
 
-    /// `show functions`: on which nodes they run.
+    /// `show functions`: the nodes of each function.
     package var functions: Report {
         Report("functions", sorted(.function)) { instance in
             "\(instance.id) -> \(Self.list(instance.physical.map(\.node.description)))"
@@ -41,7 +41,7 @@ extension DomainView {
         }
     }
 
-    /// `show resources`: on which node they are.
+    /// `show resources`: the node of each resource.
     package func resources(_ naming: NodeNaming) -> Report {
         Report("resources", sorted(.resource)) { instance in
             "\(instance.id) -> \(Self.list(instance.physical.map { name(of: $0.node, naming) }))"
@@ -52,7 +52,7 @@ extension DomainView {
         }
     }
 
-    /// `show logical-to-physical`: what the nodes know them by.
+    /// `show logical-to-physical`: the component ids of each instance.
     package var logicalToPhysical: Report {
         Report("instances", sorted) { instance in
             "\(instance.id) -> \(Self.list(instance.physical.map(\.component.description)))"
@@ -63,7 +63,7 @@ extension DomainView {
         }
     }
 
-    /// `show logical-to-workflow`: which workflow they are part of.
+    /// `show logical-to-workflow`: the workflow of each instance.
     package var logicalToWorkflow: Report {
         Report("instances", sorted) { instance in
             "\(instance.id) -> \(Printable.text(instance.workflowID))"
@@ -74,10 +74,10 @@ extension DomainView {
         }
     }
 
-    /// `show dependencies`: where their outputs lead.
+    /// `show dependencies`: the wiring of each instance.
     package var dependencies: Report {
-        Report("dependencies", rows.sorted { $0.key < $1.key }) { origin, row in
-            let targets = row.sorted { $0.key < $1.key }.map { "\(Printable.name($0.key)): \($0.value)" }
+        Report("dependencies", wirings.sorted { $0.key < $1.key }) { origin, wiring in
+            let targets = wiring.sorted { $0.key < $1.key }.map { "\(Printable.name($0.key)): \($0.value)" }
             return "\(origin) -> \(targets.isEmpty ? "-" : targets.joined(separator: ", "))"
         } members: { item, writer in
             writer.member("id", item.key.description)
@@ -85,6 +85,6 @@ extension DomainView {
         }
     }
 
-    /// With commas between; `-` for none, so that what waits for a node is seen too.
+    /// The texts, separated by commas; `-` for an empty list.
     static func list(_ texts: [String]) -> String { texts.isEmpty ? "-" : texts.joined(separator: ",") }
 }

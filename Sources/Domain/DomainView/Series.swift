@@ -1,13 +1,13 @@
 import Domain
 
-/// Which figures or log lines: of which component, and the metric or log target.
+/// Identifies a series: a component, and a metric or log target.
 package struct SeriesID: Hashable, Comparable, Sendable {
-    /// Of what.
+    /// The component.
     package let component: ComponentID
-    /// The metric, as `PerformanceSamples.Metric` spells it, or the target of a log.
+    /// The metric, as in `PerformanceSamples.Metric`, or the log target.
     package let name: String
 
-    /// A series.
+    /// Creates an id.
     package init(component: ComponentID, name: String) {
         self.component = component
         self.name = name
@@ -19,22 +19,22 @@ package struct SeriesID: Hashable, Comparable, Sendable {
     }
 }
 
-/// A figure or a log line with its time.
+/// A sample or log line with its time.
 package struct SeriesEntry: Hashable, Sendable {
     /// Seconds since 1970, by the node's clock.
     package let time: Double
-    /// The time as the mirror spells it.
+    /// The time as written in the mirror.
     package let timeText: String
-    /// The figure, in seconds, or the line; as the mirror spells it.
+    /// The sample in seconds, or the line, as written in the mirror.
     package let value: String
 
-    /// The figure; nil for a log line.
+    /// The sample; nil for a log line.
     package var number: Double? { Double(value).flatMap { $0.isFinite ? $0 : nil } }
 
-    /// Reads `TIME:VALUE`; the value may have colons of its own.
+    /// Parses `TIME:VALUE`; the value may contain colons.
     init?(member: String) { self.init(member.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)) }
 
-    /// Reads `VALUE,TIME`.
+    /// Parses `VALUE,TIME`.
     init?(seed element: String) {
         self.init(element.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).reversed())
     }

@@ -3,7 +3,7 @@ import Terminal
 import WireJSON
 
 extension DomainView {
-    /// `top nodes`: how busy each node is. `-` where a node has not told.
+    /// `top nodes`: the load of each node. `-` for values that the node has not reported.
     package func topNodes(_ naming: NodeNaming) -> (table: Table, json: [UInt8]) {
         var table = Table([
             ("Node", .left), ("Runtimes", .left), ("Load", .right), ("Proc CPU", .right),
@@ -14,17 +14,17 @@ extension DomainView {
         for node in rows {
             let runtimes = nodes[node]?.value.runtimes ?? []
             let state = health[node]?.value
-            func told(_ value: Int32?, _ text: (Int32) -> String) -> StyledText {
+            func cell(_ value: Int32?, _ text: (Int32) -> String) -> StyledText {
                 StyledText(value.flatMap { $0 < 0 ? nil : text($0) } ?? "-")
             }
-            let memory = told(state?.memoryAvailable) { available in
+            let memory = cell(state?.memoryAvailable) { available in
                 guard let used = state?.memoryUsed, used >= 0 else { return "-" }
                 return "\(used / 1024)/\(available / 1024) MiB"
             }
             table.add([
                 StyledText(name(of: node, naming)), StyledText(Self.list(runtimes.map(Printable.text))),
-                told(state?.load1) { "\($0)%" }, told(state?.processCPU) { "\($0)%" }, memory,
-                told(state?.gpuLoad) { "\($0)%" }, told(state?.activePower) { "\($0) mW" },
+                cell(state?.load1) { "\($0)%" }, cell(state?.processCPU) { "\($0)%" }, memory,
+                cell(state?.gpuLoad) { "\($0)%" }, cell(state?.activePower) { "\($0) mW" },
             ])
         }
         let json = JSONWriter.object { writer in
@@ -43,7 +43,7 @@ extension DomainView {
         return (table, json)
     }
 
-    /// The components that run for a workflow here.
+    /// The components of a workflow in this domain.
     package func components(of workflow: WorkflowStatus) -> Set<ComponentID> {
         Set(workflow.components.flatMap { place(of: $0).map(\.component) })
     }
@@ -52,7 +52,8 @@ extension DomainView {
         component.id.flatMap { instances[$0]?.physical } ?? []
     }
 
-    /// `top workflow`: where its components run and how long they took, of the entries of ``series`` from `time` on.
+    /// `top workflow`: where the components of a workflow run, and their times from the entries of ``series`` since
+    /// `time`.
     ///
     /// - Parameter time: seconds since 1970.
     package func topWorkflow(
@@ -100,14 +101,14 @@ extension DomainView {
     }
 }
 
-/// The mean and the bounds of some figures.
+/// The mean and the range of some values.
 private struct Figures {
     let count: Int
     let mean: Double
     let least: Double
     let most: Double
 
-    /// Nil where there are none.
+    /// Nil for no values.
     init?(_ values: [Double]) {
         guard let least = values.min(), let most = values.max() else { return nil }
         count = values.count

@@ -1,8 +1,8 @@
-/// A time by the calendar, in UTC.
+/// Calendar times in UTC.
 enum UTCTime {
-    /// `2026-02-23T12:34:56.789Z` for seconds since 1970; without a fraction where there is none, to the microsecond else.
+    /// `2026-02-23T12:34:56.789Z` for seconds since 1970, with up to six decimal places.
     static func text(_ seconds: Double) -> String {
-        // Microseconds of some thousand years fit; what lies beyond is no time that a node has.
+        // Beyond some thousand years a time is not plausible, and would overflow.
         guard abs(seconds) < 100_000_000_000 else { return DecimalText.shortest(seconds) }
         let micros = Int64((seconds * 1_000_000).rounded())
         let (second, micro) = divided(micros, by: 1_000_000)
@@ -14,7 +14,7 @@ enum UTCTime {
         return text + "Z"
     }
 
-    /// The Gregorian date of a day since 1970. Years are counted from March, so that the leap day is the last of its year.
+    /// The Gregorian date of a day since 1970. Years are counted from March, so that the leap day is the last day.
     private static func calendar(_ day: Int64) -> (year: Int64, month: Int64, date: Int64) {
         let (era, dayOfEra) = divided(day + 719_468, by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
@@ -29,8 +29,8 @@ enum UTCTime {
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 
-    private static func pad(_ value: Int64, _ places: Int) -> String {
+    private static func pad(_ value: Int64, _ width: Int) -> String {
         let digits = String(value.magnitude)
-        return (value < 0 ? "-" : "") + String(repeating: "0", count: max(places - digits.count, 0)) + digits
+        return (value < 0 ? "-" : "") + String(repeating: "0", count: max(width - digits.count, 0)) + digits
     }
 }

@@ -3,35 +3,35 @@ import Domain
 import FoundationEssentials
 import Synchronization
 
-/// Gives equal code one buffer, however many requests bring it.
+/// Shares one buffer among requests with the same code.
 ///
-/// It remembers the binaries that it saw last, up to a number of bytes: those that are running are held by whoever runs them
-/// anyway, the others are the price of finding them again.
+/// Remembers the most recent binaries up to a total size. Running functions hold their code anyway; remembering it
+/// only adds the lookup.
 package final class BinaryInterner: Sendable {
     private struct Known {
         var binaries: [String: Binary] = [:]
-        /// The digests, those seen last at the end.
+        /// The digests, most recent last.
         var order: [String] = []
         var bytes = 0
     }
 
-    /// The most bytes that are remembered; a binary that is larger is not.
+    /// The maximum size of remembered code, in bytes; larger binaries are not remembered.
     package let limit: Int
     private let known = Mutex(Known())
 
-    /// Remembers `limit` bytes of code.
+    /// Creates an interner.
     package init(limit: Int = 256 << 20) { self.limit = limit }
 
-    /// How many bytes of code are remembered.
+    /// The size of the remembered code, in bytes.
     package var bytes: Int { known.withLock { $0.bytes } }
 
-    /// The code `data` with its SHA-256, in the buffer of the equal one that was seen before where there is one.
+    /// The code `data` with its SHA-256, in the buffer of an equal binary if one is remembered.
     package func binary(_ data: Data) -> Binary {
         let digest = Self.text(of: SHA256.hash(data: data))
         return known.withLock { known in
             if let binary = known.binaries[digest] {
-                if known.order.last != digest, let place = known.order.firstIndex(of: digest) {
-                    known.order.remove(at: place)
+                if known.order.last != digest, let index = known.order.firstIndex(of: digest) {
+                    known.order.remove(at: index)
                     known.order.append(digest)
                 }
                 return binary
@@ -49,7 +49,7 @@ package final class BinaryInterner: Sendable {
         }
     }
 
-    /// The SHA-256 of code, as a ``Binary`` has it.
+    /// The SHA-256 of code, in the form of ``Binary/digest``.
     package static func digest(of bytes: [UInt8]) -> String { text(of: SHA256.hash(data: bytes)) }
 
     /// 64 lower-case hexadecimal digits.

@@ -1,7 +1,7 @@
 import Domain
 
 extension EdgelessApi_UpdateDomainRequest {
-    /// The message of an update. Sets are sorted so that equal updates give equal bytes.
+    /// Creates the message of an update. Sets are sorted so that equal updates give equal bytes.
     package init(_ update: DomainUpdate) {
         self.init()
         domainID = update.domainID
@@ -14,7 +14,7 @@ extension EdgelessApi_UpdateDomainRequest {
 }
 
 extension DomainUpdate {
-    /// Reads an update, as a controller does. There is none that cannot be understood.
+    /// Parses an update, as a controller does. Every message is valid.
     package init(wire: EdgelessApi_UpdateDomainRequest) {
         self.init(
             domainID: wire.domainID, orchestratorURL: wire.orchestratorURL,
@@ -24,7 +24,7 @@ extension DomainUpdate {
 }
 
 extension DomainUpdateOutcome {
-    /// Reads a controller's answer (domain specification, section 1.3, rule 7).
+    /// Parses a controller's answer (domain specification, section 1.3, rule 7).
     package init(wire: EdgelessApi_UpdateDomainResponse) {
         if wire.hasResponseError {
             self = .refused(DomainRefusal(wire: wire.responseError))
@@ -35,7 +35,7 @@ extension DomainUpdateOutcome {
 }
 
 extension EdgelessApi_UpdateDomainResponse {
-    /// A controller's answer; nil for an outcome that is none, because nobody answered.
+    /// Creates a controller's answer; nil for an outcome without an answer.
     package init?(_ outcome: DomainUpdateOutcome) {
         self.init()
         switch outcome {

@@ -1,42 +1,42 @@
 import Domain
 
 extension LogicalID {
-    /// Reads what the controller wants stopped (domain specification, section 1.3, rule 3).
+    /// Parses the id in a controller's Stop (domain specification, section 1.3, rule 3).
     package init(wire: EdgelessApi_InstanceIdVariant) throws(WireError) {
         switch wire.instanceIDType {
         case .domainManagedInstanceID(let id):
             try self.init(wire: id.instanceID, "domain_managed_instance_id.instance_id")
         case .instanceID:
-            throw WireError("instance_id is what nodes are asked with: a domain_managed_instance_id is needed")
+            throw WireError("instance_id is for nodes: expected a domain_managed_instance_id")
         case nil:
-            throw WireError("the instance id is missing: a domain_managed_instance_id is needed")
+            throw WireError("the instance id is missing: expected a domain_managed_instance_id")
         }
     }
 }
 
 extension PhysicalID {
-    /// Reads both parts; each must be a UUID.
+    /// Parses both parts, which must be UUIDs.
     package init(wire: EdgelessApi_InstanceId) throws(WireError) {
         self.init(
             node: try NodeID(wire: wire.nodeID, "node_id"),
             component: try ComponentID(wire: wire.functionID, "function_id"))
     }
 
-    /// Reads what a node is asked to stop.
+    /// Parses the id in an orchestrator's Stop.
     package init(wire: EdgelessApi_InstanceIdVariant) throws(WireError) {
         switch wire.instanceIDType {
         case .instanceID(let id):
             try self.init(wire: id)
         case .domainManagedInstanceID:
-            throw WireError("domain_managed_instance_id is what orchestrators are asked with: an instance_id is needed")
+            throw WireError("domain_managed_instance_id is for orchestrators: expected an instance_id")
         case nil:
-            throw WireError("the instance id is missing: an instance_id is needed")
+            throw WireError("the instance id is missing: expected an instance_id")
         }
     }
 }
 
 extension EdgelessApi_InstanceId {
-    /// The message of this id.
+    /// Creates the message of an id.
     package init(_ id: PhysicalID) {
         self.init()
         nodeID = id.node.description
@@ -45,13 +45,13 @@ extension EdgelessApi_InstanceId {
 }
 
 extension EdgelessApi_InstanceIdVariant {
-    /// What a node knows a component by.
+    /// Creates the id of a component at its node.
     package init(_ id: PhysicalID) {
         self.init()
         instanceID = EdgelessApi_InstanceId(id)
     }
 
-    /// What the controller knows it by.
+    /// Creates the id of an instance at the controller.
     package init(_ id: LogicalID) {
         self.init()
         domainManagedInstanceID.instanceID = id.description
@@ -59,14 +59,14 @@ extension EdgelessApi_InstanceIdVariant {
 }
 
 extension DomainRefusal {
-    /// The refusal of this message.
+    /// Creates a refusal from its message.
     package init(wire: EdgelessApi_ResponseError) {
         self.init(wire.summary, detail: wire.hasDetail ? wire.detail : nil)
     }
 }
 
 extension EdgelessApi_ResponseError {
-    /// The message of this refusal.
+    /// Creates the message of a refusal.
     package init(_ refusal: DomainRefusal) {
         self.init()
         summary = refusal.summary
@@ -75,7 +75,7 @@ extension EdgelessApi_ResponseError {
 }
 
 extension EdgelessApi_StartComponentResponse {
-    /// An orchestrator's answer.
+    /// Creates an orchestrator's answer.
     package init(_ answer: Result<LogicalID, DomainRefusal>) {
         self.init()
         switch answer {
@@ -84,7 +84,7 @@ extension EdgelessApi_StartComponentResponse {
         }
     }
 
-    /// A node's answer.
+    /// Creates a node's answer.
     package init(_ answer: Result<PhysicalID, DomainRefusal>) {
         self.init()
         switch answer {
@@ -93,15 +93,15 @@ extension EdgelessApi_StartComponentResponse {
         }
     }
 
-    /// Reads a node's answer (domain specification, section 1.3, rule 5).
+    /// Parses a node's answer (domain specification, section 1.3, rule 5).
     ///
-    /// - Throws: ``WireError`` where it neither names a component of a node nor refuses.
+    /// - Throws: ``WireError`` if it contains neither an id nor a refusal.
     package func nodeAnswer() throws(WireError) -> Result<PhysicalID, DomainRefusal> {
         if hasInstanceID { return .success(try PhysicalID(wire: instanceID)) }
         return .failure(try refusal())
     }
 
-    /// Reads an orchestrator's answer, likewise.
+    /// Parses an orchestrator's answer in the same way.
     package func domainAnswer() throws(WireError) -> Result<LogicalID, DomainRefusal> {
         if hasInstanceID { return .success(try LogicalID(wire: instanceID)) }
         return .failure(try refusal())

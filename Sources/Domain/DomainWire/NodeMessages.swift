@@ -1,19 +1,20 @@
 import Domain
 
 extension NodeUpdate {
-    /// Reads what a node says of itself (domain specification, section 1.3, rule 6). The URLs are not looked at here: a bad one
-    /// is answered in another way than a malformed message.
+    /// Parses a registration or refresh (domain specification, section 1.3, rule 6). The URLs are not checked here: an
+    /// invalid URL has another answer than a malformed message.
     ///
-    /// - Throws: ``WireError`` where the node id is no UUID, a provider has no name or no class, or there is too much text.
+    /// - Throws: ``WireError`` if the node id is not a UUID, a provider has no name or class, or there is too much
+    ///   text.
     package init(wire: EdgelessApi_UpdateNodeRequest) throws(WireError) {
         let node = try NodeID(wire: wire.nodeID, "node_id")
         var providers: [ResourceProvider] = []
-        for (place, provider) in wire.resourceProviders.enumerated() {
+        for (index, provider) in wire.resourceProviders.enumerated() {
             guard !provider.providerID.isEmpty else {
-                throw WireError("resource_providers[\(place)].provider_id is empty: each provider needs a name")
+                throw WireError("resource_providers[\(index)].provider_id is empty: each provider needs a name")
             }
             guard !provider.classType.isEmpty else {
-                throw WireError("resource_providers[\(place)].class_type is empty: each provider needs a class")
+                throw WireError("resource_providers[\(index)].class_type is empty: each provider needs a class")
             }
             providers.append(
                 ResourceProvider(id: provider.providerID, classType: provider.classType, outputs: provider.outputs))
@@ -35,7 +36,7 @@ extension NodeUpdate {
 }
 
 extension EdgelessApi_UpdateNodeRequest {
-    /// The message of an update.
+    /// Creates the message of an update.
     package init(_ update: NodeUpdate) {
         self.init()
         nodeID = update.node.description
@@ -57,13 +58,13 @@ extension EdgelessApi_UpdateNodeRequest {
 }
 
 extension EdgelessApi_UpdateNodeResponse {
-    /// The answer: accepted where there is no refusal.
+    /// Creates the answer; accepted if there is no refusal.
     package init(_ refusal: DomainRefusal?) {
         self.init()
         if let refusal { responseError = EdgelessApi_ResponseError(refusal) }
     }
 
-    /// Why the update was not accepted; nil where it was.
+    /// Why the update was refused; nil if it was accepted.
     package var refusal: DomainRefusal? { hasResponseError ? DomainRefusal(wire: responseError) : nil }
 }
 

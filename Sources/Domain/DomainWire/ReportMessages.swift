@@ -55,7 +55,7 @@ extension EdgelessApi_NodeHealthStatus {
 }
 
 extension PerformanceSamples.Metric {
-    /// The field of the message that has the metric.
+    /// The message field of the metric.
     fileprivate var field: WritableKeyPath<EdgelessApi_NodePerformanceSamples, [EdgelessApi_Samples]> {
         switch self {
         case .instantiation: \.functionInstantiateTimes
@@ -68,7 +68,7 @@ extension PerformanceSamples.Metric {
 }
 
 extension PerformanceSamples {
-    /// Reads what a node has measured: what belongs to no component is dropped; of two with one id the later counts.
+    /// Parses measurements. Samples without a valid component id are dropped; of duplicate ids the last counts.
     init(wire: EdgelessApi_NodePerformanceSamples) {
         self.init()
         for metric in Metric.allCases {
@@ -90,7 +90,7 @@ extension PerformanceSamples {
 }
 
 extension EdgelessApi_NodePerformanceSamples {
-    /// The message, by component so that equal samples give equal bytes.
+    /// Creates the message, ordered by component so that equal samples give equal bytes.
     init(_ samples: PerformanceSamples) {
         self.init()
         for metric in PerformanceSamples.Metric.allCases {

@@ -1,51 +1,51 @@
 import Glibc
 
-/// Where a service listens: `scheme://host:port`, with nothing after it but perhaps one `/`.
+/// The URL of a service: `scheme://host:port`, with an optional `/` at the end.
 ///
-/// The reference looks for this form anywhere in the text (domain specification, section 1.3, rule 8); here the whole text
-/// must have it, so that what was checked is what is called.
+/// EDGELESS searches the text for this form (domain specification, section 1.3, rule 8). Here the whole text must have
+/// it, so that the checked URL is the one that is called.
 package struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
-    /// The schemes that there are, in lower case.
+    /// The schemes, in lower case.
     package enum Scheme: String, CaseIterable, Hashable, Sendable {
         case http, https, coap
     }
 
     /// A host as it is written in a URL.
     package enum Host: Hashable, Sendable {
-        /// Four decimal numbers.
+        /// An IPv4 address.
         case ipv4(String)
-        /// Without its brackets.
+        /// An IPv6 address without brackets.
         case ipv6(String)
-        /// A name, to be resolved.
+        /// A host name.
         case name(String)
     }
 
-    /// How to talk.
+    /// The scheme.
     package let scheme: Scheme
-    /// Whom to talk to.
+    /// The host.
     package let host: Host
-    /// 0 to 65535; where one listens, 0 means any port that is free.
+    /// The port; for a listener, 0 means any free port.
     package let port: UInt16
 
-    /// The URL of these parts, which must be as a reading gives them.
+    /// Creates a URL from valid parts.
     package init(scheme: Scheme, host: Host, port: UInt16) {
         self.scheme = scheme
         self.host = host
         self.port = port
     }
 
-    /// Reads a text.
+    /// Parses a text.
     ///
-    /// - Throws: ``WireError`` that says which part is wrong.
+    /// - Throws: ``WireError`` that names the invalid part.
     package init(_ text: String) throws(WireError) {
         func refuse(_ what: String) -> WireError {
-            WireError("\(text.quoted): \(what); a URL such as http://10.0.0.7:7005 is needed")
+            WireError("\(text.quoted): \(what); expected a URL such as http://10.0.0.7:7005")
         }
-        // By bytes, as each refresh of a node brings two of them.
+        // By bytes, because each refresh of a node contains two URLs.
         guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), text.utf8[colon...].starts(with: "://".utf8)
         else { throw refuse("no scheme") }
         guard let scheme = Scheme(rawValue: String(text[..<colon])) else {
-            throw refuse("the scheme is none of \(Scheme.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw refuse("the scheme is not one of \(Scheme.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         var rest = text.utf8[colon...].dropFirst(3)
         if rest.last == UInt8(ascii: "/") { rest.removeLast() }
@@ -56,7 +56,7 @@ package struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
                 throw refuse("no ] after the IPv6 address")
             }
             let address = String(Substring(rest[..<bracket].dropFirst()))
-            guard Self.isAddress(address, AF_INET6) else { throw refuse("no IPv6 address between [ and ]") }
+            guard Self.isAddress(address, AF_INET6) else { throw refuse("not an IPv6 address between [ and ]") }
             host = .ipv6(address)
             rest = rest[bracket...].dropFirst()
             guard rest.first == UInt8(ascii: ":") else { throw refuse("no port") }
@@ -73,26 +73,26 @@ package struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
             }
             portText = rest[colon...].dropFirst()
         }
-        // UInt16 alone would take a sign.
+        // UInt16 alone would accept a sign.
         guard !portText.isEmpty, portText.allSatisfy({ (0x30...0x39).contains($0) }) else {
-            throw refuse(portText.isEmpty ? "no port" : "the port is no number, or something follows it")
+            throw refuse(portText.isEmpty ? "no port" : "the port is not a number, or something follows it")
         }
         guard let port = UInt16(Substring(portText)) else { throw refuse("the port is not within 0 to 65535") }
         self.scheme = scheme
         self.port = port
     }
 
-    /// The URL, without a slash at its end.
+    /// The URL, without a trailing slash.
     package var description: String { "\(scheme.rawValue)://\(hostText):\(port)" }
 
-    /// The host as resolvers take it.
+    /// The host as resolvers expect it.
     package var bareHost: String {
         switch host {
         case .ipv4(let text), .ipv6(let text), .name(let text): text
         }
     }
 
-    /// The host as a URL writes it.
+    /// The host as it is written in a URL.
     package var hostText: String {
         switch host {
         case .ipv4(let text), .name(let text): text
@@ -105,8 +105,8 @@ package struct ServiceURL: Hashable, Sendable, CustomStringConvertible {
         return !text.utf8.contains(0) && inet_pton(family, text, &address) == 1
     }
 
-    /// Letters, digits, `-`, `_` and `.`, as host names have them, no longer than one may be; not only digits and dots, which
-    /// could only be an address gone wrong (and which resolvers take for a short form of one).
+    /// A host name: letters, digits, `-`, `_` and `.`, up to the maximum length. Digits and dots alone could only be a
+    /// malformed address, which resolvers may accept as a short form.
     private static func isName(_ text: String) -> Bool {
         func isDigitOrDot(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) || byte == UInt8(ascii: ".") }
         return text.utf8.count <= 253 && !text.utf8.allSatisfy(isDigitOrDot)

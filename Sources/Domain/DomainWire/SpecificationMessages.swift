@@ -2,15 +2,15 @@ import Domain
 import FoundationEssentials
 
 extension FunctionSpecification {
-    /// Reads a request to start a function (domain specification, section 1.3, rule 2).
+    /// Parses a request to start a function (domain specification, section 1.3, rule 2).
     ///
-    /// - Throws: ``WireError`` where a part that is needed is missing or is no UUID, or where there is too much text.
+    /// - Throws: ``WireError`` if a required part is missing or not a UUID, or there is too much text.
     package init(
         wire: EdgelessApi_SpawnFunctionRequest, binaries: BinaryInterner
     ) throws(WireError) {
-        guard wire.hasCode else { throw WireError("code is missing: which function to start") }
+        guard wire.hasCode else { throw WireError("code is missing: the function to start") }
         guard wire.hasStateSpecification else {
-            throw WireError("state_specification is missing: which state the function has")
+            throw WireError("state_specification is missing: the state of the function")
         }
         try TextLimit.check(
             "code and annotations",
@@ -35,7 +35,7 @@ extension FunctionClass {
 }
 
 extension StatePolicy {
-    /// A policy that is not known is none.
+    /// An unknown policy counts as transient.
     fileprivate init(wire: EdgelessApi_StatePolicy) {
         switch wire {
         case .nodeLocal: self = .nodeLocal
@@ -46,7 +46,7 @@ extension StatePolicy {
 }
 
 extension EdgelessApi_SpawnFunctionRequest {
-    /// The request to start this function.
+    /// Creates the request to start a function.
     package init(_ specification: FunctionSpecification) {
         self.init()
         code.id = specification.functionClass.id
@@ -68,9 +68,9 @@ extension EdgelessApi_SpawnFunctionRequest {
 }
 
 extension ResourceSpecification {
-    /// Reads a request to start a resource.
+    /// Parses a request to start a resource.
     ///
-    /// - Throws: ``WireError`` where there is too much text.
+    /// - Throws: ``WireError`` if there is too much text.
     package init(wire: EdgelessApi_ResourceInstanceSpecification) throws(WireError) {
         try TextLimit.check(
             "configuration", [wire.resourceClassType, wire.workflowID], wire.configuration.texts)
@@ -80,7 +80,7 @@ extension ResourceSpecification {
 }
 
 extension EdgelessApi_ResourceInstanceSpecification {
-    /// The request to start this resource.
+    /// Creates the request to start a resource.
     package init(_ specification: ResourceSpecification) {
         self.init()
         resourceClassType = specification.classType

@@ -1,9 +1,9 @@
-/// A message that cannot be understood: what was wrong, and what would be right.
+/// A message that cannot be parsed: what is wrong, and what was expected.
 package struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// One sentence for people; texts from the wire are quoted in it and shortened.
+    /// A sentence; texts from the message are quoted and shortened.
     package let reason: String
 
-    /// An error with this reason.
+    /// Creates an error.
     package init(_ reason: String) { self.reason = reason }
 
     /// The reason.
@@ -11,6 +11,6 @@ package struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension String {
-    /// The text in quotes, without control characters, for an error that names it.
+    /// The text in quotes, shortened and without control characters, for error messages.
     package var quoted: String { String(reflecting: count > 80 ? prefix(80) + "…" : self) }
 }

@@ -1,14 +1,14 @@
 import Domain
 
 extension EdgelessApi_PatchRequest {
-    /// What a node is told: where the outputs of one of its components lead.
+    /// Creates a Patch for a node.
     package init(_ origin: ComponentID, mapping: [String: PhysicalID]) {
         self.init()
         functionID = origin.description
         outputMapping = mapping.mapValues { EdgelessApi_InstanceId($0) }
     }
 
-    /// What an orchestrator is told. The node ids are nil, as the reference's controller has them.
+    /// Creates a Patch for an orchestrator. The node ids are nil UUIDs, as in the EDGELESS controller.
     package init(_ origin: LogicalID, mapping: [String: LogicalID]) {
         self.init()
         functionID = origin.description
@@ -20,10 +20,10 @@ extension EdgelessApi_PatchRequest {
         }
     }
 
-    /// Reads what the controller says (domain specification, section 1.3, rule 4): an entry of which either id is malformed is
-    /// dropped; the node ids mean nothing.
+    /// Parses a controller's Patch (domain specification, section 1.3, rule 4): entries with a malformed id are
+    /// dropped; node ids are ignored.
     ///
-    /// - Throws: ``WireError`` where the origin is no UUID, or where there is too much text.
+    /// - Throws: ``WireError`` if the origin is not a UUID, or there is too much text.
     package func domainPatch() throws(WireError) -> (origin: LogicalID, mapping: [String: LogicalID]) {
         let origin = try LogicalID(wire: functionID, "function_id")
         try TextLimit.check("output_mapping", Array(outputMapping.keys))
@@ -35,7 +35,7 @@ extension EdgelessApi_PatchRequest {
         )
     }
 
-    /// Reads what an orchestrator says to a node, likewise.
+    /// Parses an orchestrator's Patch in the same way.
     package func nodePatch() throws(WireError) -> (origin: ComponentID, mapping: [String: PhysicalID]) {
         let origin = try ComponentID(wire: functionID, "function_id")
         return (
@@ -50,20 +50,20 @@ extension EdgelessApi_PatchRequest {
     }
 }
 
-/// What a node is told of its peers.
+/// A change of a node's peers.
 package enum PeerUpdate: Hashable, Sendable {
-    /// There is one more, whose functions are invoked at this URL.
+    /// Add a peer, whose functions are invoked at this URL.
     case add(NodeID, invocationURL: String)
-    /// One is gone.
+    /// Remove a peer.
     case remove(NodeID)
-    /// All are gone. Berth never says it: the reference's nodes crash.
+    /// Remove all peers. Berth never sends it, because it crashes EDGELESS nodes.
     case clear
 }
 
 extension PeerUpdate {
-    /// Reads an update.
+    /// Parses an update.
     ///
-    /// - Throws: ``WireError`` where a part that its kind needs is missing or malformed.
+    /// - Throws: ``WireError`` if a required part is missing or malformed.
     package init(wire: EdgelessApi_UpdatePeersRequest) throws(WireError) {
         switch wire.requestType {
         case .add:
@@ -72,13 +72,13 @@ extension PeerUpdate {
             self = .add(node, invocationURL: wire.invocationURL)
         case .del: self = .remove(try NodeID(wire: wire.nodeID, "node_id"))
         case .clear: self = .clear
-        case .UNRECOGNIZED(let number): throw WireError("request_type: \(number) is none of 0, 1, 2")
+        case .UNRECOGNIZED(let number): throw WireError("request_type: \(number) is not one of 0, 1, 2")
         }
     }
 }
 
 extension EdgelessApi_UpdatePeersRequest {
-    /// The message of an update; it has the fields that its kind needs, and no other (section 1.5).
+    /// Creates the message of an update, with only the fields of its kind (section 1.5).
     package init(_ update: PeerUpdate) {
         self.init()
         switch update {

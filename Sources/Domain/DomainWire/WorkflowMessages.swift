@@ -1,7 +1,7 @@
 import Domain
 
 extension WorkflowStatus {
-    /// What a controller answers to Inspect. Ids that are no UUIDs are nil.
+    /// Parses a controller's answer to Inspect. Ids that are not UUIDs become nil.
     package init(wire message: EdgelessApi_WorkflowInstanceInfo) {
         self.init(
             id: message.status.workflowID.workflowID,

@@ -13,7 +13,7 @@ import Service
 import Storage
 import UnixSignals
 
-/// A serving `berth-domain`: configuration, lock, state, domain, sockets, put together in the one right order.
+/// A serving `berth-domain`. Starts configuration, lock, state, domain and sockets in the correct order.
 struct DomainProcess {
     let configFile: String
     let stateDirectory: String?
@@ -23,7 +23,7 @@ struct DomainProcess {
         let log = Logger(label: "berth-domain") { _ in LineLogHandler(sink: .standardError, level: filter.level) }
         if !filter.unknown.isEmpty {
             log.warning(
-                "RUST_LOG has what is no level: error, warn, notice, info, debug, trace and off are",
+                "RUST_LOG contains an unknown level; the levels are error, warn, notice, info, debug, trace and off",
                 metadata: ["ignored": "\(filter.unknown.joined(separator: ","))"])
         }
         let (configuration, tls) = try settings(log)
@@ -34,7 +34,7 @@ struct DomainProcess {
         settings.controllerNames = Set(configuration.controllerNames)
         guard settings.controllerNames.isEmpty || tls.server?.clientAuthority != nil else {
             printError(
-                "\(configFile): general.controller_names: without server_ca_path in tls_config.toml nobody has to show a "
+                "\(configFile): general.controller_names: without server_ca_path in tls_config.toml, callers need no "
                     + "certificate")
             throw Status.configuration
         }
@@ -47,77 +47,79 @@ struct DomainProcess {
         }
         var options = configuration.options
         options.orchestratorURL = try announced(configuration, settings.orchestratorURL, log)
-        let face = StatusFace(
+        let statusFrontend = StatusFrontend(
             configuration: configuration,
             url: configuration.statusURL.isEmpty ? nil : try url(configuration.statusURL, "general.status_url"))
 
         signal(SIGPIPE, SIG_IGN)
-        // Signals are taken from here on, so that none that comes early is lost.
+        // Signals are handled from here on, so that none is lost.
         let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint])
-        let folder = try stateFolder(of: options.domainID)
-        let lock = try takeLock(folder)
-        let (store, records) = try openStore(folder, log)
+        let directory = try stateDirectory(of: options.domainID)
+        let lock = try lockState(directory)
+        let (store, records) = try openStore(directory, log)
         guard records.domainID.isEmpty || records.domainID == options.domainID else {
             printError(
-                "\(folder) has the state of the domain \(records.domainID.debugDescription), and general.domain_id in "
-                    + "\(configFile) is \(options.domainID.debugDescription): give --state-dir another folder")
+                "\(directory) contains the state of the domain \(records.domainID.debugDescription), and general.domain_id in "
+                    + "\(configFile) is \(options.domainID.debugDescription): choose another --state-dir")
             throw Status.configuration
         }
         let code = store.code
-        let outside = try Outside(
+        let transport = try GRPCDomainTransport(
             controller: try url(configuration.domainRegisterURL, "general.domain_register_url"), tls: tls.client,
             messageLimit: configuration.messageLimit)
         let proxy = try proxy(configuration, log)
-        let shell = DomainRuntime(
-            records: records, options: options, keeper: StoreKeeper(store), outside: outside, follower: proxy,
+        let runtime = DomainRuntime(
+            records: records, options: options, store: store, transport: transport, observer: proxy,
             callDeadline: .seconds(configuration.callDeadline), logger: log)
         var status: StatusServer?
         let server: DomainServer
         do {
-            status = try await face.start(shell, proxy, log)
+            status = try await statusFrontend.start(runtime, proxy, log)
             server = try DomainServer(
-                ServedDomain(shell: shell, hosts: AgentHosts(configuration.agentHosts), code: code), settings: settings,
+                ServedDomain(runtime: runtime, hosts: AgentHosts(configuration.agentHosts), code: code),
+                settings: settings,
                 logger: log)
         } catch {
-            // Nobody was called yet: another orchestrator, which may serve at that address, knows nothing of this one.
+            // Nobody was called yet: another orchestrator at this address is not affected.
             await status?.stop()
             printError("\(error)")
             throw Status.noAddress
         }
-        try shell.begin()
-        try proxy?.start(from: records) { shell.intent($0, answer: $1) }
+        try runtime.begin()
+        try proxy?.start(from: records) { runtime.intent($0, answer: $1) }
         log.notice(
             "serving",
             metadata: [
                 "domain": "\(options.domainID)", "orchestrator": "\(configuration.orchestratorURL)",
                 "nodes": "\(configuration.nodeRegisterURL)", "announced": "\(options.orchestratorURL)",
-                "state": "\(folder)", "instances": "\(records.instances.count)",
+                "state": "\(directory)", "instances": "\(records.instances.count)",
             ])
         let notifier = SystemdNotifier(environment: processEnvironment())
         notifier.ready(status: "Serving domain \(options.domainID)")
         let hasFailed = await wait(for: signals, server, log)
         notifier.stopping()
-        shell.holdLeases()
-        // Requests under way may end; after a while who still waits is refused, and sent away with an answer.
+        runtime.holdLeases()
+        // Requests in progress may finish; after a while the remaining ones are refused, so that their callers get an
+        // answer.
         let refusal = Task {
             try await Task.sleep(for: .seconds(4))
-            shell.stop()
+            runtime.stop()
         }
         await server.stop(within: .seconds(8))
         refusal.cancel()
         await status?.stop()
-        shell.stop()
-        // After the shell, which has told it of all that became of intents.
+        runtime.stop()
+        // After the runtime, which reports the outcomes of intents to it.
         proxy?.stop()
-        outside.close()
+        transport.close()
         withExtendedLifetime(lock) {}
         log.notice("stopped")
         if hasFailed { throw Status.noAddress }
     }
 
-    /// Waits until a signal comes or the server ends by itself.
+    /// Waits for a signal, or until the server stops unexpectedly.
     ///
-    /// - Returns: whether the latter.
+    /// - Returns: whether the server stopped.
     private func wait(for signals: UnixSignalsSequence, _ server: DomainServer, _ log: Logger) async -> Bool {
         let (ends, end) = AsyncStream<Bool>.makeStream()
         Task {
@@ -141,7 +143,7 @@ struct DomainProcess {
             for warning in configuration.warnings { log.warning("\(warning)") }
             let tls = try TLSSettings(file: "tls_config.toml")
             for warning in try tls.warnings(at: time(nil)) {
-                log.warning("a certificate will be refused by others", metadata: ["tls_config.toml": "\(warning)"])
+                log.warning("a certificate will be refused", metadata: ["tls_config.toml": "\(warning)"])
             }
             return (configuration, tls)
         } catch {
@@ -157,7 +159,7 @@ struct DomainProcess {
         }
     }
 
-    /// A scheme that cannot be served ends the program; one that is not what is served is told.
+    /// Ends the program if the scheme cannot be served; warns if it differs from what is served.
     private func check(_ url: ServiceURL, _ key: String, isSecure: Bool, _ log: Logger) throws {
         let problem: String? =
             switch url.scheme {
@@ -170,11 +172,12 @@ struct DomainProcess {
             throw Status.configuration
         }
         if url.port == 0 {
-            log.warning("any port that is free is taken: others have to be told which", metadata: ["\(key)": "\(url)"])
+            log.warning(
+                "port 0 selects any free port; other programs must be told which", metadata: ["\(key)": "\(url)"])
         }
         if url.scheme == .http, isSecure {
             log.warning(
-                "TLS is spoken here, as tls_config.toml has a certificate: https is meant",
+                "this address uses TLS because tls_config.toml has a certificate; use https in its URL",
                 metadata: ["\(key)": "\(url)"])
         }
     }
@@ -186,12 +189,12 @@ struct DomainProcess {
             let announced = try url(configuration.announcedURL, "general.orchestrator_url_announced")
             if ["0.0.0.0", "::"].contains(announced.bareHost) || announced.port == 0 {
                 log.warning(
-                    "no controller on another host can call this address: give the host's own",
+                    "a controller on another host cannot call this address; announce the host's own address",
                     metadata: ["general.orchestrator_url_announced": "\(announced)"])
             }
             if announced.scheme != served.scheme {
                 log.warning(
-                    "the controller is told another scheme than is served",
+                    "the announced URL has another scheme than the served one",
                     metadata: [
                         "general.orchestrator_url": "\(served)", "general.orchestrator_url_announced": "\(announced)",
                     ])
@@ -199,7 +202,7 @@ struct DomainProcess {
             return configuration.announcedURL
         }
         guard let host = HostAddress.first else {
-            log.error("the host has no address to announce: give general.orchestrator_url_announced")
+            log.error("the host has no address to announce; set general.orchestrator_url_announced")
             return ""
         }
         return "\(served.scheme.rawValue)://\(host):\(served.port)"
@@ -216,39 +219,39 @@ struct DomainProcess {
         }
     }
 
-    private func stateFolder(of domainID: String) throws -> String {
+    private func stateDirectory(of domainID: String) throws -> String {
         if let stateDirectory {
             guard !stateDirectory.isEmpty else {
-                printError("--state-dir names no folder")
+                printError("--state-dir is empty")
                 throw Status.usage
             }
             return stateDirectory
         }
         guard !domainID.contains("/"), domainID != ".", domainID != ".." else {
             printError(
-                "\(configFile): general.domain_id: \(domainID.debugDescription) is no name of a folder; give --state-dir"
+                "\(configFile): general.domain_id: \(domainID.debugDescription) is not a valid directory name; set --state-dir"
             )
             throw Status.configuration
         }
         return "/var/lib/berth/domain/\(domainID)"
     }
 
-    private func takeLock(_ folder: String) throws -> StoreLock {
-        do throws(SystemError) { try makeFolders(above: folder) } catch {
-            printError("the state folder: \(error); --state-dir names another one")
+    private func lockState(_ directory: String) throws -> StoreLock {
+        do throws(SystemError) { try makeFolders(above: directory) } catch {
+            printError("cannot create the state directory: \(error); --state-dir selects another one")
             throw Status.inputOutput
         }
-        do { return try StoreLock(directory: folder) } catch {
+        do { return try StoreLock(directory: directory) } catch {
             printError("\(error)")
             if case .locked = error.reason { throw Status.running }
             throw Status.inputOutput
         }
     }
 
-    private func openStore(_ folder: String, _ log: Logger) throws -> (DomainStore, DomainRecords) {
+    private func openStore(_ directory: String, _ log: Logger) throws -> (DomainStore, DomainRecords) {
         let opened: DomainStore.Opened
         do {
-            opened = try DomainStore.open(folder: folder, digest: BinaryInterner.digest) { log.error("\($0)") }
+            opened = try DomainStore.open(folder: directory, digest: BinaryInterner.digest) { log.error("\($0)") }
         } catch {
             printError("\(error)")
             throw Status.inputOutput
@@ -257,13 +260,13 @@ struct DomainProcess {
         case .ready(let store, let records):
             if let reason = store.failure {
                 log.error(
-                    "the state cannot be written: nothing is started until it can", metadata: ["reason": "\(reason)"])
+                    "the state cannot be written; changes are refused until it can", metadata: ["reason": "\(reason)"])
             }
             return (store, records)
         case .untrusted(let reason):
             printError(
-                "the stored state cannot be trusted: \(reason). Nothing was changed: put a copy of the folder \(folder) back, or "
-                    + "move it away to begin with nothing; the controller must then deploy anew")
+                "the stored state cannot be trusted: \(reason). Nothing was changed. Restore a backup of \(directory), or "
+                    + "move it away to start with an empty state; the controller must then deploy its workflows again")
             throw Status.untrusted
         }
     }

@@ -2,7 +2,7 @@ import DomainSettings
 import Glibc
 import Service
 
-/// Writes the template of the configuration to a file that does not exist yet.
+/// Writes the configuration template to a new file.
 func writeTemplate(_ path: String) throws {
     let bytes = Array(OrchestratorConfiguration.template.utf8)
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
@@ -21,7 +21,7 @@ func writeTemplate(_ path: String) throws {
     }
 }
 
-/// Writes a line to standard error.
+/// Prints a line to standard error.
 func printError(_ text: String) {
     let program = CommandLine.arguments.first?.split(separator: "/").last.map(String.init) ?? "berth-domain"
     let line = Array("\(program): \(text)\n".utf8)

@@ -1,6 +1,7 @@
 import DomainMirror
+import Redis
 
-/// What a Redis holds and does, as far as a domain's proxy uses it. Nothing expires: a history is shorter than an outcome's day.
+/// A model of Redis, as far as the mirror uses it. Nothing expires, because a history is shorter than a day.
 struct ModelRedis {
     enum Value: Hashable {
         case string(String)
@@ -10,21 +11,21 @@ struct ModelRedis {
     }
 
     var values: [String: Value] = [:]
-    /// Whether it has no memory left: what would need more is refused.
+    /// Whether it is out of memory: commands that need more are refused.
     var isFull = false
-    /// For tests of the checks: what is answered as ever and not done.
+    /// For tests of the checks: commands that are answered but not carried out.
     var ignores: (@Sendable ([String]) -> Bool)?
-    /// What it was asked and does not know.
+    /// The unknown commands that were received.
     private(set) var unknown: Set<String> = []
 
-    private static let wrongType = RedisAnswer.error(
+    private static let wrongType = RedisReply.error(
         "WRONGTYPE Operation against a key holding the wrong kind of value")
-    private static let full = RedisAnswer.error("OOM command not allowed when used memory > 'maxmemory'.")
+    private static let full = RedisReply.error("OOM command not allowed when used memory > 'maxmemory'.")
     private static let growing: Set<String> = ["SET", "RPUSH", "LPUSH", "ZADD"]
 
-    /// Carries out what comes over one connection; a transaction whose end does not come is not begun.
-    mutating func carryOut(_ commands: some Collection<RedisCommand>) -> [RedisAnswer] {
-        var answers: [RedisAnswer] = []
+    /// Carries out the commands of a connection; a transaction without EXEC has no effect.
+    mutating func carryOut(_ commands: some Collection<RedisCommand>) -> [RedisReply] {
+        var answers: [RedisReply] = []
         answers.reserveCapacity(commands.count)
         var queued: [[String]]?
         var isBroken = false
@@ -56,8 +57,8 @@ struct ModelRedis {
         return answers
     }
 
-    /// Carries out one command.
-    @discardableResult mutating func carryOut(_ words: [String]) -> RedisAnswer {
+    /// Carries out a command.
+    @discardableResult mutating func carryOut(_ words: [String]) -> RedisReply {
         guard words.count > 1 else { return unknown(words) }
         if isFull && Self.growing.contains(words[0]) { return Self.full }
         if ignores?(words) == true { return .text("OK") }
@@ -107,7 +108,7 @@ struct ModelRedis {
         }
     }
 
-    private mutating func unknown(_ words: [String]) -> RedisAnswer {
+    private mutating func unknown(_ words: [String]) -> RedisReply {
         unknown.insert(words.first ?? "")
         return .error("ERR unknown command")
     }
@@ -118,7 +119,7 @@ struct ModelRedis {
         return values.keys.filter { key in key.first.map { letters.contains($0) } ?? false }
     }
 
-    private mutating func changeList(_ key: String, _ body: (inout [String]) -> RedisAnswer) -> RedisAnswer {
+    private mutating func changeList(_ key: String, _ body: (inout [String]) -> RedisReply) -> RedisReply {
         var list: [String] = []
         switch values[key] {
         case nil: break
@@ -130,7 +131,7 @@ struct ModelRedis {
         return answer
     }
 
-    private mutating func changeSorted(_ key: String, _ body: (inout [String: Double]) -> RedisAnswer) -> RedisAnswer {
+    private mutating func changeSorted(_ key: String, _ body: (inout [String: Double]) -> RedisReply) -> RedisReply {
         var members: [String: Double] = [:]
         switch values[key] {
         case nil: break
@@ -146,7 +147,7 @@ struct ModelRedis {
     // MARK: - Scripts
 
     /// ``IntentKey/takeScript``.
-    private mutating func takeIntents(_ words: [String]) -> RedisAnswer {
+    private mutating func takeIntents(_ words: [String]) -> RedisReply {
         let (list, identity, outcome, domain) = (words[3], words[4], words[6], words[8])
         guard let count = Int(words[5]) else { return .error("ERR count") }
         if case .error(let reason) = carryOut(["GET", identity]) { return .error(reason) }
@@ -155,7 +156,7 @@ struct ModelRedis {
         case nil, .list: break
         default: return Self.wrongType
         }
-        var taken: [RedisAnswer] = []
+        var taken: [RedisReply] = []
         for _ in 0..<count {
             guard case .list(var names)? = values[list], !names.isEmpty else { break }
             let name = names.removeFirst()
@@ -175,16 +176,16 @@ struct ModelRedis {
     }
 
     /// ``Mirror/trimScript``.
-    private mutating func trim(_ words: [String]) -> RedisAnswer {
+    private mutating func trim(_ words: [String]) -> RedisReply {
         guard let oldest = Double(words[4]), let limit = Int(words[5]), limit < 0 else {
             return .error("ERR arguments")
         }
         return changeList(words[3]) { list in
-            let kept = list.drop { entry in
+            let remaining = list.drop { entry in
                 guard let time = entry.split(separator: ",").last.flatMap({ Double($0) }) else { return true }
                 return time < oldest
             }
-            list = kept.suffix(-limit)
+            list = remaining.suffix(-limit)
             return .null
         }
     }

@@ -1,6 +1,6 @@
 import Domain
 
-/// A node as it really is, whatever the domain believes.
+/// The actual state of a node, whatever the domain believes.
 struct SimulatedNode {
     let id: NodeID
     var description: NodeDescription
@@ -9,20 +9,20 @@ struct SimulatedNode {
     let skew: Int
     /// Whether its process runs.
     var isAlive = true
-    /// Until when nothing passes between it and the domain.
+    /// Until when it is disconnected from the domain.
     var partitionedUntil = 0
-    /// What runs on it, and where the outputs of each lead.
+    /// Its running components and their wiring.
     var running: [ComponentID: [String: PhysicalID]] = [:]
     var peers: [NodeID: String] = [:]
     /// The calls that wait for their turn.
-    var lane: ArraySlice<NodeCall> = []
+    var queue: ArraySlice<NodeCall> = []
     var isBusy = false
-    /// The call that is on its way to it.
+    /// The call on its way to the node.
     var inFlight: NodeCall?
-    /// The answer that is on its way back.
+    /// The answer on its way back.
     var answer: (call: CallID, outcome: CallOutcome)?
 
-    /// Does what it is asked.
+    /// Executes a call.
     mutating func carryOut(_ request: NodeCall.Request, _ random: inout Xoshiro) -> CallOutcome {
         switch request {
         case .reset: running = [:]
@@ -39,7 +39,7 @@ struct SimulatedNode {
         return .done
     }
 
-    /// It ends and begins anew: nothing runs, and its number is another one.
+    /// Restarts the node: no components, another nonce.
     mutating func restart(_ random: inout Xoshiro) {
         nonce = random.next()
         isAlive = true
@@ -48,30 +48,30 @@ struct SimulatedNode {
     }
 }
 
-/// The nodes of a history, at places from 0 on; the node at a place has the id whose number is one more.
+/// The nodes of a history; the node at index n has the id n + 1.
 struct NodeTable {
     private var nodes: [SimulatedNode] = []
 
     mutating func append(_ node: SimulatedNode) { nodes.append(node) }
 
-    var places: Range<Int> { nodes.indices }
+    var indices: Range<Int> { nodes.indices }
 
-    /// Changes happen where the node is: a copy would cost one of all its peers.
-    subscript(place: Int) -> SimulatedNode {
-        _read { yield nodes[place] }
-        _modify { yield &nodes[place] }
+    /// Accesses nodes in place: a copy would copy all its peers.
+    subscript(index: Int) -> SimulatedNode {
+        _read { yield nodes[index] }
+        _modify { yield &nodes[index] }
     }
 
-    subscript(id: NodeID) -> SimulatedNode? { place(of: id).map { nodes[$0] } }
+    subscript(id: NodeID) -> SimulatedNode? { index(of: id).map { nodes[$0] } }
 
-    func place(of id: NodeID) -> Int? {
+    func index(of id: NodeID) -> Int? {
         guard let number = Int(exactly: id.low), nodes.indices.contains(number - 1) else { return nil }
         return number - 1
     }
 }
 
 extension NodeDescription {
-    /// What the node of this number says of itself.
+    /// The description of the node with this number.
     static func simulated(_ number: Int, _ random: inout Xoshiro) -> NodeDescription {
         var capabilities = NodeCapabilities()
         capabilities.cpus = UInt32.random(in: 1...8, using: &random)
@@ -79,7 +79,7 @@ extension NodeDescription {
         capabilities.cpuFrequency = [0, 1000, 2400, .nan, .infinity, -3].randomElement(using: &random) ?? 0
         capabilities.runtimes = number == 0 || Bool.random(using: &random) ? ["RUST_WASM"] : ["RUST_WASM", "CONTAINER"]
         capabilities.labels = number % 2 == 0 ? ["even"] : ["odd"]
-        // Some providers have the name of another one.
+        // Some providers share a name.
         let providers = number % 3 == 0 ? [ResourceProvider(id: "provider-\(number / 6)", classType: "file-log")] : []
         return NodeDescription(
             agentURL: "http://10.0.0.\(number):7005", invocationURL: "http://10.0.0.\(number):7006",

@@ -1,10 +1,11 @@
 import Domain
 import DomainMirror
+import Redis
 
-/// A Redis and the way to it, on which commands and answers are lost.
-struct SimulatedRedis: MirrorLink {
+/// A model of Redis behind a connection that loses commands and answers.
+struct SimulatedRedis: MirrorConnection {
     var model = ModelRedis()
-    /// How likely it is that the connection breaks while commands are sent, in percent.
+    /// The probability that the connection breaks during a command, in percent.
     var loss: Int
     var random: Xoshiro
     /// Whether it can be reached.
@@ -13,9 +14,9 @@ struct SimulatedRedis: MirrorLink {
     private var nextAttempt = 0
     private var delay = Self.shortestDelay
 
-    /// What it holds of others; what it had of all when it was last saved.
-    private(set) var strangers: [String: ModelRedis.Value] = [:]
-    private var saved: (values: [String: ModelRedis.Value], strangers: [String: ModelRedis.Value]) = ([:], [:])
+    /// Foreign keys, and the content at the last save.
+    private(set) var foreignKeys: [String: ModelRedis.Value] = [:]
+    private var saved: (values: [String: ModelRedis.Value], foreignKeys: [String: ModelRedis.Value]) = ([:], [:])
 
     private static let shortestDelay = 250
     private static let longestDelay = 4_000
@@ -25,7 +26,7 @@ struct SimulatedRedis: MirrorLink {
         self.random = random
     }
 
-    // MARK: - The way to it
+    // MARK: - Connection
 
     mutating func open(at now: Int) {
         guard !isOpen, now >= nextAttempt else { return }
@@ -34,15 +35,15 @@ struct SimulatedRedis: MirrorLink {
 
     mutating func confirm() { delay = Self.shortestDelay }
 
-    mutating func send(_ commands: [RedisCommand]) throws(MirrorFailure) -> [RedisAnswer] {
+    mutating func send(_ commands: [RedisCommand]) throws(RedisError) -> [RedisReply] {
         guard isUp, isOpen else { throw .disconnected("no route") }
         guard Int.random(in: 0..<100, using: &random) < loss else { return model.carryOut(commands) }
-        // All of it may have arrived.
+        // Any part of it may have arrived.
         _ = model.carryOut(commands.prefix(Int.random(in: 0...commands.count, using: &random)))
         throw .disconnected("no answer")
     }
 
-    mutating func fail(_ failure: MirrorFailure, at now: Int) {
+    mutating func fail(_ failure: RedisError, at now: Int) {
         isOpen = false
         nextAttempt = now + delay
         delay = min(delay * 2, Self.longestDelay)
@@ -53,40 +54,40 @@ struct SimulatedRedis: MirrorLink {
         nextAttempt = time
     }
 
-    /// The domain's process is another one: its way here is new.
-    mutating func forgetWay() {
+    /// The domain's process restarted: the connection is new.
+    mutating func resetConnection() {
         isOpen = false
         nextAttempt = 0
         delay = Self.shortestDelay
     }
 
-    // MARK: - What happens to it
+    // MARK: - Faults
 
-    /// It cannot be reached any more.
+    /// Redis becomes unreachable.
     mutating func goDown() { (isUp, isOpen) = (false, false) }
 
-    /// It is as it should be again.
+    /// Redis recovers.
     ///
-    /// - Parameter wasRestarted: whether what it was told since it was last saved is lost.
+    /// - Parameter wasRestarted: whether changes since the last save are lost.
     mutating func recover(wasRestarted: Bool) {
-        if wasRestarted && !isUp { (model.values, strangers) = saved }
+        if wasRestarted && !isUp { (model.values, foreignKeys) = saved }
         isUp = true
         model.isFull = false
     }
 
-    mutating func save() { saved = (model.values, strangers) }
+    mutating func save() { saved = (model.values, foreignKeys) }
 
     mutating func flush() {
         model.values = [:]
-        strangers = [:]
+        foreignKeys = [:]
     }
 
     /// The connection breaks.
     mutating func cut() { isOpen = false }
 
-    /// Somebody else keeps something there.
+    /// A foreign client sets a key.
     mutating func keep(_ key: String, _ value: ModelRedis.Value) {
         model.values[key] = value
-        strangers[key] = value
+        foreignKeys[key] = value
     }
 }

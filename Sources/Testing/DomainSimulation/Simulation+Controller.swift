@@ -1,7 +1,7 @@
 import Domain
 
 extension Simulation {
-    /// The controller, or the operator, does something.
+    /// The controller or the operator acts.
     mutating func act() {
         let known = wanted.sorted()
         switch chance(20) {
@@ -10,14 +10,14 @@ extension Simulation {
             guard let id = known.randomElement(using: &random) else { return start() }
             wanted.remove(id)
             stopped.insert(id)
-            rows[id] = nil
+            wirings[id] = nil
             take(.stop(id))
         case 11..<16:
             guard let origin = known.randomElement(using: &random) else { return start() }
-            var row: [String: LogicalID] = [:]
-            for channel in 0..<chance(4) { row["out-\(channel)"] = known.randomElement(using: &random) }
-            rows[origin] = row
-            take(.patch(origin, row))
+            var wiring: [String: LogicalID] = [:]
+            for channel in 0..<chance(4) { wiring["out-\(channel)"] = known.randomElement(using: &random) }
+            wirings[origin] = wiring
+            take(.patch(origin, wiring))
         case 16..<18:
             guard let id = known.randomElement(using: &random) else { return start() }
             let targets = (0..<2).compactMap { _ in order.randomElement(using: &random) }
@@ -49,24 +49,24 @@ extension Simulation {
         take { $0.handle(.start(specification, request), at: $1) }
     }
 
-    /// The controller answers an update; a Reset forgets what had been asked for before the update was sent.
+    /// The controller answers an update; after a Reset it forgets earlier requests.
     mutating func answerController(_ number: UInt64) {
         guard wantsReset, !isHealed else { return take { $0.handle(.controllerAnswered(number, .accepted), at: $1) } }
         wantsReset = false
         let doomed = wanted.filter { (domain.records.instances[$0]?.created ?? 0) < number }
         wanted.subtract(doomed)
         stopped.formUnion(doomed)
-        for id in doomed { rows[id] = nil }
+        for id in doomed { wirings[id] = nil }
         take(.controllerAnswered(number, .reset))
     }
 
-    // MARK: - What must be true
+    // MARK: - Checks
 
-    /// Checks that what runs is what the controller wants, once all has healed.
+    /// Checks that exactly the wanted instances run, after everything has recovered.
     mutating func check() {
-        settleKeeping()
-        let records = kept
-        if domain.records != records { violations.append("what is kept is not what is believed") }
+        finishCommits()
+        let records = stored
+        if domain.records != records { violations.append("the stored records differ from the domain's") }
         func complain(_ text: String) { violations.append(text) }
         let owners = records.owners
         for id in wanted.sorted() {
@@ -84,21 +84,23 @@ extension Simulation {
                 complain("\(id) should run on \(physical.node) and does not")
                 continue
             }
-            let row = (rows[id] ?? [:]).filter { wanted.contains($0.value) }
-            let expected = row.compactMapValues { records.instances[$0]?.physical }
-            if rows[id] != nil, mapping != expected { complain("\(id) leads to \(mapping), not to \(expected)") }
+            let wiring = (wirings[id] ?? [:]).filter { wanted.contains($0.value) }
+            let expected = wiring.compactMapValues { records.instances[$0]?.physical }
+            if wirings[id] != nil, mapping != expected { complain("\(id) leads to \(mapping), not to \(expected)") }
         }
         for id in stopped where records.instances[id] != nil { complain("\(id) was stopped and is still there") }
         var known: [NodeID: Set<ComponentID>] = [:]
         for record in records.instances.values {
             if let physical = record.physical { known[physical.node, default: []].insert(physical.component) }
         }
-        for physical in records.leftovers.keys { complain("\(physical) has not been stopped yet") }
+        for physical in records.orphans.keys { complain("\(physical) has not been stopped yet") }
         for id in order {
             guard let node = nodes[id] else { continue }
             let unknown = Set(node.running.keys).subtracting(known[id] ?? [])
-            let doubts = records.doubts[id] ?? 0
-            if unknown.count > doubts { complain("\(id) runs \(unknown.count) that nobody knows, \(doubts) in doubt") }
+            let outcomes = records.unknownOutcomes[id] ?? 0
+            if unknown.count > outcomes {
+                complain("\(id) runs \(unknown.count) unknown components, with \(outcomes) unknown outcomes")
+            }
             guard records.nodes[id]?.isReset == true else {
                 complain("\(id) is not in the domain")
                 continue
@@ -109,16 +111,16 @@ extension Simulation {
             }
         }
         if !records.patchesDue.filter({ records.instances[$0]?.physical != nil }).isEmpty {
-            complain("patches are due still")
+            complain("patches are still due")
         }
-        if !records.departed.isEmpty { complain("departed nodes are known still") }
+        if !records.departed.isEmpty { complain("departed nodes are still known") }
     }
 
-    /// The nodes that can take this.
+    /// The nodes that can take an instance.
     private func feasible(for specification: Specification, _ owners: [String: NodeID]) -> [NodeID] {
         guard let requirements = try? Requirements(specification.requirementTexts) else { return [] }
-        return nodes.places.compactMap { place -> NodeID? in
-            let (id, description) = (nodes[place].id, nodes[place].description)
+        return nodes.indices.compactMap { index -> NodeID? in
+            let (id, description) = (nodes[index].id, nodes[index].description)
             switch specification {
             case .function(let function):
                 guard description.capabilities.runtimes.contains(function.functionClass.runtime) else { return nil }
@@ -147,7 +149,7 @@ extension Specification {
 }
 
 extension DomainRecords {
-    /// Whose claim on each provider's name is the oldest.
+    /// The owner of each provider name: the node with the oldest claim.
     fileprivate var owners: [String: NodeID] {
         var first: [String: (node: NodeID, number: UInt64)] = [:]
         for node in nodes.values {

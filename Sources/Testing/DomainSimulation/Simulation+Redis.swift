@@ -1,43 +1,43 @@
 import Domain
 import DomainMirror
 
-/// What the domain shows in Redis, what operators want of it there, and what others do to it.
+/// The mirror in Redis, operators' intents, and foreign changes of the database.
 extension Simulation {
     // MARK: - The domain's proxy
 
-    /// How many reports of nodes are shown, in percent; not all, as with a Redis that does not keep pace.
+    /// The percentage of node reports that are mirrored; less than all, as with a slow Redis.
     var reportShare: Int { max(2, min(30, 3_000 / max(1, shape.nodes))) }
 
-    /// The domain's process has begun anew: what its proxy had in mind is lost.
+    /// The domain's process restarted; its proxy starts again.
     mutating func beginProxy() {
-        proxy = MirrorProxy(domainID: chosen.domainID, schema: schema, retention: retention, from: kept)
+        proxy = MirrorStateMachine(domainID: chosen.domainID, schema: schema, retention: retention, from: stored)
         inbox = []
         intents.forget()
-        redis.forgetWay()
-        agenda.add(.proxy(run: run), at: time)
+        redis.resetConnection()
+        eventQueue.add(.proxy(run: run), at: time)
     }
 
-    /// The proxy shows what has happened meanwhile, and hands intents on.
+    /// The proxy mirrors the events since the last time, and passes on intents.
     mutating func workProxy() {
         showNews()
         for name in proxy.unfinished.sorted() {
             guard case .string(let text)? = redis.model.values[IntentKey.result(of: name)] else { continue }
-            if text.contains("it was lost") { violations.append("\(name) was told to be lost, and is under way") }
+            if text.contains("it was lost") { violations.append("\(name) was reported lost, and is in progress") }
         }
-        agenda.add(.proxy(run: run), at: time + min(proxy.patience(at: now), 1 + chance(200)))
+        eventQueue.add(.proxy(run: run), at: time + min(proxy.idleTime(at: now), 1 + chance(200)))
     }
 
     private mutating func showNews() {
-        let news = inbox
+        let events = inbox
         inbox = []
-        for (name, intent) in proxy.work(news, over: &redis, at: now).intents {
+        for (name, intent) in proxy.work(events, over: &redis, at: now).intents {
             lastRequest += 1
             intents.hand(lastRequest, name)
             take { [lastRequest] in $0.handle(.intent(intent, lastRequest), at: $1) }
         }
     }
 
-    // MARK: - What nodes report
+    // MARK: - Reports of nodes
 
     mutating func health() -> NodeHealth {
         var health = NodeHealth()
@@ -45,12 +45,12 @@ extension Simulation {
         return health
     }
 
-    /// Figures of something that runs, or of something that nobody knows.
-    mutating func samples(of place: Int) -> PerformanceSamples {
+    /// Samples of a running component, or of an unknown one.
+    mutating func samples(of index: Int) -> PerformanceSamples {
         var samples = PerformanceSamples()
         guard isLucky(10) else { return samples }
-        let component = nodes[place].running.keys.min() ?? ComponentID(high: 9, low: UInt64(chance(3)))
-        let seconds = Int64((Self.wall(time) + nodes[place].skew) / 1000)
+        let component = nodes[index].running.keys.min() ?? ComponentID(high: 9, low: UInt64(chance(3)))
+        let seconds = Int64((Self.wall(time) + nodes[index].skew) / 1000)
         samples.samples[isLucky(50) ? .execution : .transfer] = [
             component: [Sample(seconds: seconds, nanoseconds: 5_000_000, value: Double(chance(100)) / 8)]
         ]
@@ -60,9 +60,9 @@ extension Simulation {
         return samples
     }
 
-    // MARK: - What operators want
+    // MARK: - Intents
 
-    /// An operator puts an intent into the list, not always a sound one.
+    /// An operator submits an intent, sometimes an invalid one.
     mutating func ask(_ name: String, _ value: String) {
         guard redis.isUp else { return }
         switch chance(16) {
@@ -85,19 +85,19 @@ extension Simulation {
         redis.model.carryOut([push, IntentKey.list, name])
     }
 
-    // MARK: - What others do
+    // MARK: - Foreign changes
 
     mutating func disturbRedis() {
         switch chance(12) {
         case 0...2:
             redis.goDown()
-            agenda.add(.redisRecovery(wasRestarted: isLucky(40)), at: time + chance(15_000))
+            eventQueue.add(.redisRecovery(wasRestarted: isLucky(40)), at: time + chance(15_000))
         case 3: redis.flush()
         case 4: redis.cut()
         case 5, 6: redis.save()
         case 7:
             redis.model.isFull = true
-            agenda.add(.redisRecovery(wasRestarted: false), at: time + chance(5_000))
+            eventQueue.add(.redisRecovery(wasRestarted: false), at: time + chance(5_000))
         case 8: if redis.isUp { redis.model.carryOut(["SET", Mirror.identity, "another-domain"]) }
         default:
             guard redis.isUp else { return }
@@ -109,34 +109,34 @@ extension Simulation {
         }
     }
 
-    /// Redis is there and stays.
+    /// Redis recovers for good.
     mutating func healRedis() {
         redis.recover(wasRestarted: isLucky(30))
         redis.loss = 0
     }
 
-    /// The operator wants all nodes used.
+    /// The operator uncordons all nodes.
     mutating func uncordon() {
         for id in order { put("intent:cordon:\(id)", "no") }
     }
 
-    // MARK: - What must be true
+    // MARK: - Checks
 
-    /// Checks that Redis shows what is kept and nothing else of the domain's, and that others' keys are as they were, unless the
-    /// database is left to another domain at present.
+    /// Checks that Redis contains the stored records and nothing else of the domain, and that foreign keys are
+    /// untouched, unless the database currently belongs to another domain.
     mutating func checkMirror() {
-        // What intents come to is news again.
+        // Outcomes of intents are new events.
         repeat { showNews() } while !inbox.isEmpty
         guard redis.isOpen else { return }
         let found = redis.model.values
-        for (key, value) in redis.strangers where found[key] != value {
+        for (key, value) in redis.foreignKeys where found[key] != value {
             violations.append("\(key) was another's, and is now \(found[key].map { "\($0)" } ?? "gone")")
         }
         checkShown(found)
         checkSeries(found)
     }
 
-    /// Checks the mirror, and that each intent has come to its end.
+    /// Checks the mirror, and that each intent is finished.
     mutating func checkRedis() {
         checkMirror()
         if !redis.isOpen { violations.append("the domain has no connection to Redis") }
@@ -161,10 +161,10 @@ extension Simulation {
     private mutating func checkShown(_ found: [String: ModelRedis.Value]) {
         var fresh = Mirror(domainID: chosen.domainID, schema: schema)
         var model = ModelRedis()
-        _ = model.carryOut(fresh.begin(with: kept, at: Self.wall(time)))
+        _ = model.carryOut(fresh.begin(with: stored, at: Self.wall(time)))
         func own(_ values: [String: ModelRedis.Value]) -> [String: ModelRedis.Value] {
             values.filter { key, _ in
-                Mirror.prefixes.contains { key.hasPrefix($0) } && redis.strangers[key] == nil
+                Mirror.prefixes.contains { key.hasPrefix($0) } && redis.foreignKeys[key] == nil
                     && !Mirror.seriesPrefixes.contains { key.hasPrefix($0) }
             }
         }
@@ -185,11 +185,11 @@ extension Simulation {
     private mutating func checkSeries(_ found: [String: ModelRedis.Value]) {
         for key in found.keys.sorted() where key.hasPrefix(Self.healthPrefix) {
             let id = NodeID(String(key.dropFirst(Self.healthPrefix.count)))
-            if id.flatMap({ kept.nodes[$0] }) == nil { violations.append("\(key) is of no node that is there") }
+            if id.flatMap({ stored.nodes[$0] }) == nil { violations.append("\(key) is of no node that is there") }
         }
     }
 
-    /// Once Redis has been there for long nothing is older than it may be; ages are looked at once in that time.
+    /// Checks that no sample is too old, once Redis has been available for a while.
     private mutating func checkAges(_ found: [String: ModelRedis.Value]) {
         guard retention > 0 else { return }
         let oldest = Double(Self.wall(time) - 2 * retention - 1_000) / 1000

@@ -1,25 +1,25 @@
 import Domain
 import DomainMirror
 
-/// One history of a whole domain: nodes that come, go, restart and answer late or never, a controller that starts, stops,
-/// patches and resets, an operator who moves and cordons, a Redis that shows the domain and is cut off, filled, flushed and set
-/// back, a domain that is killed at any moment, clocks that differ. Then all heals, and what must be true is checked. The same
-/// seed gives the same history.
+/// A history of a whole domain: nodes that join, leave, restart and answer late or never; a controller that starts,
+/// stops, patches and resets; an operator who migrates and cordons; a Redis that is disconnected, full, flushed or
+/// restored; an orchestrator that is killed at any moment; clocks that differ. Then everything recovers, and the
+/// result is checked. The same seed gives the same history.
 package struct Simulation {
-    /// How large and how wild a history is.
+    /// The size and the faults of a history.
     package struct Shape: Sendable {
-        /// How many nodes.
+        /// The number of nodes.
         package var nodes: Int
-        /// How long the wild part lasts, in seconds.
+        /// The duration of the part with faults, in seconds.
         package var seconds: Int
-        /// How many things the controller does in all.
+        /// The number of actions of the controller.
         package var requests: Int
-        /// How likely it is that a call or its answer is lost, in percent.
+        /// The probability that a call or its answer is lost, in percent.
         package var loss: Int
-        /// How often the domain is killed.
+        /// The number of crashes of the orchestrator.
         package var crashes: Int
 
-        /// A shape.
+        /// Creates a shape.
         package init(nodes: Int, seconds: Int, requests: Int, loss: Int, crashes: Int) {
             self.nodes = nodes
             self.seconds = seconds
@@ -28,7 +28,7 @@ package struct Simulation {
             self.crashes = crashes
         }
 
-        /// A shape that the seed chooses: 3 to 30 nodes.
+        /// A shape derived from the seed, with 3 to 30 nodes.
         package init(seed: UInt64) {
             var random = Xoshiro(seed: seed &* 0x9E37_79B9 &+ 1)
             self.init(
@@ -38,7 +38,7 @@ package struct Simulation {
         }
     }
 
-    /// Nodes by their places; small and without references, as there are millions of them.
+    /// The scheduled events. Nodes are identified by index; items are small, because there are millions of them.
     enum Item {
         case tick(run: Int)
         case refresh(Int, nonce: UInt64)
@@ -49,7 +49,7 @@ package struct Simulation {
         case nodeFault
         case revive(Int)
         case crash
-        case kept(run: Int)
+        case stored(run: Int)
         case proxy(run: Int)
         case redisFault
         case redisRecovery(wasRestarted: Bool)
@@ -57,7 +57,7 @@ package struct Simulation {
 
     let shape: Shape
     var random: Xoshiro
-    var agenda = Agenda<Item>()
+    var eventQueue = EventQueue<Item>()
     var time = 1_000_000
     var isHealed = false
 
@@ -67,41 +67,39 @@ package struct Simulation {
     // MARK: The domain
 
     var domain: Domain
-    /// What a restart finds.
-    package internal(set) var kept = DomainRecords()
-    var keeping = SimulatedKeeping()
-    /// Which run of the domain's process this is.
+    /// The records that a restart finds.
+    package internal(set) var stored = DomainRecords()
+    var commits = SimulatedCommits()
+    /// The number of the current process of the domain.
     var run = 0
     var lastRequest: RequestID = 0
 
     // MARK: Redis
 
-    /// What the domain's process shows there.
-    var proxy: MirrorProxy
-    /// What the proxy has still to be told.
-    var inbox: [MirrorProxy.News] = []
+    /// The mirror of the domain's process.
+    var proxy: MirrorStateMachine
+    /// The events that the mirror has not handled yet.
+    var inbox: [MirrorStateMachine.Event] = []
     var redis: SimulatedRedis
     let schema: Mirror.Schema
-    /// How old figures may be, in milliseconds; 0 for as old as they like.
+    /// The maximum age of samples in milliseconds; 0 for no limit.
     let retention: Int
-    var intents = IntentBook()
+    var intents = IntentTracker()
 
     // MARK: The controller
 
-    /// What it has started, knows and has not stopped.
+    /// The instances that it has started and not stopped.
     var wanted: Set<LogicalID> = []
     var stopped: Set<LogicalID> = []
-    var rows: [LogicalID: [String: LogicalID]] = [:]
-    /// Starts that are not answered yet, and in which of the controller's lives they were asked for.
+    var wirings: [LogicalID: [String: LogicalID]] = [:]
+    /// Starts that are not answered yet.
     var pending: Set<RequestID> = []
     var wantsReset = false
-    /// What it had started when it answered the update with a Reset last: the number of each request.
-    var requestsSeen = 0
     var counters: [UInt64] = []
     var nonces: Set<UInt64> = []
-    /// What is wrong.
+    /// The detected errors.
     package internal(set) var violations: [String] = []
-    /// How many effects were carried out: what a history costs.
+    /// The number of effects carried out; a measure of the cost.
     package private(set) var effects = 0
 
     static let options: DomainOptions = {
@@ -110,7 +108,7 @@ package struct Simulation {
         return options
     }()
 
-    /// A history that has not begun.
+    /// Creates a history that has not begun.
     package init(seed: UInt64, shape: Shape) {
         self.shape = shape
         random = Xoshiro(seed: seed)
@@ -121,12 +119,12 @@ package struct Simulation {
         chosen = options
         schema = Mirror.Schema.allCases.randomElement(using: &random) ?? .both
         retention = [0, 5_000, 60_000].randomElement(using: &random) ?? 0
-        proxy = MirrorProxy(domainID: options.domainID, schema: schema, retention: retention, from: kept)
+        proxy = MirrorStateMachine(domainID: options.domainID, schema: schema, retention: retention, from: stored)
         redis = SimulatedRedis(loss: shape.loss / 4, random: Xoshiro(seed: seed &+ 2))
         domain = Domain(
-            options: options, random: Xoshiro(seed: seed &+ 1), now: Moment(monotonic: time, wall: Self.wall(time)))
+            options: options, random: Xoshiro(seed: seed &+ 1), now: Timestamp(monotonic: time, wall: Self.wall(time)))
         for (number, id) in order.enumerated() {
-            // A node whose clock is further behind has leases shorter than its interval, and comes and goes for ever.
+            // With a larger skew a node's leases would be shorter than its interval, and it would flap forever.
             nodes.append(
                 SimulatedNode(
                     id: id, description: .simulated(number, &random), nonce: random.next(),
@@ -137,41 +135,43 @@ package struct Simulation {
     let chosen: DomainOptions
 
     static func wall(_ time: Int) -> Int { time + 1_700_000_000_000 }
-    var now: Moment { Moment(monotonic: time, wall: Self.wall(time)) }
+    var now: Timestamp { Timestamp(monotonic: time, wall: Self.wall(time)) }
 
     // MARK: - Running
 
-    /// Lives the history to its end.
+    /// Runs the history to its end.
     package mutating func live() {
         take { $0.begin(at: $1) }
-        agenda.add(.tick(run: run), at: time + 500)
-        agenda.add(.proxy(run: run), at: time)
-        for place in nodes.places { expect(place, within: 3000) }
+        eventQueue.add(.tick(run: run), at: time + 500)
+        eventQueue.add(.proxy(run: run), at: time)
+        for index in nodes.indices { expect(index, within: 3000) }
         let wild = shape.seconds * 1000
-        for _ in 0..<shape.requests { agenda.add(.act, at: time + chance(wild)) }
-        for _ in 0..<shape.crashes { agenda.add(.crash, at: time + chance(wild)) }
-        for _ in 0..<max(2, shape.nodes / 3) { agenda.add(.nodeFault, at: time + chance(wild)) }
-        for _ in 0..<max(2, shape.seconds / 6) { agenda.add(.redisFault, at: time + chance(wild)) }
+        for _ in 0..<shape.requests { eventQueue.add(.act, at: time + chance(wild)) }
+        for _ in 0..<shape.crashes { eventQueue.add(.crash, at: time + chance(wild)) }
+        for _ in 0..<max(2, shape.nodes / 3) { eventQueue.add(.nodeFault, at: time + chance(wild)) }
+        for _ in 0..<max(2, shape.seconds / 6) { eventQueue.add(.redisFault, at: time + chance(wild)) }
         advance(to: time + wild)
-        // Redis first, while nodes are gone that come back only later.
+        // Redis first, while some nodes are still absent.
         healRedis()
         advance(to: time + 6_000)
         checkMirror()
         heal()
-        // Long enough for the longest back-off, and for each node to tell and be told of all others, one after the other.
+        // Long enough for the longest back-off, and for all peer updates of all nodes.
         advance(to: time + 150_000 + shape.nodes * 200)
         check()
         checkRedis()
-        // Whatever is in doubt ends at its node's next reset.
-        for place in nodes.places { restart(place, within: 3000) }
+        // Unknown outcomes end at the next reset of their node.
+        for index in nodes.indices { restart(index, within: 3000) }
         advance(to: time + 60_000 + shape.nodes * 200)
         check()
         checkRedis()
-        for (node, doubts) in kept.doubts { violations.append("\(node) was reset and is in doubt still: \(doubts)") }
+        for (node, unknown) in stored.unknownOutcomes {
+            violations.append("\(node) was reset and still has unknown outcomes: \(unknown)")
+        }
     }
 
     private mutating func advance(to limit: Int) {
-        while let (at, item) = agenda.next(before: limit) {
+        while let (at, item) = eventQueue.next(before: limit) {
             time = max(time, at)
             perform(item)
         }
@@ -180,9 +180,9 @@ package struct Simulation {
 
     private mutating func heal() {
         isHealed = true
-        for place in nodes.places {
-            nodes[place].partitionedUntil = 0
-            if !nodes[place].isAlive { restart(place, within: 1000) }
+        for index in nodes.indices {
+            nodes[index].partitionedUntil = 0
+            if !nodes[index].isAlive { restart(index, within: 1000) }
         }
         uncordon()
     }
@@ -192,17 +192,17 @@ package struct Simulation {
         case .tick(let run):
             guard run == self.run else { return }
             take { $0.handle(.tick, at: $1) }
-            agenda.add(.tick(run: run), at: time + 500)
-        case .refresh(let place, let nonce): refresh(place, nonce)
-        // Calls that the domain's process made before it died end with it.
-        case .deliver(let place, let run): if run == self.run { deliver(to: place) }
-        case .answer(let place, let run): if run == self.run { takeAnswer(of: place) }
+            eventQueue.add(.tick(run: run), at: time + 500)
+        case .refresh(let index, let nonce): refresh(index, nonce)
+        // Calls of an earlier process end with it.
+        case .deliver(let index, let run): if run == self.run { deliver(to: index) }
+        case .answer(let index, let run): if run == self.run { takeAnswer(of: index) }
         case .controllerAnswer(let number, let run): if run == self.run { answerController(number) }
         case .act: if !isHealed { act() }
         case .nodeFault: if !isHealed { disturb() }
-        case .revive(let place): if !nodes[place].isAlive { restart(place, within: 1000) }
+        case .revive(let index): if !nodes[index].isAlive { restart(index, within: 1000) }
         case .crash: if !isHealed { crash() }
-        case .kept(let run): if run == self.run { finishKeeping() }
+        case .stored(let run): if run == self.run { finishCommit() }
         case .proxy(let run): if run == self.run { workProxy() }
         case .redisFault: if !isHealed { disturbRedis() }
         case .redisRecovery(let wasRestarted): if !isHealed { redis.recover(wasRestarted: wasRestarted) }
@@ -219,60 +219,63 @@ package struct Simulation {
         effects += 1
         switch effect {
         case .call(let call):
-            guard let place = nodes.place(of: call.node) else { return }
-            nodes[place].lane.append(call)
-            serve(place)
-        case .abandon(let id): if let place = nodes.place(of: id) { nodes[place].lane = [] }
+            guard let index = nodes.index(of: call.node) else { return }
+            nodes[index].queue.append(call)
+            serve(index)
+        case .abandon(let id): if let index = nodes.index(of: id) { nodes[index].queue = [] }
         case .started(let request, let result):
             guard pending.remove(request) != nil, case .success(let id) = result else { return }
-            // A reset that the domain has taken meanwhile has stopped it already.
+            // A reset handled in the meantime has already stopped it.
             if domain.records.instances[id] == nil { stopped.insert(id) } else { wanted.insert(id) }
         case .reported(let update): if isLucky(reportShare) { inbox.append(.report(update, at: Self.wall(time))) }
-        case .settled(let request, let refusal):
-            guard let name = intents.settle(request) else { return }
+        case .intentFinished(let request, let refusal):
+            guard let name = intents.finish(request) else { return }
             inbox.append(.outcome(name, declined: refusal?.summary))
-        case .updated, .note: break
+        case .updated, .log: break
         case .updateController(let number, let update):
             if nonces.insert(update.nonce).inserted, nonces.count > 1 { violations.append("the nonce has changed") }
             if let last = counters.last, update.counter < last { violations.append("the counter fell") }
             counters.append(update.counter)
-            agenda.add(.controllerAnswer(number, run: run), at: time + chance(400))
+            eventQueue.add(.controllerAnswer(number, run: run), at: time + chance(400))
         }
     }
 
-    /// The process is killed, in the middle of a step or between two, and started again.
+    /// Kills the process, in the middle of a step or between two, and starts it again.
     private mutating func crash() {
         var last: (call: CallID, outcome: CallOutcome)?
-        if case .answer(let place, run)? = agenda.first { last = nodes[place].answer }
+        if case .answer(let index, run)? = eventQueue.first { last = nodes[index].answer }
         run += 1
         pending = []
-        for place in nodes.places {
-            nodes[place].lane = []
-            nodes[place].isBusy = false
-            // Its connections end with it: what is on its way arrives now or never.
-            if let call = nodes[place].inFlight, nodes[place].isAlive, Bool.random(using: &random) {
-                _ = nodes[place].carryOut(call.request, &random)
+        for index in nodes.indices {
+            nodes[index].queue = []
+            nodes[index].isBusy = false
+            // Its connections end with it: calls in flight arrive now or never.
+            if let call = nodes[index].inFlight, nodes[index].isAlive, Bool.random(using: &random) {
+                _ = nodes[index].carryOut(call.request, &random)
             }
-            nodes[place].inFlight = nil
-            nodes[place].answer = nil
+            nodes[index].inFlight = nil
+            nodes[index].answer = nil
         }
         if Bool.random(using: &random), let last {
-            // In the middle: calls that go ahead may have arrived, a step may have been kept, but nothing else of it was done.
+            // In the middle of a step: calls before the commit may have arrived and the step may have been committed,
+            // but nothing else of it was carried out.
             let step = domain.handle(.answered(last.call, last.outcome), at: now)
-            for call in step.ahead where Bool.random(using: &random) {
-                guard let place = nodes.place(of: call.node), nodes[place].isAlive else { continue }
-                _ = nodes[place].carryOut(call.request, &random)
+            for call in step.callsBeforeCommit where Bool.random(using: &random) {
+                guard let index = nodes.index(of: call.node), nodes[index].isAlive else { continue }
+                _ = nodes[index].carryOut(call.request, &random)
             }
-            keeping.coming.append((step, nil))
+            commits.queued.append((step, nil))
         }
-        // What was being kept is kept or not, what waited for that is not; the controller asks again for what failed.
-        if keeping.isBusy, isLucky(75) { for (step, _) in keeping.underWay { step.changes.forEach { kept.apply($0) } } }
-        let wishes = keeping.wishes
-        keeping = SimulatedKeeping()
-        domain = Domain(records: kept, options: chosen, random: Xoshiro(seed: random.next()), now: now)
+        // The commit in progress succeeds or not; later steps are lost. The controller repeats the failed requests.
+        if commits.isBusy, isLucky(75) {
+            for (step, _) in commits.committing { step.changes.forEach { stored.apply($0) } }
+        }
+        let retriable = commits.retriable
+        commits = SimulatedCommits()
+        domain = Domain(records: stored, options: chosen, random: Xoshiro(seed: random.next()), now: now)
         beginProxy()
         take { $0.begin(at: $1) }
-        for wish in wishes { take(wish) }
-        agenda.add(.tick(run: run), at: time + 500)
+        for retriable in retriable { take(retriable) }
+        eventQueue.add(.tick(run: run), at: time + 500)
     }
 }

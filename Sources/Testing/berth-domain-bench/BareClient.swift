@@ -29,7 +29,7 @@ final class BareClient: Sendable {
 
     /// Starts a function.
     ///
-    /// - Returns: the id in the answer, whoever gave it.
+    /// - Returns: the id in the answer, of any kind.
     func start(_ message: EdgelessApi_SpawnFunctionRequest) async throws -> String {
         let answer = try await functions.start(message)
         guard answer.hasInstanceID else {
@@ -83,8 +83,8 @@ struct Clients {
     /// Makes each of `count` calls once, as fast as the clients can.
     func call(_ count: Int, _ body: @escaping @Sendable (BareClient, Int) async throws -> Void) async throws {
         let width = clients.count
-        _ = try await gather { client, place in
-            for number in stride(from: place, to: count, by: width) { try await body(client, number) }
+        _ = try await gather { client, index in
+            for number in stride(from: index, to: count, by: width) { try await body(client, number) }
             return []
         }
     }
@@ -93,7 +93,7 @@ struct Clients {
         _ body: @escaping @Sendable (BareClient, Int) async throws -> [Double]
     ) async throws -> [Double] {
         try await withThrowingTaskGroup(of: [Double].self) { group in
-            for (place, client) in clients.enumerated() { group.addTask { try await body(client, place) } }
+            for (index, client) in clients.enumerated() { group.addTask { try await body(client, index) } }
             var all: [Double] = []
             for try await times in group { all += times }
             return all

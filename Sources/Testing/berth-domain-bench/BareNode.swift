@@ -11,21 +11,21 @@ import Synchronization
 final class BareNode: Sendable {
     let id: NodeID
     let port: Int
-    /// What it was told, counted.
-    let told: Told
+    /// Counts its calls.
+    let counts: CallCounts
     private let task: Task<Void, any Error>
 
-    /// A node that listens, at any port unless told.
-    init(number: Int, port: Int = 0, told: Told) throws {
+    /// Starts to listen, by default at any free port.
+    init(number: Int, port: Int = 0, counts: CallCounts) throws {
         id = NodeID(high: 0xBE9C, low: UInt64(number))
-        self.told = told
+        self.counts = counts
         let listener = try Listener(
             ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: UInt16(clamping: port)))
         self.port = Int(listener.port)
         let server = GRPCServer(
             transport: HTTP2ServerTransport.Posix(
                 listeningSocketDescriptor: Int(listener.take()), transportSecurity: .plaintext, config: .defaults),
-            services: [BareFunctions(node: id, told: told), BareManagement(node: id, told: told)])
+            services: [BareFunctions(node: id, counts: counts), BareManagement(node: id, counts: counts)])
         task = Task { try await server.serve() }
     }
 
@@ -40,6 +40,7 @@ final class BareNode: Sendable {
             refreshDeadline: UInt64(seconds(CLOCK_REALTIME) + lease), nonce: nonce)
     }
 
+    /// The description of a node.
     static func description(port: Int, labels: [String] = []) -> NodeDescription {
         var capabilities = NodeCapabilities()
         capabilities.cpus = 4
@@ -54,8 +55,8 @@ final class BareNode: Sendable {
     }
 }
 
-/// What nodes were told.
-final class Told: Sendable {
+/// Counts the calls to nodes.
+final class CallCounts: Sendable {
     struct State {
         var starts = 0
         var stops = 0
@@ -63,7 +64,7 @@ final class Told: Sendable {
         var resets = 0
         var peers = 0
         /// Where the function with a state runs, and where its output leads; only while `isFollowed`.
-        var places: [String: PhysicalID] = [:]
+        var placements: [String: PhysicalID] = [:]
         var targets: [ComponentID: String] = [:]
         var isFollowed = false
         /// While it is closed, those nodes answer nothing.
@@ -102,7 +103,7 @@ final class Told: Sendable {
         }
     }
 
-    /// Waits until nodes were told some number of times more than at `before`.
+    /// Waits until the nodes have received this many more calls than at `before`.
     func wait(for what: String, limit: Double = 60, _ condition: (borrowing State) -> Bool) async throws {
         try await berth_domain_bench.wait(for: what, limit: limit) { state.withLock { condition($0) } }
     }
@@ -110,29 +111,29 @@ final class Told: Sendable {
 
 private struct BareFunctions: EdgelessApi_FunctionInstance.SimpleServiceProtocol {
     let node: NodeID
-    let told: Told
+    let counts: CallCounts
 
     func start(
         request: EdgelessApi_SpawnFunctionRequest, context: ServerContext
     ) async throws -> EdgelessApi_StartComponentResponse {
         var random = SystemRandomNumberGenerator()
         let id = PhysicalID(node: node, component: ComponentID(random: &random))
-        await told.take(node) { state in
+        await counts.take(node) { state in
             state.starts += 1
-            if state.isFollowed { state.places[request.stateSpecification.stateID] = id }
+            if state.isFollowed { state.placements[request.stateSpecification.stateID] = id }
         }
         return EdgelessApi_StartComponentResponse(.success(id))
     }
 
     func stop(request: EdgelessApi_InstanceIdVariant, context: ServerContext) async throws -> Google_Protobuf_Empty {
-        await told.take(node) { $0.stops += 1 }
+        await counts.take(node) { $0.stops += 1 }
         return Google_Protobuf_Empty()
     }
 
     func patch(request: EdgelessApi_PatchRequest, context: ServerContext) async throws -> Google_Protobuf_Empty {
         let target = request.outputMapping["out"]?.functionID
         let origin = ComponentID(request.functionID)
-        await told.take(node) { state in
+        await counts.take(node) { state in
             state.patches += 1
             if state.isFollowed, let origin { state.targets[origin] = target }
         }
@@ -142,17 +143,17 @@ private struct BareFunctions: EdgelessApi_FunctionInstance.SimpleServiceProtocol
 
 private struct BareManagement: EdgelessApi_NodeManagement.SimpleServiceProtocol {
     let node: NodeID
-    let told: Told
+    let counts: CallCounts
 
     func updatePeers(
         request: EdgelessApi_UpdatePeersRequest, context: ServerContext
     ) async throws -> Google_Protobuf_Empty {
-        await told.take(node) { $0.peers += 1 }
+        await counts.take(node) { $0.peers += 1 }
         return Google_Protobuf_Empty()
     }
 
     func reset(request: Google_Protobuf_Empty, context: ServerContext) async throws -> Google_Protobuf_Empty {
-        await told.take(node) { $0.resets += 1 }
+        await counts.take(node) { $0.resets += 1 }
         return Google_Protobuf_Empty()
     }
 }

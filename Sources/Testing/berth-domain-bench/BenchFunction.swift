@@ -4,9 +4,9 @@ import DomainWire
 /// The function that is started again and again.
 enum BenchFunction {
     /// - Parameters:
-    ///   - state: tells it from others.
-    ///   - label: what its node must have.
-    ///   - code: how many bytes of code travel with it.
+    ///   - state: distinguishes it from others.
+    ///   - label: the label that its node must have.
+    ///   - code: the size of its code in bytes.
     static func specification(state: Int, label: String? = nil, code: Int = 4_096) -> FunctionSpecification {
         let bytes = [UInt8](repeating: 7, count: code)
         var annotations = ["log_level": "info"]

@@ -12,7 +12,7 @@ struct DomainBench: AsyncParsableCommand {
         ])
 }
 
-/// Prints one object of numbers.
+/// Prints a JSON object with numbers.
 func report(_ name: String, _ figures: KeyValuePairs<String, Double>) {
     let line = JSONWriter.object { writer in
         writer.member("name", name)

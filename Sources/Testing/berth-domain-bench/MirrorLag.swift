@@ -20,19 +20,19 @@ struct MirrorLag: AsyncParsableCommand {
 
     func run() async throws {
         for port in [orchestrator, register] { try await Port.wait(for: port) }
-        let told = Told()
-        let node = try BareNode(number: 1, told: told)
+        let counts = CallCounts()
+        let node = try BareNode(number: 1, counts: counts)
         try await BareClient(port: register).register(node.update())
-        try await told.wait(for: "the node to join") { $0.peers >= 1 }
+        try await counts.wait(for: "the node to join") { $0.peers >= 1 }
         let controller = try Clients(clients, port: orchestrator)
         let started = Started(count: functions)
         try await controller.call(functions) { client, number in
             started.set(number, try await client.start(BenchFunction.message(state: number)))
         }
         let ids = started.all
-        let places = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ("dependency:\($1)", $0) })
+        let placements = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ("dependency:\($1)", $0) })
         let seen = Seen(functions: functions)
-        try RedisEvents.follow(redis) { key in if let place = places[key] { seen.add(place, at: seconds()) } }
+        try RedisEvents.follow(redis) { key in if let index = placements[key] { seen.add(index, at: seconds()) } }
 
         var base = 0
         for round in 0...rounds {
@@ -44,10 +44,10 @@ struct MirrorLag: AsyncParsableCommand {
                 let due = begin + Double(number) / rate
                 let now = seconds()
                 if due > now { try await Task.sleep(for: .seconds(due - now)) }
-                let place = number % functions
+                let index = number % functions
                 // Another target each time: what does not change is not shown again.
-                let other = (place + 1 + (first + number) / functions) % functions
-                guard let origin = LogicalID(ids[place]), let target = LogicalID(ids[other]) else {
+                let other = (index + 1 + (first + number) / functions) % functions
+                guard let origin = LogicalID(ids[index]), let target = LogicalID(ids[other]) else {
                     throw Broken("an id is no UUID")
                 }
                 _ = try await client.functions.patch(EdgelessApi_PatchRequest(origin, mapping: ["out": target]))
@@ -78,11 +78,11 @@ private final class Seen: Sendable {
 
     init(functions: Int) { times = Mutex(Array(repeating: [], count: functions)) }
 
-    func add(_ place: Int, at time: Double) { times.withLock { $0[place].append(time) } }
+    func add(_ index: Int, at time: Double) { times.withLock { $0[index].append(time) } }
 
     var fewest: Int { times.withLock { $0.map(\.count).min() ?? 0 } }
 
-    func time(_ place: Int, _ turn: Int) -> Double { times.withLock { $0[place][turn] } }
+    func time(_ index: Int, _ turn: Int) -> Double { times.withLock { $0[index][turn] } }
 }
 
 /// When each change was answered.

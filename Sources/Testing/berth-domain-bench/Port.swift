@@ -2,7 +2,7 @@ import Glibc
 
 /// A port of the loopback.
 enum Port {
-    /// Waits until somebody listens at a port: the library's client would wait longer and longer between its attempts.
+    /// Waits until a port is listened on; the library's client would back off between its attempts.
     static func wait(for port: Int, limit: Double = 60) async throws {
         try await berth_domain_bench.wait(for: "somebody at port \(port)", limit: limit) { connects(port) }
     }

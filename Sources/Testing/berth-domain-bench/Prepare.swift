@@ -3,45 +3,45 @@ import Domain
 import DomainStore
 import DomainWire
 
-/// A state folder as a domain leaves it that has run for long.
+/// Creates the state directory of a domain that has run for a long time.
 struct Prepare: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Makes a state folder.")
+    static let configuration = CommandConfiguration(abstract: "Creates a state directory.")
 
-    @Option(help: "The folder; it must not exist yet.") var folder: String
+    @Option(help: "The directory; it must not exist yet.") var directory: String
     @Option(help: "How many nodes, which know each other.") var nodes = 1_000
     @Option(help: "How many functions run on them.") var functions = 100_000
     @Option(help: "The port of all agents.") var agentPort = 9
-    @Flag(help: "Something is to be stopped on each node.") var withLeftovers = false
+    @Flag(help: "Something is to be stopped on each node.") var withOrphans = false
 
-    /// How many functions were started since the store was last written anew, and how many of them together.
+    /// How many functions were started since the last snapshot, and how many in each transaction.
     private static let (recent, together) = (5_000, 8)
 
     func run() async throws {
-        let opened = try DomainStore.open(folder: folder, digest: BinaryInterner.digest) { print($0) }
+        let opened = try DomainStore.open(folder: directory, digest: BinaryInterner.digest) { print($0) }
         guard case .ready(let store, var records) = opened, records.nodes.isEmpty else {
-            throw Broken("\(folder) cannot be prepared: it holds something")
+            throw Broken("\(directory) cannot be prepared: it holds something")
         }
-        func keep(_ changes: [DomainChange]) throws {
+        func commit(_ changes: [DomainChange]) throws {
             try store.keep(changes, before: records)
             for change in changes { records.apply(change) }
         }
         let made = MadeRecords(nodes: nodes, functions: functions, agentPort: agentPort)
         let early = max(0, functions - Self.recent)
         var changes = made.nodes + (0..<early).flatMap { made.function($0) }
-        if withLeftovers { changes += (1...nodes).map { made.leftover($0) } }
-        // Batches: a record has a largest size.
+        if withOrphans { changes += (1...nodes).map { made.orphan($0) } }
+        // In batches: the size of a record is limited.
         for start in stride(from: 0, to: changes.count, by: 10_000) {
-            try keep(Array(changes[start..<min(start + 10_000, changes.count)]))
+            try commit(Array(changes[start..<min(start + 10_000, changes.count)]))
         }
         for start in stride(from: early, to: functions, by: Self.together) {
-            try keep((start..<min(start + Self.together, functions)).flatMap { made.function($0) })
+            try commit((start..<min(start + Self.together, functions)).flatMap { made.function($0) })
         }
         store.close(records)
         report("prepared", ["instances": Double(records.instances.count)])
     }
 }
 
-/// What a domain of some size keeps.
+/// The records of a domain of some size.
 struct MadeRecords {
     let nodeCount: Int
     let agentPort: Int
@@ -63,7 +63,7 @@ struct MadeRecords {
             }
     }
 
-    /// What is kept when a function is started.
+    /// The changes that record a started function.
     func function(_ number: Int) -> [DomainChange] {
         var specification = code
         specification.stateID = StateID(high: 7, low: UInt64(number))
@@ -77,8 +77,8 @@ struct MadeRecords {
         ]
     }
 
-    func leftover(_ number: Int) -> DomainChange {
-        .leftover(PhysicalID(node: node(number), component: ComponentID(high: 0xDEAD, low: 1)), .function, true)
+    func orphan(_ number: Int) -> DomainChange {
+        .orphan(PhysicalID(node: node(number), component: ComponentID(high: 0xDEAD, low: 1)), .function, true)
     }
 
     private func node(_ number: Int) -> NodeID { NodeID(high: 0xBE9C, low: UInt64(number)) }

@@ -21,7 +21,7 @@ struct Pure: AsyncParsableCommand {
         var options = DomainOptions()
         options.strategy = strategy
         options.recoveryGrace = 86_400
-        var now = Moment(monotonic: 0, wall: 1_800_000_000_000)
+        var now = Timestamp(monotonic: 0, wall: 1_800_000_000_000)
         var domain = Domain(records: records, options: options, random: Xoshiro(seed: 1), now: now)
         // As in a process that runs for long: nobody else holds what the domain changes.
         records = DomainRecords()

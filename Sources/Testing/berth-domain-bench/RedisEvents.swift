@@ -1,6 +1,6 @@
 import Glibc
 
-/// What is written to a Redis, as it tells those who follow it.
+/// The keyspace notifications of a Redis.
 enum RedisEvents {
     /// Calls `tell` on a thread of its own with each key that is set from now on.
     static func follow(_ path: String, _ tell: @escaping @Sendable (String) -> Void) throws {

@@ -19,8 +19,8 @@ struct Refreshes: AsyncParsableCommand {
 
     func run() async throws {
         try await Port.wait(for: register)
-        let told = Told()
-        let agent = try BareNode(number: 0, port: second, told: told)
+        let counts = CallCounts()
+        let agent = try BareNode(number: 0, port: second, counts: counts)
         let process = WatchedProcess(pid: domainPid)
         let refreshed = Counter()
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -29,8 +29,8 @@ struct Refreshes: AsyncParsableCommand {
                 group.addTask { try await refresh(number, from: begin, refreshed) }
             }
             group.addTask {
-                // The domain has been told to stop something on each node: it has a connection to every agent.
-                try await told.wait(for: "a call to each agent") { $0.stops >= nodes }
+                // The domain stops an orphan on each node, which opens a connection to every agent.
+                try await counts.wait(for: "a call to each agent") { $0.stops >= nodes }
                 try await wait(for: "two refreshes of each node") { refreshed.value >= 2 * nodes }
                 for _ in 0..<rounds {
                     let (cpu, from, count) = (process.cpu, seconds(), refreshed.value)

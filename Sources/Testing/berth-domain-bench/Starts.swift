@@ -22,15 +22,15 @@ struct Starts: AsyncParsableCommand {
     private static let stuck = 16
 
     func run() async throws {
-        let told = Told()
-        let second = try BareNode(number: 0, port: second, told: told)
+        let counts = CallCounts()
+        let second = try BareNode(number: 0, port: second, counts: counts)
         for port in [relay, orchestrator, register] { try await Port.wait(for: port) }
-        let nodes = try (1...max(2, nodes)).map { try BareNode(number: $0, told: told) }
+        let nodes = try (1...max(2, nodes)).map { try BareNode(number: $0, counts: counts) }
         let register = try BareClient(port: register)
-        for (place, node) in nodes.enumerated() {
-            try await register.register(node.update(labels: [place == 0 ? "hole" : "open"]))
+        for (index, node) in nodes.enumerated() {
+            try await register.register(node.update(labels: [index == 0 ? "hole" : "open"]))
         }
-        try await told.wait(for: "all nodes to know each other") { $0.peers >= nodes.count * nodes.count }
+        try await counts.wait(for: "all nodes to know each other") { $0.peers >= nodes.count * nodes.count }
 
         let relayed = try Clients(clients, port: relay)
         let started = try Clients(clients, port: orchestrator)
@@ -44,19 +44,19 @@ struct Starts: AsyncParsableCommand {
             for turn in runs.indices {
                 let (name, clients, process) = runs[(turn + round) % runs.count]
                 let isHoled = name == "holed"
-                if isHoled { told.silence(nodes[0].id) }
+                if isHoled { counts.silence(nodes[0].id) }
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     if isHoled {
-                        let before = told.state.withLock { $0.starts }
+                        let before = counts.state.withLock { $0.starts }
                         group.addTask {
                             try await stuck.call(Self.stuck) { client, number in
                                 _ = try await client.start(BenchFunction.message(state: number, label: "hole"))
                             }
                         }
-                        try await told.wait(for: "starts at the silent node") { $0.starts >= before + Self.stuck }
+                        try await counts.wait(for: "starts at the silent node") { $0.starts >= before + Self.stuck }
                     }
                     try await measure(round == 0 ? "warm-up" : name, clients, process)
-                    told.wake()
+                    counts.wake()
                     try await group.waitForAll()
                 }
                 // What the domain does when it is idle is done before the next one is measured.

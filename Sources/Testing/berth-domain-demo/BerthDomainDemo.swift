@@ -3,6 +3,8 @@ import Glibc
 /// A controller and three nodes for `make demo-domain`, which tells it on standard input what to do, a word a line, and reads
 /// a line for each on standard output. It ends with its input.
 @main
+/// A demo controller and three demo nodes for `make demo-domain`. Reads commands from standard input, one word per
+/// line, and prints one line for each. Exits at the end of its input.
 struct BerthDomainDemo {
     static func main() async {
         signal(SIGPIPE, SIG_IGN)

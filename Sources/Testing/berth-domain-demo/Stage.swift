@@ -1,9 +1,9 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainWire
 import Glibc
 
-/// The controller and the nodes around one orchestrator.
+/// The controller and the nodes of the demo.
 final class Stage {
     struct Problem: Error, CustomStringConvertible { let description: String }
 
@@ -19,10 +19,10 @@ final class Stage {
         (orchestrator, register) = (url(ports[0]), url(ports[1]))
     }
 
-    /// Where the controller listens, and where the orchestrator is to: for its functions and for its nodes.
+    /// The addresses of the controller, and of the orchestrator for functions and for nodes.
     var addresses: String { "\(controller.registerURL) \(orchestrator) \(register)" }
 
-    /// Has three nodes register, and waits until the controller has heard of all of them.
+    /// Starts three nodes and waits until the controller knows all of them.
     ///
     /// - Returns: their names.
     func join() async throws -> String {
@@ -51,7 +51,7 @@ final class Stage {
         return nodes.map(\.name).joined(separator: " ")
     }
 
-    /// Deploys a workflow of two functions and a resource, one leading to the next.
+    /// Deploys a workflow with two functions and a resource in a chain.
     ///
     /// - Returns: its id.
     func deploy() async throws -> String {
@@ -75,9 +75,9 @@ final class Stage {
                 ]))
     }
 
-    /// Has a node that runs a function fall silent, the busiest of them.
+    /// Silences the node with the most functions.
     ///
-    /// - Returns: its name and its id.
+    /// - Returns: its name and id.
     func kill() throws -> String {
         func load(_ node: DemoNode) -> Int {
             node.components.values.reduce(0) { $0 + ($1.kind == .function ? 100 : 1) }
@@ -90,7 +90,7 @@ final class Stage {
         return "\(name) \(node.node)"
     }
 
-    /// How many functions and resources run on the nodes that are alive.
+    /// The number of components on the live nodes.
     var running: Int { nodes.reduce(0) { $0 + $1.node.components.count } }
 
     func end() async {
@@ -106,7 +106,7 @@ final class Stage {
         throw Problem(description: problem)
     }
 
-    /// Ports of the loopback that nobody listens at.
+    /// Free ports on the loopback interface.
     private static func freePorts(_ count: Int) throws -> [UInt16] {
         var sockets: [Int32] = []
         defer { for socket in sockets { close(socket) } }

@@ -4,12 +4,13 @@ import Glibc
 
 /// Lives simulated histories of whole domains and says which end wrong (`make simulate`).
 @main
+/// Runs simulated histories of whole domains and reports the ones with errors (`make simulate`).
 struct BerthSimulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "berth-simulate",
-        abstract: "Lives histories of whole edge domains over simulated time, and checks how they end.",
+        abstract: "Runs histories of whole edge domains over simulated time, and checks their results.",
         discussion:
-            "Prints a line for each history that ends wrong, in their order, and a summary; status 1 where there was one."
+            "Prints a line for each history with an error, in order, and a summary; exits with 1 if there was one."
     )
 
     @Option(help: "How many histories of 3 to 30 nodes.")
@@ -18,19 +19,19 @@ struct BerthSimulate: AsyncParsableCommand {
     var large = 1
     @Option(help: "The seed of the first history; each further one has the next number.")
     var seed: UInt64 = 1
-    @Option(help: "How many histories are lived at once; as many as there are processors unless told.")
+    @Option(help: "How many histories run in parallel; by default one for each processor.")
     var jobs = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
     func validate() throws {
-        guard histories >= 0, large >= 0 else { throw ValidationError("there are no fewer than 0 histories") }
-        guard jobs > 0 else { throw ValidationError("at least one history is lived at once") }
+        guard histories >= 0, large >= 0 else { throw ValidationError("the number of histories must not be negative") }
+        guard jobs > 0 else { throw ValidationError("--jobs must be at least 1") }
     }
 
     /// How a history ended.
     private struct End: Sendable {
         let number: Int
         let effects: Int
-        /// What is to be printed; nil where all is well.
+        /// What to print; nil if the history ended correctly.
         let complaint: String?
     }
 

@@ -1,25 +1,25 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainWire
 import Glibc
 import Synchronization
 import TestSupport
 import Testing
 
-/// A folder with a configuration and a state, free ports, and the `berth-domain` processes that a test starts on them.
+/// A directory with a configuration and a state, free ports, and the `berth-domain` processes of a test.
 final class DomainSite {
     let folder: TemporaryDirectory
     let binary: String
     let orchestrator: ServiceURL
     let nodeRegister: ServiceURL
     let controllerRegister: ServiceURL
-    /// A place for the status, where a test wants that shown.
+    /// An address for the status server.
     let status: ServiceURL
     private var starts = 0
 
     let domainID: String
 
-    /// - Parameter controller: the controller's register of domains, where several sites share one.
+    /// - Parameter controller: the controller's domain register, if several sites share one.
     init(name: String = "berth-domain", domainID: String = "domain-test", controller: ServiceURL? = nil) throws {
         self.domainID = domainID
         folder = try TemporaryDirectory()
@@ -33,9 +33,9 @@ final class DomainSite {
 
     var config: String { "\(folder.path)/orchestrator.toml" }
 
-    /// Writes the configuration with further lines of the table `general`.
+    /// Writes the configuration with additional lines in the table `general`.
     ///
-    /// - Parameter announced: what the controller is told of the orchestrator's address.
+    /// - Parameter announced: the announced URL of the orchestrator.
     func write(_ general: String, _ rest: String = "", announced: String? = nil) throws {
         let text = """
             [general]
@@ -55,7 +55,7 @@ final class DomainSite {
         starts += 1
         return try Program(
             [binary, "-c", config, "--state-dir", "\(folder.path)/state"] + arguments,
-            // A crash is to end the process at once, not after a backtrace of a large program.
+            // A crash must end the process at once, without a backtrace.
             environment: ["RUST_LOG": "info", "SWIFT_BACKTRACE": "enable=no"], output: "\(folder.path)/log-\(starts)")
     }
 
@@ -77,7 +77,7 @@ final class DomainSite {
         settings.capabilities.runtimes = ["RUST_WASM"]
         settings.capabilities.labels = labels
         settings.providers = providers
-        // A machine that is busy may let a second pass between two refreshes.
+        // On a busy machine a second may pass between two refreshes.
         settings.interval = 2
         let node = try DemoNode(settings)
         node.start()
@@ -97,7 +97,7 @@ final class DomainSite {
     /// before it is listened at.
     private static let nextPort = Mutex(UInt16.random(in: 10_000..<20_000))
 
-    /// Ports of the loopback that nobody listens at, each given once.
+    /// Free ports on the loopback interface, each returned once.
     private static func freePorts(_ count: Int) throws -> [UInt16] {
         var ports: [UInt16] = []
         for _ in 0..<10_000 where ports.count < count {

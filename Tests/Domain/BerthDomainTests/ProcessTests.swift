@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainSettings
 import DomainWire
 import Glibc
@@ -8,7 +8,7 @@ import Testing
 
 /// `berth-domain` as a process, with nodes and a controller over real connections.
 @Suite(.serialized) struct ProcessTests {
-    @Test("X5: -t writes the template, and never over a file that exists")
+    @Test("X5: -t writes the template, but never overwrites a file")
     func template() async throws {
         let site = try DomainSite()
         let path = "\(site.folder.path)/template.toml"
@@ -20,7 +20,7 @@ import Testing
         #expect(TemporaryDirectory.read(path) == [1])
     }
 
-    @Test("a configuration that is missing or wrong ends it with 78 and says why")
+    @Test("a missing or invalid configuration exits with 78 and the reason")
     func configuration() async throws {
         let site = try DomainSite()
         let missing = try await Program.run([site.binary, "-c", "/nonexistent/o.toml"])
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test("W22: an address that somebody else listens at ends it with 69 and names the address")
+    @Test("W22: an address in use exits with 69 and names the address")
     func bindFailure() async throws {
         let site = try DomainSite()
         let first = try await site.serve()
@@ -49,7 +49,7 @@ import Testing
         #expect(try await first.end() == 0)
     }
 
-    @Test("an orchestrator that cannot listen has told the controller nothing: the one that serves goes on")
+    @Test("an orchestrator that cannot listen sends the controller nothing, and the one that serves continues")
     func failedStart() async throws {
         let site = try DomainSite()
         let controller = try DemoController(url: site.controllerRegister)
@@ -67,7 +67,7 @@ import Testing
         await controller.stop()
     }
 
-    @Test("the state of another domain is not served: a folder that was copied or named by mistake ends it with 78")
+    @Test("the state of another domain exits with 78")
     func foreignState() async throws {
         let site = try DomainSite()
         let first = try await site.serve()
@@ -82,7 +82,7 @@ import Testing
         #expect(try await Self.endOfService(site) == 0)
     }
 
-    @Test("controllers are named by their certificates: without mutual TLS that ends it with 78")
+    @Test("controller_names without mutual TLS exits with 78")
     func namesWithoutCertificates() async throws {
         let site = try DomainSite()
         try site.write("controller_names = [\"controller\"]")
@@ -91,14 +91,14 @@ import Testing
         #expect(process.text.contains("server_ca_path"), "\(process.text)")
     }
 
-    /// Starts a domain once more and ends it orderly.
+    /// Starts a domain again and stops it.
     private static func endOfService(_ site: DomainSite) async throws -> Int32? {
         let program = try await site.serve()
         program.signal(SIGTERM)
         return try await program.end()
     }
 
-    @Test("two processes never use one state folder")
+    @Test("a second process on the same state directory exits with 75")
     func lock() async throws {
         let site = try DomainSite()
         let first = try await site.serve()
@@ -107,7 +107,7 @@ import Testing
         #expect(try await first.end() == 0)
     }
 
-    @Test("a workflow is deployed, outlives kill -9 of the orchestrator without a reset, and moves when its node dies")
+    @Test("a workflow survives kill -9 of the orchestrator without a reset, and moves when its node dies")
     func wholeLife() async throws {
         let site = try DomainSite()
         let controller = try DemoController(url: site.controllerRegister)
@@ -151,7 +151,7 @@ import Testing
         #expect(try await eventually { other.components.count == 1 })
         #expect(
             try await eventually {
-                other.calls.contains { if case .patch(_, _, let row) = $0 { row.count == 1 } else { false } }
+                other.calls.contains { if case .patch(_, _, let wiring) = $0 { wiring.count == 1 } else { false } }
             })
         try await again.stop(first, kind: .function)
         try await again.stop(second, kind: .resource)
@@ -165,7 +165,7 @@ import Testing
         await controller.stop()
     }
 
-    @Test("W21: an agent at a host that is not allowed is refused, and nothing is sent there")
+    @Test("W21: an agent on a host that is not allowed is refused and never called")
     func agentHosts() async throws {
         let site = try DomainSite()
         try site.write("agent_hosts = [\"10.0.0.0/8\"]")
@@ -180,8 +180,8 @@ import Testing
         await node.stop()
     }
 
-    @Test("a corrupt state is not served: the process ends with 65 and names the file, which stays as it is")
-    func corruptState() async throws {
+    @Test("corrupt state exits with 65, names the file and leaves it unchanged")
+    func damaged() async throws {
         let site = try DomainSite()
         let process = try await site.serve()
         process.signal(SIGTERM)

@@ -2,7 +2,7 @@ import Glibc
 import Redis
 import TestSupport
 
-/// A Redis with a mirror written by hand, and the program under the names that it goes by.
+/// A Redis with a handwritten mirror, and the program under all its names.
 final class ProxySite {
     static let node = "0b6f1d3e-52a4-4c7e-9d10-7a1c2f3e4d55"
     static let function = "11111111-2222-4333-8444-555555555555"
@@ -30,10 +30,10 @@ final class ProxySite {
             + "\"InstanceId(node_id: \(node), function_id: \(component))\"]]}"
     }
 
-    /// `proxy_cli`, by the reference's name.
+    /// The program as `proxy_cli`.
     var proxyCLI: String { "\(server.folder.path)/proxy_cli" }
 
-    /// Runs `proxy_cli` on this Redis, in a folder of the site's.
+    /// Runs `proxy_cli` on this Redis, in the site's directory.
     func run(_ arguments: [String]) async throws -> (status: Int32?, text: String) {
         try await Program.run(["env", "-C", server.folder.path, proxyCLI, "-r", server.url] + arguments)
     }

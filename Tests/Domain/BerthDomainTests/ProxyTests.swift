@@ -1,15 +1,15 @@
 import CTestSupport
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainSettings
 import Glibc
 import Redis
 import TestSupport
 import Testing
 
-/// `berth-domain proxy` as a process, by its own name and by the reference's.
+/// `berth-domain proxy` as a process, under its own name and as `proxy_cli`.
 @Suite(.serialized, .enabled(if: RedisServer.isInstalled, "there is no redis-server")) struct ProxyTests {
-    @Test("proxy_cli and berth-domain proxy are the same, with options before the subcommand or after it")
+    @Test("proxy_cli and berth-domain proxy print the same, with options before or after the subcommand")
     func names() async throws {
         let site = try ProxySite()
         let line = "\(ProxySite.function) -> \(ProxySite.node)\n"
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test("edgeless_orc_d is berth-domain: it writes the template, and takes a configuration")
+    @Test("edgeless_orc_d writes the template and reads a configuration like berth-domain")
     func orchestrator() async throws {
         let site = try ProxySite()
         let (folder, name) = (site.server.folder.path, "\(site.server.folder.path)/edgeless_orc_d")
@@ -49,7 +49,7 @@ import Testing
         #expect(missing.status == 78 && missing.text.contains("none.toml"))
     }
 
-    @Test("what goes wrong is one sentence and a status: 69 without Redis, 64 for options, 1 for what is unknown")
+    @Test("an error is one sentence and a status: 69 without Redis, 64 for invalid options, 1 for unknown names")
     func failures() async throws {
         let site = try ProxySite()
         let gone = try await Program.run([site.proxyCLI, "-r", "unix:///nonexistent/r.sock", "show", "functions"])
@@ -74,7 +74,7 @@ import Testing
         #expect(controller.status == 69 && controller.text.contains("the controller cannot be reached"))
     }
 
-    @Test("a broken entry is told, and the rest is printed")
+    @Test("an invalid entry is reported, and the others are printed")
     func broken() async throws {
         let site = try ProxySite()
         try site.redis.send(["SET", "instance:broken", "{}"])
@@ -83,7 +83,7 @@ import Testing
         #expect(run.text.contains("\(ProxySite.function) -> \(ProxySite.node)\n"))
     }
 
-    @Test("a database without a domain is told from a domain with nothing in it")
+    @Test("a database without a domain is distinguished from an empty domain")
     func nothing() async throws {
         let site = try ProxySite()
         try site.redis.send(["DEL", "instance:\(ProxySite.function)"])
@@ -91,10 +91,10 @@ import Testing
         try site.redis.send(["FLUSHDB"])
         try site.redis.send(["SET", "foreign:key", "x"])
         let run = try await site.run(["show", "functions"])
-        #expect(run.status == 0 && run.text.hasPrefix("proxy_cli: no domain is in this Redis"), "\(run)")
+        #expect(run.status == 0 && run.text.hasPrefix("proxy_cli: this Redis contains no domain"), "\(run)")
     }
 
-    @Test("dump writes its files into the working folder")
+    @Test("dump writes its files to the working directory")
     func dump() async throws {
         let site = try ProxySite()
         try site.redis.send(["ZADD", "performance:\(ProxySite.component):log", "5", "5:a:b"])
@@ -110,7 +110,7 @@ import Testing
         #expect(table.text == "metric,name,lid,timestamp,value\nlog,doubler,\(ProxySite.function),5,a:b\n")
     }
 
-    @Test("intents are set and queued, and print nothing; nodes by UUID or name")
+    @Test("intents are set and queued without output; nodes are found by UUID or name")
     func intents() async throws {
         let site = try ProxySite()
         for (words, key, value) in [
@@ -125,7 +125,7 @@ import Testing
         }
     }
 
-    @Test("--wait ends with 0 when it is done, 1 when it is declined, 75 when neither comes in time")
+    @Test("--wait exits with 0 when the intent is done, 1 when it is declined, 75 after the timeout")
     func waiting() async throws {
         let site = try ProxySite()
         let key = "intent:result:cordon:\(ProxySite.node)"
@@ -151,7 +151,7 @@ import Testing
         #expect(value.status == 64)
     }
 
-    @Test("a domain carries out what is asked for, or says why not")
+    @Test("a domain carries out an intent, or declines it with a reason")
     func wholeDomain() async throws {
         let server = try RedisServer()
         let domain = try DomainSite()
@@ -179,7 +179,7 @@ import Testing
         await controller.stop()
     }
 
-    @Test("top nodes prints once into a file, and again and again on a terminal")
+    @Test("top nodes prints once to a file, and repeatedly on a terminal")
     func topNodes() async throws {
         let site = try ProxySite()
         let once = try await site.run(["top", "nodes"])
@@ -203,7 +203,7 @@ import Testing
         #expect(try await program.end() == 128 + SIGINT)
     }
 
-    @Test("top workflow asks the controller which functions a workflow has, and Redis where they run")
+    @Test("top workflow reads the functions from the controller and their nodes from Redis")
     func topWorkflow() async throws {
         let site = try ProxySite()
         let domain = try DomainSite()

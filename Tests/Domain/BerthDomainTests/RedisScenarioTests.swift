@@ -1,11 +1,11 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import Glibc
 import Redis
 import TestSupport
 import Testing
 
-/// `berth-domain` as a process with nodes, a controller and a redis-server: what operators see and ask for there.
+/// `berth-domain` as a process with nodes, a controller and a redis-server.
 @Suite(.serialized, .enabled(if: RedisServer.isInstalled, "there is no redis-server"))
 struct RedisScenarioTests {
     private let server: RedisServer
@@ -26,7 +26,7 @@ struct RedisScenarioTests {
         try redis().transact([["SET", intent, value], ["RPUSH", "intents", intent]])
     }
 
-    /// Where Redis shows an instance: the nodes of its physical ids.
+    /// The nodes of an instance according to Redis.
     private func nodes(of id: LogicalID) throws -> [String] {
         let text = try redis().send(["GET", "instance:\(id)"]).text ?? ""
         return text.split(separator: "InstanceId(node_id: ").dropFirst().map { String($0.prefix(36)) }
@@ -40,7 +40,7 @@ struct RedisScenarioTests {
     }
 
     @Test(
-        "S3: an intent for each function moves it to the other node; each has one place all the time, and the list is drained"
+        "S3: intents move all functions to the other node; each has one node at all times, and the list is drained"
     )
     func migration() async throws {
         let controller = try DemoController(url: site.controllerRegister)
@@ -77,7 +77,7 @@ struct RedisScenarioTests {
         try await end(process, nodes, controller)
     }
 
-    @Test("S4, W18: a cordoned node is given no resources, also after a restart, until it is uncordoned")
+    @Test("S4, W18: a cordoned node receives no resources, even after a restart, until it is uncordoned")
     func cordon() async throws {
         let controller = try DemoController(url: site.controllerRegister)
         var process = try await site.serve()
@@ -111,7 +111,7 @@ struct RedisScenarioTests {
         try await end(process, [provider, other], controller)
     }
 
-    @Test("W2: starts, stops and joins go on while Redis hangs, and the process ends when it is told to")
+    @Test("W2: starts, stops and joins continue while Redis hangs, and the process exits when asked to")
     func hangingRedis() async throws {
         let controller = try DemoController(url: site.controllerRegister)
         let process = try await site.serve()
@@ -130,7 +130,7 @@ struct RedisScenarioTests {
         server.signal(SIGCONT)
     }
 
-    @Test("an address of Redis that cannot be read ends it with 78 and says what would be right")
+    @Test("an invalid Redis address exits with 78 and names the valid forms")
     func badAddress() async throws {
         try site.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"rediss://host\"")
         let process = try site.spawn()
@@ -138,7 +138,7 @@ struct RedisScenarioTests {
         #expect(process.text.contains("proxy.redis_url") && process.text.contains("TLS"))
     }
 
-    @Test("nodes' figures and log lines are shown")
+    @Test("samples and log lines of nodes are mirrored")
     func figures() async throws {
         let controller = try DemoController(url: site.controllerRegister)
         let process = try await site.serve()

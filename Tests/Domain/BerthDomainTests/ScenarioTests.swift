@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainWire
 import Glibc
 import TestSupport
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test(
-        "S1: ten workflows of one function run in the one domain; stopped, none is left; to stop an unknown one is no error"
+        "S1: ten workflows of one function run in a domain and stop completely; stopping an unknown one is not an error"
     )
     func oneDomain() async throws {
         let site = try DomainSite(domainID: "domain-0")
@@ -47,7 +47,7 @@ import Testing
         await controller.stop()
     }
 
-    @Test("S2: a hundred workflows use all of three domains; when one is killed, they run in the other two")
+    @Test("S2: a hundred workflows use all three domains; when one is killed, they run in the other two")
     func threeDomains() async throws {
         let first = try DomainSite(domainID: "domain-0")
         let controller = try DemoController(url: first.controllerRegister)
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test(
-        "S5: resources of the portal find the provider that is named after their domain, as they come and go and move")
+        "S5: portal resources use the provider named after their domain when they start, stop and move")
     func portal() async throws {
         let site = try DomainSite(domainID: "portal")
         let controller = try DemoController(url: site.controllerRegister)
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test(
-        "A1: the announced URL is told as it is given, the host's own address where none is, and one that is none ends it"
+        "A1: the announced URL is sent verbatim; an empty one becomes the host's address; an invalid one ends the program"
     )
     func announced() async throws {
         let site = try DomainSite()
@@ -113,13 +113,13 @@ import Testing
             try site.write("", announced: given)
             let process = try await site.serve()
             #expect(try await eventually { controller.domains["domain-test"] != nil })
-            let told = controller.domains["domain-test"]?.update.orchestratorURL ?? ""
+            let report = controller.domains["domain-test"]?.update.orchestratorURL ?? ""
             if given.isEmpty {
-                // A machine with nothing but its loopback has no address to tell.
-                #expect(told.isEmpty || told.hasSuffix(":\(site.orchestrator.port)"))
-                #expect(!told.contains("127.0.0.1"))
+                // A machine with only a loopback interface has no address to announce.
+                #expect(report.isEmpty || report.hasSuffix(":\(site.orchestrator.port)"))
+                #expect(!report.contains("127.0.0.1"))
             } else {
-                #expect(told == given)
+                #expect(report == given)
             }
             try await end([process])
             controller.forget("domain-test")
@@ -133,7 +133,7 @@ import Testing
         await controller.stop()
     }
 
-    @Test("W4: a process that crashes ends with a status that says so, and the next one goes on where it was")
+    @Test("W4: a crash has its own exit status, and the next process resumes from the state")
     func crash() async throws {
         let site = try DomainSite()
         let controller = try DemoController(url: site.controllerRegister)

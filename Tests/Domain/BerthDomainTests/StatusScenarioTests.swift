@@ -1,12 +1,12 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainWire
 import Glibc
 import TestSupport
 import Testing
 import WireJSON
 
-/// `berth-domain` as a process that shows its status over HTTP.
+/// `berth-domain` as a process with a status server.
 @Suite(.serialized) struct StatusScenarioTests {
     private let site: DomainSite
     private let web: WebClient
@@ -21,7 +21,7 @@ import WireJSON
         try PrometheusText(await web.ask("/metrics")?.text ?? "")
     }
 
-    /// Whether these metrics come to have these values.
+    /// Waits until these metrics have these values.
     private func shows(_ values: [String: Double]) async throws -> Bool {
         try await eventually {
             let metrics = try await metrics()
@@ -29,18 +29,18 @@ import WireJSON
         }
     }
 
-    @Test("the figures follow nodes that join and functions that start, wait and stop")
+    @Test("metrics follow nodes that join and functions that start, wait and stop")
     func figures() async throws {
         try site.write("status_url = \"\(site.status)\"")
         let controller = try DemoController(url: site.controllerRegister)
         let process = try await site.serve()
-        #expect(!process.text.contains("no loopback address"))
+        #expect(!process.text.contains("not a loopback address"))
         #expect(try await shows(["nodes{state=\"ready\"}": 0, "state_writable": 1]))
         #expect(try await metrics()["berth_domain_redis_connected"] == nil)
 
         let nodes = [try site.node(1, labels: ["hostname=<n1>"]), try site.node(2)]
         #expect(try await shows(["nodes{state=\"ready\"}": 2]))
-        // A reset each, and a peer each at least.
+        // At least a reset and a peer update for each node.
         #expect(
             try await eventually { try await metrics()["berth_domain_node_calls_total{outcome=\"done\"}"] ?? 0 >= 4 })
         let client = try OrchestratorClient(url: site.orchestrator)
@@ -48,7 +48,7 @@ import WireJSON
         _ = try await client.start(DomainSite.function(["label_match_all": "none"]))
         #expect(
             try await shows([
-                "instances{kind=\"function\",state=\"placed\"}": 1, "doubts": 0,
+                "instances{kind=\"function\",state=\"placed\"}": 1, "unknown_outcomes": 0,
                 "requests_total{outcome=\"accepted\",request=\"start\"}": 1,
                 "requests_total{outcome=\"refused\",request=\"start\"}": 1,
             ]))
@@ -76,7 +76,7 @@ import WireJSON
                 "requests_total{outcome=\"accepted\",request=\"stop\"}": 1,
             ]))
 
-        // One who is connected and silent does not keep it from ending.
+        // A silent connection does not delay the shutdown.
         let silent = try #require(web.connect())
         defer { close(silent) }
         process.signal(SIGTERM)
@@ -87,7 +87,7 @@ import WireJSON
         await controller.stop()
     }
 
-    @Test("without the key nothing listens there, and the process has no other sockets")
+    @Test("without status_url the process only listens on the two gRPC addresses")
     func off() async throws {
         let process = try await site.serve()
         #expect(await web.ask("/") == nil)
@@ -102,13 +102,15 @@ import WireJSON
         #expect(try await shown.end() == 0)
     }
 
-    @Test("an address that is taken ends it with 69 and is named; one with TLS or without a port ends it with 78")
+    @Test("an unavailable status address exits with 69 and names it; one with TLS or without a port exits with 78")
     func wrongAddress() async throws {
         try site.write("status_url = \"\(site.orchestrator)\"")
         let taken = try site.spawn()
         #expect(try await taken.end() == 69)
         #expect(taken.text.contains("cannot listen on ") && taken.text.contains("\(site.orchestrator.port)"))
-        for (url, words) in [("https://127.0.0.1:1", "proxy with TLS"), ("http://127.0.0.1", "general.status_url")] {
+        for (url, words) in [
+            ("https://127.0.0.1:1", "TLS is not supported"), ("http://127.0.0.1", "general.status_url"),
+        ] {
             try site.write("status_url = \"\(url)\"")
             let process = try site.spawn()
             #expect(try await process.end() == 78)
@@ -116,17 +118,17 @@ import WireJSON
         }
     }
 
-    @Test("an address that others reach is served, and warned of")
+    @Test("a status address other than loopback is served with a warning")
     func open() async throws {
         try site.write("status_url = \"http://0.0.0.0:\(site.status.port)\"")
         let process = try await site.serve()
-        #expect(process.text.contains("no loopback address"))
+        #expect(process.text.contains("not a loopback address"))
         #expect(await web.ask("/healthz")?.status == 200)
         process.signal(SIGTERM)
         #expect(try await process.end() == 0)
     }
 
-    @Test("Redis is shown as connected while it is, and as not while it is not", .enabled(if: RedisServer.isInstalled))
+    @Test("the status shows whether Redis is connected", .enabled(if: RedisServer.isInstalled))
     func redis() async throws {
         let server = try RedisServer()
         try site.write(
@@ -141,7 +143,7 @@ import WireJSON
         #expect(try await process.end() == 0)
     }
 
-    /// The ports of TCP that a process listens at.
+    /// The TCP ports that a process listens on.
     private func listeners(of pid: pid_t) throws -> [UInt16] {
         let folder = "/proc/\(pid)/fd"
         var inodes: Set<String> = []

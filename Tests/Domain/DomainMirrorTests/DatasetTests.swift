@@ -27,29 +27,29 @@ struct DatasetTests {
 
     private func liveALittle(_ site: ProxySite) {
         let component = ComponentID(high: 5, low: 5)
-        site.proxy.follow([.node(.test(node))])
-        site.proxy.follow([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
         let resource = ResourceSpecification(classType: "c", workflowID: "wf, \"one\"")
         let physical = PhysicalID(node: node, component: component)
-        site.proxy.follow([
+        site.proxy.observe([
             .instance(InstanceRecord(id: instance, specification: .resource(resource), created: 1, physical: nil)),
             .placed(instance, physical),
         ])
-        site.proxy.follow([.placed(instance, physical)])
-        site.proxy.follow([.placed(instance, nil)])
+        site.proxy.observe([.placed(instance, physical)])
+        site.proxy.observe([.placed(instance, nil)])
         var update = NodeUpdate.test(
             node, memoryFree: 5, samples: [component: [Sample(seconds: 10, nanoseconds: 5_000_000, value: 0.5)]])
         update.health.gpuTemperature = 41_500
         update.samples.logEntries[component] = [
             FunctionLogEntry(seconds: 11, nanoseconds: 0, target: "std,out", message: "two\nlines, \"quoted\"")
         ]
-        site.proxy.follow(update)
+        site.proxy.observe(update)
         update.samples = PerformanceSamples()
-        site.proxy.follow(update)
+        site.proxy.observe(update)
         site.proxy.stop()
     }
 
-    @Test("W24: five files, a row where something has changed, quoted so that every reader finds the columns")
+    @Test("W24: five files with a row for each change, quoted according to RFC 4180")
     func files() async throws {
         let folder = try TemporaryDirectory()
         liveALittle(try site(folder))
@@ -77,7 +77,7 @@ struct DatasetTests {
         #expect(health.count == 2 && health[1].hasSuffix(",41.5,0"))
     }
 
-    @Test("A3: header and row of capabilities and of health have as many columns")
+    @Test("A3: headers and rows have the same number of columns")
     func columns() async throws {
         let folder = try TemporaryDirectory()
         liveALittle(try site(folder))
@@ -89,7 +89,7 @@ struct DatasetTests {
         }
     }
 
-    @Test("files are continued without a second header, or begun anew where the operator says so")
+    @Test("files are appended without a second header, or truncated if configured")
     func appending() async throws {
         let folder = try TemporaryDirectory()
         for _ in 0..<2 { liveALittle(try site(folder)) }
@@ -98,7 +98,7 @@ struct DatasetTests {
         #expect(read(folder, "capabilities").split(separator: "\n").count == 2)
     }
 
-    @Test("a file that was moved away while rows are written begins anew, with its header")
+    @Test("a file that was moved away starts again with its header")
     func rotated() async throws {
         let folder = try TemporaryDirectory()
         let site = try site(folder)
@@ -106,7 +106,7 @@ struct DatasetTests {
         let path = "\(folder.path)/data/run-performance_samples.csv"
         func report(_ second: Int64) {
             let samples = [ComponentID(high: 5, low: 5): [Sample(seconds: second, nanoseconds: 0, value: 1)]]
-            site.proxy.follow(NodeUpdate.test(node, memoryFree: 5, samples: samples))
+            site.proxy.observe(NodeUpdate.test(node, memoryFree: 5, samples: samples))
         }
         report(1)
         #expect(try await eventually { read(folder, "performance_samples").hasSuffix(",1,1\n") })
@@ -117,7 +117,7 @@ struct DatasetTests {
         #expect(read(folder, "performance_samples").hasPrefix("run,seed,identifier,"))
     }
 
-    @Test("a folder that cannot be made harms nothing else")
+    @Test("a directory that cannot be created affects nothing else")
     func unwritable() async throws {
         let site = try ProxySite {
             var settings = Dataset.Settings()
@@ -125,7 +125,7 @@ struct DatasetTests {
             $0.dataset = settings
         }
         defer { site.proxy.stop() }
-        site.proxy.follow([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
         #expect(try await eventually { try site.get("node:capabilities:\(node)") != nil })
     }
 }

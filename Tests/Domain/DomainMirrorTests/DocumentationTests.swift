@@ -4,7 +4,7 @@ import Testing
 
 @testable import DomainMirror
 
-/// What `docs/domain.md` says of the keys in Redis.
+/// The Redis keys in `docs/domain.md`.
 @Suite struct DocumentationTests {
     @Test("the keys by example in docs/domain.md are what the mirror writes")
     func example() throws {
@@ -15,7 +15,7 @@ import Testing
         #expect(shown.map(String.init) == Self.written)
     }
 
-    /// A domain with one node, a function that leads to a resource, and a report.
+    /// A domain with a node, a function wired to a resource, and a report.
     private static var written: [String] {
         let node = NodeID("0b6f1d3e-52a4-4c7e-9d10-7a1c2f3e4d55") ?? NodeID(high: 0, low: 0)
         let function = LogicalID("11111111-2222-4333-8444-555555555555") ?? LogicalID(high: 0, low: 0)
@@ -54,7 +54,7 @@ import Testing
                     specification: .resource(
                         ResourceSpecification(
                             classType: "file-log", configuration: ["filename": "a.log"], workflowID: workflow)),
-                    created: 1, physical: nil)), .row(function, ["out": resource]),
+                    created: 1, physical: nil)), .wiring(function, ["out": resource]),
         ] { records.apply(change) }
         var mirror = Mirror(domainID: "domain-7000", schema: .both)
         var commands = mirror.begin(with: records, at: 1_760_000_001_250)

@@ -20,7 +20,7 @@ struct IntentTests {
         try site.redis().send(["EXISTS", "intents"]) == .integer(0)
     }
 
-    @Test("intents are carried out in the order of the list, and their outcomes can be read")
+    @Test("intents are carried out in order, and their outcomes are published")
     func outcomes() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -63,10 +63,10 @@ struct IntentTests {
             try await eventually {
                 try site.get("intent:result:cordon:\(node)")?.contains("yes or no, not maybe") == true
             })
-        #expect(try site.get("intent:result:migrate:\(instance)")?.contains("nonsense is no node id") == true)
+        #expect(try site.get("intent:result:migrate:\(instance)")?.contains("nonsense is not a node id") == true)
     }
 
-    @Test("W15: names in the list that are no intents are dropped, and what they name is left alone")
+    @Test("W15: entries that are not intents are dropped, and their keys are not touched")
     func foreign() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -76,7 +76,7 @@ struct IntentTests {
         for name in names { #expect(try site.get(name) == "theirs", "\(name)") }
     }
 
-    @Test("one that was pushed twice runs once, with the value it had last")
+    @Test("an intent that is pushed twice runs once with its last value")
     func twice() async throws {
         let server = try RedisServer()
         let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
@@ -90,7 +90,7 @@ struct IntentTests {
         #expect(try await eventually { try site.get("intent:result:cordon:\(node)")?.contains("done") == true })
     }
 
-    @Test("a thousand at once are all taken")
+    @Test("a thousand intents at once are all taken")
     func many() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -99,7 +99,7 @@ struct IntentTests {
         #expect(try await eventually { site.intents == nodes.map { .cordon($0, true) } })
     }
 
-    @Test("a domain that finds another's name in the database takes none of its intents")
+    @Test("a domain takes no intents from a database with another domain's name")
     func otherDomain() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -112,7 +112,7 @@ struct IntentTests {
         #expect(try site.get("intent:cordon:\(node)") == "yes")
     }
 
-    @Test("a list of another type harms nothing else")
+    @Test("an intent list of another type affects nothing else")
     func otherType() async throws {
         let server = try RedisServer()
         let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
@@ -120,7 +120,7 @@ struct IntentTests {
         let site = try ProxySite(server: server)
         defer { site.proxy.stop() }
         try await Task.sleep(for: .seconds(1))
-        site.proxy.follow([.row(instance, [:])])
+        site.proxy.observe([.wiring(instance, [:])])
         #expect(try await eventually { try site.get("dependency:\(instance)") == "{}" })
         #expect(try site.get("intents") == "theirs")
         try redis.send(["DEL", "intents"])
@@ -128,7 +128,7 @@ struct IntentTests {
         #expect(try await eventually { site.intents == [.cordon(node, true)] })
     }
 
-    @Test("an intent that was taken when the orchestrator ended is declined when it is back")
+    @Test("an intent interrupted by the end of the orchestrator is declined after its restart")
     func interrupted() async throws {
         let server = try RedisServer()
         let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))

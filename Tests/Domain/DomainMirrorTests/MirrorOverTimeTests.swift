@@ -5,12 +5,12 @@ import Redis
 import TestSupport
 import Testing
 
-/// Section 5 of the domain specification, in a redis-server of the tests' own.
+/// Section 5 of the domain specification, with a real redis-server.
 @Suite(.enabled(if: RedisServer.isInstalled, "there is no redis-server"))
 struct MirrorOverTimeTests {
     private let node = NodeID.test(1)
 
-    @Test("R1, R5: a fresh Redis has the domain's name, and no time of change of anything")
+    @Test("R1, R5: a fresh Redis has the domain's name and no timestamps")
     func fresh() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
@@ -18,50 +18,50 @@ struct MirrorOverTimeTests {
         #expect(try site.all() == ["domain_info:domain_id": ["my-domain"]])
     }
 
-    @Test("R2: one provider is shown with its time of change, which stays while nothing changes")
+    @Test("R2: a provider is mirrored with a timestamp that only changes with it")
     func provider() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
         let provider = ResourceProvider(id: "node-1-resource-1-provider", classType: "rc-1", outputs: ["out"])
-        site.proxy.follow([.node(.test(node, providers: [provider]))])
+        site.proxy.observe([.node(.test(node, providers: [provider]))])
         let key = "provider:node-1-resource-1-provider"
         #expect(try await eventually { try site.get(key) != nil })
         #expect(try site.get(key) == #"{"class_type":"rc-1","node_id":"\#(node)","outputs":["out"]}"#)
         let stamp = try #require(try site.get("provider:last_update"))
-        site.proxy.follow([.patchDue(.test(1), true)])
-        site.proxy.follow(NodeUpdate.test(node))
+        site.proxy.observe([.patchDue(.test(1), true)])
+        site.proxy.observe(NodeUpdate.test(node))
         #expect(try await eventually { try site.redis().send(["EXISTS", "node:health:\(node)"]) == .integer(1) })
         #expect(try site.get("provider:last_update") == stamp)
     }
 
-    @Test("R3: one node's capabilities are shown, and go with it")
+    @Test("R3: a node's capabilities are mirrored, and removed with it")
     func capabilities() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
-        site.proxy.follow([.node(.test(node))])
-        site.proxy.follow(NodeUpdate.test(node))
+        site.proxy.observe([.node(.test(node))])
+        site.proxy.observe(NodeUpdate.test(node))
         let key = "node:capabilities:\(node)"
         #expect(try await eventually { try site.get(key)?.hasPrefix(#"{"num_cpus":0,"#) == true })
         let stamp = try #require(try site.get("node:capabilities:last_update"))
         try await Task.sleep(for: .milliseconds(5))
-        site.proxy.follow([.nodeRemoved(node)])
+        site.proxy.observe([.nodeRemoved(node)])
         #expect(try await eventually { try site.get("node:capabilities:last_update") != stamp })
         #expect(try !site.all().keys.contains { $0.contains("\(node)") })
     }
 
-    @Test("R4: ten rows of five channels are shown as they are")
-    func rows() async throws {
+    @Test("R4: ten wirings of five channels are mirrored")
+    func wirings() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
-        var rows: [LogicalID: [String: LogicalID]] = [:]
+        var wirings: [LogicalID: [String: LogicalID]] = [:]
         for origin in 0..<10 {
-            rows[.test(UInt64(origin))] = Dictionary(
+            wirings[.test(UInt64(origin))] = Dictionary(
                 uniqueKeysWithValues: (0..<5).map { ("out-\($0)", LogicalID.test(UInt64(100 + $0 * origin))) })
         }
-        for (origin, row) in rows { site.proxy.follow([.row(origin, row)]) }
+        for (origin, wiring) in wirings { site.proxy.observe([.wiring(origin, wiring)]) }
         #expect(try await eventually { try site.all().count { $0.key.hasPrefix("dependency:00") } == 10 })
-        for (origin, row) in rows {
-            let text = row.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ",")
+        for (origin, wiring) in wirings {
+            let text = wiring.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ",")
             #expect(try site.get("dependency:\(origin)") == "{\(text)}")
         }
     }
@@ -85,21 +85,21 @@ struct MirrorOverTimeTests {
         let all = try site.all()
         for key in foreign { #expect(all[key] == ["theirs"]) }
         for key in own { #expect(all[key] == nil, "\(key)") }
-        // Who remembers the time of change sees that something has gone.
+        // The timestamp shows that something was removed.
         #expect(all["instance:last_update"] != nil && all["provider:last_update"] != nil)
         let commands = try redis.send(["INFO", "commandstats"]).text ?? ""
         #expect(!commands.contains("flush"))
     }
 
-    @Test("X9: where Redis comes later than the domain, all there is is shown then")
+    @Test("X9: a Redis that starts after the domain gets everything")
     func lateRedis() async throws {
         let folder = try TemporaryDirectory()
         let early = try RedisServer(in: folder)
         try await early.stop()
         let site = try ProxySite(server: early)
         defer { site.proxy.stop() }
-        site.proxy.follow([.node(.test(node))])
-        site.proxy.follow([.row(.test(1), [:])])
+        site.proxy.observe([.node(.test(node))])
+        site.proxy.observe([.wiring(.test(1), [:])])
         try await Task.sleep(for: .milliseconds(600))
         let late = try RedisServer(in: folder)
         #expect(try await eventually { try site.get("dependency:\(LogicalID.test(1))") == "{}" })
@@ -107,54 +107,54 @@ struct MirrorOverTimeTests {
         withExtendedLifetime(late) {}
     }
 
-    @Test("W2: while Redis hangs or is away nobody waits for it; then it shows what has become of the domain meanwhile")
+    @Test("W2: nobody waits for a hanging or absent Redis, and the mirror is up to date when it returns")
     func outage() async throws {
         let folder = try TemporaryDirectory()
         let server = try RedisServer(in: folder)
         let site = try ProxySite(server: server)
         defer { site.proxy.stop() }
-        site.proxy.follow([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
         #expect(try await eventually { try site.get("node:capabilities:\(node)") != nil })
         server.signal(SIGSTOP)
-        for number in 0..<2_000 as Range<UInt64> { site.proxy.follow([.row(.test(number), [:])]) }
-        site.proxy.follow([.nodeRemoved(node)])
+        for number in 0..<2_000 as Range<UInt64> { site.proxy.observe([.wiring(.test(number), [:])]) }
+        site.proxy.observe([.nodeRemoved(node)])
         try await Task.sleep(for: .seconds(1))
         server.signal(SIGCONT)
-        func rows() throws -> Int { try site.all().count { $0.key.hasPrefix("dependency:0") } }
-        #expect(try await eventually { try rows() == 2_000 && (try site.get("node:capabilities:\(node)")) == nil })
+        func wirings() throws -> Int { try site.all().count { $0.key.hasPrefix("dependency:0") } }
+        #expect(try await eventually { try wirings() == 2_000 && (try site.get("node:capabilities:\(node)")) == nil })
         try await server.stop()
-        for number in 0..<1_000 as Range<UInt64> { site.proxy.follow([.instanceRemoved(.test(number))]) }
+        for number in 0..<1_000 as Range<UInt64> { site.proxy.observe([.instanceRemoved(.test(number))]) }
         let again = try RedisServer(in: folder)
-        #expect(try await eventually { try rows() == 1_000 })
-        site.proxy.follow([.row(.test(5_000), [:])])
+        #expect(try await eventually { try wirings() == 1_000 })
+        site.proxy.observe([.wiring(.test(5_000), [:])])
         #expect(try await eventually { try site.get("dependency:\(LogicalID.test(5_000))") == "{}" })
         withExtendedLifetime(again) {}
     }
 
-    @Test("somebody flushes the database: all is shown again without a restart")
+    @Test("a flushed database is rewritten without a restart")
     func flushed() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
-        site.proxy.follow([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
         #expect(try await eventually { try site.get("node:capabilities:\(node)") != nil })
         try site.redis().send(["FLUSHALL"])
         #expect(try await eventually { try site.get("node:capabilities:\(node)") != nil })
     }
 
-    @Test("a Redis that refuses to write is tried again until it does not")
+    @Test("refused writes are retried until they succeed")
     func refused() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
         #expect(try await eventually { try site.get("domain_info:domain_id") != nil })
         try site.redis().send(["CONFIG", "SET", "maxmemory", "1"])
-        site.proxy.follow([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
         try await Task.sleep(for: .seconds(1))
         #expect(try site.get("node:capabilities:\(node)") == nil)
         try site.redis().send(["CONFIG", "SET", "maxmemory", "0"])
         #expect(try await eventually { try site.get("node:capabilities:\(node)") != nil })
     }
 
-    @Test("a key of another type in a series' place gives way to the series")
+    @Test("a key of another type is replaced by the series")
     func otherTypes() async throws {
         let server = try RedisServer()
         let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
@@ -167,41 +167,41 @@ struct MirrorOverTimeTests {
         let site = try ProxySite(server: server, from: records)
         defer { site.proxy.stop() }
         #expect(try await eventually { try site.get("domain_info:domain_id") != nil })
-        site.proxy.follow(
+        site.proxy.observe(
             NodeUpdate.test(node, samples: [component: [Sample(seconds: 10, nanoseconds: 5_000_000, value: 0.5)]]))
         #expect(try await eventually { try site.all()[series] == ["10.005:0.5"] })
         #expect(try site.all()["node:health:\(node)"]?.count == 1)
         #expect(try site.all()["performance:function_execution_time:\(component)"] == ["0.5,10.005"])
     }
 
-    @Test("W26: what a node reported before it left is not shown after it has")
+    @Test("W26: a report from before a node's departure is not mirrored after it")
     func order() async throws {
         let site = try ProxySite()
         defer { site.proxy.stop() }
         for _ in 0..<50 {
-            site.proxy.follow([.node(.test(node))])
-            site.proxy.follow(NodeUpdate.test(node))
-            site.proxy.follow([.nodeRemoved(node)])
-            site.proxy.follow([.node(.test(node))])
-            site.proxy.follow(NodeUpdate.test(node, memoryFree: 7))
+            site.proxy.observe([.node(.test(node))])
+            site.proxy.observe(NodeUpdate.test(node))
+            site.proxy.observe([.nodeRemoved(node)])
+            site.proxy.observe([.node(.test(node))])
+            site.proxy.observe(NodeUpdate.test(node, memoryFree: 7))
         }
-        site.proxy.follow([.row(.test(1), [:])])
+        site.proxy.observe([.wiring(.test(1), [:])])
         #expect(try await eventually { try site.get("dependency:\(LogicalID.test(1))") != nil })
         let members = try site.all()["node:health:\(node)"] ?? []
         #expect(members.count == 1 && members[0].hasPrefix(#"{"mem_free":7,"#))
     }
 
-    @Test("X11: with a period of a second no figure is older than about that")
+    @Test("X11: with a period of a second no sample is much older than that")
     func retention() async throws {
         let site = try ProxySite { $0.retention = 1 }
         defer { site.proxy.stop() }
-        site.proxy.follow([.node(.test(node))])
+        site.proxy.observe([.node(.test(node))])
         let component = ComponentID(high: 5, low: 5)
         var time = timespec()
         for number in 0..<30 as Range<Int32> {
             clock_gettime(CLOCK_REALTIME, &time)
             let sample = Sample(seconds: Int64(time.tv_sec), nanoseconds: UInt32(time.tv_nsec), value: Double(number))
-            site.proxy.follow(NodeUpdate.test(node, memoryFree: number, samples: [component: [sample]]))
+            site.proxy.observe(NodeUpdate.test(node, memoryFree: number, samples: [component: [sample]]))
             try await Task.sleep(for: .milliseconds(100))
         }
         let keys = [
@@ -215,11 +215,11 @@ struct MirrorOverTimeTests {
         #expect(try await eventually { try site.all()["node:health:\(node)"] == nil })
     }
 
-    @Test("W23: changes are shown in transactions, and keys are found without stopping Redis")
+    @Test("W23: changes are written in transactions, and keys are found with SCAN")
     func commands() async throws {
         let site = try ProxySite { $0.retention = 1 }
         defer { site.proxy.stop() }
-        for number in 1...20 as ClosedRange<UInt64> { site.proxy.follow([.node(.test(.test(number)))]) }
+        for number in 1...20 as ClosedRange<UInt64> { site.proxy.observe([.node(.test(.test(number)))]) }
         #expect(try await eventually { try site.get("node:capabilities:\(NodeID.test(20))") != nil })
         try await Task.sleep(for: .seconds(2))
         let text = try site.redis().send(["INFO", "commandstats"]).text ?? ""
@@ -240,7 +240,7 @@ struct MirrorOverTimeTests {
         for step in 0..<400 {
             let change = Self.change(&random, UInt64(step))
             records.apply(change)
-            site.proxy.follow([change])
+            site.proxy.observe([change])
             if step % 100 == 99 {
                 try await server.stop()
                 if Bool.random(using: &random) { try await Task.sleep(for: .milliseconds(400)) }
@@ -258,7 +258,7 @@ struct MirrorOverTimeTests {
             keys.filter { !$0.key.hasSuffix(":last_update") }
         }
         _ = try await eventually { try values(site.all()) == values(expected) }
-        // Not only that they differ: how.
+        // Shows the difference.
         let (shown, wanted) = (values(try site.all()), values(expected))
         #expect(shown.filter { wanted[$0.key] != $0.value } == [:], "seed \(seed): too much")
         #expect(wanted.filter { shown[$0.key] != $0.value } == [:], "seed \(seed): too little")
@@ -271,7 +271,7 @@ struct MirrorOverTimeTests {
         case 0, 1:
             let names = (0..<Int.random(in: 0...3, using: &random)).map { "provider-\($0)" }
             var record = NodeRecord.test(node, providers: names.map { ResourceProvider(id: $0, classType: "c") })
-            // Two nodes may claim one name; never with one number.
+            // Two nodes may claim a name, but never with the same number.
             for name in names { record.claims[name] = number }
             return .node(record)
         case 2: return .nodeRemoved(node)
@@ -283,7 +283,7 @@ struct MirrorOverTimeTests {
                     physical: isPlaced ? PhysicalID(node: node, component: ComponentID(high: 1, low: 1)) : nil))
         case 5: return .instanceRemoved(id)
         case 6: return .cordon(node, Bool.random(using: &random))
-        default: return .row(id, ["out": .test(.random(in: 1...20, using: &random))])
+        default: return .wiring(id, ["out": .test(.random(in: 1...20, using: &random))])
         }
     }
 }

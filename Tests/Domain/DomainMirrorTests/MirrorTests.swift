@@ -10,7 +10,7 @@ import Testing
     private static let lid = LogicalID("11111111-2222-4333-8444-555555555555") ?? LogicalID(high: 0, low: 0)
     private static let now = 1_760_000_001_250
 
-    /// What a database holds after these commands; sorted sets as lists of members, in the order of their scores.
+    /// The content of a database after these commands; sorted sets as lists of members, ordered by score.
     private func carriedOut(_ commands: [RedisCommand], on before: [String: [String]] = [:]) -> [String: [String]] {
         var keys = before
         for command in commands {
@@ -35,7 +35,7 @@ import Testing
             isReset: true)
     }
 
-    @Test("5.2: capabilities, provider, function, resource and dependency are written as the readers know them")
+    @Test("5.2: capabilities, provider, function, resource and dependency have the exact form of the specification")
     func exactForms() {
         var mirror = Mirror(domainID: "my-domain", schema: .current)
         let function = FunctionSpecification(
@@ -72,7 +72,7 @@ import Testing
                         ResourceSpecification(
                             classType: "file-log", configuration: ["filename": "a.log"],
                             workflowID: "5e0c7a90-1111-4222-8333-944455566677")), created: 1, physical: nil)),
-            .row(Self.lid, ["out": other]), .row(other, [:]),
+            .wiring(Self.lid, ["out": other]), .wiring(other, [:]),
         ] { records.apply(change) }
         let keys = carriedOut(mirror.begin(with: records, at: Self.now))
         #expect(
@@ -100,7 +100,7 @@ import Testing
             ])
     }
 
-    @Test("5.6: a stamp comes after the values that it speaks of, and only for what has changed")
+    @Test("5.6: timestamps follow their values, and only for changed categories")
     func stamps() {
         var mirror = Mirror(domainID: "d", schema: .current)
         _ = mirror.begin(with: DomainRecords(), at: Self.now)
@@ -110,7 +110,7 @@ import Testing
         #expect(mirror.take([.patchDue(Self.lid, true)], at: Self.now).isEmpty)
     }
 
-    @Test("5.2: health is a member of a sorted set, its fields in the order that readers know")
+    @Test("5.2: health is a member of a sorted set with the fields in order")
     func health() {
         var update = NodeUpdate(
             node: Self.node, description: NodeDescription(agentURL: "", invocationURL: ""), refreshDeadline: 0, nonce: 1
@@ -139,7 +139,7 @@ import Testing
         return update
     }
 
-    @Test("X10: a figure that is sent twice is there once")
+    @Test("X10: a sample that is sent twice is stored once")
     func twice() {
         let component = ComponentID(high: 1, low: 1)
         let update = update([Sample(seconds: 5, nanoseconds: 0, value: 100)], component: component)
@@ -148,7 +148,7 @@ import Testing
         #expect(keys["performance:\(component):function_execution_time"] == ["5:100"])
     }
 
-    @Test("X12: the seed's list has milliseconds with their zeros")
+    @Test("X12: the seed's list has padded milliseconds")
     func seedList() {
         let component = ComponentID(high: 1, low: 1)
         let update = update([Sample(seconds: 10, nanoseconds: 5_000_000, value: 0.5)], component: component)
@@ -158,7 +158,7 @@ import Testing
         #expect(keys["performance:\(component):function_execution_time"] == ["10.005:0.5"])
     }
 
-    @Test("log lines stand under their target, and a figure that is no number is left out")
+    @Test("log lines are stored by target, and samples that are not finite are omitted")
     func logs() {
         let component = ComponentID(high: 1, low: 1)
         var update = update(
@@ -175,7 +175,7 @@ import Testing
         #expect(keys["performance:\(component):function_execution_time"] == ["1760000001.25:0.0125"])
     }
 
-    @Test("W24: a log that is named as a metric does not stand among its figures")
+    @Test("W24: a log target with the name of a metric is kept apart from its samples")
     func reservedNames() {
         let component = ComponentID(high: 1, low: 1)
         var update = update([], component: component)
@@ -188,7 +188,7 @@ import Testing
         #expect(keys["performance:\(component):log-function_execution_time"] == ["2:hello"])
     }
 
-    @Test("W24: figures age by the clock that stamped them")
+    @Test("W24: samples age by the clock that stamped them")
     func skewedClock() throws {
         let component = ComponentID(high: 1, low: 1)
         var mirror = Mirror(domainID: "d", schema: .both)
@@ -197,7 +197,7 @@ import Testing
         _ = mirror.report(
             update([Sample(seconds: Int64(ahead), nanoseconds: 0, value: 1)], component: component), at: Self.now)
         let key = "performance:\(component):function_execution_time"
-        let commands = mirror.retire([key], at: Self.now + 10_000, retention: 60_000)
+        let commands = mirror.trim([key], at: Self.now + 10_000, retention: 60_000)
         let words = try #require(commands.first { $0.words[0] == "ZREMRANGEBYSCORE" }?.words)
         #expect(words == ["ZREMRANGEBYSCORE", key, "-inf", "(\(ahead - 50)"])
     }
@@ -205,7 +205,7 @@ import Testing
     @Test(
         "W14: series are bounded, and those of components that have ended go some time after them, though nothing else does"
     )
-    func strangers() {
+    func unowned() {
         let (own, gone) = (ComponentID(high: 1, low: 1), ComponentID(high: 1, low: 2))
         var records = DomainRecords()
         records.apply(
@@ -216,11 +216,11 @@ import Testing
         var mirror = Mirror(domainID: "d", schema: .both)
         _ = mirror.begin(with: records, at: Self.now)
         let keys = [own, gone].flatMap { ["performance:\($0):stdout", "performance:function_execution_time:\($0)"] }
-        let first = mirror.retire(keys + ["performance:foreign", "performance:a:b"], at: Self.now, retention: 0)
+        let first = mirror.trim(keys + ["performance:foreign", "performance:a:b"], at: Self.now, retention: 0)
         #expect(first.map(\.words[0]) == ["ZREMRANGEBYRANK", "EVAL", "ZREMRANGEBYRANK", "EVAL"])
         let hour = 3_600_000
-        #expect(!mirror.retire(keys, at: Self.now + hour - 1, retention: 0).contains { $0.words[0] == "DEL" })
-        let last = mirror.retire(keys, at: Self.now + hour, retention: 0).filter { $0.words[0] == "DEL" }
+        #expect(!mirror.trim(keys, at: Self.now + hour - 1, retention: 0).contains { $0.words[0] == "DEL" })
+        let last = mirror.trim(keys, at: Self.now + hour, retention: 0).filter { $0.words[0] == "DEL" }
         #expect(last.map(\.words[1]) == Array(keys.suffix(2)))
     }
 
@@ -236,7 +236,7 @@ import Testing
         #expect(Double(written) == value && !written.contains("e"))
     }
 
-    @Test("what follows single changes is what is written at once; stale keys are the mirror's own and no others")
+    @Test("incremental changes give the same keys as a full rewrite; only the mirror's own keys are stale")
     func incremental() {
         for seed in UInt64(1)...10 {
             var simulation = Simulation(seed: seed, shape: .init(seed: seed))
@@ -245,11 +245,11 @@ import Testing
             var records = DomainRecords()
             var following = Mirror(domainID: "d", schema: .both)
             var keys = carriedOut(following.begin(with: records, at: 1))
-            var changes = simulation.kept.snapshot
-            changes += simulation.kept.instances.keys.sorted().filter { _ in Bool.random(using: &random) }.map {
+            var changes = simulation.stored.snapshot
+            changes += simulation.stored.instances.keys.sorted().filter { _ in Bool.random(using: &random) }.map {
                 .instanceRemoved($0)
             }
-            changes += simulation.kept.nodes.keys.sorted().filter { _ in Bool.random(using: &random) }.map {
+            changes += simulation.stored.nodes.keys.sorted().filter { _ in Bool.random(using: &random) }.map {
                 .nodeRemoved($0)
             }
             for change in changes {

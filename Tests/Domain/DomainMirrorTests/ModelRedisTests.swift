@@ -6,7 +6,7 @@ import Testing
 
 @testable import DomainSimulation
 
-/// The Redis of the simulated domains beside a real one.
+/// Compares the model of Redis with a real one.
 @Suite(.enabled(if: RedisServer.isInstalled, "there is no redis-server"))
 struct ModelRedisTests {
     @Test(
@@ -69,19 +69,19 @@ struct ModelRedisTests {
         case 17:
             var mirror = Mirror(domainID: "my-domain", schema: .both)
             let now = Int.random(in: 10_000...20_000, using: &random)
-            return mirror.retire([series], at: now, retention: 5_000)[0].words
+            return mirror.trim([series], at: now, retention: 5_000)[0].words
         default: return IntentKey.take(.random(in: 1...4, using: &random), for: "my-domain", at: 5).words
         }
     }
 
-    private static func isSame(_ reply: RedisReply, _ answer: RedisAnswer) -> Bool {
+    private static func isSame(_ reply: RedisReply, _ answer: RedisReply) -> Bool {
         switch (reply, answer) {
         case (.null, .null), (.error, .error): true
         case (.integer(let one), .integer(let other)): one == other
         case (.text(let one), .text(let other)): one == other
         case (.array(let replies), .array(let answers)):
             replies.count == answers.count
-                && zip(sorted(replies), answers.sorted { "\($0)" < "\($1)" }).allSatisfy { isSame($0, $1) }
+                && zip(sorted(replies), sorted(answers)).allSatisfy { isSame($0, $1) }
         default: false
         }
     }

@@ -7,7 +7,7 @@ import Redis
 import Synchronization
 import TestSupport
 
-/// A Redis and a proxy that shows a domain in it, which a test changes by hand.
+/// A Redis, and a proxy that mirrors a domain controlled by the test.
 final class ProxySite: Sendable {
     let server: RedisServer
     let proxy: DomainProxy
@@ -33,10 +33,10 @@ final class ProxySite: Sendable {
         }
     }
 
-    /// The intents that were handed on, in order.
+    /// The intents that were passed on, in order.
     var intents: [Intent] { heard.withLock { $0 } }
 
-    /// From now on this intent is declined.
+    /// Declines this intent from now on.
     func decline(_ intent: Intent, _ refusal: DomainRefusal) { refusals.withLock { $0[intent] = refusal } }
 
     func redis() throws -> RedisConnection {
@@ -45,7 +45,7 @@ final class ProxySite: Sendable {
 
     func get(_ key: String) throws -> String? { try redis().send(["GET", key]).text }
 
-    /// All keys and values; sorted sets and lists as their members in order.
+    /// All keys and values; sorted sets and lists as ordered members.
     func all() throws -> [String: [String]] {
         let redis = try redis()
         var all: [String: [String]] = [:]

@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import Glibc
@@ -7,9 +7,9 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Sizes, numbers, addresses: what a server bears, and what it refuses.
+/// The limits of a server: sizes, counts, addresses.
 @Suite struct BoundsTests {
-    @Test("a message above the limit is refused with RESOURCE_EXHAUSTED, one below is taken, code and all")
+    @Test("a message above the limit is RESOURCE_EXHAUSTED, one below it arrives completely")
     func messageLimit() async throws {
         var settings = Serving.settings()
         settings.messageLimit = 100_000
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test("requests that are together above the memory are refused with RESOURCE_EXHAUSTED until others are answered")
+    @Test("requests beyond the memory budget are RESOURCE_EXHAUSTED until others are answered")
     func memoryLimit() async throws {
         var settings = Serving.settings()
         settings.memoryLimit = 800_000
@@ -38,7 +38,7 @@ import Testing
             serving.stub.state.withLock { $0.delay = nil }
             let text = await failure { _ = try await serving.orchestrator.start(.function(Sample.binary(80_000))) }
             #expect(text?.contains("status 8 (") == true, "\(text ?? "OK")")
-            // The rest is kept for short requests.
+            // The rest is reserved for short requests.
             _ = try await serving.orchestrator.start(.function(Sample.binary(5_000)))
 
             held.cancel()
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test("short requests have what long ones leave where their own memory is full")
+    @Test("short requests use the remaining memory for long ones when their reserve is full")
     func shortMemory() async throws {
         var settings = Serving.settings()
         settings.memoryLimit = 400_000
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test("connections beyond the limit are closed, and there is room again when others end")
+    @Test("connections beyond the limit are closed, until others end")
     func connectionLimit() async throws {
         var settings = Serving.settings()
         settings.connections = 1
@@ -87,11 +87,11 @@ import Testing
         }
     }
 
-    @Test("who says nothing, or not all, is not waited for", arguments: [false, true])
+    @Test("a silent client, or one that sends half a request, is disconnected", arguments: [false, true])
     func slowClients(isProtected: Bool) async throws {
         var settings = Serving.settings(isProtected ? .https : .http)
-        settings.greetingTime = .milliseconds(300)
-        settings.receiveTime = .milliseconds(300)
+        settings.greetingTimeout = .milliseconds(300)
+        settings.receiveTimeout = .milliseconds(300)
         if isProtected {
             settings.tls = TLSSettings.Server(identity: try Certificates.made.get().identity("server"))
         }
@@ -100,14 +100,14 @@ import Testing
             _ = try await silent.read()
             silent.send([], resets: false)
             if isProtected {
-                // The beginning of a handshake is no greeting.
+                // A partial handshake does not count.
                 let halting = try RawConnection(port: serving.server.orchestratorPort)
                 halting.write([22, 3, 1, 2, 0, 1])
                 _ = try await halting.read()
                 halting.send([], resets: false)
                 return
             }
-            // A request whose message does not come: the preface, empty settings, and headers for a Stop.
+            // A request without its message: the preface, empty settings, and headers for a Stop.
             let slow = try RawConnection(port: serving.server.orchestratorPort)
             let path = Array("/edgeless_api.FunctionInstance/Stop".utf8)
             var headers: [UInt8] = [0x83, 0x86, 0x04, UInt8(path.count)]
@@ -119,18 +119,18 @@ import Testing
             slow.write(
                 Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
                     + [0, 0, UInt8(headers.count), 1, 4, 0, 0, 0, 1] + headers)
-            // Headers that end the stream: the status is in them.
+            // Trailers with the status.
             let wanted: [UInt8] = [1, 5, 0, 0, 0, 1]
             #expect(try await slow.read(until: wanted).firstRange(of: wanted) != nil)
             slow.send([], resets: false)
         }
     }
 
-    @Test("who greets and then answers nothing any more is closed")
+    @Test("a client that stops answering pings is disconnected")
     func silentClients() async throws {
         var settings = Serving.settings()
-        settings.silenceTime = .milliseconds(200)
-        settings.greetingTime = .milliseconds(200)
+        settings.idleTimeout = .milliseconds(200)
+        settings.greetingTimeout = .milliseconds(200)
         try await Serving.serving(settings) { (serving) async throws in
             let silent = try RawConnection(port: serving.server.orchestratorPort)
             silent.write(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    @Test("a port in use, an address that is not here, and a name that does not resolve are errors that name the URL")
+    @Test("a port in use, a foreign address and an unresolvable name are errors that name the URL")
     func listenErrors() async throws {
         try await Serving.serving { (serving) async throws in
             func error(_ url: String) throws -> ListenError? {
@@ -160,7 +160,7 @@ import Testing
         }
     }
 
-    @Test("localhost is resolved and listened on")
+    @Test("localhost is resolved")
     func localhost() async throws {
         var settings = Serving.settings()
         settings.orchestratorURL = ServiceURL(scheme: .http, host: .name("localhost"), port: 0)
@@ -172,7 +172,7 @@ import Testing
         }
     }
 
-    @Test("a stop lets what is being served end, and takes nothing new")
+    @Test("a stop finishes requests in progress and accepts no new ones")
     func gracefulStop() async throws {
         let serving = try Serving()
         serving.stub.state.withLock { $0.delay = .milliseconds(500) }
@@ -192,7 +192,7 @@ import Testing
         late.close()
     }
 
-    @Test("connections that speak something else, break off or reset do not end the server")
+    @Test("foreign protocols, aborted and reset connections do not stop the server")
     func garbage() async throws {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededRandom(seed: seed)
@@ -217,7 +217,7 @@ import Testing
     }
 }
 
-/// A connection on loopback that says what it is told, and ends.
+/// A raw loopback connection.
 struct RawConnection {
     struct Failure: Error {}
 
@@ -239,7 +239,7 @@ struct RawConnection {
 
     func write(_ bytes: [UInt8]) { _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
 
-    /// What comes until the other side closes, or until these bytes have come. It blocks no thread: the server needs them.
+    /// Reads until the other side closes, or these bytes arrive. Does not block a thread, because the server needs them.
     func read(until wanted: [UInt8]? = nil) async throws -> [UInt8] {
         var (bytes, piece) = ([UInt8](), [UInt8](repeating: 0, count: 4_096))
         while true {

@@ -3,7 +3,7 @@ import DomainRPC
 import Glibc
 import TestSupport
 
-/// An authority, a server, nodes and a stranger, made with the `openssl` command once for all tests.
+/// Certificates of an authority, a server, nodes and a foreign authority, created once with `openssl`.
 struct Certificates: Sendable {
     struct Failure: Error {}
 

@@ -6,9 +6,9 @@ import SwiftProtobuf
 import Synchronization
 import Testing
 
-/// What a peer is told of the time that it has.
+/// The deadline sent with a call.
 @Suite struct DeadlineTests {
-    @Test("a node is told how long its answer is waited for")
+    @Test("a call carries its deadline to the node")
     func header() async throws {
         let management = ListeningManagement()
         let listener = try Listener(ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 0))
@@ -23,7 +23,7 @@ import Testing
     }
 }
 
-/// Keeps what requests say of their deadlines.
+/// Records the deadlines of requests.
 private struct ListeningManagement: EdgelessApi_NodeManagement.ServiceProtocol {
     final class Heard: Sendable { let value = Mutex<[String]>([]) }
 

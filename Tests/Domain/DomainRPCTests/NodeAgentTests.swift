@@ -1,12 +1,12 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import Glibc
 import TestSupport
 import Testing
 
-/// The calls to nodes and the controller, with real connections.
+/// Calls to nodes and the controller over real connections.
 @Suite struct NodeAgentTests {
     private let deadline = Duration.seconds(20)
 
@@ -30,7 +30,7 @@ import Testing
         await node.stop()
     }
 
-    @Test("every call reaches the node as it was made, and all of them go over one connection")
+    @Test("every call arrives unchanged, over one connection")
     func calls() async throws {
         try await node { (node, agent) async throws in
             let other = NodeID(high: 9, low: 9)
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test("code of megabytes arrives as it was sent")
+    @Test("megabytes of code arrive unchanged")
     func largeBinary() async throws {
         try await node { (node, agent) async throws in
             let function = Sample.binary(8 << 20)
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test("a node that refuses is told apart from one that fails")
+    @Test("a refusal is distinguished from a failure")
     func refusals() async throws {
         try await node { (node, agent) async throws in
             node.faults.refusals = 1
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test("a node that hangs leaves the outcome unknown when the time is up, and holds up no other call")
+    @Test("a hung call ends with an unknown outcome at its deadline and delays no other call")
     func hanging() async throws {
         try await node { (node, agent) async throws in
             #expect(await agent.call(.reset, within: deadline) == .done)
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test("a connection that is lost after the node has done it leaves the outcome unknown, and is made anew")
+    @Test("a connection lost after the execution means an unknown outcome, and is reopened")
     func closedAfterExecuting() async throws {
         try await node { (node, agent) async throws in
             node.faults.closesAfterExecuting = true
@@ -134,7 +134,7 @@ import Testing
             }
             #expect(node.components.count == 1)
             node.faults.closesAfterExecuting = false
-            // The first calls may still meet the connection that is going.
+            // The first calls may still use the closing connection.
             var outcome = CallOutcome.unreachable("")
             for _ in 0..<100 where outcome != .done {
                 outcome = await agent.call(.reset, within: deadline)
@@ -142,7 +142,7 @@ import Testing
             }
             #expect(outcome == .done)
             #expect(node.components.isEmpty)
-            // The transport may dial more than once; from then on there is one connection again.
+            // The transport may connect more than once; then there is one connection again.
             let connections = node.connections
             #expect(connections >= 2)
             for _ in 0..<10 { #expect(await agent.call(.reset, within: deadline) == .done) }
@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test("a node that names another one, or nothing, is reported as it answered")
+    @Test("an answer that names another node, or nothing, is reported as such")
     func strangeAnswers() async throws {
         try await node { (node, agent) async throws in
             let other = NodeID(high: 9, low: 9)
@@ -170,9 +170,9 @@ import Testing
         }
     }
 
-    @Test("where nobody listens, where nobody answers and where no name resolves, nothing can have happened")
+    @Test("a closed port, a silent address and an unresolvable name mean unreachable")
     func unreachable() async throws {
-        // It takes connections, by the kernel, and says nothing.
+        // The kernel accepts connections, and nothing answers.
         let silent = try Listener(Serving.url)
         for url in [
             ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 1),
@@ -191,7 +191,7 @@ import Testing
         close(silent.take())
     }
 
-    @Test("a node that stops reading in the middle of a message is given up when the time is up")
+    @Test("a call to a node that stops reading ends at its deadline")
     func stopsReading() async throws {
         let listener = try Listener(Serving.url)
         let agent = try NodeAgent(
@@ -203,7 +203,7 @@ import Testing
             connection = accept(descriptor, nil, nil)
             if connection < 0 { try await Task.sleep(for: .milliseconds(5)) }
         }
-        // Empty settings, and nothing more is read or written.
+        // Sends empty settings, and then neither reads nor writes.
         _ = send(connection, [0, 0, 0, 4, 0, 0, 0, 0, 0] as [UInt8], 9, Int32(MSG_NOSIGNAL))
         guard case .unknown = await outcome.value else {
             Issue.record("\(await outcome.value)")
@@ -216,7 +216,7 @@ import Testing
 
     @Test("a node that comes back is reached again")
     func comingBack() async throws {
-        // An address of its own, where no other test can take the port meanwhile.
+        // Its own address, where no other test can take the port.
         let host = ServiceURL.Host.ipv4("127.0.0.77")
         let listener = try Listener(ServiceURL(scheme: .http, host: host, port: 0))
         let url = ServiceURL(scheme: .http, host: host, port: listener.port)
@@ -239,7 +239,7 @@ import Testing
         await node.stop()
     }
 
-    @Test("a call under way ends when its connection is closed here")
+    @Test("a call in progress ends when its connection is closed locally")
     func closing() async throws {
         try await node { (node, agent) async throws in
             node.faults.hangs = true
@@ -257,7 +257,7 @@ import Testing
         }
     }
 
-    @Test("a controller answers reset to whom it does not know, and that it cannot be reached is told")
+    @Test("a controller resets an unknown domain, and an unreachable controller is a failure")
     func controller() async throws {
         let controller = try DemoController()
         let client = try ControllerClient(url: controller.registerURL)

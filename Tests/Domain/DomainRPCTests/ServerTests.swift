@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import GRPCCore
@@ -8,11 +8,11 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Domain specification, section 1.4: what is answered to what.
+/// Domain specification, section 1.4: answers.
 @Suite struct ServerTests {
     private let id = LogicalID(high: 7, low: 8)
 
-    @Test("a Start that succeeds is answered with the logical id alone")
+    @Test("a successful Start returns only the logical id")
     func started() async throws {
         try await Serving.serving { (serving) async throws in
             #expect(
@@ -26,20 +26,20 @@ import Testing
         }
     }
 
-    @Test("a malformed Start of a function is OK with a response_error that says why, and asks the domain nothing")
+    @Test("a malformed Start returns OK with a response_error and does not reach the domain")
     func malformedStart() async throws {
         try await Serving.serving { (serving) async throws in
-            let answer = try await serving.orchestrator.peer.call(within: .seconds(20)) { client, options in
+            let answer = try await serving.orchestrator.connection.call(within: .seconds(20)) { client, options in
                 try await EdgelessApi_FunctionInstance.Client(wrapping: client)
                     .start(EdgelessApi_SpawnFunctionRequest(), options: options)
             }
             #expect(answer.responseError.summary == "Invalid function instance creation request")
-            #expect(answer.responseError.detail == "code is missing: which function to start")
+            #expect(answer.responseError.detail == "code is missing: the function to start")
             #expect(!answer.hasInstanceID && serving.stub.asked.isEmpty)
         }
     }
 
-    @Test("what the domain refuses is OK with its words, whichever they are")
+    @Test("a refusal of the domain is OK with the domain's words")
     func refusedStart() async throws {
         try await Serving.serving { (serving) async throws in
             for refusal in [
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test("Stop and Patch are OK whatever comes of them, and reach the domain with the kind of their service")
+    @Test("Stop and Patch return OK and reach the domain with the kind of their service")
     func stopAndPatch() async throws {
         try await Serving.serving { (serving) async throws in
             for kind in [ComponentKind.function, .resource] {
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test("X3, malformed ids: Stop and Patch are INVALID_ARGUMENT and ask the domain nothing")
+    @Test("X3: Stop and Patch with malformed ids are INVALID_ARGUMENT and do not reach the domain")
     func malformedIDs() async throws {
         try await Serving.serving { (serving) async throws in
             for kind in [ComponentKind.function, .resource] {
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test("X6: a patch of which one target is malformed reaches the domain with the others")
+    @Test("X6: malformed targets of a patch are dropped, the others reach the domain")
     func partialPatch() async throws {
         try await Serving.serving { (serving) async throws in
             var message = EdgelessApi_PatchRequest(id, mapping: ["a": id, "b": id])
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test("where the domain cannot take a request, it is INTERNAL; of a resource, a response_error")
+    @Test("a failure of the domain is INTERNAL, for a resource a response_error")
     func broken() async throws {
         try await Serving.serving { (serving) async throws in
             serving.stub.state.withLock { $0.isBroken = true }
@@ -127,13 +127,16 @@ import Testing
         }
     }
 
-    @Test("X1: a node with a URL that cannot be used is OK with a response_error, and the domain is told")
+    @Test("X1: a node with an invalid URL gets OK with a response_error, and the domain learns of it")
     func badURLs() async throws {
         try await Serving.serving { (serving) async throws in
             for (update, part) in [
                 (Sample.update(invocation: "http://:7006"), "invocation_url: \"http://:7006\": no host"),
                 (Sample.update(agent: "127.0.0.1:7005"), "agent_url: \"127.0.0.1:7005\": no scheme"),
-                (Sample.update(agent: "coap://127.0.0.1:7005"), "agent_url: \"coap://127.0.0.1:7005\": agents are not"),
+                (
+                    Sample.update(agent: "coap://127.0.0.1:7005"),
+                    "agent_url: \"coap://127.0.0.1:7005\": agents cannot be called"
+                ),
             ] {
                 let refusal = try await serving.update(EdgelessApi_UpdateNodeRequest(update))
                 #expect(refusal?.summary == "invalid node configuration")
@@ -143,7 +146,7 @@ import Testing
         }
     }
 
-    @Test("X2: a malformed update of a node is INVALID_ARGUMENT")
+    @Test("X2: a malformed node update is INVALID_ARGUMENT")
     func malformedUpdate() async throws {
         try await Serving.serving { (serving) async throws in
             var message = EdgelessApi_UpdateNodeRequest(Sample.update())
@@ -154,7 +157,7 @@ import Testing
         }
     }
 
-    @Test("a Start whose caller has gone is stopped again", arguments: ["gives up", "closes"])
+    @Test("an instance whose caller has disconnected is stopped again", arguments: ["gives up", "closes"])
     func callerGone(how: String) async throws {
         try await Serving.serving { (serving) async throws in
             serving.stub.state.withLock { $0.waitsForGoing = true }
@@ -172,7 +175,7 @@ import Testing
         }
     }
 
-    @Test("a Start that is under way when the server is told to end is answered, and nothing is stopped")
+    @Test("a Start in progress during a shutdown is answered, and its instance is not stopped")
     func startWhileEnding() async throws {
         try await Serving.serving { (serving) async throws in
             serving.stub.state.withLock { $0.delay = .milliseconds(500) }
@@ -184,7 +187,7 @@ import Testing
         }
     }
 
-    @Test("each service is at its own address only")
+    @Test("each service is only available at its own address")
     func separation() async throws {
         try await Serving.serving { (serving) async throws in
             let elsewhere = try OrchestratorClient(

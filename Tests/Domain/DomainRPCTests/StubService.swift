@@ -1,12 +1,12 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import GRPCCore
 import Logging
 import Synchronization
 
-/// A domain that records what it is asked and answers as it is told.
+/// A domain that records requests and gives configured answers.
 final class StubService: DomainService {
     struct Broken: Error {}
 
@@ -15,16 +15,16 @@ final class StubService: DomainService {
         var updates: [NodeUpdate] = []
         var problems: [DomainRefusal?] = []
         var specifications: [Specification] = []
-        var peers: [PeerIdentity?] = []
+        var peers: [CallerIdentity?] = []
         var mappings: [[String: LogicalID]] = []
         var answer: Result<LogicalID, DomainRefusal> = .success(LogicalID(high: 1, low: 2))
-        /// Whether each Start is answered with an id of its own, 1, 2 and so on, in place of `answer`.
+        /// Whether each Start returns its own id (1, 2, …) instead of `answer`.
         var countsUp = false
         var started: UInt64 = 0
         var refusal: DomainRefusal?
         var isBroken = false
         var delay: Duration?
-        /// Whether what is asked waits until its caller has gone.
+        /// Whether requests wait until their caller has disconnected.
         var waitsForGoing = false
     }
 
@@ -33,7 +33,7 @@ final class StubService: DomainService {
     private func take(_ text: String, _ change: (inout State) -> Void = { _ in }) async throws {
         let (isBroken, delay, waitsForGoing) = state.withLock { state in
             state.asked.append(text)
-            state.peers.append(PeerIdentity.current)
+            state.peers.append(CallerIdentity.current)
             change(&state)
             return (state.isBroken, state.delay, state.waitsForGoing)
         }
@@ -75,12 +75,12 @@ final class StubService: DomainService {
     var asked: [String] { state.withLock { $0.asked } }
 }
 
-/// A server of a ``StubService`` on loopback, and clients of it.
+/// A server of a ``StubService`` on the loopback interface, and its clients.
 struct Serving: Sendable {
     let stub = StubService()
     let server: DomainServer
     let orchestrator: OrchestratorClient
-    let register: Peer
+    let register: ServerConnection
 
     static let url = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 0)
 
@@ -95,7 +95,7 @@ struct Serving: Sendable {
         let scheme: ServiceURL.Scheme = tls == nil ? .http : .https
         orchestrator = try OrchestratorClient(
             url: ServiceURL(scheme: scheme, host: .ipv4("127.0.0.1"), port: server.orchestratorPort), tls: tls)
-        register = try Peer(
+        register = try ServerConnection(
             ServiceURL(scheme: scheme, host: .ipv4("127.0.0.1"), port: server.nodeRegisterPort), tls: tls,
             messageLimit: 4 << 20)
     }
@@ -128,7 +128,7 @@ struct Serving: Sendable {
     }
 }
 
-/// The failure of a call, by its text.
+/// A failure with a text.
 func failure(_ body: () async throws -> Void) async -> String? {
     do {
         try await body()

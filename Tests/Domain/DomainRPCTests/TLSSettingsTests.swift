@@ -6,7 +6,7 @@ import Testing
 
 /// Domain specification, section 2.2: `tls_config.toml`.
 @Suite struct TLSSettingsTests {
-    @Test("the keys of the reference are read")
+    @Test("the EDGELESS keys are read")
     func keys() throws {
         let settings = try TLSSettings(
             toml: """
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test(
-        "what is malformed or half given is an error that says what is missing",
+        "malformed or incomplete settings are errors that name what is missing",
         arguments: [
             ("[server]\nserver_cert_path = \"/s\"", "server_key_path"),
             ("[server]\nserver_key_path = \"/s\"", "server_cert_path"),
@@ -46,10 +46,10 @@ import Testing
             ("[client]\nclient_ca_path = \"c\"\ndomain_name = \"::1\"", "is an address"),
             ("[client]\ntpm_handle = \"0x81\"\nclient_ca_path = \"/s\"", "TPM"),
             ("[server]\nserver_crt_path = \"/s\"", "unknown key \"server_crt_path\" in server"),
-            ("[servers]\n", "\"servers\" is neither"), ("server = \"x\"", "\"server\" is neither"),
-            ("[server]\nserver_cert_path = 5", "server.server_cert_path takes text in quotes"),
-            ("[server]\nserver_cert_path = \"\"", "not empty"),
-            ("[server", "line 1"), ("[[server]]", "\"server\" is neither"), ("server = {", "line 1"), ("\0", "NUL"),
+            ("[servers]\n", "\"servers\" is not one of"), ("server = \"x\"", "\"server\" is not one of"),
+            ("[server]\nserver_cert_path = 5", "server.server_cert_path takes a non-empty string"),
+            ("[server]\nserver_cert_path = \"\"", "non-empty"),
+            ("[server", "line 1"), ("[[server]]", "\"server\" is not one of"), ("server = {", "line 1"), ("\0", "NUL"),
             ("[server]\n[server]\nserver_ca_path = \"\\q\"", "t: "), ("[server]\nserver_ca_path = \"/s\n\"", "line 2"),
         ])
     func errors(toml: String, part: String) {
@@ -58,7 +58,7 @@ import Testing
         #expect(message.hasPrefix("t: ") && message.contains(part), "\(message)")
     }
 
-    @Test("no file is plaintext; a file that names what cannot be used is an error, and never plaintext")
+    @Test("a missing file means plaintext; a file with unusable certificates is an error")
     func files() throws {
         let certificates = try Certificates.made.get()
         let folder = try TemporaryDirectory()
@@ -93,7 +93,7 @@ import Testing
         #expect(throws: ConfigurationError.self) { try TLSSettings(file: path) }
     }
 
-    @Test("certificates that have expired, or are not valid yet, are told of")
+    @Test("expired certificates, and those not valid yet, are reported")
     func outdated() throws {
         let certificates = try Certificates.made.get()
         let settings = TLSSettings(
@@ -110,7 +110,7 @@ import Testing
         #expect(try settings.warnings(at: 0).allSatisfy { $0.hasSuffix("is not valid yet") })
     }
 
-    @Test("random files of TOML's own signs are read or refused", arguments: 0..<20 as Range<UInt64>)
+    @Test("random TOML-like files are parsed or refused without a trap", arguments: 0..<20 as Range<UInt64>)
     func random(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let signs = [

@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainWire
 import Synchronization
@@ -31,7 +31,7 @@ import Testing
         await failure { _ = try await serving.orchestrator.start(.resource(Sample.resource)) }
     }
 
-    @Test("who trusts the authority is served, who trusts another one sends nothing")
+    @Test("a client that trusts the authority is served, one that does not sends nothing")
     func authority() async throws {
         try await Serving.serving(settings(), tls: client()) { (serving) async throws in
             #expect(await call(serving) == nil)
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test("a certificate of another name is not taken, unless that is the name that was asked for")
+    @Test("a certificate for another name is rejected, unless that name is configured")
     func serverName() async throws {
         try await Serving.serving(settings("elsewhere"), tls: client()) { (serving) async throws in
             #expect(await call(serving)?.hasPrefix("unreachable") == true)
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test(
-        "the name that was asked for counts although the certificate has the address that is called",
+        "the configured name is required even if the certificate contains the called address",
         arguments: [
             ("address", "elsewhere.example", true), ("address", "zzz.example", false), ("address", nil, true),
             ("wildcard", "a.elsewhere.example", true), ("wildcard", "a.b.elsewhere.example", false),
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test("where clients need certificates, those of the authority are served, and the domain learns their names")
+    @Test("with client certificates required, clients of the authority are served and the domain learns their names")
     func mutual() async throws {
         try await Serving.serving(settings(mutual: true), tls: client("controller")) { (serving) async throws in
             #expect(await call(serving) == nil)
@@ -76,7 +76,9 @@ import Testing
         }
     }
 
-    @Test("where clients need certificates, none and a stranger's reach nothing", arguments: [nil, "stranger"])
+    @Test(
+        "with client certificates required, clients without one or with another authority's are rejected",
+        arguments: [nil, "stranger"])
     func strangers(name: String?) async throws {
         try await Serving.serving(settings(mutual: true), tls: client(name)) { (serving) async throws in
             #expect(await call(serving) != nil)
@@ -86,7 +88,7 @@ import Testing
         }
     }
 
-    @Test("a node registers with its own certificate only, by URI or by DNS name", arguments: ["node", "node-dns"])
+    @Test("a node can only register with its own certificate, by URI or DNS name", arguments: ["node", "node-dns"])
     func nodeIdentity(name: String) async throws {
         try await Serving.serving(settings(mutual: true), tls: client(name)) { (serving) async throws in
             var update = Sample.update()
@@ -109,7 +111,7 @@ import Testing
     }
 
     @Test(
-        "where controllers are named, a node's certificate starts, stops and patches nothing, and still registers the node"
+        "with controller names, a node's certificate cannot start, stop or patch, but can register the node"
     )
     func controllerNames() async throws {
         var settings = settings(mutual: true)
@@ -131,7 +133,7 @@ import Testing
         }
     }
 
-    @Test("plaintext reaches nothing where TLS is spoken, and does not end the server")
+    @Test("plaintext to a TLS server fails and does not stop the server")
     func plaintext() async throws {
         try await Serving.serving(settings(), tls: client()) { (serving) async throws in
             let plain = try OrchestratorClient(
@@ -148,7 +150,7 @@ import Testing
         }
     }
 
-    @Test("agents are called over TLS with a certificate that they demand")
+    @Test("agents are called over TLS with the required client certificate")
     func agents() async throws {
         let register = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: 1)
         var settings = DemoNode.Settings(node: Sample.node, registerURL: register)
@@ -166,12 +168,16 @@ import Testing
         await node.stop()
     }
 
-    @Test("neither plaintext where TLS was asked for, nor TLS without an authority")
+    @Test("neither plaintext with TLS settings, nor TLS without an authority")
     func schemes() throws {
-        #expect(throws: PeerError.self) {
+        #expect(throws: ServerConnectionError.self) {
             try NodeAgent(node: Sample.node, url: try ServiceURL("http://127.0.0.1:1"), tls: client())
         }
-        #expect(throws: PeerError.self) { try NodeAgent(node: Sample.node, url: try ServiceURL("https://127.0.0.1:1")) }
-        #expect(throws: PeerError.self) { try NodeAgent(node: Sample.node, url: try ServiceURL("coap://127.0.0.1:1")) }
+        #expect(throws: ServerConnectionError.self) {
+            try NodeAgent(node: Sample.node, url: try ServiceURL("https://127.0.0.1:1"))
+        }
+        #expect(throws: ServerConnectionError.self) {
+            try NodeAgent(node: Sample.node, url: try ServiceURL("coap://127.0.0.1:1"))
+        }
     }
 }

@@ -1,5 +1,5 @@
 import Domain
-import DomainPeers
+import DomainDemo
 import DomainRPC
 import DomainRuntime
 import DomainWire
@@ -9,7 +9,7 @@ import Testing
 
 /// A domain with real connections on every side: controller, orchestrator and nodes.
 @Suite struct WholeDomainTests {
-    @Test("a workflow is deployed on nodes that registered, survives that one leaves, and is torn down")
+    @Test("a workflow is deployed, survives the departure of a node, and is torn down")
     func workflow() async throws {
         let controller = try DemoController()
         let whole = try WholeDomain(controller: controller.registerURL)
@@ -39,7 +39,7 @@ import Testing
         #expect(nodes.map(\.components.count).reduce(0, +) == 3)
         try await until { patches(nodes).count >= 2 }
 
-        // One node leaves, by a lease that is over: what it ran is run by the other one.
+        // One node leaves because its lease expires; the other one takes its instances.
         let (lost, survivor) = nodes[0].components.isEmpty ? (nodes[1], nodes[0]) : (nodes[0], nodes[1])
         lost.faults.clockSkew = -1_000
         #expect(try await lost.registerOnce() == nil)
@@ -57,21 +57,21 @@ import Testing
         nodes.flatMap(\.calls).filter { if case .patch = $0 { true } else { false } }
     }
 
-    /// Waits until something holds; the test's own limit ends it where it never does.
+    /// Waits until a condition holds, up to the test's time limit.
     private func until(_ isSo: () -> Bool) async throws {
         for _ in 0..<3_000 where !isSo() { try await Task.sleep(for: .milliseconds(10)) }
         try #require(isSo())
     }
 }
 
-extension NodeAgent: NodeCaller {}
+extension NodeAgent: NodeClient {}
 
-/// The parts of a domain, put together as a program would.
+/// A complete domain.
 private struct WholeDomain {
-    struct Outside: DomainOutside {
+    struct GRPCDomainTransport: DomainTransport {
         let controller: ControllerClient
 
-        func agent(of node: NodeID, at url: String) throws -> any NodeCaller {
+        func client(of node: NodeID, at url: String) throws -> any NodeClient {
             try NodeAgent(node: node, url: ServiceURL(url))
         }
 
@@ -81,31 +81,31 @@ private struct WholeDomain {
     }
 
     struct Served: DomainService {
-        let shell: DomainRuntime
+        let runtime: DomainRuntime
 
         func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
-            try await shell.start(specification)
+            try await runtime.start(specification)
         }
 
-        func stop(_ id: LogicalID, kind: ComponentKind) async throws { try await shell.stop(id) }
+        func stop(_ id: LogicalID, kind: ComponentKind) async throws { try await runtime.stop(id) }
 
         func patch(_ origin: LogicalID, mapping: [String: LogicalID], kind: ComponentKind) async throws {
-            try await shell.patch(origin, mapping)
+            try await runtime.patch(origin, mapping)
         }
 
         func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
-            try await shell.update(update, problem: problem)
+            try await runtime.update(update, problem: problem)
         }
     }
 
-    let shell: DomainRuntime
+    let runtime: DomainRuntime
     let server: DomainServer
     let controller: ControllerClient
 
     init(controller url: ServiceURL) throws {
-        // The URL is told to the controller, so the port must be known before the domain is: listen once to find one.
+        // The URL is announced to the controller, so the port must be known first.
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        // It has an address of its own, where no other test can take the port meanwhile.
+        // On its own address, where no other test can take the port.
         let host = ServiceURL.Host.ipv4("127.0.0.78")
         let port = try Listener(ServiceURL(scheme: .http, host: host, port: 0)).port
         var settings = Serving.settings()
@@ -114,11 +114,11 @@ private struct WholeDomain {
         options.orchestratorURL = settings.orchestratorURL.description
         options.refreshInterval = 1
         controller = try ControllerClient(url: url)
-        shell = DomainRuntime(
-            records: DomainRecords(), options: options, keeper: ForgetfulKeeper(),
-            outside: Outside(controller: controller), logger: logger)
-        try shell.begin()
-        server = try DomainServer(Served(shell: shell), settings: settings, logger: logger)
+        runtime = DomainRuntime(
+            records: DomainRecords(), options: options, store: NullRecordStore(),
+            transport: GRPCDomainTransport(controller: controller), logger: logger)
+        try runtime.begin()
+        server = try DomainServer(Served(runtime: runtime), settings: settings, logger: logger)
     }
 
     var nodeRegister: ServiceURL {
@@ -127,7 +127,18 @@ private struct WholeDomain {
 
     func stop() async {
         await server.stop(within: .milliseconds(200))
-        shell.stop()
+        runtime.stop()
         controller.close()
     }
+}
+
+/// Stores nothing.
+private final class NullRecordStore: DomainRecordStore {
+    var failure: String? { nil }
+
+    func commit(_ changes: [DomainChange], before: DomainRecords) {}
+
+    func maintain(_ records: DomainRecords, isIdle: Bool) {}
+
+    func close(_ records: DomainRecords) {}
 }

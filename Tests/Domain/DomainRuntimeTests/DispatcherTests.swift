@@ -6,13 +6,13 @@ import Testing
 @testable import DomainRuntime
 
 @Suite struct DispatcherTests {
-    @Test("with room for three calls, three hundred to a hundred nodes are all made, never more than three at once")
+    @Test("three hundred calls to a hundred nodes are made with at most three in flight")
     func bound() async throws {
-        let outside = Outside()
+        let transport = FakeTransport()
         let answered = Mutex<[CallID]>([])
         var limits = CallDispatcher.Limits()
-        limits.inAll = 3
-        let dispatcher = CallDispatcher(outside: outside, limits: limits, deadline: .seconds(10)) { id, _ in
+        limits.total = 3
+        let dispatcher = CallDispatcher(transport: transport, limits: limits, deadline: .seconds(10)) { id, _ in
             answered.withLock { $0.append(id) }
         }
         for id in 1...300 as ClosedRange<CallID> {
@@ -21,19 +21,19 @@ import Testing
         }
         for _ in 0..<1_000 where answered.withLock({ $0.count }) < 300 { try await Task.sleep(for: .milliseconds(10)) }
         #expect(answered.withLock { $0.sorted() } == Array(1...300))
-        #expect(outside.mostOpen <= 3)
-        // Those of one node in their order.
+        #expect(transport.mostOpen <= 3)
+        // The calls of one node keep their order.
         let ofOne = answered.withLock { $0.filter { $0 % 100 == 7 } }
         #expect(ofOne == [7, 107, 207])
     }
 
-    @Test("a Start that waits for what a silent node was asked before is given up after the time of one call")
+    @Test("a Start queued for a silent node expires after one call deadline")
     func stale() async throws {
-        let outside = Outside()
+        let transport = FakeTransport()
         let node = NodeID(high: 1, low: 1)
-        outside.silence(node)
+        transport.silence(node)
         let answered = Mutex<[CallID: CallOutcome]>([:])
-        let dispatcher = CallDispatcher(outside: outside, deadline: .seconds(5)) { id, outcome in
+        let dispatcher = CallDispatcher(transport: transport, deadline: .seconds(5)) { id, outcome in
             answered.withLock { $0[id] = outcome }
         }
         let specification = Specification.resource(
@@ -42,37 +42,37 @@ import Testing
             let request: NodeCall.Request = id == 3 ? .start(specification) : .reset
             dispatcher.send(NodeCall(id: id, node: node, agentURL: "http://a:1", request: request))
         }
-        dispatcher.giveUpStale()
+        dispatcher.expireStaleStarts()
         #expect(answered.withLock { $0.isEmpty })
-        dispatcher.giveUpStale(at: .now + .seconds(5))
+        dispatcher.expireStaleStarts(at: .now + .seconds(5))
         #expect(answered.withLock { Array($0.keys) } == [3])
         guard case .unreachable = answered.withLock({ $0[3] }) else {
             Issue.record("it may have been carried out")
             return
         }
-        // What else was asked goes on in its order.
-        #expect(dispatcher.dropWaiting() == [2, 4])
+        // The other calls continue in order.
+        #expect(dispatcher.dropQueued() == [2, 4])
         dispatcher.abandonAll()
     }
 
-    @Test("stops in a row are made together, and what waits for an agent that has moved goes to its new address")
+    @Test("consecutive Stops of one kind run in parallel, and queued calls follow an agent to its new address")
     func stops() async throws {
-        let outside = Outside()
+        let transport = FakeTransport()
         let node = NodeID(high: 1, low: 1)
-        outside.silence(node)
-        let dispatcher = CallDispatcher(outside: outside, deadline: .milliseconds(500)) { _, _ in }
+        transport.silence(node)
+        let dispatcher = CallDispatcher(transport: transport, deadline: .milliseconds(500)) { _, _ in }
         let kinds: [ComponentKind] = [.function, .function, .function, .resource]
         for (number, kind) in kinds.enumerated() {
             let request = NodeCall.Request.stop(ComponentID(high: 1, low: UInt64(number)), kind)
             dispatcher.send(NodeCall(id: CallID(number), node: node, agentURL: "http://a:1", request: request))
         }
-        #expect(try await eventually { outside.mostOpen == 3 })
+        #expect(try await eventually { transport.mostOpen == 3 })
         dispatcher.send(NodeCall(id: 9, node: node, agentURL: "http://b:1", request: .reset))
-        // One that was asked for before the agent moved, and had to be kept first.
+        // A call from before the agent moved, which had to be committed first.
         dispatcher.send(NodeCall(id: 8, node: node, agentURL: "http://a:1", request: .reset))
-        #expect(try await eventually { outside.heard.count == 6 })
-        #expect(outside.mostOpen == 3)
-        #expect(outside.agentsAsked == ["http://a:1", "http://b:1"])
+        #expect(try await eventually { transport.heard.count == 6 })
+        #expect(transport.mostOpen == 3)
+        #expect(transport.clientURLs == ["http://a:1", "http://b:1"])
         dispatcher.abandonAll()
     }
 }

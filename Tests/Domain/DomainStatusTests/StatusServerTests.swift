@@ -7,16 +7,16 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The HTTP listener, over real connections.
+/// The status server over real connections.
 @Suite struct StatusServerTests {
-    /// A domain that is as the test wants it.
+    /// A domain controlled by the test.
     private final class Fake: Sendable {
         let view = Mutex<DomainSnapshot?>(DomainSnapshot(records: DomainRecords()))
-        let looks = Mutex<[DomainRuntime.Look]>([])
+        let looks = Mutex<[DomainRuntime.SnapshotHandler]>([])
         let isStuck = Mutex(false)
         let count = Mutex(0)
 
-        func look(_ look: @escaping DomainRuntime.Look) {
+        func look(_ look: @escaping DomainRuntime.SnapshotHandler) {
             count.withLock { $0 += 1 }
             if isStuck.withLock({ $0 }) { return looks.withLock { $0.append(look) } }
             look(view.withLock { $0 })
@@ -33,7 +33,7 @@ import Testing
         change(&settings)
         let fake = fake
         let server = try await StatusServer(
-            StatusSource(domainID: "d", version: "1", look: { fake.look($0) }), settings: settings,
+            StatusSource(domainID: "d", version: "1", withSnapshot: { fake.look($0) }), settings: settings,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         do { try await body(WebClient(port: server.port), server) } catch {
             await server.stop()
@@ -42,7 +42,7 @@ import Testing
         await server.stop()
     }
 
-    @Test("each path has its type, nothing is stored or run by browsers, HEAD has the same fields and no body")
+    @Test("each path has its content type and protective headers; HEAD has the same headers and no body")
     func paths() async throws {
         try await serving { web, _ in
             for (path, type) in [
@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    @Test("anything else is not found, other methods are not allowed")
+    @Test("other paths are 404, other methods 405")
     func others() async throws {
         try await serving { web, _ in
             for path in ["/x", "/metrics/", "//", "/../etc/passwd", "*"] {
@@ -88,12 +88,12 @@ import Testing
         }
     }
 
-    @Test("a domain that does not answer, or ends, is told as 503, and nobody waits for it longer than that")
+    @Test("a domain that does not respond, or has stopped, is 503 after the timeout")
     func stuck() async throws {
         fake.isStuck.withLock { $0 = true }
-        try await serving({ $0.patience = .milliseconds(100) }) { web, _ in
+        try await serving({ $0.timeout = .milliseconds(100) }) { web, _ in
             for path in ["/", "/status.json", "/metrics", "/healthz"] { #expect(await web.ask(path)?.status == 503) }
-            // An answer that comes too late is nobody's.
+            // A late answer is ignored.
             for look in fake.looks.withLock({ $0 }) { look(DomainSnapshot(records: DomainRecords())) }
         }
         fake.isStuck.withLock { $0 = false }
@@ -101,7 +101,7 @@ import Testing
         try await serving { web, _ in #expect(await web.ask("/metrics")?.status == 503) }
     }
 
-    @Test("however many ask within a second, the domain is looked at a few times, not once for each")
+    @Test("many requests within a second take few snapshots of the domain")
     func shared() async throws {
         try await serving { web, _ in
             await withTaskGroup { group in
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test("who reads nothing is cut off in the end, and keeps nobody else from being answered meanwhile")
+    @Test("a client that reads nothing is disconnected in the end and blocks no other client")
     func slowReader() async throws {
         var records = DomainRecords()
         for number in 1...20_000 as ClosedRange<UInt64> {
@@ -124,7 +124,7 @@ import Testing
         }
         fake.view.withLock { [records] in $0 = DomainSnapshot(records: records) }
         let size = StatusJSON.bytes(
-            StatusReport(domainID: "d", version: "1", view: DomainSnapshot(records: records), redis: nil, time: 0)
+            StatusReport(domainID: "d", version: "1", snapshot: DomainSnapshot(records: records), redis: nil, time: 0)
         ).count
         try await serving({ ($0.idleTime, $0.lifetime) = (.seconds(60), .seconds(6)) }) { web, _ in
             let slow = try #require(web.connect())
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test("who says nothing, or never ends its request, is cut off")
+    @Test("a client that sends nothing or half a request is disconnected")
     func silence() async throws {
         try await serving({ $0.idleTime = .milliseconds(200) }) { web, _ in
             for text in ["", "GET /metr", "GET /metrics HTTP/1.1\r\nHost:"] {
@@ -145,6 +145,8 @@ import Testing
                 WebClient.send(text, descriptor)
                 #expect(await WebClient.receive(descriptor).isEmpty)
             }
+        }
+        try await serving { web, _ in
             let descriptor = try #require(web.connect())
             defer { close(descriptor) }
             WebClient.send("no HTTP at all\r\n\r\n", descriptor)
@@ -152,7 +154,7 @@ import Testing
         }
     }
 
-    @Test("an address that is taken is an error that names it")
+    @Test("an address in use is an error that names it")
     func taken() async throws {
         try await serving { web, server in
             do {
@@ -163,7 +165,7 @@ import Testing
         }
     }
 
-    @Test("after the stop nobody listens, also where a client is still there")
+    @Test("after a stop nothing listens, even with a connected client")
     func stop() async throws {
         var left: Int32?
         try await serving { web, _ in

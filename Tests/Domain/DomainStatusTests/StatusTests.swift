@@ -6,7 +6,7 @@ import WireJSON
 
 @testable import DomainStatus
 
-/// How a domain is shown to people and programs.
+/// The metrics, the JSON and the page.
 @Suite struct StatusTests {
     private static let hostile = "<script>\"x\" & 'y'</script>\\\n"
 
@@ -38,7 +38,7 @@ import WireJSON
                 }))
     }
 
-    private static func view(_ changes: [DomainChange], failure: String? = nil) -> DomainSnapshot {
+    private static func snapshot(_ changes: [DomainChange], failure: String? = nil) -> DomainSnapshot {
         var records = DomainRecords()
         for change in changes { records.apply(change) }
         var counters = DomainCounters()
@@ -47,8 +47,8 @@ import WireJSON
         counters.count(.start, .refused)
         counters.count(CallOutcome.unreachable("no route"))
         counters.count(DomainUpdateOutcome.reset)
-        counters.countCommit(isKept: true)
-        counters.countCommit(isKept: false)
+        counters.countCommit(succeeded: true)
+        counters.countCommit(succeeded: false)
         return DomainSnapshot(records: records, counters: counters, failure: failure)
     }
 
@@ -57,38 +57,40 @@ import WireJSON
         .cordon(NodeID(high: 0, low: 3), true), .cordon(NodeID(high: 0, low: 99), true),
         .departed(NodeID(high: 0, low: 98), true), instance(1, .function, on: 1), instance(2, .function, on: nil),
         instance(3, .resource, on: 1, named: "file-log"),
-        .row(LogicalID(high: 1, low: 1), ["out": LogicalID(high: 1, low: 3)]),
+        .wiring(LogicalID(high: 1, low: 1), ["out": LogicalID(high: 1, low: 3)]),
         .patchDue(LogicalID(high: 1, low: 1), true),
-        .leftover(
+        .orphan(
             PhysicalID(node: NodeID(high: 0, low: 1), component: ComponentID(high: 2, low: 9)), .function, true),
-        .doubts(NodeID(high: 0, low: 1), 2),
+        .unknownOutcomes(NodeID(high: 0, low: 1), 2),
     ]
 
     private static func report(
-        _ view: DomainSnapshot, domain: String = "d", redis: StatusReport.RedisState? = nil
+        _ snapshot: DomainSnapshot, domain: String = "d", redis: StatusReport.RedisState? = nil
     ) -> StatusReport {
-        StatusReport(domainID: domain, version: "1.2.3", view: view, redis: redis, time: 100_000)
+        StatusReport(domainID: domain, version: "1.2.3", snapshot: snapshot, redis: redis, time: 100_000)
     }
 
     // MARK: - Metrics
 
     private static func metrics(
-        _ view: DomainSnapshot, domain: String = "d", redis: StatusReport.RedisState? = nil
+        _ snapshot: DomainSnapshot, domain: String = "d", redis: StatusReport.RedisState? = nil
     ) -> String {
-        MetricsText.text(DomainFigures(view), domainID: domain, version: "1.2.3", redis: redis)
+        MetricsText.text(DomainMetrics(snapshot), domainID: domain, version: "1.2.3", redis: redis)
     }
 
-    @Test("the metrics are what is there, and strictly in the text format")
+    @Test("the metrics count the records and follow the text format strictly")
     func figures() throws {
         let text = try PrometheusText(
             Self.metrics(
-                Self.view(Self.lively), redis: StatusReport.RedisState(isConnected: true, lastSync: 1_700_000_000_042)))
+                Self.snapshot(Self.lively),
+                redis: StatusReport.RedisState(isConnected: true, lastSync: 1_700_000_000_042)))
         for (sample, value) in [
             ("nodes{state=\"ready\"}", 1), ("nodes{state=\"joining\"}", 1), ("nodes{state=\"cordoned\"}", 1),
             ("instances{kind=\"function\",state=\"placed\"}", 1),
             ("instances{kind=\"function\",state=\"waiting\"}", 1),
             ("instances{kind=\"resource\",state=\"placed\"}", 1),
-            ("instances{kind=\"resource\",state=\"waiting\"}", 0), ("leftovers", 1), ("patches_due", 1), ("doubts", 2),
+            ("instances{kind=\"resource\",state=\"waiting\"}", 0), ("orphans", 1), ("leftovers", 1),
+            ("patches_due", 1), ("unknown_outcomes", 2), ("doubts", 2), ("wirings", 1),
             ("rows", 1), ("departed_nodes", 1), ("state_writable", 1),
             ("requests_total{outcome=\"accepted\",request=\"start\"}", 2),
             ("requests_total{outcome=\"refused\",request=\"start\"}", 1),
@@ -101,37 +103,36 @@ import WireJSON
         }
     }
 
-    @Test("a domain's name with quotes, backslashes and line ends leaves the metrics well formed")
+    @Test("a domain name with quotes, backslashes and line ends keeps the metrics well formed")
     func escapedLabels() throws {
-        let text = Self.metrics(Self.view([]), domain: Self.hostile)
+        let text = Self.metrics(Self.snapshot([]), domain: Self.hostile)
         #expect(text.contains(#"domain_id="<script>\"x\" & 'y'</script>\\\n""#))
         #expect(try PrometheusText(text).families["berth_domain_info"]?.type == "gauge")
     }
 
-    @Test("of Redis nothing is said where there is none; a state that cannot be stored is 0")
+    @Test("without Redis there are no Redis metrics; a state that cannot be stored is 0")
     func absent() throws {
-        let text = try PrometheusText(Self.metrics(Self.view([], failure: "disk full")))
+        let text = try PrometheusText(Self.metrics(Self.snapshot([], failure: "disk full")))
         #expect(text["berth_domain_state_writable"] == 0 && text["berth_domain_redis_connected"] == nil)
         #expect(text.families.keys.allSatisfy { !$0.contains("redis") })
     }
 
-    @Test("Prometheus' own checker finds nothing", .enabled(if: PrometheusText.promtool != nil, "there is no promtool"))
+    @Test("promtool accepts the metrics", .enabled(if: PrometheusText.promtool != nil, "there is no promtool"))
     func promtool() async throws {
         let tool = try #require(PrometheusText.promtool)
         let folder = try TemporaryDirectory()
         let path = "\(folder.path)/metrics"
-        try TemporaryDirectory.write(Array(Self.metrics(Self.view(Self.lively), domain: Self.hostile).utf8), to: path)
+        try TemporaryDirectory.write(Array(Self.metrics(Self.snapshot(Self.lively), domain: Self.hostile).utf8), to: path)
         let result = try await Program.run(["sh", "-c", "exec \(tool) check metrics <\(path)"])
         #expect(result.status == 0 && result.text.isEmpty, "\(result.text)")
     }
 
     @Test(
-        "the alerts that come with the program are about metrics and labels that there are, and Prometheus takes them")
-    func alerts() async throws {
-        let path = "/\(#filePath.split(separator: "/Tests/")[0])/packaging/examples/berth-domain-alerts.yml"
-        let rules = String(decoding: try #require(TemporaryDirectory.read(path)), as: UTF8.self)
+        "the packaged alerts use existing metrics and labels")
+    func alerts() throws {
+        let rules = String(decoding: try #require(TemporaryDirectory.read(Self.alertsPath)), as: UTF8.self)
         let metrics = Self.metrics(
-            Self.view(Self.lively), redis: StatusReport.RedisState(isConnected: true, lastSync: 1))
+            Self.snapshot(Self.lively), redis: StatusReport.RedisState(isConnected: true, lastSync: 1))
         let names = rules.matches(of: #/berth_domain_[a-z_]+(?:\{[^}]*\})?/#).map { String($0.output) }
         #expect(names.count >= 8)
         for name in names {
@@ -142,13 +143,17 @@ import WireJSON
                     $0.hasPrefix(parts[0]) && $0.contains(label)
                 }, "\(name)")
         }
-        guard let tool = PrometheusText.promtool else { return }
-        let result = try await Program.run([tool, "check", "rules", path])
+    }
+
+    @Test("promtool accepts the packaged alerts", .enabled(if: PrometheusText.promtool != nil, "there is no promtool"))
+    func alertRules() async throws {
+        let tool = try #require(PrometheusText.promtool)
+        let result = try await Program.run([tool, "check", "rules", Self.alertsPath])
         #expect(result.status == 0, "\(result.text)")
     }
 
     @Test(
-        "the reader of metrics that these tests rely on refuses what Prometheus refuses",
+        "the metrics parser of these tests refuses what Prometheus refuses",
         arguments: [
             "a 1\n", "# HELP a b\na 1\n", "# HELP a b\n# TYPE a gauge\na{b=c} 1\n",
             "# HELP a b\n# TYPE a gauge\na{b=\"\\q\"} 1\n", "# HELP a b\n# TYPE a gauge\na 1\na 2\n",
@@ -158,9 +163,12 @@ import WireJSON
         ])
     func strictness(_ text: String) { #expect(throws: PrometheusText.Wrong.self) { try PrometheusText(text) } }
 
+    private static let alertsPath =
+        "/\(#filePath.split(separator: "/Tests/")[0])/packaging/examples/berth-domain-alerts.yml"
+
     // MARK: - JSON
 
-    @Test("the JSON is what docs/domain.md shows, and so are the names of the metrics")
+    @Test("docs/domain.md shows the actual JSON and names every metric")
     func documented() throws {
         let path = "/\(#filePath.split(separator: "/Tests/")[0])/docs/domain.md"
         let text = String(decoding: try #require(TemporaryDirectory.read(path)), as: UTF8.self)
@@ -192,11 +200,11 @@ import WireJSON
                     physical: PhysicalID(node: node, component: ComponentID(high: 1, low: 1)))),
         ] { records.apply(change) }
         let report = StatusReport(
-            domainID: "domain-7000", version: "0.1.0", view: DomainSnapshot(records: records),
+            domainID: "domain-7000", version: "0.1.0", snapshot: DomainSnapshot(records: records),
             redis: StatusReport.RedisState(isConnected: true, lastSync: 1_795_551_053_512), time: 1_795_551_053_740)
         #expect(String(decoding: StatusJSON.bytes(report), as: UTF8.self) == json)
 
-        let metrics = try PrometheusText(Self.metrics(Self.view([]), redis: report.redis))
+        let metrics = try PrometheusText(Self.metrics(Self.snapshot([]), redis: report.redis))
         for name in metrics.families.keys {
             #expect(
                 section.contains("`\(name)`") || section.contains("`\(name.dropFirst("berth_domain".count))`"),
@@ -204,15 +212,15 @@ import WireJSON
         }
     }
 
-    @Test("whatever nodes and workflows are called, the JSON is JSON, and a problem with the state is told")
+    @Test("hostile names keep the JSON valid, and a problem with the state is included")
     func hostileJSON() throws {
-        let view = Self.view(
+        let snapshot = Self.snapshot(
             [
                 .node(Self.node(1, labels: ["hostname=\(Self.hostile)"])),
                 Self.instance(1, .function, on: 1, named: Self.hostile),
             ],
             failure: Self.hostile)
-        let value = try JSONValue(StatusJSON.bytes(Self.report(view, domain: Self.hostile)))
+        let value = try JSONValue(StatusJSON.bytes(Self.report(snapshot, domain: Self.hostile)))
         #expect(value["domain"]?.string == Self.hostile && value["redis"] == nil)
         #expect(value["state"]?["problem"]?.string == Self.hostile && value["state"]?["writable"]?.boolean == false)
         #expect(value["nodes"]?.array?.first?["hostname"]?.string == Self.hostile)
@@ -221,44 +229,44 @@ import WireJSON
 
     // MARK: - Page
 
-    @Test("the page shows what there is, what remains to be done, and how Redis fares")
+    @Test("the page shows nodes, instances, remaining work and Redis")
     func page() {
         let page = StatusPage.text(
             Self.report(
-                Self.view(Self.lively), redis: StatusReport.RedisState(isConnected: false, lastSync: 90_000)))
+                Self.snapshot(Self.lively), redis: StatusReport.RedisState(isConnected: false, lastSync: 90_000)))
         for text in [
             "<h1>Domain d</h1>", "Nodes (3)", "Instances (3)", "<td>n1</td>", "<td>http://10.0.0.1:7005</td>",
-            "<td>waiting</td>", "<td>file-log</td>", "Redis: not connected, last shown all there is: 10 s ago",
-            "<td>patches due</td><td>1</td>", "<td>doubts</td><td>2</td>",
+            "<td>waiting</td>", "<td>file-log</td>", "Redis: not connected, last up to date: 10 s ago",
+            "<td>patches due</td><td>1</td>", "<td>unknown outcomes</td><td>2</td>",
         ] { #expect(page.contains(text), "\(text)") }
-        #expect(StatusPage.text(Self.report(Self.view([]))).contains("Nothing."))
+        #expect(StatusPage.text(Self.report(Self.snapshot([]))).contains("Nothing."))
     }
 
-    @Test("whatever comes from outside is text, not HTML")
+    @Test("external text is escaped in HTML")
     func escaping() {
-        let view = Self.view(
+        let snapshot = Self.snapshot(
             [
                 .node(Self.node(1, labels: ["hostname=\(Self.hostile)"])),
                 Self.instance(1, .resource, on: nil, named: Self.hostile),
             ],
             failure: Self.hostile)
-        let page = StatusPage.text(Self.report(view, domain: Self.hostile))
+        let page = StatusPage.text(Self.report(snapshot, domain: Self.hostile))
         #expect(!page.contains("<script") && !page.contains("'y'"))
         // Title, heading, problem, host name, class.
         #expect(page.ranges(of: "&lt;script&gt;&quot;x&quot; &amp; &#39;y&#39;&lt;/script&gt;").count == 5)
     }
 
-    @Test("annotations and configurations are shown nowhere: they may hold secrets")
+    @Test("annotations and configurations are never shown")
     func secrets() {
-        let report = Self.report(Self.view(Self.lively))
+        let report = Self.report(Self.snapshot(Self.lively))
         #expect(!StatusPage.text(report).contains("hush"))
         #expect(!String(decoding: StatusJSON.bytes(report), as: UTF8.self).contains("hush"))
     }
 
-    @Test("the page of a large domain stays readable, and says how much it leaves out")
+    @Test("the page of a large domain is limited and counts what it omits")
     func large() {
-        let view = Self.view((1...1_500).map { Self.instance($0, .function, on: nil) })
-        let page = StatusPage.text(Self.report(view))
+        let snapshot = Self.snapshot((1...1_500).map { Self.instance($0, .function, on: nil) })
+        let page = StatusPage.text(Self.report(snapshot))
         #expect(page.contains("Instances (1500)") && page.contains("… and 500 more."))
         #expect(page.ranges(of: "<td>waiting</td>").count == 1_000)
     }

@@ -50,19 +50,19 @@ import Testing
             do {
                 let (store, empty) = try Self.open(folder.path)
                 var records = empty
-                for change in simulation.kept.snapshot {
+                for change in simulation.stored.snapshot {
                     try store.keep([change], before: records)
                     records.apply(change)
                 }
                 // As if the process had died.
             }
-            #expect(try Self.open(folder.path).1 == simulation.kept, "seed \(seed)")
+            #expect(try Self.open(folder.path).1 == simulation.stored, "seed \(seed)")
             do {
                 let (store, records) = try Self.open(folder.path)
                 store.maintain(records, isIdle: true)
                 store.close(records)
             }
-            #expect(try Self.open(folder.path).1 == simulation.kept, "seed \(seed)")
+            #expect(try Self.open(folder.path).1 == simulation.stored, "seed \(seed)")
         }
     }
 
@@ -70,7 +70,7 @@ import Testing
     func manyChanges() throws {
         let folder = try TemporaryDirectory()
         let rows = (0..<100).map { number in
-            DomainChange.row(
+            DomainChange.wiring(
                 LogicalID(high: 1, low: UInt64(number)),
                 [String(repeating: "c", count: 10_000): LogicalID(high: 2, low: 2)])
         }
@@ -207,10 +207,11 @@ import Testing
             .instance(
                 InstanceRecord(
                     id: id, specification: .resource(ResourceSpecification(classType: "c")), created: 9, physical: nil)),
-            .allowance(node, 2), .doubts(node, 1), .placed(id, physical), .row(id, ["out": id]), .patchDue(id, true),
-            .leftover(physical, .function, true), .identity(nonce: 1, counter: 2, sequence: 3), .domain("d \"1\""),
+            .allowance(node, 2), .unknownOutcomes(node, 1), .placed(id, physical), .wiring(id, ["out": id]),
+            .patchDue(id, true),
+            .orphan(physical, .function, true), .identity(nonce: 1, counter: 2, sequence: 3), .domain("d \"1\""),
             .departed(node, true),
-            .doubts(node, 0), .allowance(node, 0), .instanceRemoved(id), .nodeRemoved(node),
+            .unknownOutcomes(node, 0), .allowance(node, 0), .instanceRemoved(id), .nodeRemoved(node),
         ]
     }
 

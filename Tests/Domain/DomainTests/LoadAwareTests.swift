@@ -2,7 +2,7 @@ import Testing
 
 @testable import Domain
 
-/// The strategy LoadAware, which is our own.
+/// The LoadAware strategy, an extension of Berth.
 @Suite struct LoadAwareTests {
     private func test(nodes: Int) -> TestDomain { TestDomain(nodes: nodes) { $0.strategy = .loadAware } }
 
@@ -22,7 +22,7 @@ import Testing
         return test.domain.records.instances[id]?.physical.map { Int($0.node.low) - 1 }
     }
 
-    @Test("a function goes to the node whose CPUs are the least busy, and what was just sent there counts")
+    @Test("a function goes to the node with the least busy CPUs, including recent Starts")
     func leastBusy() throws {
         let test = test(nodes: 3)
         report(test, 0, load: 400, cpus: 4)
@@ -37,7 +37,7 @@ import Testing
         #expect(try place(test) == 1)
     }
 
-    @Test("without reports of load functions are spread by CPUs")
+    @Test("without load reports functions are distributed by CPUs")
     func unknownLoad() throws {
         let test = test(nodes: 2)
         report(test, 1, load: 0, cpus: 3)
@@ -49,12 +49,12 @@ import Testing
         #expect(counts == [10, 30])
     }
 
-    @Test("isolated CPUs and huge pages are given of one NUMA node, until they are gone, and again when they are free")
+    @Test("isolated CPUs and huge pages are allocated from one NUMA node until exhausted, and again when free")
     func shares() throws {
         let test = test(nodes: 2)
         let labels = ["berth-numa-0-cpus=4", "berth-numa-1-cpus=6", "berth-numa-1-hugepages-2M=512"]
         report(test, 1, load: 900, labels: labels)
-        // More than one NUMA node has, though not more than both.
+        // More than one NUMA node has, but not more than both together.
         #expect(try place(test, ["isolated_cpus": "7"]) == nil)
         #expect(try place(test, ["isolated_cpus": "4"]) == 1)
         #expect(try place(test, ["isolated_cpus": "4", "hugepages_2M": "512"]) == 1)
@@ -62,13 +62,13 @@ import Testing
         #expect(try place(test, ["hugepages_2M": "1"]) == nil)
         let last = try #require(try test.start(TestDomain.function(["isolated_cpus": "2"]))?.get())
         #expect(try place(test, ["isolated_cpus": "1"]) == nil)
-        // Those who ask for nothing go where there is less to do.
+        // Functions without a share go to the less busy node.
         #expect(try place(test) == 0)
         test.take(.stop(last))
         #expect(try place(test, ["isolated_cpus": "2"]) == 1)
     }
 
-    @Test("what a function holds is free only when its node has confirmed that it has stopped")
+    @Test("a share is free only when its node has confirmed the Stop")
     func leaving() throws {
         let test = test(nodes: 1)
         report(test, 0, load: 0, labels: ["berth-numa-0-cpus=4"])
@@ -80,7 +80,7 @@ import Testing
         #expect(try place(test, ["isolated_cpus": "4"]) == 0)
     }
 
-    @Test("what a lost node ran waits for room and gets it as soon as somebody leaves")
+    @Test("functions of a lost node wait for room and start as soon as there is some")
     func waiting() throws {
         let test = test(nodes: 2)
         for node in 0..<2 { report(test, node, load: 0, labels: ["berth-numa-0-cpus=2"]) }
@@ -97,7 +97,7 @@ import Testing
         #expect(test.domain.records.instances[first]?.physical != nil)
     }
 
-    @Test("a move goes only where there is room, and what moves makes none for itself elsewhere")
+    @Test("a migration needs room at its target and frees none for itself elsewhere")
     func moves() throws {
         let test = test(nodes: 2)
         report(test, 0, load: 0, labels: ["berth-numa-0-cpus=2"])
@@ -108,16 +108,16 @@ import Testing
         #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(1))
     }
 
-    @Test("after a restart what was given away is given away")
+    @Test("allocated shares survive a restart")
     func restart() throws {
         let before = test(nodes: 1)
         report(before, 0, load: 0, labels: ["berth-numa-0-cpus=2"])
         #expect(try place(before, ["isolated_cpus": "2"]) == 0)
-        let after = TestDomain(nodes: 0, records: before.kept) { $0.strategy = .loadAware }
+        let after = TestDomain(nodes: 0, records: before.stored) { $0.strategy = .loadAware }
         #expect(try place(after, ["isolated_cpus": "1"]) == nil)
     }
 
-    @Test("one of a hundred that alone has room is found")
+    @Test("the only node of a hundred with room is found")
     func needle() throws {
         let test = test(nodes: 100)
         report(test, 77, load: 9_999, labels: ["berth-numa-0-hugepages-1G=1"])
@@ -125,7 +125,7 @@ import Testing
     }
 
     @Test(
-        "figures that are none are refused and named; labels that are none do not count; other strategies know neither")
+        "malformed annotations are refused, malformed labels ignored, and other strategies read neither")
     func malformed() throws {
         let test = test(nodes: 1)
         for text in ["-1", "two", "", "99999999999999999999", "1.5"] {

@@ -4,7 +4,7 @@ import Testing
 
 /// Sections 4.2 to 4.4 of the domain specification.
 @Suite struct RequirementsTests {
-    @Test("a list of more elements than are looked at is refused, and named")
+    @Test("a list with too many elements is refused and named")
     func longLists() {
         let many = Array(repeating: "a", count: 1_025).joined(separator: ",")
         for key in ["node_id_match_any", "label_match_all", "resource_match_all"] {
@@ -19,7 +19,7 @@ import Testing
         return capabilities
     }
 
-    @Test("O8: annotations that are none, irrelevant or complete are read as what they say")
+    @Test("O8: missing, irrelevant and complete annotations are parsed")
     func reading() throws {
         #expect(try Requirements([:]).isEmpty)
         #expect(try Requirements(["init-payload": "8", "unknown": "x"]).isEmpty)
@@ -32,7 +32,7 @@ import Testing
         #expect(full.needsTEE && full.needsTPM)
     }
 
-    @Test("X8: blanks and empty elements in a list do not count")
+    @Test("X8: whitespace and empty elements in a list are ignored")
     func trimming() throws {
         #expect(try Requirements(["label_match_all": "red, blue"]).labels == ["red", "blue"])
         #expect(try Requirements(["label_match_all": " ,", "resource_match_all": ""]).isEmpty)
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test(
-        "W12: a constraint that cannot be understood is refused and named, it does not let the function run anywhere",
+        "W12: a malformed constraint is refused and named",
         arguments: [
             ("node_id_match_any", "not-a-node"), ("tee", "requierd"), ("tpm", "yes please"), ("max_instances", "-1"),
             ("max_instances", "many"),
@@ -58,7 +58,7 @@ import Testing
         #expect(refusal.detail?.contains(key) == true)
     }
 
-    @Test("O9: the candidates are those with the run-time: none of none, five of five, none for another run-time")
+    @Test("O9: the candidates are the nodes with the run-time")
     func candidates() {
         #expect(TestDomain(nodes: 0).start(TestDomain.function()).map { (try? $0.get()) == nil } == true)
         let test = TestDomain(nodes: 5)
@@ -77,7 +77,7 @@ import Testing
                         detail: "no valid node found")))
     }
 
-    @Test("O10: each kind of requirement is met by the node that has what it asks for, and by no other")
+    @Test("O10: each requirement is met only by the node that has it")
     func each() throws {
         let (own, other) = (TestDomain.id(0), TestDomain.id(1))
         func meets(
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test("the strategy Random chooses by weight: the larger of cores and CPUs times the frequency, 1 where that is 0")
+    @Test("Random chooses by weight: the larger of cores and CPUs times the frequency, or 1")
     func random() throws {
         let test = TestDomain(nodes: 0)
         for (number, figures) in [(4, 2, 2000), (2, 2, 1000), (1, 1, 0)].enumerated() {
@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test(
-        "W3, W10: a frequency that is no finite, positive number weighs 1, and all nodes are found",
+        "W3, W10: a frequency that is not a positive finite number gives the weight 1",
         arguments: [Float.nan, .infinity, -.infinity, -5])
     func frequencies(_ frequency: Float) throws {
         let test = TestDomain(nodes: 2)
@@ -143,7 +143,7 @@ import Testing
         #expect(test.drain().isEmpty)
     }
 
-    @Test("W25: the strategy RoundRobin goes by the ids of the nodes, from the one used last")
+    @Test("W25: RoundRobin continues after the last chosen node, ordered by id")
     func roundRobin() throws {
         let test = TestDomain(nodes: 3) { $0.strategy = .roundRobin }
         let specifications = ["", "", "B", "B"].map { label in
@@ -158,7 +158,7 @@ import Testing
         #expect(nodes == [0, 2, 0, 1].map { TestDomain.id($0) })
     }
 
-    @Test("the portal's provider is found by its name, whatever else is asked and whether its node is cordoned or not")
+    @Test("the portal's provider is found by name, regardless of requirements and cordons")
     func portal() throws {
         let test = TestDomain(nodes: 1)
         test.join(1) { $0.providers = [ResourceProvider(id: "portal-here", classType: "portal")] }

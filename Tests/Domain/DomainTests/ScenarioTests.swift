@@ -2,9 +2,9 @@ import Testing
 
 @testable import Domain
 
-/// The scenarios O1 to O7 and their kin of the domain specification, section 7.
+/// The scenarios of section 7 of the domain specification, O1 to O7 and others.
 @Suite struct ScenarioTests {
-    @Test("O1: a function is started as asked and stopped by the id that its node gave it, once")
+    @Test("O1: a function is started as requested and stopped once by its physical id")
     func startAndStop() throws {
         let test = TestDomain(nodes: 1)
         let specification = TestDomain.function(["init-payload": "8"])
@@ -15,10 +15,10 @@ import Testing
         #expect(test.drain() == [.stop(physical, .function)])
         test.take(.stop(id))
         #expect(test.drain().isEmpty)
-        #expect(test.domain.records.instances.isEmpty && test.domain.records.leftovers.isEmpty)
+        #expect(test.domain.records.instances.isEmpty && test.domain.records.orphans.isEmpty)
     }
 
-    @Test("O2: resources are spread over all nodes that provide their class, and stopped where they are")
+    @Test("O2: resources are distributed over all providers of their class and stopped at their nodes")
     func resources() throws {
         let test = TestDomain(nodes: 3, providers: 3)
         var ids: [LogicalID] = []
@@ -51,7 +51,7 @@ import Testing
             ])
     }
 
-    @Test("O4: what a lost node ran is started elsewhere, and who leads to it is told once, then silence")
+    @Test("O4: instances of a lost node start elsewhere, and their origins are patched once")
     func lostNode() throws {
         let test = TestDomain(nodes: 10, providers: 1)
         let function = try #require(try test.start(TestDomain.function(["label_match_all": "stable"]))?.get())
@@ -105,14 +105,14 @@ import Testing
     }
 
     @Test(
-        "O5: a function that moves is stopped, started at the target, and all who lead to it and itself are patched, once"
+        "O5: a migration stops, starts at the target, and patches the function and its origins once"
     )
     func functionMoves() throws { try migration(of: .function) }
 
-    @Test("O6: a resource moves like a function, with patches to the service of resources")
+    @Test("O6: a resource migrates like a function, with patches to the resource service")
     func resourceMoves() throws { try migration(of: .resource) }
 
-    @Test("O7: a reset stops all functions, then all resources, with at most a patch for each that led elsewhere")
+    @Test("O7: a reset stops all functions, then all resources, with at most one patch each")
     func reset() throws {
         let test = TestDomain(nodes: 3, providers: 1)
         for _ in 0..<100 {
@@ -131,13 +131,13 @@ import Testing
         #expect(kinds == Array(repeating: .function, count: 200) + Array(repeating: .resource, count: 100))
         #expect((1...100).contains(heard.count(where: \.isPatch)))
         #expect(heard.count(where: \.isPatch) + 300 == heard.count)
-        #expect(test.domain.records.instances.isEmpty && test.domain.records.rows.isEmpty)
+        #expect(test.domain.records.instances.isEmpty && test.domain.records.wirings.isEmpty)
         test.pass(seconds: 5)
         #expect(test.drain().isEmpty)
     }
 
     @Test(
-        "X7: a node that joins is reset first, then all know it, itself included, then it knows all; the controller hears"
+        "X7: a joining node is reset, announced to all, told about all, and reported to the controller"
     )
     func joining() throws {
         let test = TestDomain(nodes: 2)
@@ -161,7 +161,7 @@ import Testing
     }
 
     @Test(
-        "the reference's example: the survivors are rewired, what nobody provides waits, and comes back with its node")
+        "the EDGELESS example: survivors are rewired, and a resource without a provider waits for its node")
     func workedExample() throws {
         let test = TestDomain(nodes: 3)
         test.join(1, nonce: 9, providers: 1)

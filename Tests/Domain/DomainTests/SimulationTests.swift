@@ -3,15 +3,15 @@ import Testing
 
 @testable import DomainSimulation
 
-/// Whole domains over simulated time. `BERTH_HISTORIES` says how many (30), `BERTH_SEED` from which seed on; `make simulate`
-/// lives many more.
+/// Whole domains over simulated time. `BERTH_HISTORIES` sets their number (30), `BERTH_SEED` the first seed; `make simulate`
+/// runs many more.
 @Suite struct SimulationTests {
     private static func setting(_ name: String, _ fallback: Int) -> Int {
         getenv(name).flatMap { Int(String(cString: $0)) } ?? fallback
     }
 
     @Test(
-        "whatever happens to a domain, once all heals everything wanted runs once, is wired as last said, and nothing else runs"
+        "after any history, every wanted instance runs once with its latest wiring, and nothing else runs"
     )
     func histories() {
         let first = Self.setting("BERTH_SEED", 1)
@@ -23,12 +23,12 @@ import Testing
         }
     }
 
-    // MARK: - That it would be seen
+    // MARK: - Tests of the checks
 
     private static let calm = Simulation.Shape(nodes: 6, seconds: 30, requests: 60, loss: 0, crashes: 0)
 
     @Test(
-        "a command to Redis that is answered and not carried out is found",
+        "the checks detect a Redis command that is answered but not carried out",
         arguments: [["DEL", "instance:"], ["SET", "dependency:"], ["ZREMRANGEBYSCORE", "node:health:"]])
     func lostCommand(beginning: [String]) {
         let found = (1...10 as ClosedRange<UInt64>).contains { seed in
@@ -40,19 +40,19 @@ import Testing
         #expect(found, "none of ten histories shows it")
     }
 
-    @Test("an intent that does not come to an end is found, and so is one that does twice")
+    @Test("the checks detect an intent that never finishes, and one that finishes twice")
     func intents() {
         var simulation = Simulation(seed: 1, shape: Self.calm)
         simulation.intents.hand(.max, "intent:cordon:lost")
         simulation.live()
         #expect(simulation.violations.contains("intent:cordon:lost does not come to an end"))
-        var book = IntentBook()
-        book.hand(1, "intent:cordon:twice")
-        #expect(book.settle(1) == "intent:cordon:twice" && book.violations.isEmpty)
-        #expect(book.settle(1) == nil && book.violations.count == 1)
-        book.hand(2, "intent:cordon:ended")
-        book.forget()
-        #expect(book.open.isEmpty && book.violations.count == 1)
+        var tracker = IntentTracker()
+        tracker.hand(1, "intent:cordon:twice")
+        #expect(tracker.finish(1) == "intent:cordon:twice" && tracker.violations.isEmpty)
+        #expect(tracker.finish(1) == nil && tracker.violations.count == 1)
+        tracker.hand(2, "intent:cordon:ended")
+        tracker.forget()
+        #expect(tracker.open.isEmpty && tracker.violations.count == 1)
     }
 
     @Test("the same seed gives the same history")
@@ -63,7 +63,7 @@ import Testing
             return simulation
         }
         let (first, second) = (history(), history())
-        #expect(first.effects == second.effects && first.kept == second.kept)
+        #expect(first.effects == second.effects && first.stored == second.stored)
         #expect(first.redis.model.values == second.redis.model.values)
     }
 }

@@ -8,59 +8,60 @@ struct StartAllowanceTests {
         if case .start = call.request { true } else { false }
     }
 
-    @Test("that a start may be under way is kept before it is sent; the next one to that node needs nothing kept first")
+    @Test("the allowance is committed before the first Start is sent; the next Start needs no commit")
     func ahead() throws {
         let test = TestDomain(nodes: 1)
         #expect(test.domain.records.allowances.isEmpty)
         _ = try #require(try test.start(TestDomain.function())?.get())
-        #expect(test.aheads == 0 && test.domain.records.allowances == [TestDomain.id(0): 1])
+        #expect(test.callsBeforeCommit == 0 && test.domain.records.allowances == [TestDomain.id(0): 1])
         for _ in 0..<10 { _ = try #require(try test.start(TestDomain.function())?.get()) }
-        #expect(test.aheads == 10 && test.domain.records.allowances == [TestDomain.id(0): 1])
+        #expect(test.callsBeforeCommit == 10 && test.domain.records.allowances == [TestDomain.id(0): 1])
     }
 
-    @Test("more starts at once than were ever kept wait until it is kept that there may be so many")
+    @Test("Starts beyond the committed allowance wait for a larger one")
     func growth() {
         let test = TestDomain(nodes: 1)
         test.isHeld = Self.isStart
         for _ in 0..<5 { _ = test.begin(TestDomain.function()) }
-        // One, two, four and eight may be under way; the fourth start finds the third one's record.
-        #expect(test.domain.records.allowances == [TestDomain.id(0): 8] && test.aheads == 1)
+        // The allowance grows to one, two, four and eight; the fourth Start is covered by the third one's record.
+        #expect(test.domain.records.allowances == [TestDomain.id(0): 8] && test.callsBeforeCommit == 1)
     }
 
-    @Test("a start is not sent ahead in place of one whose outcome is not kept yet")
+    @Test("a Start does not use the slot of one whose outcome is not committed")
     func slotsAreHeld() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)
         try Self.join(&domain)
-        domain.beginKeeping()
-        domain.noteKept()
+        domain.beginCommit()
+        domain.finishCommit()
         let first = domain.handle(.start(TestDomain.function(), 2), at: Self.now)
         let call = try #require(Self.calls(first.effects).first)
-        domain.beginKeeping()
-        domain.noteKept()
+        domain.beginCommit()
+        domain.finishCommit()
         let physical = PhysicalID(node: TestDomain.id(0), component: ComponentID(high: 1, low: 1))
-        // The process may end before this is kept: then what was started runs unknown, and only one is allowed for.
+        // The process may end before this is committed; then one Start is unknown, and the allowance is one.
         _ = domain.handle(.answered(call.id, .started(physical)), at: Self.now)
         let second = domain.handle(.start(TestDomain.function(), 3), at: Self.now)
-        #expect(second.ahead.isEmpty && second.changes.contains(.allowance(TestDomain.id(0), 2)))
+        #expect(second.callsBeforeCommit.isEmpty && second.changes.contains(.allowance(TestDomain.id(0), 2)))
     }
 
-    @Test("what was under way when the process ended is in doubt until its node is next reset")
+    @Test("Starts in flight at a crash are unknown outcomes until the next reset of their node")
     func crash() throws {
         let test = TestDomain(nodes: 2)
         test.isHeld = Self.isStart
         let pinned = ["node_id_match_any": "\(TestDomain.id(1))"]
         for _ in 0..<2 { _ = test.begin(TestDomain.function(pinned)) }
-        let again = TestDomain(nodes: 0, records: test.kept)
-        #expect(again.domain.records.doubts == [TestDomain.id(1): 2] && again.domain.records.allowances.isEmpty)
+        let again = TestDomain(nodes: 0, records: test.stored)
+        #expect(
+            again.domain.records.unknownOutcomes == [TestDomain.id(1): 2] && again.domain.records.allowances.isEmpty)
         again.join(0)
         again.join(1)
-        #expect(again.domain.records.doubts == [TestDomain.id(1): 2])
+        #expect(again.domain.records.unknownOutcomes == [TestDomain.id(1): 2])
         again.join(1, nonce: 2)
-        #expect(again.domain.records.doubts.isEmpty)
+        #expect(again.domain.records.unknownOutcomes.isEmpty)
     }
 
-    @Test("an orderly end leaves in doubt what is under way, and nothing that was answered")
+    @Test("after an orderly end only the Starts in flight are unknown outcomes")
     func orderlyEnd() throws {
         let test = TestDomain(nodes: 2)
         let pinned = ["node_id_match_any": "\(TestDomain.id(1))"]
@@ -68,10 +69,10 @@ struct StartAllowanceTests {
         test.isHeld = Self.isStart
         _ = test.begin(TestDomain.function(pinned))
         test.end()
-        #expect(TestDomain(nodes: 0, records: test.kept).domain.records.doubts == [TestDomain.id(1): 1])
+        #expect(TestDomain(nodes: 0, records: test.stored).domain.records.unknownOutcomes == [TestDomain.id(1): 1])
     }
 
-    @Test("a node to which nothing was sent for a while counts for nothing when the process is killed")
+    @Test("an idle allowance is revoked")
     func idle() throws {
         let test = TestDomain(nodes: 1)
         _ = try #require(try test.start(TestDomain.function())?.get())
@@ -79,19 +80,19 @@ struct StartAllowanceTests {
         #expect(test.domain.records.allowances == [TestDomain.id(0): 1])
         test.pass(seconds: 1)
         #expect(test.domain.records.allowances.isEmpty)
-        let before = test.aheads
+        let before = test.callsBeforeCommit
         _ = try #require(try test.start(TestDomain.function())?.get())
-        #expect(test.aheads == before)
+        #expect(test.callsBeforeCommit == before)
     }
 
-    @Test("what was started by a step that could not be kept is stopped, once the state can be kept again")
-    func strays() throws {
+    @Test("components started by a failed commit are stopped once commits succeed again")
+    func orphans() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)
         try Self.join(&domain)
         let start = domain.handle(.start(TestDomain.function(), 2), at: Self.now)
-        domain.beginKeeping()
-        domain.noteKept()
+        domain.beginCommit()
+        domain.finishCommit()
         let records = domain.records
         let physical = PhysicalID(node: TestDomain.id(0), component: ComponentID(high: 1, low: 1))
         let call = try #require(Self.calls(start.effects).first)
@@ -99,13 +100,13 @@ struct StartAllowanceTests {
         for _ in 0..<2 {
             domain = domain.restarted(from: records, without: lost, options: DomainOptions(), at: Self.now)
             let step = domain.begin(at: Self.now)
-            #expect(step.changes.contains(.leftover(physical, .function, true)))
+            #expect(step.changes.contains(.orphan(physical, .function, true)))
             #expect(Self.calls(step.effects).contains { $0.request == .stop(physical.component, .function) })
         }
     }
 
     @Test(
-        "W27: where a rise of the counter could not be kept, the controller hears what it knew, and the new as soon as it can be"
+        "W27: if a new counter cannot be committed, the controller gets the committed capabilities until it can be"
     )
     func counterIsKept() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
@@ -113,15 +114,15 @@ struct StartAllowanceTests {
             step.effects.compactMap { if case .updateController(_, let update) = $0 { update } else { nil } }
         }
         func keep() {
-            domain.beginKeeping()
-            domain.noteKept()
+            domain.beginCommit()
+            domain.finishCommit()
         }
         let first = try #require(updates(domain.begin(at: Self.now)).first)
         _ = domain.handle(.controllerAnswered(0, .accepted), at: Self.now)
         try Self.join(&domain)
         keep()
         let records = domain.records
-        var later = Moment(monotonic: Self.now.monotonic + 2_000, wall: Self.now.wall + 2_000)
+        var later = Timestamp(monotonic: Self.now.monotonic + 2_000, wall: Self.now.wall + 2_000)
         let lost = domain.handle(.tick, at: later)
         #expect(updates(lost).first?.counter == first.counter + 1)
         domain = domain.restarted(from: records, without: lost.changes, options: DomainOptions(), at: later)
@@ -136,7 +137,7 @@ struct StartAllowanceTests {
         #expect(new.counter == first.counter + 1 && new.capabilities.nodes == 1)
     }
 
-    @Test("what nodes answer after the domain had to begin anew is stopped, and in doubt no more; others may still be")
+    @Test("a Start that answers after a rebuild is stopped and no longer an unknown outcome")
     func lateAnswers() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)
@@ -145,30 +146,30 @@ struct StartAllowanceTests {
         for request in 2...4 {
             calls += Self.calls(domain.handle(.start(TestDomain.function(), RequestID(request)), at: Self.now).effects)
         }
-        domain.beginKeeping()
-        domain.noteKept()
+        domain.beginCommit()
+        domain.finishCommit()
         domain = domain.restarted(
             from: domain.records, without: [], neverMade: [calls[2].id], options: DomainOptions(), at: Self.now)
         _ = domain.begin(at: Self.now)
         let node = TestDomain.id(0)
-        #expect(domain.records.doubts == [node: 4])
+        #expect(domain.records.unknownOutcomes == [node: 4])
         let physical = PhysicalID(node: node, component: ComponentID(high: 1, low: 1))
         let step = domain.handle(.answered(calls[0].id, .started(physical)), at: Self.now)
-        #expect(step.changes.contains(.leftover(physical, .function, true)))
+        #expect(step.changes.contains(.orphan(physical, .function, true)))
         #expect(Self.calls(step.effects).contains { $0.request == .stop(physical.component, .function) })
-        #expect(domain.records.doubts == [node: 3])
+        #expect(domain.records.unknownOutcomes == [node: 3])
         _ = domain.handle(.answered(calls[1].id, .unknown("deadline")), at: Self.now)
-        #expect(domain.records.doubts == [node: 3])
+        #expect(domain.records.unknownOutcomes == [node: 3])
         #expect(domain.handle(.answered(calls[2].id, .started(physical)), at: Self.now) == DomainStep())
     }
 
-    private static let now = Moment(monotonic: 1_000_000, wall: 1_700_000_000_000)
+    private static let now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
 
     private static func calls(_ effects: [DomainEffect]) -> [NodeCall] {
         effects.compactMap { if case .call(let call) = $0 { call } else { nil } }
     }
 
-    /// Node 0 registers, and is reset.
+    /// Node 0 registers and is reset.
     private static func join(_ domain: inout Domain) throws {
         let update = NodeUpdate(
             node: TestDomain.id(0), description: TestDomain.description(0), refreshDeadline: 1_800_000_000, nonce: 1)

@@ -1,9 +1,9 @@
 @testable import Domain
 
-/// A domain with nodes that do at once what they are told, as section 7 of the domain specification has them: node 0 is
+/// A domain with nodes that answer immediately, as in section 7 of the domain specification: node 0 is
 /// labelled `stable`, the others `unstable`; all have one CPU and the run-time RUST_WASM.
 final class TestDomain {
-    /// What a node was asked, in the order of all nodes.
+    /// A call to a node, in the order of all calls.
     struct Heard: Equatable {
         let node: Int
         let request: NodeCall.Request
@@ -13,22 +13,22 @@ final class TestDomain {
     private(set) var heard: [Heard] = []
     private(set) var starts: [RequestID: Result<LogicalID, DomainRefusal>] = [:]
     private(set) var updates: [RequestID: DomainRefusal?] = [:]
-    private(set) var settled: [RequestID: DomainRefusal?] = [:]
+    private(set) var intentOutcomes: [RequestID: DomainRefusal?] = [:]
     private(set) var controllerUpdates: [(number: UInt64, update: DomainUpdate)] = []
-    private(set) var notes: [DomainNote] = []
-    /// How many Starts were sent before anything was kept.
-    private(set) var aheads = 0
-    /// What the changes alone make: what a restart would find.
-    private(set) var kept: DomainRecords
-    var now = Moment(monotonic: 1_000_000, wall: 1_700_000_000_000)
+    private(set) var logMessages: [LogMessage] = []
+    /// How many Starts were sent before their commit.
+    private(set) var callsBeforeCommit = 0
+    /// The records that a restart would find.
+    private(set) var stored: DomainRecords
+    var now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
     var random = Xoshiro(seed: 7)
-    /// How a node answers in place of doing what it is told; nil lets it.
+    /// The answer of a node instead of executing the call; nil to execute it.
     var answer: (Int, NodeCall) -> CallOutcome? = { _, _ in nil }
-    /// Answers that the test gives itself, later.
+    /// Calls that the test answers later.
     var isHeld: (Int, NodeCall) -> Bool = { _, _ in false }
     private(set) var heldCalls: [NodeCall] = []
     private var lastRequest: RequestID = 0
-    /// What runs on each node, as the node sees it.
+    /// The components on each node, according to the node.
     private(set) var runs: [Int: Set<ComponentID>] = [:]
     private var queue: [DomainEffect] = []
 
@@ -39,7 +39,7 @@ final class TestDomain {
         var options = DomainOptions()
         options.domainID = "domain-test"
         change(&options)
-        kept = records
+        stored = records
         domain = Domain(records: records, options: options, random: Xoshiro(seed: 42), now: now)
         perform(domain.begin(at: now))
         for number in 0..<nodes { join(number, providers: providers) }
@@ -105,14 +105,14 @@ final class TestDomain {
     func intent(_ intent: Intent) -> DomainRefusal?? {
         lastRequest += 1
         take(.intent(intent, lastRequest))
-        return settled[lastRequest]
+        return intentOutcomes[lastRequest]
     }
 
     // MARK: - Running
 
     func take(_ event: DomainEvent) { perform(domain.handle(event, at: now)) }
 
-    /// Lets time pass, a second at a time.
+    /// Advances the time by seconds.
     func pass(seconds: Int) {
         for _ in 0..<seconds {
             now.monotonic += 1000
@@ -123,30 +123,30 @@ final class TestDomain {
 
     func holdLeases() { domain.holdLeases() }
 
-    /// The domain's process ends orderly.
+    /// Ends the domain's process orderly.
     func end() { perform(domain.end(at: now)) }
 
-    /// Forgets what was heard.
+    /// Returns and clears the recorded calls.
     @discardableResult
     func drain() -> [Heard] {
         defer { heard = [] }
         return heard
     }
 
-    /// Answers a call that was held back.
+    /// Answers a held call.
     func release(_ call: NodeCall, _ outcome: CallOutcome? = nil) {
         heldCalls.removeAll { $0.id == call.id }
         take(.answered(call.id, outcome ?? carryOut(call)))
     }
 
     private func perform(_ step: DomainStep) {
-        for change in step.changes { kept.apply(change) }
-        precondition(kept == domain.records, "what is kept is not what is believed")
-        domain.beginKeeping()
-        domain.noteKept()
-        aheads += step.ahead.count
+        for change in step.changes { stored.apply(change) }
+        precondition(stored == domain.records, "the stored records differ from the domain's")
+        domain.beginCommit()
+        domain.finishCommit()
+        callsBeforeCommit += step.callsBeforeCommit.count
         let isOuter = queue.isEmpty
-        queue += step.ahead.map { .call($0) } + step.effects
+        queue += step.callsBeforeCommit.map { .call($0) } + step.effects
         guard isOuter else { return }
         while !queue.isEmpty {
             perform(queue[0])
@@ -167,8 +167,8 @@ final class TestDomain {
         case .updateController(let number, let update):
             controllerUpdates.append((number, update))
             take(.controllerAnswered(number, .accepted))
-        case .settled(let request, let refusal): settled[request] = .some(refusal)
-        case .note(let note): notes.append(note)
+        case .intentFinished(let request, let refusal): intentOutcomes[request] = .some(refusal)
+        case .log(let message): logMessages.append(message)
         case .reported: break
         }
     }

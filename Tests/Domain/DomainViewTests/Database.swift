@@ -5,7 +5,7 @@ import Glibc
 import Redis
 import TestSupport
 
-/// A Redis of a test's own, filled by hand as the specification has it or by the mirror.
+/// A test's own Redis, filled with the values of the specification or by the mirror.
 struct Database {
     let server: RedisServer
     let connection: RedisConnection
@@ -18,14 +18,14 @@ struct Database {
 
     func send(_ words: String...) throws { try connection.send(words) }
 
-    /// Does what a mirror wants done.
+    /// Carries out the commands of a mirror.
     func send(_ commands: [RedisCommand]) throws { try connection.transact(commands.map(\.words)) }
 
     func read(_ parts: Set<DomainPart> = Set(DomainPart.allCases)) throws -> DomainView {
         try DomainReader(connection).read(parts)
     }
 
-    /// Everything in it, to see that nothing has changed.
+    /// All keys and values.
     func contents() throws -> [String: RedisReply] {
         var contents: [String: RedisReply] = [:]
         for key in try connection.send(["KEYS", "*"]).texts { contents[key] = try connection.send(["DUMP", key]) }
@@ -33,7 +33,7 @@ struct Database {
     }
 }
 
-/// The values of section 5.2 of the domain specification, letter by letter.
+/// The exact values of section 5.2 of the domain specification.
 enum Spec {
     static let node = "0b6f1d3e-52a4-4c7e-9d10-7a1c2f3e4d55"
     static let otherNode = "0b6f1d3e-52a4-4c7e-9d10-7a1c2f3e4d66"

@@ -19,7 +19,7 @@ struct DumpTests {
 
     private func text(_ file: DumpFile?) -> String? { file.map { String(decoding: $0.bytes, as: UTF8.self) } }
 
-    @Test("dump performance: a file for each series, times in UTC")
+    @Test("dump performance writes a file for each series with UTC times")
     func performance() throws {
         let files = try database.read().performanceFiles
         #expect(
@@ -28,13 +28,13 @@ struct DumpTests {
         #expect(text(files.last) == "2025-10-09T08:53:21.250Z,0.0125\n2025-10-09T08:53:22Z,100\n")
     }
 
-    @Test("[BUG] lines with colons and log targets with colons are there, whole")
+    @Test("[BUG] lines and log targets with colons are complete")
     func colons() throws {
         let file = try database.read().performanceFiles.first
         #expect(text(file) == "1970-01-01T00:00:05Z,\"GET http://x:1, \"\"twice\"\"\"\n")
     }
 
-    @Test("[BUG] dump performance-csv: the columns of the rows are those of the header")
+    @Test("[BUG] the columns of dump performance-csv match its header")
     func table() throws {
         let lines = try database.read().performanceTable.lines
         #expect(
@@ -46,7 +46,7 @@ struct DumpTests {
             ])
     }
 
-    @Test("figures of what is gone come last, without a name")
+    @Test("samples of unknown components come last, without a name")
     func orphans() throws {
         let gone = "00000000-0000-4000-8000-000000000001"
         try database.send("ZADD", "performance:\(gone):function_stop_time", "1", "1:2")
@@ -56,7 +56,7 @@ struct DumpTests {
         #expect(sample?["id"] == .null && sample?["physical"]?.string == gone && sample?["value"] == .number("2"))
     }
 
-    @Test("a log target cannot leave the folder nor hide what it is")
+    @Test("a log target cannot escape the directory or disguise its name")
     func names() throws {
         try database.send("ZADD", "performance:\(Spec.component):../../etc/x y\n", "1", "1:2")
         let names = try database.read().performanceFiles.map(\.name)
@@ -64,7 +64,7 @@ struct DumpTests {
         #expect(names.allSatisfy { !$0.contains("/") })
     }
 
-    @Test("dump instances: what was asked for, for people")
+    @Test("dump instances writes indented JSON")
     func instances() throws {
         let files = try database.read().instanceFiles
         #expect(files.map(\.name) == ["fun-\(Spec.function).json", "res-\(Spec.resource).json"])
@@ -83,7 +83,7 @@ struct DumpTests {
         #expect(function["spec"]?["id"]?.string == "doubler" && function["annotations"]?["init-payload"]?.string == "8")
     }
 
-    @Test("dates by the calendar: leap days, the turn of the year, before 1970, absurd ones")
+    @Test("UTC times are correct on leap days, at the turn of the year, before 1970 and for absurd values")
     func calendar() throws {
         for (time, date) in [
             ("951782400", "2000-02-29T00:00:00Z"), ("4107542399", "2100-02-28T23:59:59Z"),

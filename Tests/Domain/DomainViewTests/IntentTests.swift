@@ -11,7 +11,7 @@ struct IntentTests {
 
     init() throws { database = try .ofToday() }
 
-    @Test("an intent is a key and its name at the end of the list, and no outcome of an earlier one is left")
+    @Test("submitting an intent sets its key, appends its name and deletes the outcome of an earlier one")
     func keys() throws {
         let node = try #require(NodeID(Spec.node))
         let queue = IntentQueue(database.connection)
@@ -29,7 +29,7 @@ struct IntentTests {
         #expect(try database.connection.send(["GET", "intent:cordon:\(Spec.node)"]).text == "no")
     }
 
-    @Test("outcomes are read; what is none counts as none")
+    @Test("outcomes are parsed; anything else counts as none")
     func outcomes() throws {
         let request = IntentRequest.cordon(try #require(NodeID(Spec.node)), true)
         #expect(request.resultKey == "intent:result:cordon:\(Spec.node)")
@@ -48,7 +48,7 @@ struct IntentTests {
         #expect(try queue.outcome(of: request)?.reason == "unknown node")
     }
 
-    @Test("[BUG] a node is found by its UUID and by its printed name; one that may be two is not")
+    @Test("[BUG] a node is found by its UUID and by its printed name; an ambiguous name is refused")
     func lookup() throws {
         var view = try database.read()
         for name in [Spec.node, Spec.node.uppercased(), "n3", "[hostname=n3,red]"] {

@@ -5,14 +5,14 @@ import Redis
 import TestSupport
 import Testing
 
-/// Reading a mirror, whoever wrote it.
+/// Reads mirrors of all schemas.
 @Suite(.enabled(if: RedisServer.isInstalled, "there is no redis-server"))
 struct ReaderTests {
     private static let node = NodeID(Spec.node) ?? NodeID(high: 0, low: 0)
     private static let lid = LogicalID(Spec.function) ?? LogicalID(high: 0, low: 0)
     private static let component = ComponentID(Spec.component) ?? ComponentID(high: 0, low: 0)
 
-    @Test("what the mirror writes is what is read, in each schema", arguments: [Mirror.Schema.current, .seed, .both])
+    @Test("the view equals the mirrored domain in each schema", arguments: [Mirror.Schema.current, .seed, .both])
     func roundTrip(schema: Mirror.Schema) throws {
         let database = try Database()
         var mirror = Mirror(domainID: "my-domain", schema: schema)
@@ -38,7 +38,7 @@ struct ReaderTests {
                 InstanceRecord(
                     id: other, specification: .resource(ResourceSpecification(classType: "file-log", workflowID: "w")),
                     created: 1, physical: nil)),
-            .row(Self.lid, ["out": other]), .row(other, [:]),
+            .wiring(Self.lid, ["out": other]), .wiring(other, [:]),
         ] { records.apply(change) }
         try database.send(mirror.begin(with: records, at: 1_760_000_001_250))
         var update = NodeUpdate(node: Self.node, description: description, refreshDeadline: 0, nonce: 1)
@@ -62,14 +62,14 @@ struct ReaderTests {
         #expect(view.providers["a:b"]?.provider == description.providers[0] && view.providers["a:b"]?.node == Self.node)
         #expect(view.instances[Self.lid]?.physical == [PhysicalID(node: Self.node, component: Self.component)])
         #expect(view.instances[Self.lid]?.className == "doubler" && view.instances[other]?.physical == [])
-        #expect(view.rows == [Self.lid: ["out": other], other: [:]])
+        #expect(view.wirings == [Self.lid: ["out": other], other: [:]])
         let executions = view.series[SeriesID(component: Self.component, name: "function_execution_time")]
         #expect(executions?.map(\.time) == [1_760_000_000.005] && executions?.map(\.value) == ["0.5"])
         let log = view.series[SeriesID(component: Self.component, name: "a:b")]
         #expect(log?.map(\.value) == (schema == .seed ? nil : ["c:d, e"]))
     }
 
-    @Test("the seed's keys are read where today's are missing, and count no second time where they are not")
+    @Test("seed keys are read only if the current key is missing")
     func seed() throws {
         let database = try Database()
         try database.send("SET", "nodes:capabilities:\(Spec.node)", Spec.capabilities)
@@ -87,7 +87,7 @@ struct ReaderTests {
         #expect(both.series[id]?.map(\.time) == [10.005] && both.nodes[Self.node]?.value.cpus == 9)
     }
 
-    @Test("entries that are broken are named and left out; the others are read; nothing in Redis changes")
+    @Test("invalid entries are reported and left out, and nothing in Redis changes")
     func broken() throws {
         let database = try Database.ofToday()
         let other = Spec.otherNode
@@ -100,7 +100,7 @@ struct ReaderTests {
         try database.send("RPUSH", "node:health:\(other)", "{}")
         try database.send("HSET", "provider:hash", "a", "b")
         try database.send("ZADD", "performance:\(Spec.component):log", "1", "1:fine", "2", "neither time nor colon")
-        // Others' keys are no business of ours.
+        // Foreign keys are ignored.
         for key in ["node", "nodes:x:y", "instances:1", "performance:x", "domain_info:other", "intents:x"] {
             try database.send("SET", key, "x")
         }
@@ -118,7 +118,7 @@ struct ReaderTests {
         #expect(view.series[SeriesID(component: Self.component, name: "log")]?.map(\.value) == ["fine"])
     }
 
-    @Test("thousands of keys are read in pieces, each once")
+    @Test("thousands of keys are read in batches, each once")
     func many() throws {
         let database = try Database()
         let commands = (0..<3000).map { number in
@@ -128,7 +128,7 @@ struct ReaderTests {
         #expect(try database.read().functions.lines.count == 3000)
     }
 
-    @Test("a physical id has exactly the form of the reference")
+    @Test("a physical id has exactly the form of EDGELESS")
     func physicalIDs() {
         let text = "InstanceId(node_id: \(Spec.node), function_id: \(Spec.component))"
         #expect(PhysicalID(mirror: text) == PhysicalID(node: Self.node, component: Self.component))

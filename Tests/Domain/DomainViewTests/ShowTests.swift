@@ -30,7 +30,7 @@ struct ShowTests {
         #expect(view.dependencies.lines == ["\(Spec.function) -> out: \(Spec.resource)"])
     }
 
-    @Test("[BUG] a function or resource that waits for a node is shown, with a minus in its place")
+    @Test("[BUG] an instance that waits for a node is shown with a minus")
     func waiting() throws {
         let (first, last) = ("00000000-0000-4000-8000-000000000001", "ffffffff-0000-4000-8000-000000000001")
         try database.send("SET", "instance:\(first)", Spec.waitingFunction)
@@ -45,7 +45,7 @@ struct ShowTests {
             ])
     }
 
-    @Test("show node capabilities, resource-providers, health, instances: the reference's words")
+    @Test("show node capabilities, resource-providers, health and instances print the words of proxy_cli")
     func nodes() throws {
         let view = try database.read()
         #expect(
@@ -68,7 +68,7 @@ struct ShowTests {
             view.nodeInstances(.hostname).lines == ["n3", "[F] \(Spec.function)", "[R] \(Spec.resource)"])
     }
 
-    @Test("TEE and TPM stand between labels and run-times, where a node has them")
+    @Test("TEE and TPM are printed between labels and run-times")
     func trust() throws {
         let text = Spec.capabilities.replacing("\"is_tee_running\":false", with: "\"is_tee_running\":true")
             .replacing("\"has_tpm\":false", with: "\"has_tpm\":true").replacing("2400.0", with: "2400.5")
@@ -77,7 +77,7 @@ struct ShowTests {
         #expect(line.contains("at 2400.5 BogoMIPS") && line.contains("labels [hostname=n3,red], TEE, TPM, runtimes ["))
     }
 
-    @Test("show node status: only Berth's mirror tells")
+    @Test("show node status reads Berth's own key")
     func status() throws {
         #expect(try database.read().nodeStatus(.hostname).lines.isEmpty)
         try database.send(
@@ -88,7 +88,7 @@ struct ShowTests {
                 == ["n3 -> ready, cordoned, agent http://a:1, invocation http://b:2"])
     }
 
-    @Test("of a node's history of health the newest counts; the seed's single value and a node without power too")
+    @Test("the newest health of a history is shown; the seed's single value and a node without power are accepted")
     func healthForms() throws {
         let old = Spec.health.replacing("\"mem_free\":1,", with: "\"mem_free\":99,")
         try database.send("ZADD", "node:health:\(Spec.node)", "10", old)
@@ -101,7 +101,7 @@ struct ShowTests {
             lines[1].hasPrefix("\(Spec.otherNode) -> memory free 7 kb,") && lines[1].hasSuffix("active_power -1 mW"))
     }
 
-    @Test("every document is JSON and tells what the lines tell")
+    @Test("every JSON document contains the same as the lines")
     func documents() throws {
         let view = try database.read()
         func document(_ report: Report) throws -> JSONValue { try JSONValue(report.json) }
@@ -117,7 +117,7 @@ struct ShowTests {
         #expect(instances["waiting"]?["resources"]?.array == [])
     }
 
-    @Test("names that would deceive a terminal are escaped")
+    @Test("control characters in names are escaped")
     func escapes() throws {
         let text = Spec.capabilities.replacing("hostname=n3", with: "hostname=a\\u001b[2Jb\\nc")
         try database.send("SET", "node:capabilities:\(Spec.node)", text)

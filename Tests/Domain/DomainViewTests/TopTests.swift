@@ -19,7 +19,7 @@ struct TopTests {
         }
     }
 
-    @Test("top nodes: run-times, load, CPU, memory, GPU, power; a minus for what is not known")
+    @Test("top nodes shows run-times, load, CPU, memory, GPU and power, and a minus for unknown values")
     func nodes() throws {
         let health = Spec.health.replacing(
             "\"mem_used\":2,\"mem_available\":3", with: "\"mem_used\":2048,\"mem_available\":8192")
@@ -29,7 +29,7 @@ struct TopTests {
         #expect(try JSONValue(json)["nodes"]?.array?.first?["health"]?["mem_used"]?.integer == 2048)
     }
 
-    @Test("[BUG] top nodes divides by nothing where no memory is available, and shows nodes without health")
+    @Test("[BUG] top nodes accepts nodes without available memory or without health")
     func noHealth() throws {
         try database.send(
             "ZADD", "node:health:\(Spec.node)", "30",
@@ -41,7 +41,7 @@ struct TopTests {
         #expect(try JSONValue(json)["nodes"]?.array?.last?["health"] == .null)
     }
 
-    @Test("top workflow: means and bounds of the last minute, in milliseconds")
+    @Test("top workflow shows means and ranges of the last minute in milliseconds")
     func workflow() throws {
         let key = "performance:\(Spec.component)"
         for (time, value) in [("30", "9"), ("100", "0.001"), ("110", "0.0025")] {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite struct GarbageTests {
-    /// Reads `bytes` as each message there is, and what could be read as the value that it stands for.
+    /// Parses `bytes` as each message, and each message as its value.
     private func decode(_ bytes: [UInt8]) {
         if let message = try? EdgelessApi_SpawnFunctionRequest(serializedBytes: bytes) {
             _ = try? FunctionSpecification(wire: message, binaries: BinaryInterner())
@@ -42,14 +42,14 @@ import Testing
         _ = try? EdgelessApi_WorkflowInstanceInfo(serializedBytes: bytes)
     }
 
-    @Test("random bytes are read or refused by every decoder", arguments: 0..<4 as Range<UInt64>)
+    @Test("every decoder parses or refuses random bytes without a trap", arguments: 0..<4 as Range<UInt64>)
     func noise(seed: UInt64) {
         var values = RandomValues(seed: seed)
         for _ in 0..<1_000 { decode(values.bytes(60)) }
     }
 
     @Test(
-        "messages with bytes changed or missing are read or refused by every decoder", arguments: 0..<4 as Range<UInt64>
+        "every decoder parses or refuses mutated messages without a trap", arguments: 0..<4 as Range<UInt64>
     )
     func damage(seed: UInt64) throws {
         var values = RandomValues(seed: seed)

@@ -10,7 +10,7 @@ import Testing
     private let id = "5a8c7d1e-0f3b-4c29-9e6d-2b1a40c8f7e3"
     private let other = "00000000-0000-4000-8000-00000000002a"
 
-    @Test("rule 1: a UUID of any form and case is taken, and sent in lower case with hyphens")
+    @Test("rule 1: a UUID of any form is accepted, and sent in lower case with hyphens")
     func identifiers() throws {
         for text in [
             "5A8C7D1E-0F3B-4C29-9E6D-2B1A40C8F7E3", "5a8c7d1e0f3b4c299e6d2b1a40c8f7e3", "{\(id)}", "urn:uuid:\(id)",
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test("rule 2: a function request says which part it lacks")
+    @Test("rule 2: an error names the missing part of a function request")
     func functionParts() {
         func reason(_ change: (inout EdgelessApi_SpawnFunctionRequest) -> Void) -> String? {
             var message = EdgelessApi_SpawnFunctionRequest()
@@ -37,13 +37,13 @@ import Testing
             }
         }
         #expect(reason { _ in } == nil)
-        #expect(reason { $0.clearCode() } == "code is missing: which function to start")
+        #expect(reason { $0.clearCode() } == "code is missing: the function to start")
         #expect(reason { $0.clearStateSpecification() }?.hasPrefix("state_specification is missing") == true)
-        #expect(reason { $0.stateSpecification.stateID = "" } == "state_id is missing: a UUID is needed")
-        #expect(reason { $0.stateSpecification.stateID = "x\n" }?.hasPrefix(#"state_id: "x\n" is no UUID"#) == true)
+        #expect(reason { $0.stateSpecification.stateID = "" } == "state_id is missing: expected a UUID")
+        #expect(reason { $0.stateSpecification.stateID = "x\n" }?.hasPrefix(#"state_id: "x\n" is not a UUID"#) == true)
     }
 
-    @Test("more text than a domain keeps of one request is refused, and the error says of what; code may be larger")
+    @Test("too much text is refused with its name; code may be larger")
     func textLimit() throws {
         let large = String(repeating: "x", count: 4 << 20)
         func reason(_ body: () throws(WireError) -> Void) -> String? {
@@ -66,7 +66,9 @@ import Testing
             change(&message)
             let text = reason { () throws(WireError) in _ = try FunctionSpecification(wire: message, binaries: binaries)
             }
-            #expect(text?.hasPrefix("code and annotations: ") == true && text?.hasSuffix("at most") == true)
+            #expect(
+                text?.hasPrefix("code and annotations: ") == true
+                    && text?.contains("the limit for one request is") == true)
         }
         var resource = EdgelessApi_ResourceInstanceSpecification()
         resource.configuration = [large: ""]
@@ -84,7 +86,7 @@ import Testing
         #expect(reason { () throws(WireError) in _ = try NodeUpdate(wire: update) }?.contains("capabilities: ") == true)
     }
 
-    @Test("rule 2: a policy that is not known is none, empty code is no code")
+    @Test("rule 2: an unknown policy is transient, empty code is no code")
     func functionDefaults() throws {
         var message = EdgelessApi_SpawnFunctionRequest()
         message.code.functionType = "RUST_WASM"
@@ -97,7 +99,7 @@ import Testing
         #expect(again.code.binary.isEmpty && again.code.code.isEmpty && again.hasCode && again.hasStateSpecification)
     }
 
-    @Test("equal code is known by its SHA-256 and shares one buffer, as far as the memory for it goes")
+    @Test("equal code shares one buffer within the memory limit")
     func interning() throws {
         let binaries = BinaryInterner(limit: 10)
         let first = binaries.binary(.init("abc".utf8))
@@ -115,14 +117,14 @@ import Testing
         #expect(address(binaries.binary(.init("abc".utf8))) == address(first))
     }
 
-    @Test("rule 3: only a domain's id stops at a domain, only a node's at a node")
+    @Test("rule 3: a domain only accepts logical ids for a Stop, a node only physical ids")
     func variants() throws {
         let logical = EdgelessApi_InstanceIdVariant(try #require(LogicalID(id)))
         let physical = EdgelessApi_InstanceIdVariant(
             PhysicalID(node: try #require(NodeID(id)), component: try #require(ComponentID(other))))
         #expect(throws: WireError.self) { try LogicalID(wire: physical) }
         #expect(throws: WireError.self) { try PhysicalID(wire: logical) }
-        #expect(throws: WireError("the instance id is missing: a domain_managed_instance_id is needed")) {
+        #expect(throws: WireError("the instance id is missing: expected a domain_managed_instance_id")) {
             try LogicalID(wire: EdgelessApi_InstanceIdVariant())
         }
         var malformed = physical
@@ -130,7 +132,7 @@ import Testing
         #expect(throws: WireError.self) { try PhysicalID(wire: malformed) }
     }
 
-    @Test("rule 4: an entry of which either id is malformed is dropped, the others stand; the origin must be a UUID")
+    @Test("rule 4: entries with a malformed id are dropped; the origin must be a UUID")
     func patchEntries() throws {
         var message = EdgelessApi_PatchRequest()
         message.functionID = id
@@ -149,7 +151,7 @@ import Testing
         #expect(throws: WireError.self) { try message.domainPatch() }
     }
 
-    @Test("rule 5: an id wins over an error, and an answer with neither is none")
+    @Test("rule 5: an id takes precedence over an error; an answer with neither is invalid")
     func answers() throws {
         var message = EdgelessApi_StartComponentResponse()
         #expect(throws: WireError("the answer has neither an instance_id nor a response_error")) {
@@ -165,10 +167,10 @@ import Testing
         #expect(throws: WireError.self) { try message.domainAnswer() }
     }
 
-    @Test("rule 6: a node needs an id, its providers need names and classes, the rest may be missing")
+    @Test("rule 6: a node needs an id, and its providers names and classes; the rest is optional")
     func nodes() throws {
         var message = EdgelessApi_UpdateNodeRequest()
-        #expect(throws: WireError("node_id is missing: a UUID is needed")) { try NodeUpdate(wire: message) }
+        #expect(throws: WireError("node_id is missing: expected a UUID")) { try NodeUpdate(wire: message) }
         message.nodeID = id
         let update = try NodeUpdate(wire: message)
         #expect(update.description.capabilities == NodeCapabilities() && update.health == NodeHealth())
@@ -184,7 +186,7 @@ import Testing
         }
     }
 
-    @Test("rule 6: samples of no component are dropped, and of two with one id the later counts")
+    @Test("rule 6: samples without a component are dropped; of duplicates the last counts")
     func samples() throws {
         func samples(_ id: String, _ value: Double) -> EdgelessApi_Samples {
             .with {
@@ -202,7 +204,7 @@ import Testing
         #expect(read.logEntries.isEmpty)
     }
 
-    @Test("rule 7: an error wins, then a reset")
+    @Test("rule 7: an error takes precedence over a reset")
     func domainAnswers() {
         var message = EdgelessApi_UpdateDomainResponse()
         #expect(DomainUpdateOutcome(wire: message) == .accepted)
@@ -212,13 +214,13 @@ import Testing
         #expect(DomainUpdateOutcome(wire: message) == .refused(DomainRefusal("Empty domain identifier")))
     }
 
-    @Test("an update of peers lacks nothing that its kind needs")
+    @Test("a peer update requires the fields of its kind")
     func peers() {
         var message = EdgelessApi_UpdatePeersRequest()
         #expect(throws: WireError.self) { try PeerUpdate(wire: message) }
         message.nodeID = id
         #expect(throws: WireError("invocation_url is missing")) { try PeerUpdate(wire: message) }
         message.requestType = .UNRECOGNIZED(3)
-        #expect(throws: WireError("request_type: 3 is none of 0, 1, 2")) { try PeerUpdate(wire: message) }
+        #expect(throws: WireError("request_type: 3 is not one of 0, 1, 2")) { try PeerUpdate(wire: message) }
     }
 }

@@ -3,7 +3,7 @@ import DomainWire
 import FoundationEssentials
 import TestSupport
 
-/// Values of every kind that goes over the wire.
+/// Random values of every kind on the wire.
 struct RandomValues {
     var random: SeededRandom
 
@@ -26,7 +26,7 @@ struct RandomValues {
         return (0..<count()).map { _ in pieces[Int.random(in: 0..<pieces.count, using: &random)] }.joined()
     }
 
-    /// For places where the wire means "none" by an empty text.
+    /// For fields in which an empty text means none.
     mutating func fullText() -> String { "x" + text() }
 
     mutating func texts() -> [String] { (0..<count()).map { _ in text() } }

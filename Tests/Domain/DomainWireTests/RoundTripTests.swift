@@ -4,7 +4,7 @@ import SwiftProtobuf
 import TestSupport
 import Testing
 
-/// A message of the wire, by its bytes.
+/// A message round trip through bytes.
 func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Message {
     try Message(serializedBytes: message.serializedBytes() as [UInt8])
 }
@@ -13,7 +13,7 @@ func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Messag
 @Suite struct RoundTripTests {
     static let seeds: Range<UInt64> = 0..<40
 
-    @Test("A2: what is written as a function request is read again", arguments: seeds)
+    @Test("A2: a function request round-trips", arguments: seeds)
     func functions(seed: UInt64) throws {
         var values = RandomValues(seed: seed)
         let binaries = BinaryInterner()
@@ -24,7 +24,7 @@ func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Messag
         #expect(again.functionClass.binary?.bytes == function.functionClass.binary?.bytes, "seed \(seed)")
     }
 
-    @Test("what is written as a resource request is read again", arguments: seeds)
+    @Test("a resource request round-trips", arguments: seeds)
     func resources(seed: UInt64) throws {
         var values = RandomValues(seed: seed)
         let resource = values.resource()
@@ -32,7 +32,7 @@ func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Messag
         #expect(try ResourceSpecification(wire: message) == resource, "seed \(seed)")
     }
 
-    @Test("A2: an answer to a start is read again, whichever it is", arguments: seeds)
+    @Test("A2: an answer to a Start round-trips", arguments: seeds)
     func answers(seed: UInt64) throws {
         var values = RandomValues(seed: seed)
         let logical: LogicalID = values.id()
@@ -47,7 +47,7 @@ func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Messag
         #expect(try PhysicalID(wire: reread(EdgelessApi_InstanceIdVariant(physical))) == physical)
     }
 
-    @Test("A2: a patch is read again, with nil node ids too", arguments: seeds)
+    @Test("A2: a patch round-trips, also with nil node ids", arguments: seeds)
     func patches(seed: UInt64) throws {
         var values = RandomValues(seed: seed)
         let (logical, component): (LogicalID, ComponentID) = (values.id(), values.id())
@@ -65,7 +65,7 @@ func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Messag
         #expect(nodePatch.origin == component && nodePatch.mapping == physicals, "seed \(seed)")
     }
 
-    @Test("A2: what a node says of itself is read again, all of it", arguments: seeds)
+    @Test("A2: a node update round-trips completely", arguments: seeds)
     func nodeUpdates(seed: UInt64) throws {
         var values = RandomValues(seed: seed)
         var update = values.nodeUpdate()
@@ -76,7 +76,7 @@ func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Messag
         }
     }
 
-    @Test("A2: the three updates of peers are read again", arguments: seeds)
+    @Test("A2: peer updates round-trip", arguments: seeds)
     func peers(seed: UInt64) throws {
         var values = RandomValues(seed: seed)
         for update: PeerUpdate in [.add(values.id(), invocationURL: values.text()), .remove(values.id()), .clear] {
@@ -84,7 +84,7 @@ func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Messag
         }
     }
 
-    @Test("A2: what a domain says and what its controller answers is read again", arguments: seeds)
+    @Test("A2: a domain update and its answer round-trip", arguments: seeds)
     func domainUpdates(seed: UInt64) throws {
         var values = RandomValues(seed: seed)
         let update = values.domainUpdate()
@@ -96,7 +96,7 @@ func reread<Message: SwiftProtobuf.Message>(_ message: Message) throws -> Messag
         #expect(EdgelessApi_UpdateDomainResponse(.failed("nobody")) == nil)
     }
 
-    @Test("equal values are equal bytes, whatever the order of their sets", arguments: 0..<10 as Range<UInt64>)
+    @Test("equal values give equal bytes, regardless of the order of sets", arguments: 0..<10 as Range<UInt64>)
     func bytes(seed: UInt64) throws {
         var (first, second) = (RandomValues(seed: seed), RandomValues(seed: seed))
         let domain: [UInt8] = try EdgelessApi_UpdateDomainRequest(first.domainUpdate()).serializedBytes()

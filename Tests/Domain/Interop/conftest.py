@@ -5,7 +5,7 @@ from mirror import PROGRAM, Server
 
 @pytest.fixture
 def make_domain():
-    """Makes domains, and ends them after the test."""
+    """Creates domains and ends them after the test."""
     made = []
 
     def make(**options):
@@ -23,7 +23,7 @@ def domain(make_domain):
 
 @pytest.fixture(scope="module")
 def shared():
-    """One domain with one node for tests that only ask and leave nothing behind."""
+    """A domain with one node for tests without side effects."""
     one = Domain()
     try:
         one.worker = one.node(providers=[("shared-file-log-1", "file-log")]).join()

@@ -1,12 +1,12 @@
-"""A controller (ε-CON): it hears of the domain by the rules of section 6.2, and deploys workflows on it."""
+"""A controller (ε-CON) that follows section 6.2 and deploys workflows."""
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import peers_pb2 as pb
-import peers_pb2_grpc as rpc
+import edgeless_pb2 as pb
+import edgeless_pb2_grpc as rpc
 from node import spawn
 from waiting import DEADLINE, UNLIMITED, channel, eventually
 
@@ -15,7 +15,7 @@ NIL = str(uuid.UUID(int=0))
 
 class Controller:
     def __init__(self, knows=True, server_credentials=None):
-        """`knows`: whether it takes a domain that it sees for the first time as one it knew, so that it asks for no reset."""
+        """`knows`: whether it treats a new domain as known and requests no reset."""
         self.knows, self.updates, self.domains, self.lock = knows, [], {}, threading.Lock()
         self.answers, self.hook = [], lambda request: None
         self.server = grpc.server(ThreadPoolExecutor(16), options=UNLIMITED + [("grpc.so_reuseport", 0)])
@@ -46,14 +46,14 @@ class Controller:
             return self.updates[-1] if self.updates else None
 
     def next(self, count=1):
-        """The latest update after `count` more have come."""
+        """The latest update after `count` more have arrived."""
         with self.lock:
             seen = len(self.updates)
         eventually(lambda: len(self.updates) >= seen + count, f"{count} more updates of the domain")
         return self.latest()
 
-    def told(self, test, promise):
-        """The first update, from now on or the last one, that is as wanted."""
+    def update_where(self, test, promise):
+        """The latest or next update that passes `test`."""
         def probe():
             latest = self.latest()
             return latest if latest is not None and test(latest) else None
@@ -69,7 +69,7 @@ class Controller:
 
 
 class Client:
-    """What a controller calls at a domain's `orchestrator_url`."""
+    """A controller's client of a domain."""
 
     def __init__(self, port, credentials=None, name=None):
         self.channel = channel(port, credentials, name)
@@ -83,7 +83,7 @@ class Client:
         return self._service(request).Start(request, timeout=DEADLINE, wait_for_ready=True)
 
     def start(self, request=None):
-        """Starts a function or resource, and answers its logical id."""
+        """Starts a function or resource and returns its logical id."""
         answer = self.ask(request if request is not None else spawn())
         assert not answer.HasField("response_error"), answer
         assert answer.instance_id.WhichOneof("InstanceIdType") == "domain_managed_instance_id", answer

@@ -1,4 +1,4 @@
-"""The program under test as a process of its own, with a controller, ports, folders and settings."""
+"""The program under test as a process, with a controller, ports, directories and settings."""
 import json
 import os
 import shutil
@@ -8,7 +8,7 @@ import tempfile
 import time
 import urllib.request
 
-import peers_pb2_grpc as rpc
+import edgeless_pb2_grpc as rpc
 from controller import Client, Controller
 from node import Node
 from waiting import DEADLINE, channel, eventually, free_port, listens
@@ -16,9 +16,9 @@ from waiting import DEADLINE, channel, eventually, free_port, listens
 PROGRAM = os.environ["BERTH_DOMAIN"]
 
 
-def run(*arguments, folder, timeout=60):
+def run(*arguments, directory, timeout=60):
     """Runs the program to its end."""
-    return subprocess.run([PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, timeout=timeout,
+    return subprocess.run([PROGRAM, *arguments], cwd=directory, capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, errors="replace")
 
 
@@ -26,8 +26,8 @@ class Domain:
     def __init__(self, *, redis=None, controller=None, settings=None, start=True, domain_id="domain-7000",
                  interval=1, scheme="http", credentials=None, name=None, files=None):
         self._closing = []
-        self.folder = tempfile.mkdtemp(prefix="berth-interop.")
-        self.state = os.path.join(self.folder, "state")
+        self.directory = tempfile.mkdtemp(prefix="berth-interop.")
+        self.state = os.path.join(self.directory, "state")
         self.controller = controller or Controller()
         self.closing(self.controller.close)
         self.id, self.process, self.nodes = domain_id, None, []
@@ -49,7 +49,7 @@ class Domain:
             section, _, name_of = key.rpartition(".")
             self.settings.setdefault(section, {})[name_of] = value
         for path, text in (files or {}).items():
-            with open(os.path.join(self.folder, path), "w", encoding="utf-8") as file:
+            with open(os.path.join(self.directory, path), "w", encoding="utf-8") as file:
                 file.write(text)
         self.client = Client(self.orchestrator, credentials, name)
         self.closing(self.client.close)
@@ -67,17 +67,17 @@ class Domain:
         self._closing.append(action)
 
     def configure(self):
-        path = os.path.join(self.folder, "orchestrator.toml")
+        path = os.path.join(self.directory, "orchestrator.toml")
         with open(path, "w", encoding="utf-8") as file:
             for section, values in self.settings.items():
                 file.write(f"[{section}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items()))
         return path
 
     def launch(self, limit=None):
-        """Starts the process without waiting for it to serve. `limit`: a function that runs in it before the program does."""
+        """Starts the process without waiting for it. `limit`: a function that runs in it before the program."""
         self.configure()
-        log = open(os.path.join(self.folder, "log"), "ab")
-        self.process = subprocess.Popen([PROGRAM, "--state-dir", self.state], cwd=self.folder, stdin=subprocess.DEVNULL,
+        log = open(os.path.join(self.directory, "log"), "ab")
+        self.process = subprocess.Popen([PROGRAM, "--state-dir", self.state], cwd=self.directory, stdin=subprocess.DEVNULL,
                                         stdout=log, stderr=log, env=dict(os.environ, SWIFT_BACKTRACE="enable=no"),
                                         preexec_fn=limit)
         log.close()
@@ -91,13 +91,13 @@ class Domain:
 
     def log(self):
         try:
-            with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as file:
+            with open(os.path.join(self.directory, "log"), encoding="utf-8", errors="replace") as file:
                 return file.read()
         except OSError:
             return ""
 
     def end(self, with_signal=signal.SIGTERM):
-        """Ends the process, answers its status."""
+        """Ends the process and returns its status."""
         if self.process is None:
             return None
         if self.process.poll() is None:
@@ -120,28 +120,29 @@ class Domain:
             return any(one["id"] == node.id and one["ready"] for one in self.status()["nodes"])
         eventually(probe, "the node is ready")
 
-    def settled(self):
-        """Waits until nothing is left to be done."""
-        time.sleep(1.1)  # what is shown may be a second old
-        return eventually(lambda: not any(self.status()["remaining"].values()), "nothing remains to be done")
+    def wait_until_idle(self):
+        """Waits until no work remains."""
+        time.sleep(1.1)  # the status may be a second old
+        return eventually(lambda: not any(self.status()["remaining"].values()), "no work remains")
 
-    def settled_but_doubts(self):
-        """Waits until nothing is left to be done, and answers how many starts it does not know the outcome of."""
+    def wait_until_idle_except_unknown_outcomes(self):
+        """Waits until no work remains except unknown outcomes; returns their number."""
         time.sleep(1.1)
-        eventually(lambda: not any(v for k, v in self.status()["remaining"].items() if k != "doubts"), "nothing remains")
-        return self.status()["remaining"]["doubts"]
+        eventually(lambda: not any(count for name, count in self.status()["remaining"].items()
+                                   if name not in ("unknown_outcomes", "doubts")), "no work remains")
+        return self.status()["remaining"]["unknown_outcomes"]
 
     def node(self, **options):
         return Node(self, **options)
 
     def join(self, *nodes):
-        """Registers several nodes and waits until all can be used."""
+        """Registers nodes and waits until all of them are ready."""
         for node in nodes:
             answer = node.register()
             assert not answer.HasField("response_error"), answer
         ids = {node.id for node in nodes}
         eventually(lambda: ids <= {one["id"] for one in self.status()["nodes"] if one["ready"]}, "the nodes are ready")
-        # The mesh is complete when every node has been told of every other and itself.
+        # The mesh is complete when every node knows every node, itself included.
         for node in nodes:
             eventually(lambda node=node: ids <= {call.of for call in node.of("Add")}, "a node knows its peers")
         return nodes
@@ -155,4 +156,4 @@ class Domain:
         finally:
             for action in reversed(self._closing):
                 action()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.directory, ignore_errors=True)

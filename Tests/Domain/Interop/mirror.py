@@ -1,4 +1,4 @@
-"""A redis-server of our own, a reader of the mirror in it, and an operator who asks for things through it."""
+"""A redis-server, a reader of the mirror in it, and an operator who submits intents."""
 import os
 import shutil
 import signal
@@ -13,15 +13,15 @@ PROGRAM = os.environ.get("REDIS_SERVER") or shutil.which("redis-server") or shut
 
 class Server:
     def __init__(self, port=None):
-        self.folder = tempfile.mkdtemp(prefix="berth-interop-redis.")
-        self.socket = os.path.join(self.folder, "s")
+        self.directory = tempfile.mkdtemp(prefix="berth-interop-redis.")
+        self.socket = os.path.join(self.directory, "s")
         self.port, self.process, self.taken = port or free_port(), None, 0
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
             [PROGRAM, "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.socket, "--databases", "400",
-             "--save", "", "--appendonly", "no", "--dir", self.folder],
+             "--save", "", "--appendonly", "no", "--dir", self.directory],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
         def answers():
@@ -48,7 +48,7 @@ class Server:
     def close(self):
         self.go_on()
         self.stop(signal.SIGKILL)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def database(self):
         """A database that nobody else uses."""
@@ -63,7 +63,7 @@ class Database:
         self.path_url = f"unix://{server.socket}?db={number}"
 
     def value(self, key, test=lambda value: value is not None):
-        """The string under `key` once it is as wanted."""
+        """The string under `key` once it passes `test`."""
         found = {}
 
         def probe():
@@ -82,7 +82,7 @@ class Database:
         pipe.execute()
 
     def outcome(self, key):
-        """What became of an intent: its result once it is no longer just taken."""
+        """The outcome of an intent, once it is finished."""
         import json
         result = "intent:result:" + key.removeprefix("intent:")
         return json.loads(self.value(result, lambda text: text is not None and json.loads(text)["status"] != "taken"))
@@ -99,7 +99,7 @@ class Database:
 
 
 def physical(text):
-    """The node's id and the component's id, read as the reference's readers do: four tokens, last character cut."""
+    """The node's and the component's id, parsed as EDGELESS does: four tokens without their last character."""
     tokens = text.split(" ")
     assert len(tokens) == 4, text
     return tokens[1][:-1], tokens[3][:-1]

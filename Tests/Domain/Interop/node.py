@@ -1,4 +1,4 @@
-"""A node that runs nothing: it registers, remembers every call of its agent API in order, and can misbehave."""
+"""A node that runs nothing: it registers, records every call of its agent API, and can be made to fail."""
 import threading
 import time
 import uuid
@@ -6,17 +6,17 @@ from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import peers_pb2 as pb
-import peers_pb2_grpc as rpc
+import edgeless_pb2 as pb
+import edgeless_pb2_grpc as rpc
 from google.protobuf.empty_pb2 import Empty
-from waiting import DEADLINE, UNLIMITED, Wire, eventually
+from waiting import DEADLINE, UNLIMITED, Relay, eventually
 
 # `what`: StartFunction, StopResource, …, Reset, Add, Del, Clear. `of`: the component's id at the node, or the peer's id.
 Call = namedtuple("Call", "what of detail")
 
 
 def spawn(**changes):
-    """A Start of a function; `annotations`, `function_type`, `binary`, … as wanted."""
+    """A Start of a function with the given fields."""
     annotations = changes.pop("annotations", {})
     state_id, policy = changes.pop("state_id", str(uuid.uuid4())), changes.pop("policy", pb.NODE_LOCAL)
     workflow = changes.pop("workflow_id", str(uuid.uuid4()))
@@ -34,7 +34,7 @@ def resource(kind="rc-1", workflow_id=None, **configuration):
 
 class Node:
     def __init__(self, domain, *, providers=(), labels=(), cpus=1, cores=1, frequency=0.0, runtimes=("RUST_WASM",),
-                 node_id=None, nonce=None, wired=False, credentials=None, server_credentials=None, **capabilities):
+                 node_id=None, nonce=None, relayed=False, credentials=None, server_credentials=None, **capabilities):
         self.domain, self.id = domain, node_id or str(uuid.uuid4())
         self.nonce = nonce if nonce is not None else uuid.uuid4().int >> 65
         self.capabilities = pb.NodeCapabilities(
@@ -55,8 +55,8 @@ class Node:
             adder(service, self.server)
         self.port = (self.server.add_secure_port("127.0.0.1:0", server_credentials) if server_credentials
                      else self.server.add_insecure_port("127.0.0.1:0"))
-        self.wire = Wire(self.port) if wired else None
-        self.agent_url = f"http{'s' if server_credentials else ''}://127.0.0.1:{self.wire.port if wired else self.port}"
+        self.relay = Relay(self.port) if relayed else None
+        self.agent_url = f"http{'s' if server_credentials else ''}://127.0.0.1:{self.relay.port if relayed else self.port}"
         self.invocation_url = f"http://127.0.0.1:{self.port}/"[:-1]
         self.server.start()
         domain.closing(self.close)
@@ -82,7 +82,7 @@ class Node:
         return self.domain.registration.UpdateNode(self.announcement(**changes), timeout=DEADLINE, wait_for_ready=True)
 
     def join(self, **changes):
-        """Registers and waits until the domain gives work to it; answers itself."""
+        """Registers and waits until the node is ready; returns the node."""
         answer = self.register(**changes)
         assert not answer.HasField("response_error"), answer
         self.wait("Reset")
@@ -133,7 +133,7 @@ class Node:
             time.sleep(self.delay)
         if what in self.hanging:
             self.released.wait(120)
-            if not context.is_active():  # as the stock node, which ends what its caller has given up
+            if not context.is_active():  # like an EDGELESS node, which ends abandoned calls
                 context.abort(grpc.StatusCode.CANCELLED, "nobody waits any more")
         if what in self.failing:
             context.abort(grpc.StatusCode.INTERNAL, "this node fails as it was told to")
@@ -141,8 +141,8 @@ class Node:
     def close(self):
         self.released.set()
         self.server.stop(0)
-        if self.wire:
-            self.wire.close()
+        if self.relay:
+            self.relay.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
 

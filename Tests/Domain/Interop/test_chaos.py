@@ -1,4 +1,4 @@
-"""Random histories: whatever happens, in the end each component runs once, where the domain says, and leads where its row says."""
+"""Random histories: in the end each instance runs once, where the domain says, with its latest wiring."""
 import json
 import os
 import random
@@ -14,13 +14,13 @@ STEPS = int(os.environ.get("BERTH_INTEROP_STEPS", 100))
 
 
 @pytest.mark.parametrize("history", range(2))
-def test_after_any_history_everything_runs_once_and_leads_where_it_should(make_domain, database, history):
+def test_after_any_history_every_instance_runs_once_with_its_latest_wiring(make_domain, database, history):
     rng = random.Random(SEED + history)
     print("BERTH_INTEROP_SEED =", SEED)
     domain = make_domain(redis=database.url, settings={
         "general.call_deadline_seconds": 2, "baseline.make_before_break": bool(history % 2)})
-    nodes = domain.join(*[domain.node(wired=True, providers=[(f"p{n}", "rc-1")] if n % 2 else []) for n in range(4)])
-    rows, kinds, down = {}, {}, {}
+    nodes = domain.join(*[domain.node(relayed=True, providers=[(f"p{n}", "rc-1")] if n % 2 else []) for n in range(4)])
+    wirings, kinds, down = {}, {}, {}
     log = []
 
     def refresh():
@@ -31,20 +31,20 @@ def test_after_any_history_everything_runs_once_and_leads_where_it_should(make_d
     def step():
         what = rng.choices(["start", "stop", "patch", "restart", "leave", "back", "cut", "refuse", "migrate", "cordon", "kill",
                             "fail", "mend", "slow"], [20, 8, 15, 4, 4, 8, 6, 4, 8, 3, 2, 4, 6, 3])[0]
-        node, lid = rng.choice(nodes), rng.choice(sorted(rows)) if rows else None
+        node, lid = rng.choice(nodes), rng.choice(sorted(wirings)) if wirings else None
         log.append((what, nodes.index(node), lid))
-        if what == "start" and len(rows) < 25:
+        if what == "start" and len(wirings) < 25:
             kind = rng.choice(["function", "function", "resource"])
             answer = domain.client.ask(spawn() if kind == "function" else resource())
             if answer.HasField("instance_id"):
                 lid = answer.instance_id.domain_managed_instance_id.instance_id
-                rows[lid], kinds[lid] = {}, kind
+                wirings[lid], kinds[lid] = {}, kind
         elif what == "stop" and lid:
             domain.client.stop(lid, kinds[lid])
-            del rows[lid]
+            del wirings[lid]
         elif what == "patch" and lid:
-            rows[lid] = {f"c{n}": rng.choice(sorted(rows)) for n in range(rng.randint(0, 3))}
-            domain.client.patch(lid, rows[lid], kinds[lid])
+            wirings[lid] = {f"c{n}": rng.choice(sorted(wirings)) for n in range(rng.randint(0, 3))}
+            domain.client.patch(lid, wirings[lid], kinds[lid])
         elif what == "restart" and node not in down:
             with node.changed:
                 node.running.clear()
@@ -62,7 +62,7 @@ def test_after_any_history_everything_runs_once_and_leads_where_it_should(make_d
                 node.nonce += 1
             node.register(lease=60)
         elif what == "cut":
-            node.wire.cut()
+            node.relay.cut()
         elif what == "refuse":
             node.refusals = rng.randint(0, 3)
         elif what == "fail":
@@ -96,21 +96,21 @@ def test_after_any_history_everything_runs_once_and_leads_where_it_should(make_d
     refresh()
     for node in nodes:
         domain.ready(node)
-    doubts = domain.settled_but_doubts()
+    unknown = domain.wait_until_idle_except_unknown_outcomes()
 
     shown = {one["id"]: one["node"] for one in domain.status()["instances"]}
-    assert set(shown) == set(rows), log
+    assert set(shown) == set(wirings), log
     where = {}
-    for lid in rows:
+    for lid in wirings:
         value = json.loads(database.value(f"instance:{lid}", lambda text: text and shown[lid] in text))
         where[lid] = physical(value["Function"][1][0] if "Function" in value else value["Resource"][1])
     by_id = {node.id: node for node in nodes}
     for lid, (node, identity) in where.items():
         assert node == shown[lid] and identity in by_id[node].running, (lid, log)
     running = {(node.id, identity) for node in nodes for identity in node.running}
-    assert len(running - set(where.values())) <= doubts, (doubts, log)
-    for lid, row in rows.items():
+    assert len(running - set(where.values())) <= unknown, (unknown, log)
+    for lid, wiring in wirings.items():
         node, identity = where[lid]
-        wanted = {channel: where[target] for channel, target in row.items() if target in where}
+        wanted = {channel: where[target] for channel, target in wiring.items() if target in where}
         patches = [call.detail for call in by_id[node].of("PatchFunction", "PatchResource") if call.of == identity]
-        assert (patches[-1] if patches else {}) == wanted, (lid, row, log)
+        assert (patches[-1] if patches else {}) == wanted, (lid, wiring, log)

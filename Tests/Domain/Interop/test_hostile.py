@@ -9,7 +9,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from node import resource, spawn
 from waiting import DEADLINE, channel, eventually
@@ -26,7 +26,7 @@ def raw(line, method, payload, timeout=20):
         return refusal.code()
 
 
-def test_garbage_in_messages_is_refused_and_survived(shared):
+def test_garbage_in_messages_does_no_harm(shared):
     rng = random.Random(SEED)
     print("seed", SEED)
     valid = [spawn(annotations={"a": "b"}).SerializeToString(), resource(a="b").SerializeToString(),
@@ -64,7 +64,7 @@ def test_fields_of_a_later_version_are_ignored(shared):
     shared.client.stop(lid)
 
 
-def test_text_that_is_not_utf_8_is_no_trap(shared):
+def test_text_that_is_not_utf_8_does_no_harm(shared):
     with channel(shared.orchestrator) as line:
         raw(line, "ResourceConfiguration/Start", b"\x0a\x04\xff\xfe\xfd\xfc")
         raw(line, "FunctionInstance/Patch", b"\x0a\x02\xc0\x80")
@@ -77,7 +77,7 @@ def test_text_that_is_not_utf_8_is_no_trap(shared):
                                    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 4096, b"\0" * 65536,
                                    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + struct.pack(">IBI", 0, 4, 0)[1:]
                                    + b"\xff\xff\xff\x01\x25\0\0\0\1"])
-def test_noise_on_its_ports_is_survived(shared, noise):
+def test_noise_on_its_ports_does_no_harm(shared, noise):
     for port in (shared.orchestrator, shared.register, shared.status_port):
         with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
             try:
@@ -89,7 +89,7 @@ def test_noise_on_its_ports_is_survived(shared, noise):
     shared.client.stop(shared.client.start())
 
 
-def test_many_silent_connections_keep_nobody_out(shared):
+def test_many_silent_connections_block_nobody(shared):
     lines = []
     try:
         for _ in range(400):
@@ -104,7 +104,7 @@ def test_many_silent_connections_keep_nobody_out(shared):
             line.close()
 
 
-def test_what_callers_started_who_hang_up_before_the_answer_is_stopped_again(domain):
+def test_instances_of_callers_that_disconnect_before_the_answer_are_stopped(domain):
     node = domain.node().join()
     node.delay = 0.2
     for n in range(30):
@@ -115,11 +115,11 @@ def test_what_callers_started_who_hang_up_before_the_answer_is_stopped_again(dom
     eventually(lambda: not node.running and not domain.status()["instances"], "all is stopped again")
 
 
-def test_callers_that_hang_up_at_once_leave_nothing_unknown_running(domain):
+def test_callers_that_disconnect_immediately_leave_no_unknown_instance(domain):
     node = domain.node().join()
     for _ in range(60):
         domain.client.functions.Start.future(spawn(), timeout=30).cancel()
-    domain.settled()
+    domain.wait_until_idle()
     known = {one["id"] for one in domain.status()["instances"]}
     assert len(known) == len(node.running)
     for lid in known:
@@ -138,11 +138,11 @@ def test_a_flood_of_starts_and_stops_ends_with_nothing(domain):
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(churn, range(16)))
     eventually(lambda: not any(node.running for node in nodes), "nothing runs")
-    domain.settled()
+    domain.wait_until_idle()
     assert domain.status()["instances"] == []
 
 
-def test_a_flood_of_registrations_is_borne(domain):
+def test_a_flood_of_registrations_does_no_harm(domain):
     sound = domain.node().join()
     stub, line = domain.registration, 0
     future = []
@@ -156,11 +156,11 @@ def test_a_flood_of_registrations_is_borne(domain):
     for _ in range(10):
         domain.client.stop(domain.client.start())
     sound.keep()
-    domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "they are gone after their leases")
+    domain.controller.update_where(lambda update: update.capabilities.num_nodes == 1, "they are gone after their leases")
     domain.client.start()
 
 
-def test_a_row_of_fifty_thousand_channels_is_borne_or_refused(domain):
+def test_a_wiring_of_fifty_thousand_channels_is_accepted_or_refused(domain):
     node = domain.node().join()
     lid = domain.client.start()
     targets = {f"channel-{n}": lid for n in range(50_000)}
@@ -172,7 +172,7 @@ def test_a_row_of_fifty_thousand_channels_is_borne_or_refused(domain):
     eventually(lambda: node.of("PatchFunction") and set(node.of("PatchFunction")[-1].detail) == {"one"}, "the last patch")
 
 
-def test_very_long_names_are_borne_or_refused(domain):
+def test_very_long_names_are_accepted_or_refused(domain):
     node = domain.node(labels=["x" * 1_000_000], providers=[("p" * 100_000, "c" * 100_000)])
     try:
         node.register()
@@ -195,7 +195,7 @@ def test_a_chain_of_two_hundred_functions_is_taken_down_in_any_order(domain):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(domain.client.stop, lids))
     eventually(lambda: not any(node.running for node in nodes), "nothing runs")
-    domain.settled()
+    domain.wait_until_idle()
 
 
 def rss(domain):
@@ -221,7 +221,7 @@ HEADERS = b"\x83\x86\x04" + bytes([len(PATH)]) + PATH + literal(b"content-type",
     (frame(1, 0, 1, HEADERS), lambda n: frame(9, 0, 1, literal(b"a%05d" % n, b"b" * 100) * 50)),
     (b"", lambda n: frame(6, 0, 0, b"12345678")), (b"", lambda n: frame(4, 0, 0, b"\0\3\0\0\0\1") * 4),
 ], ids=["streams begun and reset", "headers without end", "pings", "settings"])
-def test_floods_of_frames_cost_neither_memory_nor_service(shared, first, flood):
+def test_floods_of_frames_cost_no_memory_and_block_nobody(shared, first, flood):
     shared.client.stop(shared.client.start())
     before = rss(shared)
     with socket.create_connection(("127.0.0.1", shared.orchestrator), timeout=20) as line:
@@ -237,6 +237,6 @@ def test_floods_of_frames_cost_neither_memory_nor_service(shared, first, flood):
             for n in range(10_000):
                 line.sendall(flood(n))
         except OSError:
-            pass  # it was shown the door
+            pass  # the connection was closed
         shared.client.stop(shared.client.start())
     assert rss(shared) - before < 100

@@ -31,13 +31,13 @@ def test_a_migration_is_one_stop_one_start_and_three_patches(domain):  # O5
     domain.client.patch(f[0], {"a": f[1]})
     domain.client.patch(f[1], {"b": f[0], "c": f[2]})
     domain.client.patch(f[2], {"d": f[1]})
-    domain.settled()
+    domain.wait_until_idle()
     was = placed(domain, f[1])
     ids = [placed(domain, lid)[1] for lid in f]
     old.forget()
     new.forget()
     assert domain.database.migrate(f[1], new.id)["status"] == "done"
-    domain.settled()
+    domain.wait_until_idle()
     time.sleep(QUIET)
     start = new.of("StartFunction")[0]
     assert start.detail.code.id == "f1"
@@ -49,31 +49,31 @@ def test_a_migration_is_one_stop_one_start_and_three_patches(domain):  # O5
     eventually(lambda: placed(domain, f[1]) == (new.id, start.of), "the mirror shows it")
 
 
-def test_a_resource_migrates_likewise_and_is_patched_as_a_resource(domain):  # O6
+def test_a_resource_migrates_like_a_function_with_resource_patches(domain):  # O6
     old, new = domain.join(domain.node(providers=[("p", "rc-1")]), domain.node(providers=[("q", "rc-2")]))
     r = [domain.client.start(resource("rc-1")) for _ in range(3)]
-    for one, row in ((0, {"a": r[1]}), (1, {"b": r[0], "c": r[2]}), (2, {"d": r[1]})):
-        domain.client.patch(r[one], row, "function")
-    import peers_pb2 as pb
+    for one, wiring in ((0, {"a": r[1]}), (1, {"b": r[0], "c": r[2]}), (2, {"d": r[1]})):
+        domain.client.patch(r[one], wiring, "function")
+    import edgeless_pb2 as pb
     new.providers.append(pb.ResourceProviderSpecification(provider_id="p2", class_type="rc-1"))
     new.register()
-    domain.controller.told(lambda update: "p2" in update.capabilities.resource_providers, "the second provider")
-    domain.settled()
+    domain.controller.update_where(lambda update: "p2" in update.capabilities.resource_providers, "the second provider")
+    domain.wait_until_idle()
     old.forget()
     new.forget()
     assert domain.database.migrate(r[1], new.id)["status"] == "done"
-    domain.settled()
+    domain.wait_until_idle()
     time.sleep(QUIET)
     assert sorted(old.names() + new.names()) == ["PatchResource"] * 3 + ["StartResource", "StopResource"]
     assert placed(domain, r[1])[0] == new.id
 
 
-def test_a_whole_workflow_moves_by_intents_and_each_function_has_one_node(domain):  # S3
+def test_a_workflow_migrates_by_intents_and_each_function_has_one_node(domain):  # S3
     one, two = domain.join(domain.node(), domain.node(providers=[("p", "file-log")]))
     f = [domain.client.start() for _ in range(3)]
     sink = domain.client.start(resource("file-log"))
-    for origin, row in ((f[0], {"x": f[1], "y": f[2]}), (f[1], {"x": sink}), (f[2], {"x": sink})):
-        domain.client.patch(origin, row)
+    for origin, wiring in ((f[0], {"x": f[1], "y": f[2]}), (f[1], {"x": sink}), (f[2], {"x": sink})):
+        domain.client.patch(origin, wiring)
     for lid in f:
         here = placed(domain, lid)[0]
         there = two.id if here == one.id else one.id
@@ -95,7 +95,7 @@ def test_a_cordoned_node_takes_no_resources_until_it_is_uncordoned(domain):  # S
     assert len(node.running) == 20
 
 
-def test_a_cordon_outlives_a_restart_of_the_node_and_of_the_domain(domain):  # W18
+def test_a_cordon_survives_restarts_of_the_node_and_the_domain(domain):  # W18
     node, other = domain.join(domain.node(labels=["one"]), domain.node(labels=["two"]))
     assert domain.database.cordon(node.id)["status"] == "done"
     wanted = spawn(annotations={"label_match_all": "one"})
@@ -128,7 +128,7 @@ def test_cordoning_moves_nothing_and_keeps_lost_instances_away(domain):
 
 @pytest.mark.parametrize("targets", ["unknown", "same", "infeasible"])
 @pytest.mark.parametrize("kind", ["function", "resource"])
-def test_a_migration_that_cannot_be_is_declined_and_touches_nothing(domain, kind, targets):  # W3
+def test_an_impossible_migration_is_declined_and_changes_nothing(domain, kind, targets):  # W3
     here = domain.node(labels=["here"], providers=[("p", "rc-1")])
     there = domain.node(runtimes=["CONTAINER"])
     domain.join(here, there)
@@ -141,12 +141,12 @@ def test_a_migration_that_cannot_be_is_declined_and_touches_nothing(domain, kind
     assert here.names() == [] and len(here.running) == 1 and domain.alive()
 
 
-def test_a_migration_of_what_is_unknown_is_declined(domain):
+def test_a_migration_of_an_unknown_instance_is_declined(domain):
     node = domain.node().join()
     assert domain.database.migrate(str(uuid.uuid4()), node.id)["status"] == "declined"
 
 
-def test_the_first_target_that_can_take_it_is_taken(domain):
+def test_the_first_feasible_target_is_chosen(domain):
     a, b, c = domain.join(domain.node(labels=["x"]), domain.node(runtimes=["NONE"]), domain.node(labels=["y"]))
     lid = domain.client.start(spawn(annotations={"node_id_match_any": f"{a.id},{c.id}"}))
     target = c if a.running else a
@@ -162,12 +162,12 @@ def test_a_migration_that_its_target_refuses_leaves_the_instance_running(domain)
     for lid, _ in lids:
         outcome = domain.database.migrate(lid, new.id)
         assert outcome["status"] == "declined", outcome
-    domain.settled()
+    domain.wait_until_idle()
     assert len(old.running) == 2 and not new.running
     assert placed(domain, lids[0][0])[0] == old.id
 
 
-def test_make_before_break_starts_at_the_new_place_first(make_domain, database):  # W15
+def test_make_before_break_starts_the_new_instance_first(make_domain, database):  # W15
     domain = make_domain(redis=database.url, settings={"baseline.make_before_break": True})
     domain.database = database
     seen = []
@@ -180,7 +180,7 @@ def test_make_before_break_starts_at_the_new_place_first(make_domain, database):
     assert seen == [("StartFunction", 1)]
 
 
-def test_what_fails_to_move_leaves_a_node_that_does_not_fit_any_more(make_domain, database):  # W11
+def test_an_instance_leaves_a_node_that_no_longer_fits_after_a_failed_migration(make_domain, database):  # W11
     domain = make_domain(redis=database.url, settings={"baseline.make_before_break": True})
     here = domain.node(labels=["red"]).join()
     lid = domain.client.start(spawn(annotations={"label_match_all": "red"}))
@@ -194,7 +194,7 @@ def test_what_fails_to_move_leaves_a_node_that_does_not_fit_any_more(make_domain
     eventually(lambda: not here.running and len(target.running) + len(other.running) == 1, "it runs where it fits")
 
 
-def test_without_it_the_old_place_is_stopped_first(domain):  # 1.5
+def test_without_make_before_break_the_old_instance_is_stopped_first(domain):  # 1.5
     seen = []
     old = domain.node().join()
     old.delay = 0.2
@@ -205,7 +205,7 @@ def test_without_it_the_old_place_is_stopped_first(domain):  # 1.5
     assert seen == [("StartFunction", 0)]
 
 
-def test_only_intents_are_touched_and_bad_ones_do_not_stop_good_ones(domain):  # X13, W15
+def test_only_intent_keys_are_touched_and_invalid_intents_do_not_block_valid_ones(domain):  # X13, W15
     node, other = domain.join(domain.node(), domain.node())
     r = domain.database.redis
     r.set("precious", "value")
@@ -229,7 +229,7 @@ def test_only_intents_are_touched_and_bad_ones_do_not_stop_good_ones(domain):  #
     assert json.loads(domain.database.value(f"node:status:{other.id}"))["cordoned"] is False
 
 
-def test_an_intent_whose_value_is_missing_or_no_string_is_dropped(domain):
+def test_an_intent_without_a_string_value_is_dropped(domain):
     node = domain.node().join()
     r = domain.database.redis
     gone, odd = str(uuid.uuid4()), str(uuid.uuid4())
@@ -254,7 +254,7 @@ def test_a_key_that_is_pushed_twice_runs_once(domain):
     assert r.llen("intents") == 0
 
 
-def test_intents_of_the_wrong_type_are_survived(domain):
+def test_an_intent_list_of_the_wrong_type_does_no_harm(domain):
     node = domain.node().join()
     domain.database.redis.set("intents", "not a list")
     time.sleep(QUIET)
@@ -263,7 +263,7 @@ def test_intents_of_the_wrong_type_are_survived(domain):
     assert domain.database.cordon(node.id)["status"] == "done"
 
 
-def test_ten_thousand_intents_are_borne(domain):
+def test_ten_thousand_intents_are_taken(domain):
     node = domain.node().join()
     pipe = domain.database.redis.pipeline(transaction=False)
     for _ in range(10_000):
@@ -282,7 +282,7 @@ def test_a_result_is_kept_for_a_day_and_no_longer(domain):
     assert 0 < domain.database.redis.ttl(f"intent:result:cordon:{node.id}") <= 86400
 
 
-def test_portal_resources_come_and_go_at_the_provider_that_their_domain_names(domain):  # S5
+def test_portal_resources_use_the_provider_named_after_their_domain(domain):  # S5
     portal = domain.node(providers=[(f"portal-domain-{i}", "portal", "out") for i in range(3)]).join()
     lids = [domain.client.start(resource("portal", domain="portal", domain_name=f"domain-{i}")) for i in range(3)]
     assert len(portal.running) == 3

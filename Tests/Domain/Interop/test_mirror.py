@@ -6,7 +6,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from mirror import Server, physical
 from node import resource, spawn
@@ -58,7 +58,7 @@ def test_a_fresh_domain_shows_its_name_and_no_components(domain):  # R1, R5
     assert not [key for key in domain.redis.keys() if not key.endswith("last_update") and key != "domain_info:domain_id"]
 
 
-def test_capabilities_are_written_to_the_letter(domain):  # R3, 5.2
+def test_capabilities_have_the_exact_form(domain):  # R3, 5.2
     node = domain.node(cpus=8, cores=4, frequency=2400.0, labels=["hostname=n3", "red"], model_name_cpu="X1",
                        mem_size=15900, disk_tot_space=51200).join()
     wanted = ('{"num_cpus":8,"model_name_cpu":"X1","clock_freq_cpu":2400.0,"num_cores":4,"mem_size":15900,'
@@ -76,7 +76,7 @@ def test_capabilities_are_written_to_the_letter(domain):  # R3, 5.2
 
 @pytest.mark.parametrize("frequency,text", [
     (float("nan"), None), (float("inf"), None), (0.1, "0.1"), (2399.998, "2399.998"), (1e10, "10000000000.0"), (0.0, "0.0")])
-def test_frequencies_are_32_bit_numbers_with_a_point_and_never_what_readers_skip(domain, frequency, text):
+def test_frequencies_are_32_bit_numbers_with_a_decimal_point(domain, frequency, text):
     node = domain.node(frequency=frequency).join()
     value = domain.database.value(f"node:capabilities:{node.id}")
     shown = value.split('"clock_freq_cpu":')[1].split(",")[0]
@@ -87,7 +87,7 @@ def test_frequencies_are_32_bit_numbers_with_a_point_and_never_what_readers_skip
         assert shown == text
 
 
-def test_strings_are_escaped_so_that_every_reader_gets_them_back(domain):
+def test_strings_are_escaped_as_json(domain):
     odd = ['a"b\\c/d', "tab\there", "null\0byte", "line\nend", "ü€😀", "\x7f\u2028", "hostname=x"]
     node = domain.node(labels=odd, model_name_cpu='"\\').join()
     value = json.loads(domain.database.value(f"node:capabilities:{node.id}"))
@@ -106,7 +106,7 @@ def test_health_is_a_sorted_set_by_time_of_arrival(domain):
     domain.database.gone(f"node:health:{node.id}")
 
 
-def test_health_pushed_with_the_first_registration_is_there(domain):  # W26
+def test_health_of_the_first_registration_is_mirrored(domain):  # W26
     node = domain.node()
     node.register(health_status=healthy())
     series(domain, f"node:health:{node.id}", 1)
@@ -116,14 +116,14 @@ def test_health_pushed_with_the_first_registration_is_there(domain):  # W26
     assert any('"mem_free":77' in one[0] for one in series(domain, f"node:health:{node.id}", 1))
 
 
-def test_the_greatest_figures_of_health_are_shown_whole(domain):
+def test_the_largest_health_values_are_complete(domain):
     node = domain.node().join()
     node.register(health_status=healthy(tot_rx_bytes=2 ** 63 - 1, disk_free_space=-2 ** 63, mem_free=-2 ** 31))
     got = [one for one in series(domain, f"node:health:{node.id}", 2) if "9223372036854775807" in one[0]]
     assert json.loads(got[0][0])["disk_free_space"] == -2 ** 63
 
 
-def test_providers_are_written_to_the_letter_and_go_with_their_node(domain):  # R2
+def test_providers_have_the_exact_form_and_leave_with_their_node(domain):  # R2
     node = domain.node(providers=[("n3-http-ingress-1", "http-ingress", "new_request")]).join()
     assert domain.database.value("provider:n3-http-ingress-1") == (
         '{"class_type":"http-ingress","node_id":"%s","outputs":["new_request"]}' % node.id)
@@ -133,21 +133,21 @@ def test_providers_are_written_to_the_letter_and_go_with_their_node(domain):  # 
     assert domain.redis.get("provider:last_update") != stamp
 
 
-def test_instances_are_written_to_the_letter(domain):
+def test_instances_have_the_exact_form(domain):
     node = domain.node(providers=[("p", "file-log")]).join()
     state, flow = str(uuid.uuid4()), str(uuid.uuid4())
     f = domain.client.start(spawn(annotations={"init-payload": "8"}, state_id=state.upper(), workflow_id=flow))
     c = domain.client.start(spawn(binary=b"", code="x", policy=pb.GLOBAL, outputs=[]))
     r = domain.client.start(resource("file-log", flow, filename="a.log"))
-    pid, rid = node.of("StartFunction")[0].of, node.of("StartResource")[0].of
+    physical_id, resource_id = node.of("StartFunction")[0].of, node.of("StartResource")[0].of
     assert domain.database.value(f"instance:{f}") == (
         '{"Function":[{"spec":{"id":"doubler","function_type":"RUST_WASM","version":"0.1","binary":null,"code":null,'
         '"outputs":["out"]},"annotations":{"init-payload":"8"},"state_specification":{"state_id":"%s",'
         '"state_policy":"NodeLocal"},"workflow_id":"%s"},["InstanceId(node_id: %s, function_id: %s)"]]}'
-        % (state, flow, node.id, pid))
+        % (state, flow, node.id, physical_id))
     assert domain.database.value(f"instance:{r}") == (
         '{"Resource":[{"class_type":"file-log","configuration":{"filename":"a.log"},"workflow_id":"%s"},'
-        '"InstanceId(node_id: %s, function_id: %s)"]}' % (flow, node.id, rid))
+        '"InstanceId(node_id: %s, function_id: %s)"]}' % (flow, node.id, resource_id))
     coded = json.loads(domain.database.value(f"instance:{c}"))["Function"][0]
     assert coded["spec"]["code"] == "x" and coded["state_specification"]["state_policy"] == "Global"
     domain.client.patch(f, {"out": r})
@@ -160,14 +160,14 @@ def test_instances_are_written_to_the_letter(domain):
         domain.database.gone(key)
 
 
-def test_no_provider_writes_over_a_stamp(domain):
+def test_no_provider_overwrites_a_timestamp(domain):
     node = domain.node(providers=[("last_update", "rc-1"), ("a b\n:\0", "rc-1")]).join()
     value = json.loads(domain.database.value("provider:a b\n:\0"))
     assert value["node_id"] == node.id
     assert float(domain.database.value("provider:last_update")) > 1e9
 
 
-def test_what_lost_its_node_is_shown_as_running_nowhere(domain):  # W16
+def test_an_instance_that_lost_its_node_is_mirrored_without_one(domain):  # W16
     node = domain.node(providers=[("p", "rc-1")]).join()
     f, r = domain.client.start(), domain.client.start(resource())
     domain.database.value(f"instance:{r}")
@@ -178,7 +178,7 @@ def test_what_lost_its_node_is_shown_as_running_nowhere(domain):  # W16
         "00000000-0000-0000-0000-fffe00000000", "00000000-0000-0000-0000-fffd00000000")
 
 
-def test_the_stamp_of_a_category_changes_with_it_and_only_with_it(domain):  # R1–R4, 5.6
+def test_the_timestamp_of_a_category_changes_only_with_it(domain):  # R1–R4, 5.6
     node = domain.node(providers=[("p", "rc-1")]).join()
     names = ["node:capabilities", "provider", "instance", "dependency"]
 
@@ -205,7 +205,7 @@ def test_the_stamp_of_a_category_changes_with_it_and_only_with_it(domain):  # R1
     changed(lambda: node.register(), "provider")
 
 
-def test_no_reader_sees_a_stamp_before_its_data(domain):  # 5.6, W23
+def test_no_reader_sees_a_timestamp_before_its_data(domain):  # 5.6, W23
     domain.node().join()
     lids, seen = [domain.client.start()], {}
     domain.database.value(f"instance:{lids[0]}")
@@ -221,14 +221,14 @@ def test_no_reader_sees_a_stamp_before_its_data(domain):  # 5.6, W23
     assert len(seen) > 1
 
 
-def test_figures_are_written_in_the_notation_of_the_reference(domain):
+def test_samples_are_written_in_the_notation_of_edgeless(domain):
     node = domain.node().join()
     domain.client.start()
-    pid = node.of("StartFunction")[0].of
+    physical_id = node.of("StartFunction")[0].of
     now = int(time.time())
-    node.register(performance_samples=samples(pid, (now, 250_000_000, 0.0125), (now + 1, 0, 100.0), (now + 2, 0, 4.9e-05),
+    node.register(performance_samples=samples(physical_id, (now, 250_000_000, 0.0125), (now + 1, 0, 100.0), (now + 2, 0, 4.9e-05),
                                               (now + 3, 500_000_000, 1e22)))
-    got = series(domain, f"performance:{pid}:function_execution_time", 4)
+    got = series(domain, f"performance:{physical_id}:function_execution_time", 4)
     assert got == [(f"{now}.25:0.0125", now + 0.25), (f"{now + 1}:100", now + 1.0), (f"{now + 2}:0.000049", now + 2.0),
                    (f"{now + 3}.5:10000000000000000000000", now + 3.5)]
 
@@ -237,78 +237,78 @@ def test_figures_are_written_in_the_notation_of_the_reference(domain):
 def test_each_metric_has_its_key(domain, metric):
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
-    node.register(performance_samples=samples(pid.upper(), (now, 0, 0.5), metric=metric))
-    assert series(domain, f"performance:{pid}:function_{metric}_time", 1) == [(f"{now}:0.5", float(now))]
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
+    node.register(performance_samples=samples(physical_id.upper(), (now, 0, 0.5), metric=metric))
+    assert series(domain, f"performance:{physical_id}:function_{metric}_time", 1) == [(f"{now}:0.5", float(now))]
 
 
-def test_figures_of_the_first_registration_after_a_start_are_there_and_those_of_strangers_are_not(domain):  # W14, 1.3 rule 6
+def test_samples_of_the_first_registration_after_a_start_are_mirrored(domain):  # W14, 1.3 rule 6
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
     stranger = str(uuid.uuid4())
-    all_of_it = samples(pid, (now, 0, 1.0))
+    all_of_it = samples(physical_id, (now, 0, 1.0))
     all_of_it.function_execution_times.add(id="no uuid", samples=[pb.Sample(timestamp_sec=now, sample=5)])
     all_of_it.function_execution_times.add(id=stranger, samples=[pb.Sample(timestamp_sec=now, sample=5)])
     all_of_it.function_log_entries.add(id="no uuid", entries=[pb.FunctionLogEntry(timestamp_sec=now, target="t", msg="m")])
     node.register(performance_samples=all_of_it)
-    series(domain, f"performance:{pid}:function_execution_time", 1)
+    series(domain, f"performance:{physical_id}:function_execution_time", 1)
     assert not domain.redis.keys("*no uuid*")
 
 
-def test_of_two_lists_with_one_id_the_later_counts(domain):  # 1.3, rule 6
+def test_of_two_sample_lists_with_one_id_the_last_counts(domain):  # 1.3, rule 6
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
-    twice = samples(pid, (now, 0, 1.0))
-    twice.function_execution_times.add(id=pid.upper(), samples=[pb.Sample(timestamp_sec=now, sample=2.0)])
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
+    twice = samples(physical_id, (now, 0, 1.0))
+    twice.function_execution_times.add(id=physical_id.upper(), samples=[pb.Sample(timestamp_sec=now, sample=2.0)])
     node.register(performance_samples=twice)
-    assert series(domain, f"performance:{pid}:function_execution_time", 1) == [(f"{now}:2", float(now))]
+    assert series(domain, f"performance:{physical_id}:function_execution_time", 1) == [(f"{now}:2", float(now))]
 
 
-def test_a_figure_that_is_sent_twice_is_there_once(domain):  # X10
+def test_a_sample_that_is_sent_twice_is_stored_once(domain):  # X10
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
     for _ in range(2):
-        node.register(performance_samples=samples(pid, (now, 1000, 0.5)))
-    node.register(performance_samples=samples(pid, (now + 1, 0, 0.5)))
-    series(domain, f"performance:{pid}:function_execution_time", 2)
-    assert domain.redis.zcard(f"performance:{pid}:function_execution_time") == 2
+        node.register(performance_samples=samples(physical_id, (now, 1000, 0.5)))
+    node.register(performance_samples=samples(physical_id, (now + 1, 0, 0.5)))
+    series(domain, f"performance:{physical_id}:function_execution_time", 2)
+    assert domain.redis.zcard(f"performance:{physical_id}:function_execution_time") == 2
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.0, 5e-324, 1.7e308])
-def test_no_figure_stops_the_others(domain, value):
+def test_an_invalid_sample_does_not_block_the_others(domain, value):
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
-    node.register(performance_samples=samples(pid, (now, 0, value), (now + 1, 0, 1.0), (now, 4_294_967_295, 1.0)))
-    node.register(performance_samples=samples(pid, (2 ** 63 - 1, 0, 1.0), (-2 ** 63, 0, 1.0), (now + 2, 0, 2.0)))
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
+    node.register(performance_samples=samples(physical_id, (now, 0, value), (now + 1, 0, 1.0), (now, 4_294_967_295, 1.0)))
+    node.register(performance_samples=samples(physical_id, (2 ** 63 - 1, 0, 1.0), (-2 ** 63, 0, 1.0), (now + 2, 0, 2.0)))
     eventually(lambda: {f"{now + 1}:1", f"{now + 2}:2"} <= set(
-        domain.redis.zrange(f"performance:{pid}:function_execution_time", 0, -1)), "the good ones")
-    for member in domain.redis.zrange(f"performance:{pid}:function_execution_time", 0, -1):
+        domain.redis.zrange(f"performance:{physical_id}:function_execution_time", 0, -1)), "the good ones")
+    for member in domain.redis.zrange(f"performance:{physical_id}:function_execution_time", 0, -1):
         assert "e" not in member.split(":")[0].lower()
     assert domain.alive()
 
 
-def test_log_lines_are_a_series_by_target_and_never_mix_with_figures(domain):  # W24
+def test_log_lines_are_a_series_by_target_apart_from_samples(domain):  # W24
     node = domain.node().join()
     domain.client.start()
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
-    node.register(performance_samples=samples(pid, (now, 0, 0.5), logs=[
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
+    node.register(performance_samples=samples(physical_id, (now, 0, 0.5), logs=[
         (now, 0, "edgeless", "hello: a:b\n"), (now, 5, "function_execution_time", "not a figure")]))
-    assert series(domain, f"performance:{pid}:edgeless", 1) == [(f"{now}:hello: a:b\n", float(now))]
-    assert series(domain, f"performance:{pid}:function_execution_time", 1) == [(f"{now}:0.5", float(now))]
-    series(domain, f"performance:{pid}:log-function_execution_time", 1)
+    assert series(domain, f"performance:{physical_id}:edgeless", 1) == [(f"{now}:hello: a:b\n", float(now))]
+    assert series(domain, f"performance:{physical_id}:function_execution_time", 1) == [(f"{now}:0.5", float(now))]
+    series(domain, f"performance:{physical_id}:log-function_execution_time", 1)
 
 
 def test_the_seeds_list_has_padded_milliseconds(make_domain, database):  # X12
     domain = make_domain(redis=database.url, settings={"proxy.schema": "seed", "proxy.proxy_gc_period_seconds": 0})
     node = domain.node().join()
     domain.client.start()
-    pid = node.of("StartFunction")[0].of
-    node.register(health_status=healthy(), performance_samples=samples(pid, (10, 5_000_000, 0.5)))
-    key = f"performance:function_execution_time:{pid}"
+    physical_id = node.of("StartFunction")[0].of
+    node.register(health_status=healthy(), performance_samples=samples(physical_id, (10, 5_000_000, 0.5)))
+    key = f"performance:function_execution_time:{physical_id}"
     eventually(lambda: database.redis.lrange(key, 0, -1) == ["0.5,10.005"], "the seed's form")
     assert json.loads(database.value(f"node:health:{node.id}"))["mem_free"] == 1
     assert database.redis.type(f"node:health:{node.id}") == "string"
@@ -319,26 +319,26 @@ def test_the_current_schema_has_no_keys_of_the_seed(make_domain, database):
     domain = make_domain(redis=database.url, settings={"proxy.schema": "current", "proxy.proxy_gc_period_seconds": 0})
     node = domain.node().join()
     domain.client.start()
-    pid = node.of("StartFunction")[0].of
-    node.register(performance_samples=samples(pid, (10, 5_000_000, 0.5)))
-    eventually(lambda: database.redis.exists(f"performance:{pid}:function_execution_time"), "the figure")
+    physical_id = node.of("StartFunction")[0].of
+    node.register(performance_samples=samples(physical_id, (10, 5_000_000, 0.5)))
+    eventually(lambda: database.redis.exists(f"performance:{physical_id}:function_execution_time"), "the figure")
     assert not database.redis.keys("nodes:*") and not database.redis.keys("performance:function_execution_time:*")
 
 
-def test_figures_older_than_the_period_go(make_domain, database):  # X11, 5.5
+def test_samples_older_than_the_period_are_removed(make_domain, database):  # X11, 5.5
     domain = make_domain(redis=database.url, settings={"proxy.proxy_gc_period_seconds": 1})
     node = domain.node().join()
     domain.client.start()
-    pid, key = node.of("StartFunction")[0].of, f"node:health:{node.id}"
+    physical_id, key = node.of("StartFunction")[0].of, f"node:health:{node.id}"
     for n in range(12):
-        node.register(health_status=healthy(mem_free=n), performance_samples=samples(pid, (int(time.time()), n, 0.5)))
+        node.register(health_status=healthy(mem_free=n), performance_samples=samples(physical_id, (int(time.time()), n, 0.5)))
         time.sleep(0.25)
     oldest = database.redis.zrange(key, 0, 0)
     eventually(lambda: database.redis.zrange(key, 0, 0) != oldest, "the oldest goes")
-    eventually(lambda: not database.redis.exists(f"performance:{pid}:function_execution_time"), "all figures go")
+    eventually(lambda: not database.redis.exists(f"performance:{physical_id}:function_execution_time"), "all figures go")
 
 
-def test_a_foreign_key_outlives_everything(make_domain, database):  # W6
+def test_a_foreign_key_is_never_touched(make_domain, database):  # W6
     database.redis.set("tenant", "value")
     database.redis.set("instanceof", "value")
     database.redis.set("performance", "value")
@@ -358,7 +358,7 @@ def test_a_foreign_key_outlives_everything(make_domain, database):  # W6
     assert {database.redis.get(key) for key in ("tenant", "instanceof", "performance")} == {"value"}
 
 
-def test_a_redis_that_comes_later_gets_everything(make_domain):  # X9, W2
+def test_a_redis_that_starts_later_gets_everything(make_domain):  # X9, W2
     server = Server()
     server.stop()
     domain = make_domain(redis=f"redis://127.0.0.1:{server.port}")
@@ -383,7 +383,7 @@ def test_a_redis_that_comes_later_gets_everything(make_domain):  # X9, W2
         server.close()
 
 
-def test_a_redis_that_hangs_holds_nothing_up(make_domain):  # W2
+def test_a_redis_that_hangs_blocks_nothing(make_domain):  # W2
     server = Server()
     domain = make_domain(redis=f"redis://127.0.0.1:{server.port}/3")
     try:
@@ -402,7 +402,7 @@ def test_a_redis_that_hangs_holds_nothing_up(make_domain):  # W2
         server.close()
 
 
-def test_a_redis_that_hangs_does_not_hold_up_the_end(make_domain):  # W2
+def test_a_redis_that_hangs_does_not_block_the_shutdown(make_domain):  # W2
     server = Server()
     domain = make_domain(redis=f"redis://127.0.0.1:{server.port}/3")
     try:
@@ -416,7 +416,7 @@ def test_a_redis_that_hangs_does_not_hold_up_the_end(make_domain):  # W2
         server.close()
 
 
-def test_a_redis_that_refuses_to_write_is_said_once_and_written_later(make_domain):
+def test_refused_writes_are_logged_once_and_repeated(make_domain):
     server = Server()
     domain = make_domain(redis=f"redis://127.0.0.1:{server.port}")
     try:
@@ -433,7 +433,7 @@ def test_a_redis_that_refuses_to_write_is_said_once_and_written_later(make_domai
         server.close()
 
 
-def test_a_user_and_a_password_are_used_and_a_unix_socket_too(make_domain):
+def test_redis_user_password_and_unix_socket_are_used(make_domain):
     server = Server()
     try:
         server.client(0).acl_setuser("berth", enabled=True, passwords=["+p@ss:/w"], keys=["*"], commands=["+@all"])
@@ -446,7 +446,7 @@ def test_a_user_and_a_password_are_used_and_a_unix_socket_too(make_domain):
         server.close()
 
 
-def test_only_what_changed_is_written_in_transactions_and_nobody_lists_all_keys(make_domain, database):  # W23
+def test_only_changes_are_written_in_transactions_without_keys(make_domain, database):  # W23
     domain = make_domain(redis=database.url)
     nodes = domain.join(*[domain.node(providers=[(f"p{i}", "rc-1")]) for i in range(5)])
     lids = [domain.client.start() for _ in range(20)]
@@ -477,15 +477,15 @@ def test_the_history_is_written_to_csv_files(make_domain, database):  # 5.7, A3,
     domain.start()
     node = domain.node(labels=["red", "blue"], mem_size=7).join()
     lid = domain.client.start(spawn(workflow_id="flow, \"one\""))
-    pid, now = node.of("StartFunction")[0].of, int(time.time())
+    physical_id, now = node.of("StartFunction")[0].of, int(time.time())
     for _ in range(3):
         node.register(health_status=healthy(), performance_samples=samples(
-            pid, (now, 0, 0.5), logs=[(now, 0, "target", 'a, "b"\nc')]))
+            physical_id, (now, 0, 0.5), logs=[(now, 0, "target", 'a, "b"\nc')]))
     node.register(health_status=healthy(mem_free=5))
 
     def rows(name):
         try:
-            with open(os.path.join(domain.folder, "data", f"run-{name}.csv"), newline="", encoding="utf-8") as file:
+            with open(os.path.join(domain.directory, "data", f"run-{name}.csv"), newline="", encoding="utf-8") as file:
                 return list(csv.reader(file))
         except FileNotFoundError:
             return []
@@ -495,14 +495,14 @@ def test_the_history_is_written_to_csv_files(make_domain, database):  # 5.7, A3,
         assert all(len(row) == width for row in rows(name)), (name, rows(name))
         assert all(row[:2] == ["a", "b"] for row in rows(name)[1:]) and rows(name)[0][:2] == ["x", "y"]
     eventually(lambda: len(rows("mapping_to_instance_id")) >= 2, "the mapping")
-    assert rows("mapping_to_instance_id")[1][3:] == [lid, "flow, \"one\"", node.id, pid]
+    assert rows("mapping_to_instance_id")[1][3:] == [lid, "flow, \"one\"", node.id, physical_id]
     assert [row[5] for row in rows("application_logs")[1:2]] == ['a, "b"\nc']
     assert rows("capabilities")[1][3] == node.id and "[red;blue]" in rows("capabilities")[1]
     eventually(lambda: any(row[4] == "5" for row in rows("health_status")[1:]), "the last health")
     assert len([row for row in rows("health_status")[1:] if row[4] == "1"]) == 1, "the same health once"
 
 
-def test_a_domain_that_starts_takes_the_database_of_another_and_says_so(make_domain, database):  # W6
+def test_a_starting_domain_takes_over_the_database_and_logs_it(make_domain, database):  # W6
     one = make_domain(redis=database.url, domain_id="one")
     node = one.node().join()
     database.value(f"node:capabilities:{node.id}")
@@ -513,7 +513,7 @@ def test_a_domain_that_starts_takes_the_database_of_another_and_says_so(make_dom
     eventually(lambda: "another domain has taken the database" in one.log(), "the one that ran leaves it, and says so")
 
 
-def test_of_two_domains_in_one_database_the_first_gives_way_and_says_so(make_domain, database):
+def test_a_running_domain_yields_the_database_and_logs_it(make_domain, database):
     one = make_domain(redis=database.url, domain_id="one")
     first = one.node().join()
     database.value(f"node:capabilities:{first.id}")

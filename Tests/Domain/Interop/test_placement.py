@@ -71,7 +71,7 @@ def test_a_function_goes_to_one_of_the_named_nodes(pair):
     {"node_id_match_any": "nonsense"}, {"node_id_match_any": f"{uuid.uuid4()},nonsense"}, {"tee": "require"},
     {"tpm": "yes"}, {"max_instances": "many"}, {"max_instances": "-1"}, {"max_instances": "1.5"},
     {"max_instances": "99999999999999999999999"}])
-def test_requirements_that_cannot_be_read_are_refused_and_named(pair, annotations):  # W12
+def test_malformed_requirements_are_refused_and_named(pair, annotations):  # W12
     error = pair.client.refused(spawn(annotations=annotations))
     assert next(iter(annotations)) in (error.detail + error.summary)
 
@@ -79,18 +79,18 @@ def test_requirements_that_cannot_be_read_are_refused_and_named(pair, annotation
 @pytest.mark.parametrize("annotations", [
     {}, {"whatever": "x", "init-payload": "required"}, {"label_match_all": ""}, {"resource_match_all": ""},
     {"node_id_match_any": ""}, {"max_instances": "42"}, {"max_instances": "0"}, {"tee": "required "}, {"label_match_all": " , "}])
-def test_what_asks_for_nothing_or_for_what_is_there_is_started(pair, annotations):
+def test_satisfied_requirements_are_accepted(pair, annotations):
     pair.client.stop(pair.client.start(spawn(annotations=annotations)))
 
 
 @pytest.mark.parametrize("configuration,expected", [
     ({"label_match_all": "red"}, "plain"), ({"tee": "required"}, "safe"), ({"resource_match_all": "redis, file"}, "plain"),
     ({"resource_match_all": "other"}, "safe"), ({"label_match_all": "green"}, "class type not found")])
-def test_requirements_of_resources_stand_in_their_configuration(pair, configuration, expected):  # W12
+def test_requirements_of_resources_are_read_from_their_configuration(pair, configuration, expected):  # W12
     assert where(pair, resource("rc-1", **configuration)) == expected
 
 
-def test_a_resource_with_requirements_that_cannot_be_read_is_refused(pair):
+def test_a_resource_with_malformed_requirements_is_refused(pair):
     pair.client.refused(resource("rc-1", node_id_match_any="nonsense"))
 
 
@@ -112,7 +112,7 @@ def test_weights_of_the_random_strategy_are_cpus_or_cores_times_frequency(domain
     assert 212 <= counts[0] <= 265 and counts[2] <= 2, counts
 
 
-def test_round_robin_goes_by_id_from_the_last_one_used(make_domain):  # 4.4, W25
+def test_round_robin_continues_by_id_after_the_last_node(make_domain):  # 4.4, W25
     domain = make_domain(settings={"baseline.orchestration_strategy": "RoundRobin"})
     ids = sorted(str(uuid.uuid4()) for _ in range(3))
     a, b, c = domain.join(*[domain.node(node_id=i, labels=["g"] if n == 1 else ["f", "g"]) for n, i in enumerate(ids)])
@@ -137,7 +137,7 @@ def test_round_robin_is_fair_while_nodes_come_and_go(make_domain):  # W25
 
 
 def test_the_load_aware_strategy_prefers_the_idle_node(make_domain):
-    import peers_pb2 as pb
+    import edgeless_pb2 as pb
     domain = make_domain(settings={"baseline.orchestration_strategy": "LoadAware"})
     busy, idle = domain.join(domain.node(cpus=4, cores=4), domain.node(cpus=4, cores=4))
     busy.register(health_status=pb.NodeHealthStatus(load_avg_1=400))

@@ -4,7 +4,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from node import resource, spawn
 from waiting import QUIET, eventually
@@ -26,7 +26,7 @@ def test_a_start_reaches_the_node_with_the_identical_request(shared):
 
 
 @pytest.mark.parametrize("binary,code", [(b"", ""), (b"", "x"), (b"\0", "")])
-def test_what_is_absent_stays_absent(shared, binary, code):
+def test_absent_code_stays_absent(shared, binary, code):
     request = spawn(binary=binary, code=code)
     shared.client.stop(shared.client.start(request))
     call = [call for call in shared.worker.of("StartFunction") if call.detail.workflow_id == request.workflow_id][0]
@@ -42,7 +42,7 @@ def test_an_unknown_state_policy_is_transient(shared, policy, seen):
 
 
 @pytest.mark.parametrize("form", OTHER_FORMS)
-def test_every_form_of_a_uuid_is_read_and_lower_case_with_hyphens_is_written(shared, form):
+def test_every_form_of_a_uuid_is_accepted_and_sent_in_lower_case(shared, form):
     state = uuid.uuid4()
     request = spawn(state_id=form(state))
     lid = shared.client.start(request)
@@ -71,13 +71,13 @@ def test_a_malformed_function_is_refused_with_ok_and_a_reason(shared, request_):
     assert error.detail
 
 
-def test_a_function_that_no_node_can_run_is_refused_in_the_words_of_the_reference(shared):
+def test_an_infeasible_function_is_refused_in_the_words_of_edgeless(shared):
     error = shared.client.refused(spawn(function_type="COBOL", id="ledger", version="7", binary=b""))
     assert error.summary.startswith("Could not start function run-time COBOL class ledger version 7 code ")
     assert error.detail == "no valid node found"
 
 
-def test_a_resource_of_an_unknown_class_is_refused_in_the_words_of_the_reference(shared):
+def test_an_unknown_resource_class_is_refused_in_the_words_of_edgeless(shared):
     error = shared.client.refused(resource("rc-666"))
     assert (error.summary, error.detail) == ("class type not found", "class_type: rc-666")
 
@@ -132,7 +132,7 @@ def test_a_refused_function_is_tried_on_another_node_before_it_is_answered(domai
     assert len(nodes[2].running) == 6
 
 
-def test_a_function_that_all_nodes_refuse_is_refused_with_the_reason_and_nothing_is_left(domain):
+def test_a_function_that_all_nodes_refuse_is_refused_with_the_reason(domain):
     nodes = domain.join(*[domain.node() for _ in range(2)])
     for node in nodes:
         node.refusals = 1000
@@ -207,7 +207,7 @@ def test_a_node_that_answers_neither_id_nor_error_is_an_error(domain):  # 1.3, r
     domain.client.start()
 
 
-def test_an_id_in_an_answer_wins_over_an_error_beside_it(domain):  # 1.3, rule 5
+def test_an_id_in_an_answer_takes_precedence_over_an_error(domain):  # 1.3, rule 5
     node = domain.node().join()
     identity = str(uuid.uuid4())
     node.answer = pb.StartComponentResponse(
@@ -219,23 +219,23 @@ def test_an_id_in_an_answer_wins_over_an_error_beside_it(domain):  # 1.3, rule 5
     assert node.wait("StopFunction")[0].of == identity
 
 
-def test_a_start_whose_connection_is_reset_is_carried_out_elsewhere_and_the_doubt_is_shown(domain):
-    broken, sound = domain.join(domain.node(wired=True, labels=["broken"]), domain.node())
-    broken.after = lambda what: broken.wire.cut() if what == "StartFunction" else None
+def test_a_start_whose_connection_is_reset_runs_elsewhere_and_its_outcome_is_unknown(domain):
+    broken, sound = domain.join(domain.node(relayed=True, labels=["broken"]), domain.node())
+    broken.after = lambda what: broken.relay.cut() if what == "StartFunction" else None
     lids = [domain.client.start() for _ in range(8)]
     broken.after = lambda what: None
     assert len(sound.running) == 8
     lost = len(broken.of("StartFunction"))
-    # Nobody can stop what nobody has a name for; but an operator is told.
-    eventually(lambda: domain.status()["remaining"]["doubts"] == lost, "each doubt is shown")
+    # Nobody can stop a component whose id is unknown, but the status page counts it.
+    eventually(lambda: domain.status()["remaining"]["unknown_outcomes"] == lost, "each unknown outcome is shown")
     for lid in lids:
         domain.client.stop(lid)
     eventually(lambda: not sound.running, "all is stopped")
     domain.client.start(spawn(annotations={"label_match_all": "broken"}))
 
 
-def test_one_hung_node_does_not_hold_up_the_others(make_domain):  # W7
-    domain = make_domain(settings={"general.call_deadline_seconds": 3})
+def test_one_hung_node_does_not_delay_the_others(make_domain):  # W7
+    domain = make_domain(settings={"general.call_deadline_seconds": 15})
     hung = domain.node(labels=["hung"])
     sound = domain.node(labels=["sound"])
     domain.join(hung, sound)
@@ -243,13 +243,12 @@ def test_one_hung_node_does_not_hold_up_the_others(make_domain):  # W7
     with ThreadPoolExecutor(20) as pool:
         waiting = [pool.submit(domain.client.ask, spawn(annotations={"label_match_all": "hung"})) for _ in range(10)]
         hung.wait("StartFunction")
-        began = time.monotonic()
         for _ in range(20):
             domain.client.stop(domain.client.start(spawn(annotations={"label_match_all": "sound"})))
         third = domain.node(labels=["third"]).join()
         domain.client.start(spawn(annotations={"label_match_all": "third"}))
         assert third.running
-        assert not waiting[-1].done() or time.monotonic() - began > 3
+        assert not any(one.done() for one in waiting), "nobody has waited for the hung node"
         assert all(one.result().HasField("response_error") for one in waiting)
     hung.released.set()
     hung.hanging.clear()
@@ -257,12 +256,12 @@ def test_one_hung_node_does_not_hold_up_the_others(make_domain):  # W7
 
 
 @pytest.mark.parametrize("what", ["stop", "patch"])
-def test_a_start_waits_for_no_queue_of_a_silent_node(make_domain, what):  # W7
+def test_a_start_does_not_wait_for_the_queue_of_a_silent_node(make_domain, what):  # W7
     domain = make_domain(settings={"general.call_deadline_seconds": 2, "baseline.orchestration_strategy": "RoundRobin"})
-    silent = domain.node(wired=True).join()
+    silent = domain.node(relayed=True).join()
     lids = [domain.client.start() for _ in range(8)]
     sound = domain.node().join()
-    silent.wire.silent = True
+    silent.relay.silent = True
     for lid in lids:
         if what == "stop":
             domain.client.stop(lid)
@@ -274,7 +273,7 @@ def test_a_start_waits_for_no_queue_of_a_silent_node(make_domain, what):  # W7
     took = time.monotonic() - began
     assert len(sound.running) == 2
     assert took < 12, f"{took:.1f} s, with 16 s of calls before it in the silent node's queue"
-    silent.wire.silent = False
+    silent.relay.silent = False
 
 
 def test_a_node_that_is_slow_is_waited_for(domain):
@@ -284,14 +283,14 @@ def test_a_node_that_is_slow_is_waited_for(domain):
 
 
 def test_one_connection_to_a_node_carries_all_its_calls(domain):  # W8
-    node = domain.node(wired=True).join()
+    node = domain.node(relayed=True).join()
     for _ in range(30):
         domain.client.stop(domain.client.start())
     node.wait("StopFunction", 30)
-    assert node.wire.accepted <= 2
+    assert node.relay.accepted <= 2
 
 
-def test_a_start_that_follows_an_accepted_registration_is_not_refused(domain):  # 4.1: one thing after the other
+def test_a_start_after_an_accepted_registration_is_not_refused(domain):  # 4.1: one thing after the other
     node = domain.node()
     node.delay = 0.3
     assert not node.register().HasField("response_error")

@@ -3,7 +3,7 @@ import time
 import uuid
 
 import grpc
-import peers_pb2 as pb
+import edgeless_pb2 as pb
 import pytest
 from node import resource, spawn
 from waiting import DEADLINE, QUIET, eventually
@@ -22,7 +22,7 @@ def here(lid):
     pb.InstanceIdVariant(), here(""), here("nonsense"), here(str(uuid.uuid4())[:-1]),
     pb.InstanceIdVariant(instance_id=pb.InstanceId(node_id=str(uuid.uuid4()), function_id=str(uuid.uuid4()))),
 ], ids=["unset", "empty", "nonsense", "short", "physical"])
-def test_a_stop_of_what_is_no_logical_id_is_an_invalid_argument(shared, kind, identity):  # X3
+def test_a_stop_of_a_malformed_id_is_an_invalid_argument(shared, kind, identity):  # X3
     with pytest.raises(grpc.RpcError) as refusal:
         services(shared)[kind].Stop(identity, timeout=DEADLINE, wait_for_ready=True)
     assert refusal.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -30,14 +30,14 @@ def test_a_stop_of_what_is_no_logical_id_is_an_invalid_argument(shared, kind, id
 
 @pytest.mark.parametrize("kind", ["function", "resource"])
 @pytest.mark.parametrize("identity", ["", "nonsense", "{}"])
-def test_a_patch_of_what_is_no_id_is_an_invalid_argument(shared, kind, identity):
+def test_a_patch_of_a_malformed_id_is_an_invalid_argument(shared, kind, identity):
     with pytest.raises(grpc.RpcError) as refusal:
         services(shared)[kind].Patch(pb.PatchRequest(function_id=identity), timeout=DEADLINE, wait_for_ready=True)
     assert refusal.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize("kind", ["function", "resource"])
-def test_a_stop_and_a_patch_of_an_unknown_id_are_fine(shared, kind):
+def test_a_stop_and_a_patch_of_an_unknown_id_succeed(shared, kind):
     unknown = str(uuid.uuid4())
     shared.client.stop(unknown, kind)
     shared.client.patch(unknown, {"out": str(uuid.uuid4())}, kind)
@@ -59,7 +59,7 @@ def test_each_component_is_patched_through_the_service_of_its_kind(domain):  # O
     assert node.wait("PatchFunction")[0][1:] == (f, {"other": (node.id, r)})
 
 
-def test_malformed_targets_of_a_patch_are_dropped_and_the_others_count(domain):  # X6
+def test_malformed_targets_of_a_patch_are_dropped(domain):  # X6
     node = domain.node().join()
     one, two = domain.client.start(), domain.client.start()
     nil, target = str(uuid.UUID(int=0)), node.of("StartFunction")[1].of
@@ -72,7 +72,7 @@ def test_malformed_targets_of_a_patch_are_dropped_and_the_others_count(domain): 
     assert node.wait("PatchFunction")[0].detail == {"good": (node.id, target), "upper": (node.id, target)}
 
 
-def test_channels_to_what_does_not_run_are_left_out(domain):  # worked example of 4.8; W16
+def test_channels_to_stopped_instances_are_omitted(domain):  # worked example of 4.8; W16
     node, far = domain.join(domain.node(labels=["near"]), domain.node(labels=["far"]))
     first = domain.client.start(spawn(annotations={"label_match_all": "near"}))
     second = domain.client.start(spawn(annotations={"label_match_all": "far"}))
@@ -82,7 +82,7 @@ def test_channels_to_what_does_not_run_are_left_out(domain):  # worked example o
     assert node.wait("PatchFunction")[-1].detail == {"out": (far.id, far.of("StartFunction")[0].of)}
 
 
-def test_a_patch_replaces_the_row_and_an_empty_one_is_sent(domain):
+def test_a_patch_replaces_the_wiring_and_an_empty_one_is_sent(domain):
     node = domain.node().join()
     one, two = domain.client.start(), domain.client.start()
     target = (node.id, node.of("StartFunction")[1].of)
@@ -104,7 +104,7 @@ def test_a_component_may_lead_to_itself(domain):
     node.wait("StopFunction")
 
 
-def test_what_led_to_a_stopped_component_is_patched_after_the_stop(domain):  # 1.5
+def test_the_origin_of_a_stopped_component_is_patched_after_the_stop(domain):  # 1.5
     node = domain.node(providers=[("p", "rc-1")]).join()
     origin, keeper, target = domain.client.start(), domain.client.start(), domain.client.start(resource())
     kept = (node.id, node.of("StartFunction")[1].of)
@@ -118,7 +118,7 @@ def test_what_led_to_a_stopped_component_is_patched_after_the_stop(domain):  # 1
 
 
 @pytest.mark.parametrize("kind", ["function", "resource"])
-def test_a_stop_through_the_other_service_stops_it_as_what_it_is(domain, kind):  # W13
+def test_a_stop_through_the_wrong_service_stops_the_instance_as_its_own_kind(domain, kind):  # W13
     node = domain.node(providers=[("p", "rc-1")]).join()
     lid = domain.client.start(resource() if kind == "function" else spawn())
     domain.client.stop(lid, kind)
@@ -127,7 +127,7 @@ def test_a_stop_through_the_other_service_stops_it_as_what_it_is(domain, kind): 
 
 
 @pytest.mark.parametrize("what", ["StopFunction", "PatchFunction"])
-def test_what_a_node_fails_is_said_again_until_it_is_done(domain, what):  # W9
+def test_a_failed_stop_or_patch_is_retried_until_it_succeeds(domain, what):  # W9
     node = domain.node().join()
     lid = domain.client.start()
     node.failing.add(what)
@@ -136,30 +136,30 @@ def test_what_a_node_fails_is_said_again_until_it_is_done(domain, what):  # W9
     node.failing.clear()
     seen = len(node.of(what))
     node.wait(what, seen + 1)
-    domain.settled()
+    domain.wait_until_idle()
     if what == "StopFunction":
         assert not node.running
 
 
 def test_a_stop_while_the_node_is_away_is_carried_out_when_it_is_back(domain):  # W9
-    node = domain.node(wired=True).join()
+    node = domain.node(relayed=True).join()
     lid = domain.client.start()
-    node.wire.refusing = True
-    node.wire.cut()
+    node.relay.refusing = True
+    node.relay.cut()
     domain.client.stop(lid)
     time.sleep(0.5)
     assert node.running
-    node.wire.refusing = False
+    node.relay.refusing = False
     eventually(lambda: not node.running, "it is stopped when the node can be reached again")
 
 
-def test_peers_hear_of_a_newcomer_even_if_the_first_message_fails(domain):  # W9
+def test_a_failed_peer_update_is_retried(domain):  # W9
     old = domain.node().join()
     old.failing.add("Add")
     new = domain.node().join()
     eventually(lambda: len([c for c in old.of("Add") if c.of == new.id]) >= 2, "it is said again")
     old.failing.clear()
-    domain.settled()
+    domain.wait_until_idle()
 
 
 def test_stops_and_patches_are_acknowledged_before_the_node_answers(domain):  # 1.4
@@ -175,7 +175,7 @@ def test_stops_and_patches_are_acknowledged_before_the_node_answers(domain):  # 
     eventually(lambda: not node.running, "it is stopped in the end")
 
 
-def test_rows_of_what_was_never_started_are_not_kept(make_domain, database):  # W14
+def test_wirings_of_unknown_instances_are_not_stored(make_domain, database):  # W14
     domain = make_domain(redis=database.url)
     node = domain.node().join()
     lid = domain.client.start()
@@ -183,14 +183,14 @@ def test_rows_of_what_was_never_started_are_not_kept(make_domain, database):  # 
         domain.client.patch(str(uuid.uuid4()), {"out": lid})
     domain.client.patch(lid, {"out": lid})
     database.value(f"dependency:{lid}")
-    rows = [key for key in database.redis.keys("dependency:*") if key != "dependency:last_update"]
-    assert rows == [f"dependency:{lid}"]
+    wirings = [key for key in database.redis.keys("dependency:*") if key != "dependency:last_update"]
+    assert wirings == [f"dependency:{lid}"]
     domain.client.stop(lid)
     database.gone(f"dependency:{lid}")
     eventually(lambda: not node.running, "it is stopped")
 
 
-def test_a_patch_that_arrives_before_its_target_is_forgotten_and_one_after_counts(domain):
+def test_patches_to_started_and_stopped_targets_apply_in_order(domain):
     node = domain.node().join()
     one = domain.client.start()
     for _ in range(20):
@@ -206,7 +206,7 @@ def test_a_patch_that_arrives_before_its_target_is_forgotten_and_one_after_count
     assert "PatchFunction" not in node.names()
 
 
-def test_a_slow_node_hears_the_last_of_many_patches_and_not_all(domain):  # W14
+def test_a_slow_node_receives_many_patches_as_a_few(domain):  # W14
     node = domain.node().join()
     lid = domain.client.start()
     node.delay = 0.5
@@ -214,4 +214,4 @@ def test_a_slow_node_hears_the_last_of_many_patches_and_not_all(domain):  # W14
         domain.client.patch(lid, {f"out-{number}": lid})
     last = eventually(lambda: [call for call in node.of("PatchFunction") if list(call.detail) == ["out-39"]], "the last")
     assert len(node.of("PatchFunction")) < 10 and last
-    domain.settled()
+    domain.wait_until_idle()

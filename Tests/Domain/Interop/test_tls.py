@@ -1,8 +1,8 @@
-"""TLS both ways: section 2.2, `tls_config.toml` in the working folder; W21."""
+"""TLS both ways: section 2.2, `tls_config.toml` in the working directory; W21."""
 import uuid
 
 import grpc
-import peers_pb2_grpc as rpc
+import edgeless_pb2_grpc as rpc
 import pytest
 from certificates import Authority
 from controller import Client, Controller
@@ -48,7 +48,7 @@ def registered(domain, node, credentials):
             return refusal.code()
 
 
-def test_servers_with_a_certificate_speak_tls_alone(secure, authority):
+def test_servers_with_a_certificate_only_accept_tls(secure, authority):
     domain = secure(SERVER, credentials=grpc.ssl_channel_credentials(authority.text))
     node = domain.node()
     assert not node.register().HasField("response_error")
@@ -61,7 +61,7 @@ def test_servers_with_a_certificate_speak_tls_alone(secure, authority):
     eventually(lambda: "TLS handshake" in domain.log(), "the log tells of it")
 
 
-def test_with_an_authority_only_its_certificates_are_let_in(secure, authority):
+def test_with_an_authority_only_its_certificates_are_accepted(secure, authority):
     domain = secure(MUTUAL)
     stranger = Authority()
     for credentials in (grpc.ssl_channel_credentials(authority.text), identity(stranger, "x", trusted=authority)):
@@ -99,34 +99,34 @@ def test_nodes_and_the_controller_are_called_over_tls_with_the_domains_certifica
     domain.ready(node)
     domain.client.start()
     assert len(node.running) == 1
-    domain.controller.told(lambda update: update.capabilities.num_nodes == 1, "the node")
+    domain.controller.update_where(lambda update: update.capabilities.num_nodes == 1, "the node")
 
 
-def test_peers_with_a_certificate_for_another_name_are_not_called(secure, authority):
+def test_servers_with_a_certificate_for_another_name_are_not_called(secure, authority):
     key, certificate = authority.issue("peer", dns=["elsewhere.example"], addresses=())
     server = grpc.ssl_server_credentials([(key, certificate)])
     domain = secure(SERVER, OUTGOING, scheme="https", controller=Controller(server_credentials=server),
                     credentials=grpc.ssl_channel_credentials(authority.text))
-    eventually(lambda: "the controller does not take the domain's updates" in domain.log(), "it says so")
+    eventually(lambda: "the controller does not accept the domain's updates" in domain.log(), "it says so")
     assert not domain.controller.updates
 
 
-def test_the_name_that_peers_must_have_can_be_set(secure, authority):
+def test_the_required_server_name_can_be_configured(secure, authority):
     key, certificate = authority.issue("peer", dns=["elsewhere.example"], addresses=())
     server = grpc.ssl_server_credentials([(key, certificate)])
     domain = secure(SERVER, OUTGOING + 'domain_name = "elsewhere.example"\n', scheme="https",
                     controller=Controller(server_credentials=server),
                     credentials=grpc.ssl_channel_credentials(authority.text))
-    domain.controller.told(lambda update: True, "an update")
+    domain.controller.update_where(lambda update: True, "an update")
 
 
-def test_the_name_that_peers_must_have_counts_although_they_have_their_address(secure, authority):
+def test_the_configured_name_is_required_even_if_the_certificate_has_the_address(secure, authority):
     key, certificate = authority.issue("peer", dns=["elsewhere.example"])  # and 127.0.0.1
     server = grpc.ssl_server_credentials([(key, certificate)])
     domain = secure(SERVER, OUTGOING + 'domain_name = "another.example"\n', scheme="https",
                     controller=Controller(server_credentials=server),
                     credentials=grpc.ssl_channel_credentials(authority.text))
-    eventually(lambda: "the controller does not take the domain's updates" in domain.log(), "it says so")
+    eventually(lambda: "the controller does not accept the domain's updates" in domain.log(), "it says so")
     assert not domain.controller.updates
 
 
@@ -136,21 +136,21 @@ def test_the_name_that_peers_must_have_counts_although_they_have_their_address(s
     MUTUAL.replace("ca.crt", "own.key"), SERVER + '[client]\nclient_ca_path = "missing"\n',
     'server_cert_path = ""\nserver_key_path = ""\nserver_ca_path = "ca.crt"\n'],
     ids=["no toml", "missing", "no key", "no certificate", "authority alone", "swapped", "wrong authority", "client", "empty"])
-def test_files_that_cannot_be_used_end_the_program_and_never_mean_plain_text(secure, text):
+def test_unusable_tls_files_end_the_program(secure, text):
     domain = secure(text, start=False)
     domain.launch()
     assert domain.process.wait(timeout=DEADLINE) == 78
     assert "tls" in domain.log().lower() or "server" in domain.log() or "client" in domain.log()
 
 
-def test_urls_and_tls_that_contradict_each_other_are_said(secure, authority):
+def test_contradictory_urls_and_tls_settings_are_reported(secure, authority):
     domain = secure(SERVER, start=False)
     for name in ("orchestrator_url", "node_register_url"):
         domain.settings["general"][name] = domain.settings["general"][name].replace("https:", "http:")
     domain.launch()
     eventually(lambda: domain.process.poll() is not None or "http" in domain.log(), "it ends or serves")
     if domain.process.poll() is None:
-        # The reference decides by the file alone: TLS whatever the scheme says. Never plain text.
+        # EDGELESS decides by the file alone and uses TLS regardless of the scheme, never plaintext.
         plain = Client(domain.orchestrator)
         with pytest.raises(grpc.RpcError):
             plain.functions.Start(spawn(), timeout=5)

@@ -1,4 +1,4 @@
-"""Bounded waiting, channels, free ports. Nothing here knows what is tested."""
+"""Waiting with a deadline, channels, free ports."""
 import itertools
 import os
 import random
@@ -8,14 +8,14 @@ import time
 
 import grpc
 
-DEADLINE = 40  # seconds a promise has; a slow machine needs a fraction of it
-QUIET = 1.6    # seconds of silence, longer than one refresh pass; a slow machine can only make silence easier
+DEADLINE = 40  # seconds; enough for a slow machine
+QUIET = 1.6    # seconds of silence, longer than one refresh pass
 
 UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
 
 def eventually(probe, promise, deadline=DEADLINE):
-    """The first true value of `probe`, or a failure that says what did not come about."""
+    """Returns the first true value of `probe`; fails with `promise` after `deadline`."""
     end = time.monotonic() + deadline
     while True:
         value = probe()
@@ -27,8 +27,8 @@ def eventually(probe, promise, deadline=DEADLINE):
 
 
 def _ports():
-    """Ports below those that outgoing connections take, so that nobody takes one meanwhile: each worker has its own, and
-    gives each once before it begins again, so that a server that ends and comes back finds its port free."""
+    """Ports below the ephemeral range. Each worker has its own and cycles through them, so that a restarted server
+    finds its port free."""
     share = 2000
     first = 12000 + share * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 9)
     ports = list(range(first, first + share))
@@ -40,7 +40,7 @@ _next_port = _ports()
 
 
 def free_port():
-    """A port that nobody listens on."""
+    """A free port."""
     for _ in range(2000):
         port = next(_next_port)
         with socket.socket() as one:
@@ -69,8 +69,8 @@ def channel(port, credentials=None, name=None):
     return grpc.secure_channel(f"127.0.0.1:{port}", credentials, options=options)
 
 
-class Wire:
-    """A TCP relay before a server, that can be cut (both sides get a reset) or go silent while it stays connected."""
+class Relay:
+    """A TCP relay in front of a server that can be cut (both sides are reset) or silenced."""
 
     def __init__(self, target):
         self.target, self.pairs, self.silent, self.accepted = target, [], False, 0

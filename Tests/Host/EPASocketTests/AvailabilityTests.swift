@@ -79,7 +79,7 @@ import WireJSON
         let database = "\(folder.path)/state/ledger.db"
         var bytes = try #require(TemporaryDirectory.read(database))
         // The text of a record, wherever SQLite put it.
-        let place = try #require(bytes.firstRange(of: Array("\"withdrawn\":\"1-2\"".utf8)))
+        let place = try #require(bytes.firstRange(of: Array("\"exclusive\":\"1-2\"".utf8)))
         bytes[place.lowerBound + 13] = UInt8(ascii: "9")
         try TemporaryDirectory.write(bytes, to: database)
 

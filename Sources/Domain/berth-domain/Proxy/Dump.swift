@@ -5,16 +5,15 @@ import WireJSON
 /// `proxy dump`.
 struct Dump: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Save what the mirror holds to files of the working folder, or print it.",
+        abstract: "Save parts of the mirror to files in the working directory, or print them.",
         subcommands: [Performance.self, PerformanceCSV.self, Instances.self])
 
     struct Performance: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Save the figures and log lines of each component to METRIC-PHYSICAL.dat.",
+            abstract: "Save the samples and log lines of each component to METRIC-PHYSICAL.dat.",
             discussion: """
-                A line is `TIME,VALUE`, the time in UTC as in ISO 8601; values with commas, quotes or line ends are in \
-                quotes, as in a CSV file. In a file's name all but letters, digits and .:_- is escaped as %2F. JSON: \
-                {"files": [NAME]}.
+                Each line is `TIME,VALUE`, the time in UTC (ISO 8601). Values are quoted as in CSV. In file names, all \
+                characters except letters, digits and .:_- are escaped as %2F. JSON: {"files": [NAME]}.
                 """)
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
@@ -27,10 +26,10 @@ struct Dump: ParsableCommand {
 
     struct PerformanceCSV: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "performance-csv", abstract: "Print all figures and log lines as CSV (RFC 4180).",
+            commandName: "performance-csv", abstract: "Print all samples and log lines as CSV (RFC 4180).",
             discussion: """
-                The columns are metric, name (the class), lid, timestamp, value; name and lid are empty for what is not in \
-                the domain any more. JSON: {"samples": [{"metric", "name", "id", "physical", "timestamp", "value"}]}.
+                The columns are metric, name (the class), lid, timestamp, value; name and lid are empty for components \
+                that are no longer in the domain. JSON: {"samples": [{"metric", "name", "id", "physical", "timestamp", "value"}]}.
                 """)
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
@@ -42,7 +41,7 @@ struct Dump: ParsableCommand {
 
     struct Instances: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Save what was asked for to fun-ID.json or res-ID.json, for each function and resource.",
+            abstract: "Save the request of each function and resource to fun-ID.json or res-ID.json.",
             discussion: "Prints nothing. JSON: {\"files\": [NAME]}.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
@@ -50,7 +49,7 @@ struct Dump: ParsableCommand {
         func run() throws { try Dump.save(options.read([.instances]).instanceFiles, json: output.json) { _ in "" } }
     }
 
-    /// Saves all that can be saved, and fails where something cannot.
+    /// Saves as many files as possible, and fails if one cannot be saved.
     private static func save(_ files: [DumpFile], json: Bool, _ line: (String) -> String) throws {
         var names: [String] = []
         var hasFailed = false

@@ -7,9 +7,9 @@ import Terminal
 /// `proxy intent`.
 struct Intent: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Ask the domain for something.", subcommands: [Migrate.self, Cordon.self, Uncordon.self])
+        abstract: "Submit an intent to the domain.", subcommands: [Migrate.self, Cordon.self, Uncordon.self])
 
-    /// Whether it waits for what becomes of it.
+    /// The options for waiting.
     struct Options: ParsableArguments {
         @Flag(help: "Wait until the domain has carried it out or declined it (not in proxy_cli).")
         var wait = false
@@ -45,8 +45,8 @@ struct Intent: ParsableCommand {
                 guard clock.now < end else {
                     throw fail(
                         isTaken
-                            ? "not finished within \(timeout) s: the domain goes on with it"
-                            : "not taken within \(timeout) s: it waits for an orchestrator with this Redis as its proxy",
+                            ? "not finished within \(timeout) s: the domain is still working on it"
+                            : "not taken within \(timeout) s: it waits for an orchestrator that uses this Redis",
                         Status.running)
                 }
                 try await Task.sleep(for: .milliseconds(50))
@@ -56,13 +56,13 @@ struct Intent: ParsableCommand {
 
     struct Migrate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Ask for a function or resource to be moved to the first of these nodes that can take it.")
+            abstract: "Move a function or resource to the first of these nodes that can take it.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var intent: Options
         @Argument(help: "The logical id of the function or resource.")
         var instance: String
         @Argument(
-            help: "The node, by its UUID or as the other commands print it; more than one in the order of preference.")
+            help: "The node, by UUID or printed name; several in order of preference.")
         var node: [String]
 
         func run() async throws {
@@ -79,20 +79,20 @@ struct Intent: ParsableCommand {
 
     struct Cordon: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Ask for a node to be given nothing new; what runs there stays.")
+            abstract: "Stop giving a node new instances; existing ones stay.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var intent: Options
-        @Argument(help: "The node, by its UUID or as the other commands print it.")
+        @Argument(help: "The node, by UUID or printed name.")
         var node: String
 
         func run() async throws { try await Intent.cordon(node, true, options, intent) }
     }
 
     struct Uncordon: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Ask for a node to be given new things again.")
+        static let configuration = CommandConfiguration(abstract: "Allow new instances on a node again.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var intent: Options
-        @Argument(help: "The node, by its UUID or as the other commands print it.")
+        @Argument(help: "The node, by UUID or printed name.")
         var node: String
 
         func run() async throws { try await Intent.cordon(node, false, options, intent) }

@@ -1,9 +1,10 @@
 import ArgumentParser
+import DomainView
 import Service
 
-/// `berth-domain proxy`, in place of the reference's `proxy_cli` (domain specification, section 5.8).
+/// `berth-domain proxy`, which replaces `proxy_cli` of EDGELESS (domain specification, section 5.8).
 struct Proxy: AsyncParsableCommand {
-    /// Whether the program was called by the reference's name.
+    /// Whether the program was called as `proxy_cli`.
     static let isOwnProgram = CommandLine.arguments.first?.split(separator: "/").last == "proxy_cli"
 
     static let configuration =
@@ -15,36 +16,37 @@ struct Proxy: AsyncParsableCommand {
             commandName: "proxy", _superCommandName: "berth-domain", abstract: abstract, discussion: discussion,
             version: Version.number, subcommands: subcommands)
 
-    private static let abstract = "Shows what the mirror in Redis holds, and asks for migrations and cordons."
+    private static let abstract = "Shows the mirror in Redis, and submits migrations and cordons."
     private static let discussion = """
-        The options stand before or after the subcommand. Nothing in Redis is changed but by `intent`. What is no entry \
-        of a mirror is told on standard error and left out.
+        The options may precede or follow the subcommand. Only `intent` writes to Redis. Invalid entries are reported \
+        on standard error and left out.
         """
     private static let subcommands: [any ParsableCommand.Type] = [Show.self, Top.self, Intent.self, Dump.self]
 
     @OptionGroup var options: ProxyOptions
 }
 
-/// What all of its commands know.
+/// The options of all commands.
 struct ProxyOptions: ParsableArguments {
-    @Option(name: .shortAndLong, help: "The kind of the mirror; only Redis is known (Valkey counts as one).")
+    @Option(name: .shortAndLong, help: "The kind of mirror; only Redis (or Valkey) is supported.")
     var proxyType = "Redis"
-    @Option(name: .shortAndLong, help: ArgumentHelp("Where Redis is: redis://… or unix://….", valueName: "url"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("The address of Redis: redis://… or unix://….", valueName: "url"))
     var redisURL = "redis://localhost:6379"
-    @Option(name: .shortAndLong, help: ArgumentHelp("Where the controller is, for `top workflow`.", valueName: "url"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("The address of the controller, for `top workflow`.", valueName: "url"))
     var controllerURL = "http://127.0.0.1:7001"
     @Option(
-        help: "How nodes are called: uuid, labels, hostname (the value of the first label hostname=…, else the UUID).")
-    var nodePrintFormat = NodePrintFormat.hostname
+        help: "How to print nodes: uuid, labels, or hostname (the first label hostname=…, otherwise the UUID).")
+    var nodePrintFormat = NodeNaming.hostname
 
     func validate() throws {
         guard proxyType.lowercased() == "redis" else {
-            throw ValidationError("--proxy-type: only Redis is known, not \(proxyType)")
+            throw ValidationError("--proxy-type: only Redis is supported, not \(proxyType)")
         }
     }
 }
 
-/// Whether a command prints JSON.
+/// The option for JSON output.
 struct JSONOption: ParsableArguments {
     @Flag(help: "Print one JSON document.")
     var json = false

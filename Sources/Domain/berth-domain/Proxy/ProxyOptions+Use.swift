@@ -7,23 +7,12 @@ import Redis
 import Service
 import Terminal
 
-/// How nodes are called.
-enum NodePrintFormat: String, ExpressibleByArgument, CaseIterable {
-    case uuid, labels, hostname
-
-    var naming: NodeNaming {
-        switch self {
-        case .uuid: .uuid
-        case .labels: .labels
-        case .hostname: .hostname
-        }
-    }
-}
+extension NodeNaming: ExpressibleByArgument {}
 
 extension ProxyOptions {
-    var naming: NodeNaming { nodePrintFormat.naming }
+    var naming: NodeNaming { nodePrintFormat }
 
-    /// A connection to Redis.
+    /// Connects to Redis.
     func connect() throws -> RedisConnection {
         signal(SIGPIPE, SIG_IGN)
         let address: RedisAddress
@@ -33,7 +22,7 @@ extension ProxyOptions {
         }
     }
 
-    /// These parts of the domain; what could not be read is told.
+    /// Reads these parts of the domain and prints the problems.
     func read(_ parts: Set<DomainPart>) throws -> DomainView { try read(parts, DomainReader(connect())) }
 
     func read(_ parts: Set<DomainPart>, _ reader: DomainReader) throws -> DomainView {
@@ -41,12 +30,12 @@ extension ProxyOptions {
         do { view = try reader.read(parts) } catch { throw fail("\(error)", Status.noAddress) }
         for problem in view.problems { printError(Printable.text("\(problem)")) }
         if !view.isMirrored {
-            printError("no domain is in this Redis: is --redis-url what proxy.redis_url of the orchestrator is?")
+            printError("this Redis contains no domain; does --redis-url match proxy.redis_url of the orchestrator?")
         }
         return view
     }
 
-    /// A client of the controller.
+    /// Creates a client of the controller.
     func controller() throws -> WorkflowClient {
         let tls: TLSSettings
         do { tls = try TLSSettings(file: "tls_config.toml") } catch { throw fail("\(error)", Status.configuration) }
@@ -56,13 +45,13 @@ extension ProxyOptions {
     }
 }
 
-/// Says why on standard error, and gives the status to end with.
+/// Prints the reason and returns the exit status.
 func fail(_ reason: String, _ status: ExitCode) -> ExitCode {
     printError(Printable.text(reason))
     return status
 }
 
-/// Does something that may name what is not there.
+/// Runs `body` and converts a lookup error to an exit status.
 func looking<Value>(_ body: () throws(LookupError) -> Value) throws -> Value {
     do throws(LookupError) { return try body() } catch { throw fail(error.description, Status.refused) }
 }

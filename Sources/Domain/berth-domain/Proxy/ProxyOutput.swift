@@ -11,7 +11,7 @@ enum ProxyOutput {
         try write(report.lines.reduce(into: "") { $0 += $1 + "\n" })
     }
 
-    /// A terminal gets pure ASCII, so that no name in it can act on the terminal.
+    /// A terminal gets ASCII only, so that no name can contain control sequences.
     static func write(json: [UInt8]) throws {
         guard isatty(STDOUT_FILENO) != 0, let value = try? JSONValue(json) else { return try write(json + [0x0A]) }
         var writer = JSONWriter(capacity: json.count, escapesNonASCII: true)
@@ -25,9 +25,9 @@ enum ProxyOutput {
         }
     }
 
-    /// Writes all of it.
+    /// Writes all bytes.
     ///
-    /// - Returns: why it cannot; nil when it is written.
+    /// - Returns: the reason for a failure; nil for success.
     static func put(_ bytes: [UInt8], on descriptor: Int32) -> String? {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -41,9 +41,9 @@ enum ProxyOutput {
         return nil
     }
 
-    /// Makes a file, or writes one anew.
+    /// Writes a file.
     ///
-    /// - Returns: why it cannot; nil when it is written.
+    /// - Returns: the reason for a failure; nil for success.
     static func save(_ file: DumpFile) -> String? {
         let descriptor = open(file.name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { return String(cString: strerror(errno)) }

@@ -4,7 +4,7 @@ import DomainView
 /// `proxy show`.
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what the domain has and where it runs; all lists are sorted by id.",
+        abstract: "Show the domain and where its instances run; all lists are sorted by id.",
         subcommands: [
             Functions.self, Resources.self, LogicalToPhysical.self, LogicalToWorkflow.self, Dependencies.self,
             Node.self,
@@ -12,10 +12,10 @@ struct Show: ParsableCommand {
 
     struct Functions: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the nodes that each function runs on.",
+            abstract: "Show the nodes of each function.",
             discussion: """
-                A line is `ID -> NODE[,…]`, with `-` in place of a node for a function that waits for one. JSON: \
-                {"functions": [{"id", "nodes": [UUID]}]}.
+                Each line is `ID -> NODE[,…]`; `-` for a function that waits for a node. JSON: {"functions": [{"id", \
+                "nodes": [UUID]}]}.
                 """)
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
@@ -25,8 +25,8 @@ struct Show: ParsableCommand {
 
     struct Resources: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the node that each resource is on.",
-            discussion: "A line is `ID -> NODE`. JSON: {\"resources\": [{\"id\", \"node\": UUID or null}]}.")
+            abstract: "Show the node of each resource.",
+            discussion: "Each line is `ID -> NODE`. JSON: {\"resources\": [{\"id\", \"node\": UUID or null}]}.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
 
@@ -37,9 +37,9 @@ struct Show: ParsableCommand {
 
     struct LogicalToPhysical: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show what the nodes know each function and resource by.",
+            abstract: "Show the physical ids of each function and resource.",
             discussion: """
-                A line is `ID -> PHYSICAL[,…]`. JSON: {"instances": [{"id", "kind": "function" or "resource", "physical": \
+                Each line is `ID -> PHYSICAL[,…]`. JSON: {"instances": [{"id", "kind": "function" or "resource", "physical": \
                 [UUID]}]}.
                 """)
         @OptionGroup var options: ProxyOptions
@@ -50,8 +50,8 @@ struct Show: ParsableCommand {
 
     struct LogicalToWorkflow: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the workflow that each function and resource is part of.",
-            discussion: "A line is `ID -> WORKFLOW`. JSON: {\"instances\": [{\"id\", \"kind\", \"workflow\"}]}.")
+            abstract: "Show the workflow of each function and resource.",
+            discussion: "Each line is `ID -> WORKFLOW`. JSON: {\"instances\": [{\"id\", \"kind\", \"workflow\"}]}.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
 
@@ -60,9 +60,9 @@ struct Show: ParsableCommand {
 
     struct Dependencies: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show where the outputs of each function and resource lead.",
+            abstract: "Show the wiring of each function and resource.",
             discussion: """
-                Not in proxy_cli. A line is `ID -> OUTPUT: ID[, …]`. JSON: {"dependencies": [{"id", "outputs": {OUTPUT: \
+                Not in proxy_cli. Each line is `ID -> OUTPUT: ID[, …]`. JSON: {"dependencies": [{"id", "outputs": {OUTPUT: \
                 ID}}]}.
                 """)
         @OptionGroup var options: ProxyOptions

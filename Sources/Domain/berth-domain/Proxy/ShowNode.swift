@@ -15,10 +15,9 @@ extension Show {
 extension Show.Node {
     struct Capabilities: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show what each node can do.",
+            abstract: "Show the capabilities of each node.",
             discussion: """
-                JSON: {"nodes": [{"id", "name", "capabilities"}]}, the last as it stands in Redis (num_cpus, \
-                model_name_cpu and so on).
+                JSON: {"nodes": [{"id", "name", "capabilities"}]}; capabilities as in Redis (num_cpus, model_name_cpu, …).
                 """)
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
@@ -30,7 +29,7 @@ extension Show.Node {
 
     struct ResourceProviders: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "resource-providers", abstract: "Show what each node offers.",
+            commandName: "resource-providers", abstract: "Show the resource providers of each node.",
             discussion: "JSON: {\"providers\": [{\"id\", \"class_type\", \"node\": UUID, \"outputs\"}]}.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
@@ -43,9 +42,9 @@ extension Show.Node {
 
     struct Health: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show how each node was when it last told.",
+            abstract: "Show the last reported health of each node.",
             discussion: """
-                JSON: {"nodes": [{"id", "name", "health"}]}, the last as it stands in Redis (mem_free, mem_used and so on).
+                JSON: {"nodes": [{"id", "name", "health"}]}; health as in Redis (mem_free, mem_used, …).
                 """)
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
@@ -57,10 +56,10 @@ extension Show.Node {
 
     struct Instances: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show what runs on each node.",
+            abstract: "Show the instances on each node.",
             discussion: """
-                A line with the node, then `[F] ID` for each function and `[R] ID` for each resource; what waits for a node \
-                comes last, under `-`. JSON: {"nodes": [{"id", "name", "functions": [ID], "resources": [ID]}], "waiting": \
+                A line with the node, then `[F] ID` for each function and `[R] ID` for each resource. Instances without a \
+                node come last, under `-`. JSON: {"nodes": [{"id", "name", "functions": [ID], "resources": [ID]}], "waiting": \
                 {"functions", "resources"}}.
                 """)
         @OptionGroup var options: ProxyOptions
@@ -76,7 +75,7 @@ extension Show.Node {
         static let configuration = CommandConfiguration(
             abstract: "Show whether each node has joined, whether it is cordoned, and its URLs.",
             discussion: """
-                Not in proxy_cli; only Berth's mirror tells. JSON: {"nodes": [{"id", "name", "ready", "cordoned", \
+                Not in proxy_cli; only in Berth's mirror. JSON: {"nodes": [{"id", "name", "ready", "cordoned", \
                 "agent_url", "invocation_url"}]}.
                 """)
         @OptionGroup var options: ProxyOptions

@@ -9,12 +9,12 @@ import Terminal
 /// `proxy top`.
 struct Top: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show how busy nodes or a workflow are, anew each second until Ctrl-C.",
+        abstract: "Show the load of nodes or a workflow, every second until Ctrl-C.",
         subcommands: [Nodes.self, Workflow.self])
 
-    /// How long it goes on.
+    /// How often to print.
     struct Options: ParsableArguments {
-        @Flag(help: "Print once and end, as it does where the output is no terminal.")
+        @Flag(help: "Print once and exit; the default if the output is not a terminal.")
         var once = false
     }
 
@@ -22,8 +22,8 @@ struct Top: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show runtimes, load and memory of each node.",
             discussion: """
-                A minus stands for what a node has not told. JSON: {"nodes": [{"id", "name", "runtimes", "health": as it \
-                stands in Redis, or null}]}.
+                `-` for values that a node has not reported. JSON: {"nodes": [{"id", "name", "runtimes", "health": as in \
+                Redis, or null}]}.
                 """)
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
@@ -41,9 +41,9 @@ struct Top: ParsableCommand {
 
     struct Workflow: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show where the parts of a workflow run, and how long they took in the last minute.",
+            abstract: "Show where the components of a workflow run, and their times in the last minute.",
             discussion: """
-                Asks the controller too. JSON: {"workflow", "components": [{"name", "domain", "id", "nodes": [UUID], \
+                Also asks the controller. JSON: {"workflow", "components": [{"name", "domain", "id", "nodes": [UUID], \
                 "function_execution_time": {"count", "mean", "min", "max"} in seconds, or null, "function_transfer_time": \
                 likewise}]}.
                 """)
@@ -81,7 +81,7 @@ struct Top: ParsableCommand {
     }
 }
 
-/// What is shown anew each second.
+/// Repeated output on a terminal.
 struct Screen {
     enum Content {
         case table(Table)
@@ -90,7 +90,7 @@ struct Screen {
 
     let isOnce: Bool
 
-    /// Shows what `body` gives: once, or for good where the output is a terminal.
+    /// Prints the result of `body`: once, or every second on a terminal.
     func show(_ body: () async throws -> Content) async throws {
         let isTerminal = isatty(STDOUT_FILENO) != 0
         let style = Style(usesColour: isTerminal, usesUnicode: false, width: 80, isTerminal: isTerminal)
@@ -106,7 +106,7 @@ struct Screen {
                     let hidden = lines.count - (rows - 2)
                     lines = lines.prefix(rows - 2) + [StyledText("… and \(hidden) more", .faint)]
                 }
-                // From the upper left corner on an empty screen.
+                // Clear the screen, and start in the upper left corner.
                 try ProxyOutput.write("\u{1B}[H\u{1B}[2J" + lines.rendered(style))
             }
             try await Task.sleep(for: .seconds(1))

@@ -1,0 +1,228 @@
+import Domain
+import Redis
+
+/// The logic of the mirror (domain specification, section 5): which commands follow an event, when everything is
+/// rewritten, and the life of intents. It has no connection, clock or thread; the caller supplies them.
+package struct MirrorStateMachine: Sendable {
+    /// An event of the domain.
+    package enum Event: Sendable {
+        /// Changes were committed.
+        case changes([DomainChange])
+        /// A node has reported; with the time of arrival in milliseconds since 1970.
+        case report(NodeUpdate, at: Int)
+        /// An intent is finished: why it was declined; nil if it was carried out.
+        case outcome(String, declined: String?)
+    }
+
+    /// Something to log.
+    package enum Note: Hashable, Sendable {
+        /// The database contained another domain, which was replaced.
+        case replaced(String)
+        /// Another domain has taken the database, which is left to it for a while.
+        case taken(by: String)
+        /// The domain was removed from the database and is written again.
+        case removed
+        /// Intents cannot be read.
+        case intentsRefused(String)
+        /// An entry of the intent list is invalid.
+        case dropped(String, IntentKey.Problem)
+    }
+
+    /// What the caller must do.
+    package struct Actions: Sendable {
+        /// The intents to carry out, in order, and the names under which to report their outcomes.
+        package fileprivate(set) var intents: [(name: String, intent: Intent)] = []
+        /// What to log.
+        package fileprivate(set) var notes: [Note] = []
+    }
+
+    private let domainID: String
+    /// The maximum age of samples in milliseconds; 0 for no limit.
+    private let retention: Int
+    private var mirror: Mirror
+    /// Outcomes of intents that are not published yet.
+    private var outcomes: [RedisCommand] = []
+    /// Intents that are not finished.
+    private var openIntents: Set<String> = []
+    private var nextIntents = 0
+    private var nextTrim: Int?
+    private var reportedIntentFailure: String?
+
+    /// The interval at which intents are read, in milliseconds.
+    private static let intentInterval = 500
+    /// How long the database is left to another domain, in milliseconds.
+    private static let yieldInterval = 60_000
+    /// How many intents are read at once.
+    private static let intentLimit = 256
+    /// The interval of trimming without a retention, in milliseconds.
+    private static let defaultTrimInterval = 360_000
+    /// The maximum number of unpublished outcomes.
+    private static let outcomeLimit = 10_000
+
+    /// Creates a state machine for a domain with these records, nothing of which is mirrored yet.
+    ///
+    /// - Parameter retention: the maximum age of samples in milliseconds; 0 for no limit.
+    package init(domainID: String, schema: Mirror.Schema, retention: Int, from records: DomainRecords) {
+        self.domainID = domainID
+        self.retention = retention
+        mirror = Mirror(domainID: domainID, schema: schema)
+        // The mirror only learns the records; nothing is sent.
+        _ = mirror.begin(with: records, at: 0)
+    }
+
+    /// The intents that are not finished.
+    package var unfinished: Set<String> { openIntents }
+
+    /// How long nothing needs to be done unless an event arrives, in milliseconds.
+    package func idleTime(at now: Timestamp) -> Int {
+        max(1, min(nextIntents, nextTrim ?? .max) - now.monotonic)
+    }
+
+    /// Mirrors events, and does what is due.
+    ///
+    /// - Parameter isLast: whether this is the last call, so that no more intents may be read.
+    package mutating func work(
+        _ events: [Event], isLast: Bool = false, over connection: inout some MirrorConnection, at now: Timestamp
+    ) -> Actions {
+        var actions = Actions()
+        if !connection.isOpen { open(&connection, &actions, at: now) }
+        let steps = events.map { take($0, isOpen: connection.isOpen, at: now.wall) }
+        if outcomes.count > Self.outcomeLimit { outcomes.removeFirst(outcomes.count - Self.outcomeLimit) }
+        connection.use(at: now.monotonic) { connection throws(RedisError) in try connection.show(steps) }
+        publish(over: &connection, at: now)
+        if isLast { return actions }
+        if now.monotonic >= nextIntents {
+            nextIntents = now.monotonic + Self.intentInterval
+            takeIntents(over: &connection, &actions, at: now)
+        }
+        trim(over: &connection, at: now)
+        return actions
+    }
+
+    // MARK: - The mirror
+
+    private mutating func take(_ events: Event, isOpen: Bool, at time: Int) -> [RedisCommand] {
+        switch events {
+        case .changes(let changes): return mirror.take(changes, at: time)
+        case .report(let update, let time): return isOpen ? mirror.report(update, at: time) : []
+        case .outcome(let name, let reason):
+            openIntents.remove(name)
+            outcomes.append(IntentKey.publish(name, declined: reason, at: time))
+            return []
+        }
+    }
+
+    private mutating func open(_ connection: inout some MirrorConnection, _ actions: inout Actions, at now: Timestamp) {
+        connection.open(at: now.monotonic)
+        connection.use(at: now.monotonic) { connection throws(RedisError) in
+            try prepare(&connection, &actions, at: now.wall)
+            connection.confirm()
+        }
+    }
+
+    /// Rewrites the database completely and removes stale keys.
+    private mutating func prepare(
+        _ connection: inout some MirrorConnection, _ actions: inout Actions, at time: Int
+    ) throws(RedisError) {
+        // A value of another type is overwritten.
+        if let other = try connection.send([RedisCommand("GET", Mirror.identity)])[0].text, other != domainID {
+            actions.notes.append(.replaced(other))
+        }
+        let found = try connection.keys(beginning: Mirror.prefixes + [IntentKey.resultPrefix])
+        // Keys of another schema or type would make commands fail.
+        let series = found.filter { key in Mirror.seriesPrefixes.contains { key.hasPrefix($0) } }
+        let types = try connection.send(series.map { RedisCommand("TYPE", $0) })
+        let strange = zip(series, types).filter { key, type in
+            mirror.type(ofSeries: key).map { $0 != type.text } ?? false
+        }.map(\.0)
+        _ = try connection.send(strange.map { .delete($0) })
+        // Intents that were read and will not be finished are lost.
+        let known = Set(openIntents.map(IntentKey.result(of:)) + outcomes.map { $0.words[1] })
+        let results = found.filter { $0.hasPrefix(IntentKey.resultPrefix) && !known.contains($0) }
+        let texts = try connection.send(results.map { RedisCommand("GET", $0) })
+        let lost = zip(results, texts).filter { $1.text.map(IntentKey.isUnfinished) ?? false }.map(\.0)
+        let reason = "it was lost, or the orchestrator ended before it was finished: submit it again"
+        _ = try connection.send(lost.map { IntentKey.publish(result: $0, declined: reason, at: time) })
+        let commands = mirror.begin(with: mirror.records, over: found, at: time)
+        let groups = stride(from: 0, to: commands.count, by: 1000).map {
+            Array(commands[$0..<min($0 + 1000, commands.count)])
+        }
+        try connection.show(groups)
+    }
+
+    // MARK: - Intents
+
+    private mutating func publish(over connection: inout some MirrorConnection, at now: Timestamp) {
+        guard !outcomes.isEmpty else { return }
+        connection.use(at: now.monotonic) { connection throws(RedisError) in
+            try connection.show([outcomes])
+            outcomes = []
+        }
+    }
+
+    private mutating func takeIntents(
+        over connection: inout some MirrorConnection, _ actions: inout Actions, at now: Timestamp
+    ) {
+        var taken: [RedisReply] = []
+        var state: String?
+        var failure: String?
+        connection.use(at: now.monotonic) { connection throws(RedisError) in
+            var count = 0
+            repeat {
+                let answers = try connection.send([
+                    RedisCommand("GET", Mirror.identity),
+                    IntentKey.take(Self.intentLimit, for: domainID, at: now.wall),
+                ])
+                state = answers[0].text
+                failure = answers[1].failure
+                count = (answers[1].array ?? []).count / 2
+                taken += answers[1].array ?? []
+            } while count == Self.intentLimit && taken.count < Self.outcomeLimit
+        }
+        if let failure, failure != reportedIntentFailure { actions.notes.append(.intentsRefused(failure)) }
+        reportedIntentFailure = failure
+        for index in stride(from: 0, to: taken.count - 1, by: 2) {
+            if let name = taken[index].text { take(name, taken[index + 1].text, &actions, at: now) }
+        }
+        guard connection.isOpen, state != domainID else { return }
+        if let state {
+            // Two domains that overwrite each other endlessly would be of no use to anybody.
+            actions.notes.append(.taken(by: state))
+            connection.close(until: now.monotonic + Self.yieldInterval)
+        } else {
+            actions.notes.append(.removed)
+            connection.close(until: now.monotonic)
+            open(&connection, &actions, at: now)
+        }
+    }
+
+    private mutating func take(_ name: String, _ value: String?, _ actions: inout Actions, at now: Timestamp) {
+        do throws(IntentKey.Problem) {
+            let intent = try IntentKey.intent(name, value)
+            openIntents.insert(name)
+            actions.intents.append((name, intent))
+        } catch {
+            actions.notes.append(.dropped(name, error))
+            if case .badValue(let reason) = error {
+                outcomes.append(IntentKey.publish(name, declined: reason, at: now.wall))
+            }
+        }
+    }
+
+    // MARK: - Old samples
+
+    private mutating func trim(over connection: inout some MirrorConnection, at now: Timestamp) {
+        let interval = retention > 0 ? retention : Self.defaultTrimInterval
+        guard let due = nextTrim else {
+            nextTrim = now.monotonic + interval
+            return
+        }
+        guard now.monotonic >= due else { return }
+        nextTrim = now.monotonic + interval
+        connection.use(at: now.monotonic) { connection throws(RedisError) in
+            let keys = try connection.keys(beginning: Mirror.seriesPrefixes)
+            // A series that was replaced with another type stays until the next rewrite.
+            try connection.sendLeniently(mirror.trim(keys, at: now.wall, retention: retention))
+        }
+    }
+}

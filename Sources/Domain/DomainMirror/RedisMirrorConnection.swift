@@ -1,0 +1,63 @@
+import Logging
+import Redis
+
+/// A connection to Redis that reconnects with a back-off.
+struct RedisMirrorConnection: MirrorConnection {
+    private var connection: RedisConnection?
+    private let address: RedisAddress
+    private let timeout: Duration
+    private let logger: Logger
+    private var nextAttempt = 0
+    private var delay = Self.shortestDelay
+    private var reportedFailure: String?
+
+    /// The limits of the delay before the next attempt, in milliseconds.
+    private static let shortestDelay = 250
+    private static let longestDelay = 4_000
+
+    init(to address: RedisAddress, timeout: Duration, logger: Logger) {
+        self.address = address
+        self.timeout = timeout
+        self.logger = logger
+    }
+
+    var isOpen: Bool { connection != nil }
+
+    mutating func open(at now: Int) {
+        guard connection == nil, now >= nextAttempt else { return }
+        do throws(RedisError) {
+            connection = try RedisConnection(to: address, timeout: timeout)
+        } catch {
+            fail(error, at: now)
+        }
+    }
+
+    mutating func confirm() {
+        delay = Self.shortestDelay
+        if reportedFailure != nil { logger.notice("the Redis mirror is up to date again") }
+        reportedFailure = nil
+    }
+
+    mutating func send(_ commands: [RedisCommand]) throws(RedisError) -> [RedisReply] {
+        guard let connection else { throw .disconnected("not connected") }
+        return try connection.send(all: commands.map(\.words))
+    }
+
+    mutating func close(until time: Int) {
+        connection = nil
+        nextAttempt = time
+    }
+
+    mutating func fail(_ error: RedisError, at now: Int) {
+        connection = nil
+        nextAttempt = now + delay
+        delay = min(delay * 2, Self.longestDelay)
+        let reason = "\(error)"
+        // An outage is logged once, and again if its reason changes.
+        guard reportedFailure != reason else { return }
+        reportedFailure = reason
+        logger.warning(
+            "the Redis mirror is not updated; nothing else depends on it",
+            metadata: ["redis": "\(address)", "reason": "\(reason)"])
+    }
+}
