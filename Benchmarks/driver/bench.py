@@ -1,5 +1,6 @@
 """What every measurement needs: the compiled C programs, a folder, servers, rounds that alternate."""
 
+import contextlib
 import json
 import os
 import statistics
@@ -50,10 +51,39 @@ class Bench:
         """berthd with a SNAP_DATA of its own, not yet started."""
         snap_data = f"{self.folder}/{name}"
         os.makedirs(snap_data, exist_ok=True)
-        server = Server(name, [self.berthd, *options], f"{snap_data}/data/epa.sock", f"{self.folder}/{name}.log",
-                        {"SNAP_DATA": snap_data})
+        places = ["--socket", f"{snap_data}/data/epa.sock", "--state-dir", f"{snap_data}/berth"]
+        server = Server(name, [self.berthd, *options, *places], f"{snap_data}/data/epa.sock",
+                        f"{self.folder}/{name}.log", {"SNAP_DATA": snap_data})
         self.servers.append(server)
         return server
+
+    def daemon_on_own_disk(self, name, options):
+        """berthd, serving, with its state on a file system that `frozen` stops: a loop device in a mount namespace that
+        only the daemon is in. Needs root and util-linux."""
+        image, mount = f"{self.folder}/{name}.img", f"{self.folder}/{name}"
+        os.makedirs(mount, exist_ok=True)
+        with open(image, "wb") as file:
+            file.truncate(64 << 20)
+        done = subprocess.run(["mkfs.ext4", "-q", "-F", image], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Broken(f"mkfs.ext4: {done.stderr.strip()}")
+        path = f"{self.folder}/{name}.sock"
+        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                   'mount -o loop "$1" "$2" && shift 2 && exec "$@"', "sh", image, mount,
+                   self.berthd, *options, "--socket", path, "--state-dir", f"{mount}/state"]
+        server = self._started(Server(name, command, path, f"{self.folder}/{name}.log"))
+        server.mount = mount
+        return server
+
+    @contextlib.contextmanager
+    def frozen(self, server):
+        """Every write and sync on the server's own disk hangs meanwhile."""
+        inside = ["nsenter", "--target", str(server.process.pid), "--mount", "fsfreeze"]
+        subprocess.run([*inside, "--freeze", server.mount], check=True, timeout=20)
+        try:
+            yield
+        finally:
+            subprocess.run([*inside, "--unfreeze", server.mount], check=True, timeout=20)
 
     def _started(self, server):
         self.servers.append(server)

@@ -2,16 +2,21 @@
 
 import json
 import os
+import shutil
 import subprocess
+import threading
 
 from . import machine
 from .bench import LIST, LIST_TEXT, allocation, per_request, ratios, typical
 from .report import Line
-from .servers import Broken
+from .servers import Broken, ask
 
 CLIENTS = 8
 STALLED = 200
 SIMULATED = ["--simulate"]
+MEMORY_TEXT = '{"version":"1.0","action":"get_memory_info"}'
+# How long the disk hangs in one round, and how long lists are asked for meanwhile, in seconds.
+HANG, DURING = 5, 4
 
 
 def listing(bench):
@@ -22,7 +27,8 @@ def listing(bench):
         one=lambda: bench.load(berthd, LIST_TEXT),
         many=lambda: bench.load(berthd, LIST_TEXT, clients=CLIENTS),
         floor_many=lambda: bench.load(floor, LIST_TEXT, clients=CLIENTS),
-        stalled=lambda: bench.load(berthd, LIST_TEXT, stalled=STALLED))
+        stalled=lambda: bench.load(berthd, LIST_TEXT, stalled=STALLED),
+        memory=lambda: bench.load(berthd, MEMORY_TEXT))
     bench.expect_services(berthd, 3)
     floor.stop()
     berthd.stop()
@@ -39,6 +45,9 @@ def listing(bench):
                  "floor /s": typical(seen["floor_many"], "per_second"),
                  "floor's own ratio": typical(seen["floor_many"], "per_second") / typical(seen["floor"], "per_second")},
              least=True),
+        Line("listing", "get_memory_info: p50", 2, "× list", ratios(seen["memory"], seen["one"], "p50_us"), {
+            "memory µs": typical(seen["memory"], "p50_us"), "list µs": typical(seen["one"], "p50_us"),
+            "reply bytes": typical(seen["memory"], "reply_bytes")}),
         Line("listing", f"list beside {STALLED} stalled connections: p50", 1.3, "× none",
              ratios(seen["stalled"], seen["one"], "p50_us"), {
                  "with µs": typical(seen["stalled"], "p50_us"), "without µs": typical(seen["one"], "p50_us"),
@@ -63,7 +72,7 @@ def changes(bench):
     floor.stop()
     berthd.stop()
     return [
-        Line("changes", "allocate, durable, 1 client: p50", 2, "× floor with fdatasync",
+        Line("changes", "allocate, durable, 1 client: p50", 2.5, "× floor with fdatasync",
              ratios(seen["one"], seen["floor"], "p50_us"), {
                  "floor µs": typical(seen["floor"], "p50_us"), "berthd µs": typical(seen["one"], "p50_us"),
                  "p99 µs": typical(seen["one"], "p99_us"), "CPU µs a change": per_request(seen["one"], "cpu_s") * 1e6,
@@ -76,6 +85,40 @@ def changes(bench):
                  "floor /s": typical(seen["floor_many"], "per_second")},
              least=True),
     ]
+
+
+def hanging(bench):
+    """Lists while a change waits for a disk that hangs, against lists while nothing hangs."""
+    name = f"list while the disk hangs for {HANG} s: p99"
+    missing = [tool for tool in ("unshare", "nsenter", "fsfreeze", "mkfs.ext4") if not shutil.which(tool)]
+    if os.geteuid() != 0 or missing:
+        return [Line("hanging", name, 1.5, "× without", [], note="needs root and " + ", ".join(missing or ["nothing"]))]
+    berthd = bench.daemon_on_own_disk("hanging", SIMULATED)
+    during = ["--seconds", str(DURING)]
+    with_, without, waited = [], [], []
+    for turn in range(3):
+        without.append(bench.load(berthd, LIST_TEXT, more=during))
+        reply = {}
+
+        def change():
+            reply.update(ask(berthd.path, json.loads(allocation(f"turn-{turn}", 1)), timeout=60))
+
+        with bench.frozen(berthd):
+            thread = threading.Thread(target=change)
+            thread.start()
+            with_.append(bench.load(berthd, LIST_TEXT, more=during))
+            thread.join(HANG - DURING)
+            waited.append(thread.is_alive())
+        thread.join(60)
+        if reply.get("cores_allocated") != 1:
+            raise Broken(f"the change that waited for the disk was answered {reply}")
+    if not all(waited):
+        raise Broken("a change was answered while the disk hung: it cannot have been synced")
+    bench.expect_services(berthd, 3)
+    berthd.stop()
+    return [Line("hanging", name, 1.5, "× without", ratios(with_, without, "p99_us"), {
+        "with µs": typical(with_, "p99_us"), "without µs": typical(without, "p99_us"),
+        "lists while it hung": sum(r["requests"] for r in with_)})]
 
 
 def _expect_durable(seen):
@@ -169,5 +212,5 @@ def placement(bench):
     return lines
 
 
-SECTIONS = {"listing": listing, "bytes": bytes_, "changes": changes, "placement": placement, "memory": memory,
+SECTIONS = {"listing": listing, "bytes": bytes_, "changes": changes, "hanging": hanging, "placement": placement, "memory": memory,
             "start": start}

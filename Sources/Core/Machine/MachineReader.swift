@@ -98,8 +98,10 @@ package struct MachineReader: Sendable {
     /// The pools of huge pages of a node, ascending by size: the directories `hugepages-<digits>kB` that have
     /// `nr_hugepages`. A count that is unreadable or no number is 0. Nil where there is no such node; empty where it
     /// has no pools.
-    package func hugePages(ofNode id: Int) -> [HugePagePool]? {
-        if let pools = pools(ofNode: id) { return pools }
+    ///
+    /// - Parameter onlyFree: reads only how many pages there are and how many are free; the other counts are 0.
+    package func hugePages(ofNode id: Int, onlyFree: Bool = false) -> [HugePagePool]? {
+        if let pools = pools(ofNode: id, onlyFree: onlyFree) { return pools }
         // One read usually shows that the node exists; its CPU list may be missing in a dump.
         let exists =
             files.read("\(SysPath.node(id))/cpulist") != nil
@@ -108,7 +110,7 @@ package struct MachineReader: Sendable {
     }
 
     /// The pools of a node; nil where it has no directory of them.
-    func pools(ofNode id: Int) -> [HugePagePool]? {
+    func pools(ofNode id: Int, onlyFree: Bool = false) -> [HugePagePool]? {
         let directory = "\(SysPath.node(id))/hugepages"
         guard let names = files.entries(of: directory) else { return nil }
         var pools: [HugePagePool] = []
@@ -119,6 +121,10 @@ package struct MachineReader: Sendable {
             else { continue }
             func count(_ content: [UInt8]?) -> Int { max(KernelText.number(content) ?? 0, 0) }
             let free = count(files.read("\(directory)/\(name)/free_hugepages"))
+            if onlyFree {
+                pools.append(HugePagePool(sizeKB: size, total: count(total), free: free))
+                continue
+            }
             // Kernels of today count reservations for the whole machine only.
             let reserved = count(
                 files.read("\(directory)/\(name)/resv_hugepages")

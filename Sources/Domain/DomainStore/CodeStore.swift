@@ -2,11 +2,11 @@ import Domain
 import Storage
 import Synchronization
 
-/// The code of functions, each in a file named by its SHA-256 in one folder: stored once however many functions share it.
+/// The code of functions, each in a file named by its SHA-256 in one directory: stored once however many functions share it.
 ///
 /// A file is there, whole and synced, before a record that names it is written. May be used by several threads.
 package final class CodeStore: Sendable {
-    let folder: String
+    let directory: String
     /// The longest code that is stored and read, in bytes (1 GiB).
     private static let limit = 1 << 30
     private static let unfinished = ".new"
@@ -23,18 +23,18 @@ package final class CodeStore: Sendable {
     /// Held while files are written or removed.
     private let files = Mutex(())
 
-    init(folder: String) { self.folder = folder }
+    init(directory: String) { self.directory = directory }
 
     /// Why code cannot be written; nil as far as it can.
     var failure: String? { state.withLock { $0.unwritten?.reason } }
 
-    /// Whether code is known to be in its file already, so that keeping it waits for nothing.
+    /// Whether code is known to be in its file already, so that storing it waits for nothing.
     package func holds(_ binary: Binary) -> Bool { state.withLock { $0.known.contains(binary.digest) } }
 
     /// Writes code where it is not there yet; durable on return.
     ///
-    /// - Throws: `StorageError` that names the folder.
-    package func keep(_ binary: Binary) throws(StorageError) {
+    /// - Throws: `StorageError` that names the directory.
+    package func store(_ binary: Binary) throws(StorageError) {
         guard !holds(binary) else { return }
         try files.withLock { _ throws(StorageError) in
             guard !holds(binary) else { return }
@@ -42,10 +42,10 @@ package final class CodeStore: Sendable {
                 guard binary.bytes.count <= Self.limit else {
                     throw StorageError("write", file: path(binary.digest), .tooLarge(limit: Self.limit))
                 }
-                try StoredFile.store(binary.bytes, at: path(binary.digest), in: folder)
+                try StoredFile.store(binary.bytes, at: path(binary.digest), in: directory)
             } catch {
-                // Of the folder, not of the file: the same cause is to be told once, whatever the code.
-                let failure = StorageError(error.operation, file: folder, error.reason)
+                // Of the directory, not of the file: the same cause is reported once, whatever the code.
+                let failure = StorageError(error.operation, file: directory, error.reason)
                 state.withLock { $0.unwritten = (binary, failure.description) }
                 throw failure
             }
@@ -61,7 +61,7 @@ package final class CodeStore: Sendable {
 
     /// Tries again what could not be written, to see whether that can be done now.
     func retry() throws(StorageError) {
-        if let binary = state.withLock({ $0.unwritten?.binary }) { try keep(binary) }
+        if let binary = state.withLock({ $0.unwritten?.binary }) { try store(binary) }
     }
 
     /// The code of a digest.
@@ -77,14 +77,14 @@ package final class CodeStore: Sendable {
     func retain(_ digests: Set<String>) throws(StorageError) {
         try files.withLockIfAvailable { _ throws(StorageError) in
             state.withLock { $0.known.formIntersection(digests) }
-            for name in StoredFile.names(in: folder) where !digests.contains(name) {
+            for name in StoredFile.names(in: directory) where !digests.contains(name) {
                 let isUnfinished = name.hasSuffix(Self.unfinished) && Self.isDigest(String(name.dropLast(4)))
                 if isUnfinished || Self.isDigest(name) { try StoredFile.remove(path(name)) }
             }
         }
     }
 
-    private func path(_ digest: String) -> String { "\(folder)/\(digest)" }
+    private func path(_ digest: String) -> String { "\(directory)/\(digest)" }
 
     private static func isDigest(_ text: String) -> Bool {
         text.utf8.count == 64

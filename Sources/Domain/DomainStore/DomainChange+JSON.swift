@@ -1,7 +1,7 @@
 import Domain
 import WireJSON
 
-/// The form in which the store keeps changes: JSON, so that an operator can read it with the `sqlite3` program.
+/// The form in which changes are stored: JSON, so that an operator can read it with the `sqlite3` program.
 ///
 /// A record is an array of changes, each an object with one member that says what it is; `docs/domain.md` lists them. A
 /// function's code is not in it but in a file of its own, named by its SHA-256.

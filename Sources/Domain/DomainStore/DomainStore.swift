@@ -2,22 +2,22 @@ import Domain
 import Storage
 import WireJSON
 
-/// Keeps what a domain must not forget in a state folder: each step's changes are records of a journal, all of it a snapshot
+/// Stores what a domain must not forget in a state directory: each step's changes are records of a journal, all of it a snapshot
 /// now and then, the code of functions in files of its own.
 ///
-/// Used by one thread, which holds the folder's `StoreLock`.
+/// Used by one thread, which holds the directory's `StoreLock`.
 package final class DomainStore {
-    /// The name of the store's files in its folder.
+    /// The name of the store's files in its directory.
     package static let name = "domain"
 
     private let journal: Journal
     /// The code of functions. Where it is stored before a function is taken, a failure concerns that function alone.
     package let code: CodeStore
     private let report: @Sendable (String) -> Void
-    private var told: String?
+    private var reported: String?
     /// How often it was idle since code that no function has was removed last.
     private var idleTurns = 0
-    private var toldCode: String?
+    private var reportedCode: String?
 
     /// After how many records the domain is written anew, when idle and when busy.
     private static let recordsWhenIdle = 512
@@ -31,26 +31,26 @@ package final class DomainStore {
         self.report = report
     }
 
-    /// What a state folder held.
+    /// What a state directory held.
     package enum Opened {
-        /// What can be trusted, and its keeper.
+        /// What can be trusted, and its store.
         case ready(DomainStore, DomainRecords)
         /// A state that cannot be trusted, and why. Nothing was changed.
         case untrusted(String)
     }
 
-    /// Opens the store in `folder` after checking all that is in it.
+    /// Opens the store in `directory` after checking all that is in it.
     ///
     /// - Parameters:
     ///   - vfs: the name of the SQLite VFS, for tests.
     ///   - digest: the SHA-256 of bytes, as 64 lower-case hexadecimal digits.
-    ///   - report: is told of failures that have no caller.
+    ///   - report: gets failures that have no caller.
     /// - Throws: `StorageError` where the files cannot be read or made, which says nothing about their content.
     package static func open(
-        folder: String, vfs: String? = nil, digest: ([UInt8]) -> String, report: @escaping @Sendable (String) -> Void
+        directory: String, vfs: String? = nil, digest: ([UInt8]) -> String, report: @escaping @Sendable (String) -> Void
     ) throws(StorageError) -> Opened {
-        let files = StoreFiles(directory: folder, name: name)
-        let code = CodeStore(folder: "\(folder)/binaries")
+        let files = StoreFiles(directory: directory, name: name)
+        let code = CodeStore(directory: "\(directory)/binaries")
         var records = DomainRecords()
         var known: [String: Binary] = [:]
         let (journal, recovered): (Journal, Recovered)
@@ -71,7 +71,7 @@ package final class DomainStore {
         } catch { return .untrusted("\(files.database): \(error)") }
         for binary in records.instances.values.compactMap(\.specification.binary) where binary.bytes.isEmpty {
             guard digest([]) == binary.digest else {
-                return .untrusted("\(code.folder)/\(binary.digest): the code of a function is missing")
+                return .untrusted("\(code.directory)/\(binary.digest): the code of a function is missing")
             }
         }
         // Only what is trusted is written to. A failure shows in the journal.
@@ -99,7 +99,7 @@ package final class DomainStore {
                         return Binary(digest: name, bytes: [])
                     }
                     guard digest(binary.bytes) == name else {
-                        throw DomainRecordError("\(code.folder)/\(name): the content is not what its name says")
+                        throw DomainRecordError("\(code.directory)/\(name): the content is not what its name says")
                     }
                     known[name] = binary
                     return binary
@@ -108,18 +108,18 @@ package final class DomainStore {
         return changes
     }
 
-    // MARK: - Keeping
+    // MARK: - Committing
 
     /// Why nothing can be stored at present; nil while all is well.
     package var failure: String? { journal.failed ?? code.failure }
 
-    /// Keeps changes in one transaction, durable on return; after a failure the store is first made anew from `before`.
+    /// Commits changes in one transaction, durable on return; after a failure the store is first made anew from `before`.
     ///
     /// - Parameter before: all that is durable already.
-    package func keep(_ changes: [DomainChange], before: DomainRecords) throws(StorageError) {
+    package func commit(_ changes: [DomainChange], before: DomainRecords) throws(StorageError) {
         guard !changes.isEmpty else { return }
         for case .instance(let record) in changes {
-            if let binary = record.specification.binary { try code.keep(binary) }
+            if let binary = record.specification.binary { try code.store(binary) }
         }
         if journal.failed != nil { try rebuild(before) }
         try journal.append(Self.records(of: changes))
@@ -143,10 +143,10 @@ package final class DomainStore {
                 try retainCode(records)
             }
             if isIdle { try journal.maintain() }
-            told = nil
+            reported = nil
         } catch {
-            guard told != error.description else { return }
-            told = error.description
+            guard reported != error.description else { return }
+            reported = error.description
             report(error.description)
         }
     }
@@ -170,8 +170,8 @@ package final class DomainStore {
         try retainCode(records)
         let failure = code.failure
         // Told once, whatever the outcome of further attempts.
-        if let failure, failure != toldCode { report(failure) }
-        toldCode = failure
+        if let failure, failure != reportedCode { report(failure) }
+        reportedCode = failure
         try? code.retry()
     }
 

@@ -20,7 +20,7 @@ struct ServedDomain: DomainService {
             do {
                 // Stored here, so that a failure concerns this function only, and off the event loop threads, which
                 // must not block.
-                try await withTaskExecutorPreference(globalConcurrentExecutor) { try code.keep(binary) }
+                try await withTaskExecutorPreference(globalConcurrentExecutor) { try code.store(binary) }
             } catch {
                 return .failure(DomainRefusal("not stored", detail: "The code could not be stored: \(error)"))
             }
@@ -69,9 +69,7 @@ struct GRPCDomainTransport: DomainTransport {
 
 extension NodeAgent: NodeClient {}
 
-extension DomainStore: DomainRecordStore {
-    package func commit(_ changes: [DomainChange], before: DomainRecords) throws { try keep(changes, before: before) }
-}
+extension DomainStore: DomainRecordStore {}
 
 extension DomainProxy.Settings {
     init(_ configuration: OrchestratorConfiguration, address: RedisAddress) {

@@ -251,7 +251,7 @@ struct DomainProcess {
     private func openStore(_ directory: String, _ log: Logger) throws -> (DomainStore, DomainRecords) {
         let opened: DomainStore.Opened
         do {
-            opened = try DomainStore.open(folder: directory, digest: BinaryInterner.digest) { log.error("\($0)") }
+            opened = try DomainStore.open(directory: directory, digest: BinaryInterner.digest) { log.error("\($0)") }
         } catch {
             printError("\(error)")
             throw Status.inputOutput

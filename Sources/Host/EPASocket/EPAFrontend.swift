@@ -8,23 +8,6 @@ import WireJSON
 /// Translates between the EPA socket and the host: validates a request, answers questions from the last durable ledger,
 /// submits changes, words the replies. No rule of allocation is here.
 package final class EPAFrontend: Sendable {
-    /// What an operator may change while it serves.
-    package struct Options: Equatable, Sendable {
-        /// The choices that differ from the EPA Orchestrator's.
-        package var policy: EPAPolicy
-        /// The extensions of the protocol that are turned on.
-        package var extensions: EPAExtensions
-        /// The most bytes of a new service's name; 0 for no limit of its own.
-        package var nameLimit: Int
-
-        /// Options; the EPA Orchestrator's choices unless told otherwise.
-        package init(policy: EPAPolicy = [], extensions: EPAExtensions = [], nameLimit: Int = 0) {
-            self.policy = policy
-            self.extensions = extensions
-            self.nameLimit = nameLimit
-        }
-    }
-
     private let host: Host
     private let decisionLog: DecisionLog
     private let status: EPAStatus
@@ -55,17 +38,17 @@ package final class EPAFrontend: Sendable {
     ///
     /// - Returns: the reply; nil where `reply` gets it later, on another thread: to a change.
     func answer(
-        _ value: JSONValue, from peer: PeerCredentials, isAdministrator: Bool, options: Options,
+        _ value: JSONValue, from peer: PeerCredentials, isAdministrator: Bool, settings: EPASettings,
         reply: @escaping @Sendable ([UInt8]) -> Void
     ) -> [UInt8]? {
         do throws(EPARequestError) {
-            switch try EPARequest(value, extensions: options.extensions) {
-            case .query(let query): return try answer(query, options)
+            switch try EPARequest(value, extensions: settings.extensions) {
+            case .query(let query): return try answer(query, settings)
             case .change(let change):
-                noteIgnored(value, options)
+                noteIgnored(value, settings)
                 let caller = Caller(
                     uid: peer.uid, gid: peer.gid, pid: peer.pid, label: peer.label, isAdministrator: isAdministrator)
-                try submit(change, by: caller, options, reply)
+                try submit(change, by: caller, settings, reply)
                 return nil
             }
         } catch {
@@ -75,18 +58,18 @@ package final class EPAFrontend: Sendable {
 
     // MARK: - Questions
 
-    private func answer(_ query: EPAQuery, _ options: Options) throws(EPARequestError) -> [UInt8] {
+    private func answer(_ query: EPAQuery, _ settings: EPASettings) throws(EPARequestError) -> [UInt8] {
         switch query {
-        case .listAllocations(let pool): try list(pool, options)
+        case .listAllocations(let pool): try list(pool, settings)
         case .memoryInfo(let service): memory(service)
         case .status: try statusReply()
         }
     }
 
     /// The list, written anew only when the ledger or the pool has changed.
-    private func list(_ pool: String, _ options: Options) throws(EPARequestError) -> [UInt8] {
+    private func list(_ pool: String, _ settings: EPASettings) throws(EPARequestError) -> [UInt8] {
         let isolated = try listed { () throws(CPUListError) in try host.machine.isolated() }
-        let onlineOnly = options.policy.contains(.onlineOnly)
+        let onlineOnly = settings.policy.contains(.onlineOnly)
         let eligible = try listed { () throws(CPUListError) in
             try host.machine.eligible(pool, onlineOnly: onlineOnly)
         }
@@ -95,7 +78,7 @@ package final class EPAFrontend: Sendable {
         let outside = current.ledger.outsidePool(isolated: isolated)
         decisionLog.noteOutsidePool(outside.reduce(into: CPUSet()) { $0.formUnion($1.cpus) })
         let configured = pool == Pool.isolated ? isolated : host.machine.configuredPool(pool) ?? CPUSet()
-        let list = EPAList(pool: pool, configured: configured, eligible: eligible, extensions: options.extensions)
+        let list = EPAList(pool: pool, configured: configured, eligible: eligible, extensions: settings.extensions)
         let key = ListKey(version: current.version, list: list)
         if let last = lastList.withLock({ $0 }), last.key == key { return last.bytes }
         let bytes = list.reply(current.ledger)
@@ -135,31 +118,31 @@ package final class EPAFrontend: Sendable {
     // MARK: - Changes
 
     private func submit(
-        _ change: EPAChange, by caller: Caller, _ options: Options, _ reply: @escaping @Sendable ([UInt8]) -> Void
+        _ change: EPAChange, by caller: Caller, _ settings: EPASettings, _ reply: @escaping @Sendable ([UInt8]) -> Void
     ) throws(EPARequestError) {
-        let request = try change.request(options.policy)
-        if !change.onlyGivesBack { try checkName(request.holder, options) }
+        let request = try change.request(settings.policy)
+        if !change.onlyGivesBack { try checkName(request.holder, settings) }
         let submission = Submission(request, by: caller, action: change.action, parameters: change.parameters)
         host.submit(submission) { result in
             switch result {
-            case .success(let outcome): reply(change.reply(outcome, extensions: options.extensions))
+            case .success(let outcome): reply(change.reply(outcome, extensions: settings.extensions))
             case .failure(let failure): reply(EPAReply.error(failure.text(action: change.action)))
             }
         }
     }
 
-    private func checkName(_ holder: Holder, _ options: Options) throws(EPARequestError) {
-        guard options.nameLimit > 0, holder.name.utf8.count > options.nameLimit, host.ledger[holder] == nil else {
+    private func checkName(_ holder: Holder, _ settings: EPASettings) throws(EPARequestError) {
+        guard settings.nameLimit > 0, holder.name.utf8.count > settings.nameLimit, host.ledger[holder] == nil else {
             return
         }
         throw EPARequestError(
-            "service_name has \(holder.name.utf8.count) bytes; new services may have at most \(options.nameLimit)")
+            "service_name has \(holder.name.utf8.count) bytes; new services may have at most \(settings.nameLimit)")
     }
 
     /// Logs once for each service that a member of an extension was ignored.
-    private func noteIgnored(_ value: JSONValue, _ options: Options) {
+    private func noteIgnored(_ value: JSONValue, _ settings: EPASettings) {
         for (name, member, `extension`) in EPAExtensions.names
-        where !options.extensions.contains(`extension`) && value[member] != nil {
+        where !settings.extensions.contains(`extension`) && value[member] != nil {
             let service = value["service_name"]?.string ?? ""
             let isNew = loggedMembers.withLock { $0.count < 4_096 && $0.insert("\(member) \(service)").inserted }
             guard isNew else { continue }

@@ -8,41 +8,22 @@ import Synchronization
 /// The loop over the sockets is our own: with a connection for each request, a general one spends several times the work of
 /// the request itself on setting a channel up and tearing it down (docs/architecture.md has the figures).
 package final class EPAServer: Sendable {
-    /// What an operator may change while the server runs.
-    package struct Settings: Sendable {
-        /// Who may use the socket.
-        package var access = AccessPolicy()
-        /// The most connections that one user may have open.
-        package var connectionsPerUID = 512
-        /// Until when a request must be complete, in seconds from the connection.
-        package var readTimeout = 5
-        /// How long a client may take to read its reply, in seconds.
-        package var writeTimeout = 5
-        /// How long a change may wait for the disk before the client is answered that its outcome is unknown, in seconds.
-        package var commitTimeout = 30
-        /// What differs from the EPA Orchestrator.
-        package var options = EPAFrontend.Options()
-
-        /// The defaults.
-        package init() {}
-    }
-
     let frontend: EPAFrontend
     let decisionLog: DecisionLog
     let counts = ConnectionCounts()
-    private let current: Mutex<Settings>
+    private let current: Mutex<EPASettings>
     private let reactors = Mutex<[Reactor]>([])
     private let ended = DispatchSemaphore(value: 0)
 
     /// A server of `frontend` that logs to `decisionLog` whom it turned away.
-    package init(frontend: EPAFrontend, decisionLog: DecisionLog, settings: Settings) {
+    package init(frontend: EPAFrontend, decisionLog: DecisionLog, settings: EPASettings) {
         self.frontend = frontend
         self.decisionLog = decisionLog
         current = Mutex(settings)
     }
 
     /// The settings in force; new ones hold for connections that come after.
-    package var settings: Settings {
+    package var settings: EPASettings {
         get { current.withLock { $0 } }
         set { current.withLock { $0 = newValue } }
     }

@@ -79,7 +79,7 @@ final class Reactor: Sendable {
     private struct Connection {
         let descriptor: Int32
         let peer: PeerCredentials
-        let settings: EPAServer.Settings
+        let settings: EPASettings
         var role = AccessPolicy.Role.user
         var state = ConnectionState()
         var deadline: Int
@@ -235,7 +235,7 @@ final class Reactor: Sendable {
             guard let connection = connections[token] else { return }
             let reply = reactor.server.frontend.answer(
                 value, from: connection.peer, isAdministrator: connection.role == .administrator,
-                options: connection.settings.options
+                settings: connection.settings
             ) { [reactor] bytes in reactor.post(bytes, to: token) }
             if let reply { return perform(connections[token]?.state.reply(reply), token) }
             limit(token, after: connection.settings.commitTimeout * 1000)

@@ -76,7 +76,7 @@ package final class HostMachine: Sendable {
     /// The pools of huge pages of every node, ascending by id. The figures are read each time: the kernel says nothing when
     /// they change.
     package func pageNodes() -> [PageNode] {
-        (reader.nodeIDs() ?? []).map { PageNode(id: $0, pools: reader.hugePages(ofNode: $0) ?? []) }
+        (reader.nodeIDs() ?? []).map { PageNode(id: $0, pools: reader.hugePages(ofNode: $0, onlyFree: true) ?? []) }
     }
 
     /// What a decision on `request` depends on.

@@ -25,7 +25,7 @@ struct Berth: ParsableCommand {
         version: "berth \(version)",
         subcommands: [
             List.self, Allocate.self, Percent.self, NUMA.self, Release.self, Memory.self, HugePages.self, Status.self,
-            Map.self, Topology.self,
+            Map.self, Topology.self, Events.self,
         ])
 
     /// The version, the same as the daemon's.

@@ -10,22 +10,24 @@ import Storage
 
 /// The parts of the daemon, each made with the exit status that its failure has.
 extension Daemon {
-    static func machineFiles(_ configuration: DaemonConfiguration, _ options: Options) throws -> any MachineFiles {
+    static func machineFiles(_ configuration: DaemonConfiguration, _ source: ConfigurationSource) throws
+        -> any MachineFiles
+    {
         if configuration.simulate { return CapturedFiles.simulated }
         if let path = configuration.machine {
             do { return try CapturedFiles(contentsOf: path) } catch {
-                printError("\(options.error("machine", "\(error)"))")
+                printError("\(source.error("machine", "\(error)"))")
                 throw Status.configuration
             }
         }
         let files = DirectoryFiles(root: configuration.sysfsRoot)
-        // Another folder than the kernel's own is a choice, and one without any CPU a wrong one.
+        // Another directory than the kernel's own is a choice, and one without any CPU a wrong one.
         if configuration.sysfsRoot != DaemonConfiguration().sysfsRoot {
             do throws(MachineError) { _ = try MachineReader(files: files).read() } catch {
                 guard case .noCPUs = error else { return files }
                 let message =
                     "sysfs-root: \(configuration.sysfsRoot) describes no CPU (expected devices/system/cpu/online in it)"
-                printError("\(options.error("sysfs-root", message))")
+                printError("\(source.error("sysfs-root", message))")
                 throw Status.configuration
             }
         }
@@ -45,14 +47,34 @@ extension Daemon {
             metadata: ["socket-group": "\(group)", "others": "\(others)=\(configuration.shown(others))"])
     }
 
-    static func takeLock(_ places: Places) throws -> StoreLock {
-        do { return try StoreLock(directory: places.stateDirectory) } catch {
+    static func takeLock(_ paths: Paths) throws -> StoreLock {
+        do { return try StoreLock(directory: paths.stateDirectory) } catch {
             guard case .locked = error.reason else {
                 printError("\(error)")
                 throw Status.inputOutput
             }
             printError("\(error): berthd is running on this state already and must be stopped first")
             throw Status.running
+        }
+    }
+
+    /// Refuses a state that was made for another machine.
+    static func checkMachine(
+        _ configuration: DaemonConfiguration, _ files: any MachineFiles, _ paths: Paths, _ log: Logger
+    ) throws {
+        let mark = MachineMark(
+            configuration, name: (files as? CapturedFiles)?.name, directory: paths.stateDirectory)
+        do {
+            guard try !mark.check() else { return }
+        } catch {
+            printError("\(error)")
+            throw error is MachineMark.Mismatch ? Status.configuration : Status.inputOutput
+        }
+        // A disk that is full does not stop a state from being served.
+        do { try mark.write() } catch {
+            log.warning(
+                "the state could not be marked as one of this machine",
+                metadata: ["machine": "\(mark.text)", "reason": "\(error)"])
         }
     }
 
@@ -64,11 +86,11 @@ extension Daemon {
     }
 
     /// - Parameter isAsked: whether somebody asked for the import, so that its absence is worth a word.
-    static func openStore(_ places: Places, isAsked: Bool, _ log: Logger) throws -> State {
+    static func openStore(_ paths: Paths, isAsked: Bool, _ log: Logger) throws -> State {
         do {
             var imported: Ledger?
-            if let path = places.importState {
-                switch try StateImport.look(path, stateDirectory: places.stateDirectory) {
+            if let path = paths.importState {
+                switch try StateImport.look(path, stateDirectory: paths.stateDirectory) {
                 case .notFirst: break
                 case .absent:
                     guard isAsked else { break }
@@ -77,7 +99,7 @@ extension Daemon {
                 case .found(let found):
                     imported = found.ledger
                     log.notice(
-                        "importing the reference's state",
+                        "importing the EPA Orchestrator's state",
                         metadata: ["file": "\(path)", "claims": "\(found.ledger.count)"])
                     for warning in found.warnings {
                         log.warning("\(warning)", metadata: ["file": "\(path)"])
@@ -85,7 +107,7 @@ extension Daemon {
                 }
             }
             let opened = try LedgerStore.open(
-                directory: places.stateDirectory, imported: imported, now: wallClock,
+                directory: paths.stateDirectory, imported: imported, now: wallClock,
                 report: { log.error("\($0)") })
             switch opened {
             case .ready(let store, let ledger): return .ready(store, ledger)
@@ -155,11 +177,11 @@ extension Daemon {
         }
     }
 
-    /// Makes the folder of the socket, as the reference does.
-    static func makeFolder(of socket: String) throws {
+    /// Makes the directory of the socket, as the EPA Orchestrator does.
+    static func makeDirectory(of socket: String) throws {
         guard let slash = socket.lastIndex(of: "/"), slash > socket.startIndex else { return }
-        let folder = String(socket[..<slash])
-        guard mkdir(folder, 0o755) != 0, errno != EEXIST else { return }
-        throw SystemError("make the folder \(folder)", errno: errno)
+        let directory = String(socket[..<slash])
+        guard mkdir(directory, 0o755) != 0, errno != EEXIST else { return }
+        throw SystemError("make the directory \(directory)", errno: errno)
     }
 }

@@ -25,12 +25,13 @@ final class Daemon {
     /// One line for the service manager.
     let statusLine: String
 
-    init(configuration: DaemonConfiguration, settings: Settings, places: Places, options: Options) throws {
+    init(configuration: DaemonConfiguration, settings: Settings, paths: Paths, source: ConfigurationSource) throws {
         self.configuration = configuration
         log = settings.logger
-        let files = try Self.machineFiles(configuration, options)
-        lock = try Self.takeLock(places)
-        let opened = try Self.openStore(places, isAsked: configuration.importState != nil, log)
+        let files = try Self.machineFiles(configuration, source)
+        lock = try Self.takeLock(paths)
+        try Self.checkMachine(configuration, files, paths, log)
+        let opened = try Self.openStore(paths, isAsked: configuration.importState != nil, log)
         machine = HostMachine(files: files, pools: settings.pools)
         do { auditSink = try Self.openAudit(configuration, log) } catch {
             printError("\(error)")
@@ -47,9 +48,9 @@ final class Daemon {
                 status: EPAStatus(version: Version.number, machine: configuration.machineKind)),
             decisionLog: decisionLog, settings: settings.server)
         do {
-            try Self.makeFolder(of: places.socket)
+            try Self.makeDirectory(of: paths.socket)
             socket = try SocketFile(
-                listeningAt: places.socket, mode: configuration.socketMode, owner: settings.socketOwner,
+                listeningAt: paths.socket, mode: configuration.socketMode, owner: settings.socketOwner,
                 group: settings.socketGroup)
             // Two at least, so that one waits for connections while another works.
             try server.start(
@@ -64,14 +65,19 @@ final class Daemon {
         do { isolated = try machine.isolated() } catch {
             log.error("the list of isolated CPUs cannot be understood", metadata: ["reason": "\(error)"])
         }
-        statusLine = isCorrupt ? "Refusing allocations: corrupt state" : "Serving \(places.socket)"
+        statusLine = isCorrupt ? "Refusing allocations: corrupt state" : "Serving \(paths.socket)"
         var fields: Logger.Metadata = [
-            "version": "\(Version.number)", "config": "\(options.file ?? "none")", "socket": "\(places.socket)",
-            "state": "\(places.stateDirectory)", "machine": "\(configuration.machineKind)",
+            "version": "\(Version.number)", "config": "\(source.file ?? "none")", "socket": "\(paths.socket)",
+            "state": "\(paths.stateDirectory)", "machine": "\(configuration.machineKind)",
             "claims": "\(host.ledger.count)", "isolated": "\(isolated)",
         ]
         for key in ["policy", "access-group", "admin-group"] { fields[key] = "\(configuration.shown(key))" }
         log.notice("serving", metadata: fields)
+        if let temporary = paths.temporary {
+            log.notice(
+                "the simulated machine has a temporary directory, which is removed at the end",
+                metadata: ["directory": "\(temporary.directory)"])
+        }
         Self.warnOfGroups(configuration, settings, log)
         Self.warnOfPools(host.ledger, isolated: isolated, settings.pools, log)
         if isolated.isEmpty {
@@ -82,24 +88,24 @@ final class Daemon {
     // MARK: - Life
 
     /// Takes the settings that may change while it serves; keeps all as they are where the new ones are wrong.
-    func reload(_ options: Options) {
+    func reload(_ source: ConfigurationSource) {
         do {
-            var fresh = try options.configuration()
-            _ = try Settings(fresh, options)
-            func keep<Value: Equatable>(_ key: String, _ setting: WritableKeyPath<DaemonConfiguration, Value>) {
+            var fresh = try source.configuration()
+            _ = try Settings(fresh, source)
+            func postpone<Value: Equatable>(_ key: String, _ setting: WritableKeyPath<DaemonConfiguration, Value>) {
                 guard fresh[keyPath: setting] != configuration[keyPath: setting] else { return }
                 log.warning("a changed setting takes effect at the next start only", metadata: ["key": "\(key)"])
                 fresh[keyPath: setting] = configuration[keyPath: setting]
             }
-            keep("socket", \.socket)
-            keep("state-dir", \.stateDirectory)
-            keep("socket-mode", \.socketMode)
-            keep("socket-owner", \.socketOwner)
-            keep("socket-group", \.socketGroup)
-            keep("machine", \.machine)
-            keep("sysfs-root", \.sysfsRoot)
-            keep("simulate", \.simulate)
-            let settings = try Settings(fresh, options)
+            postpone("socket", \.socket)
+            postpone("state-dir", \.stateDirectory)
+            postpone("socket-mode", \.socketMode)
+            postpone("socket-owner", \.socketOwner)
+            postpone("socket-group", \.socketGroup)
+            postpone("machine", \.machine)
+            postpone("sysfs-root", \.sysfsRoot)
+            postpone("simulate", \.simulate)
+            let settings = try Settings(fresh, source)
             if fresh.auditLog == configuration.auditLog {
                 try auditSink.reopen()
             } else {

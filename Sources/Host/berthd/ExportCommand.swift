@@ -5,43 +5,45 @@ import LedgerStore
 import Service
 import Storage
 
-/// `berthd export-state`: writes the state in the reference's form, for going back.
+/// `berthd export-state`: writes the state in the EPA Orchestrator's form, for going back.
 struct ExportState: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export-state",
-        abstract: "Write the state as the reference's state.json, for going back to it.",
+        abstract: "Write the state as the EPA Orchestrator's state.json, for going back to it.",
         discussion: """
-            A file that the output replaces is kept beside it as FILE.previous, in place of the one kept before. Exit \
-            status 66 where nothing was ever stored: nothing is written then.
+            berthd may be running. A file that the output replaces stays beside it as FILE.previous, in place of an \
+            earlier one. Exit status 66 where nothing was ever stored: nothing is written then.
             """)
 
-    @OptionGroup var options: Options
+    @OptionGroup var state: StateOptions
     @Option(help: "The file to write; standard output unless given.")
     var output: String?
+    @OptionGroup(visibility: .hidden) var unused: UnusedOptions
 
     func run() throws {
-        try withStore(options, .reads) { files in
+        let source = ConfigurationSource(config: state.config, flags: state.flags + unused.flags)
+        try withStore(source, .reads) { files, _ in
             switch try LedgerStore.read(files) {
             case .fresh:
                 printError("\(files.database): nothing was ever stored here, so there is nothing to write")
                 throw Status.noInput
             case .refused(let error):
                 printError("\(error)")
-                throw Status.untrusted
+                throw Status.corrupt
             case .sound(let ledger, _):
-                // The reference writes microseconds and an offset.
+                // The EPA Orchestrator writes microseconds and an offset.
                 let time = timestamp(wallClock()).replacing("Z", with: "000+00:00")
                 let bytes = EPAState.write(ledger, updatedAt: time)
                 guard let output else { return print(String(decoding: bytes, as: UTF8.self)) }
                 let previous = try Self.write(bytes, to: output)
                 printError(
                     "wrote \(counted(ledger.count, "claim")) to \(output)"
-                        + (previous.map { "; what was there is kept as \($0)" } ?? ""))
+                        + (previous.map { "; what was there is now \($0)" } ?? ""))
             }
         }
     }
 
-    /// Writes the file in one step, durably, and keeps the one that it replaces.
+    /// Writes the file in one step, durably, and links the one that it replaces.
     ///
     /// - Returns: the path of the file that was there.
     private static func write(_ bytes: [UInt8], to output: String) throws(SystemError) -> String? {
@@ -50,20 +52,14 @@ struct ExportState: ParsableCommand {
         guard !isThere || status.st_mode & S_IFMT == S_IFREG else {
             throw SystemError("write \(output), which is no regular file", errno: EEXIST)
         }
-        let temporary = output + ".new"
-        let fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        defer { close(fd) }
-        guard fd >= 0, Glibc.write(fd, bytes, bytes.count) == bytes.count, fsync(fd) == 0 else {
-            throw SystemError("write \(output)", errno: errno)
-        }
         let previous = output + ".previous"
-        if isThere {
+        try writeDurably(bytes, to: output) { () throws(SystemError) in
+            guard isThere else { return }
             // By a second name, so that there is a file at every moment; some file systems have none.
             guard unlink(previous) == 0 || errno == ENOENT,
                 link(output, previous) == 0 || rename(output, previous) == 0
-            else { throw SystemError("keep \(output) as \(previous)", errno: errno) }
+            else { throw SystemError("rename \(output) to \(previous)", errno: errno) }
         }
-        guard rename(temporary, output) == 0 else { throw SystemError("write \(output)", errno: errno) }
         return isThere ? previous : nil
     }
 }

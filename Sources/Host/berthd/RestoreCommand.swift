@@ -4,70 +4,129 @@ import LedgerStore
 import Service
 import Storage
 
-/// `berthd restore`: puts a good state in place of one that cannot be trusted.
+/// `berthd restore`: puts a good state in place of one that is corrupt.
 struct Restore: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Quarantine a corrupt state and go on from the last good one.",
         discussion: """
-            The files that were there are kept beside the new ones under other names. berthd must not be running. A state \
-            that is sound and has claims is not replaced (exit status 64), unless --force is given.
+            The quarantined files stay beside the new ones under other names. berthd must not be running, except for \
+            --dry-run. A state that is sound and has claims is not replaced (exit status 64), unless --force is given.
             """)
 
-    @OptionGroup var options: Options
-    @Option(help: "Go on from this state.json of the reference instead.")
+    @OptionGroup var state: StateOptions
+    @Option(help: "Go on from this state.json of the EPA Orchestrator instead.")
     var fromState: String?
+    @Option(
+        help: ArgumentHelp(
+            "Go on from a backup instead: a copy of ledger.last-good or ledger.db, or a directory with such copies.",
+            valueName: "file"))
+    var fromBackup: String?
     @Flag(help: "Go on from nothing instead: every claim is forgotten.")
     var empty = false
+    @Flag(
+        help: "With --from-state: leave out members that are not known, with a warning, instead of refusing the file.")
+    var leaveOutUnknown = false
     @Flag(help: "Go on although the stored state is sound and has claims.")
     var force = false
+    @Flag(help: "Change nothing; print what would be restored and what would be lost.")
+    var dryRun = false
+    @OptionGroup(visibility: .hidden) var unused: UnusedOptions
 
     func validate() throws {
-        if empty, fromState != nil { throw ValidationError("--empty and --from-state exclude each other") }
-    }
-
-    func run() throws {
-        try withStore(options, .changes) { files in
-            // What cannot even be read is no reason to refuse: that is what a restore is for.
-            var present: Ledger?
-            if case .sound(let ledger, _)? = try? LedgerStore.read(files) { present = ledger }
-            if let present, present.count > 0, !force {
-                printError(
-                    "\(files.database): the stored state is sound and holds \(counted(present.count, "claim")); "
-                        + "nothing was changed. --force replaces it all the same")
-                throw Status.usage
-            }
-            let (ledger, source) = try replacement(files)
-            let quarantined = try files.restore(
-                snapshot: LedgerRecord.snapshot(of: ledger), mark: present == nil ? .corrupt : .replaced)
-            for name in quarantined { print("quarantined: \(name)") }
-            print("restored \(counted(ledger.count, "claim")) from \(source)")
+        guard [empty, fromState != nil, fromBackup != nil].filter({ $0 }).count < 2 else {
+            throw ValidationError("--empty, --from-state and --from-backup exclude each other")
+        }
+        guard !leaveOutUnknown || fromState != nil else {
+            throw ValidationError("--leave-out-unknown goes with --from-state")
         }
     }
 
+    func run() throws {
+        let source = ConfigurationSource(config: state.config, flags: state.flags + unused.flags)
+        try withStore(source, dryRun ? .reads : .changes) { files, _ in
+            // What cannot even be read is no reason to refuse: that is what a restore is for.
+            var present: Ledger?
+            if case .sound(let ledger, _)? = try? LedgerStore.read(files) { present = ledger }
+            if dryRun { return try preview(files, present) }
+            if let present, present.count > 0, !force {
+                printError(
+                    "\(files.database): the stored state is sound and holds \(counted(present.count, "claim")); "
+                        + "nothing was changed. --force replaces it all the same, --dry-run shows what would be lost")
+                throw Status.usage
+            }
+            let (ledger, origin) = try replacement(files)
+            let quarantined = try files.restore(
+                snapshot: LedgerRecord.snapshot(of: ledger), mark: present == nil ? .corrupt : .replaced)
+            for name in quarantined { print("quarantined: \(name)") }
+            print("restored \(counted(ledger.count, "claim")) from \(origin)")
+        }
+    }
+
+    /// Says what a restore would do.
+    private func preview(_ files: StoreFiles, _ present: Ledger?) throws {
+        let (ledger, origin) = try replacement(files)
+        print("would restore \(counted(ledger.count, "claim")) from \(origin)")
+        for line in ledger.lines { print(line) }
+        if let present {
+            let lost = present.sortedClaims.compactMap { claim in
+                ledger.missing(of: claim).map {
+                    "would be lost: \(quoted(present.displayName(of: claim.holder))): \($0)"
+                }
+            }
+            for line in lost { print(line) }
+            if lost.isEmpty { print("nothing would be lost") }
+            if present.count > 0 { print("the stored state is sound and has claims: --force would be needed") }
+        } else if let lastGood = try? files.readLastGood() {
+            print(
+                "would be lost: the stored state, which cannot be read; its last good state is of \(lastGood.timeText) "
+                    + "(record \(lastGood.seq))")
+            if fromState != nil || fromBackup != nil || empty, let good = try? Ledger(snapshot: lastGood.snapshot) {
+                for claim in good.sortedClaims {
+                    guard let text = ledger.missing(of: claim) else { continue }
+                    print("would be lost: \(quoted(good.displayName(of: claim.holder))): \(text)")
+                }
+            } else {
+                print("would be lost: all changes after it")
+            }
+        } else {
+            print("would be lost: the stored state, which cannot be read")
+        }
+        print("nothing was changed")
+    }
+
     /// The ledger to go on from, and where it comes from.
-    private func replacement(_ files: StoreFiles) throws -> (Ledger, source: String) {
+    private func replacement(_ files: StoreFiles) throws -> (Ledger, origin: String) {
         if empty { return (Ledger(), "nothing") }
         if let fromState {
             do {
-                let found = try StateImport.read(fromState)
+                let found = try StateImport.read(fromState, leavingOutUnknown: leaveOutUnknown)
                 for warning in found.warnings { printError("\(fromState): \(warning)") }
                 return (found.ledger, fromState)
             } catch let error as SystemError {
                 throw error
             } catch {
                 printError("\(fromState): \(error)")
-                throw Status.untrusted
+                throw Status.corrupt
             }
         }
-        let kept = try files.readLastGood()
+        if let fromBackup {
+            do {
+                let backup = try Backup(fromBackup)
+                for warning in backup.warnings { printError("\(warning); going on from the last good state in it") }
+                return (backup.ledger, backup.source)
+            } catch let error as Backup.Unusable {
+                printError("\(error)")
+                throw Status.corrupt
+            }
+        }
+        let lastGood = try files.readLastGood()
         do {
             return (
-                try Ledger(snapshot: kept.snapshot),
-                "the state of \(timestamp(Int(kept.time) * 1000)) (record \(kept.seq))"
+                try Ledger(snapshot: lastGood.snapshot), "the state of \(lastGood.timeText) (record \(lastGood.seq))"
             )
         } catch {
             printError("\(files.lastGood): \(error)")
-            throw Status.untrusted
+            throw Status.corrupt
         }
     }
 }

@@ -14,21 +14,31 @@ import UnixSignals
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Serve the socket (the default).")
 
-    @OptionGroup var options: Options
+    @OptionGroup var state: StateOptions
+    @OptionGroup var options: ServeOptions
+    @OptionGroup var machine: MachineOptions
+    @OptionGroup var imported: ImportOptions
 
     func run() async throws {
+        let source = ConfigurationSource(
+            config: state.config, flags: state.flags + options.flags + machine.flags + imported.flags)
         let configuration: DaemonConfiguration
         let settings: Settings
-        let places: Places
         do {
-            configuration = try options.configuration()
-            settings = try Settings(configuration, options)
-            places = Places(configuration, environment: processEnvironment())
-            guard places.socket.utf8.count <= SocketFile.pathLimit else {
-                throw options.error("socket", "\(SocketFileError.pathTooLong(places.socket))")
-            }
+            configuration = try source.configuration()
+            settings = try Settings(configuration, source)
         } catch {
             printError("\(error)")
+            throw Status.configuration
+        }
+        let paths: Paths
+        do { paths = try Paths(serving: configuration, environment: processEnvironment()) } catch {
+            printError("\(error)")
+            throw Status.inputOutput
+        }
+        defer { paths.temporary?.remove() }
+        guard paths.socket.utf8.count <= SocketFile.pathLimit else {
+            printError("\(source.error("socket", "\(SocketFileError.pathTooLong(paths.socket))"))")
             throw Status.configuration
         }
         let log = settings.logger
@@ -38,19 +48,19 @@ struct Serve: AsyncParsableCommand {
         let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint, .sighup])
 
         let daemon = try Daemon(
-            configuration: configuration, settings: settings, places: places, options: options)
+            configuration: configuration, settings: settings, paths: paths, source: source)
         let notifier = SystemdNotifier(environment: processEnvironment())
         notifier.ready(status: daemon.statusLine)
         for await signal in signals {
             guard signal == .sighup else { break }
             notifier.reloading()
-            daemon.reload(options)
+            daemon.reload(source)
             notifier.ready(status: daemon.statusLine)
         }
         notifier.stopping()
         daemon.stop()
         log.notice("stopped")
-        if daemon.isCorrupt { throw Status.untrusted }
+        if daemon.isCorrupt { throw Status.corrupt }
     }
 
     /// Every connection is a descriptor: take what the system allows.

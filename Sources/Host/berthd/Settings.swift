@@ -6,27 +6,27 @@ import Service
 
 /// The settings in the form of those who use them, names resolved.
 struct Settings {
-    let server: EPAServer.Settings
+    let server: EPASettings
     /// The configured pools by name.
     let pools: [String: CPUSet]
     let logger: Logger
     let socketOwner: UInt32?
     let socketGroup: UInt32?
 
-    /// - Parameter options: where the configuration comes from, for errors.
-    init(_ configuration: DaemonConfiguration, _ options: Options) throws(ConfigurationError) {
+    /// - Parameter source: where the configuration comes from, for errors.
+    init(_ configuration: DaemonConfiguration, _ source: ConfigurationSource) throws(ConfigurationError) {
         func number(
             _ name: String?, _ key: String, _ accounts: AccountFile
         ) throws(ConfigurationError) -> UInt32? {
             guard let name else { return nil }
             guard let number = accounts.number(of: name) else {
-                throw options.error(
+                throw source.error(
                     key, "\(key): \(name.debugDescription) is in no local account file; give its number instead")
             }
             return number
         }
         let groups = AccountFile(path: "/etc/group")
-        var server = EPAServer.Settings()
+        var server = EPASettings()
         server.access = AccessPolicy(
             adminGroup: try number(configuration.adminGroup, "admin-group", groups),
             accessGroup: try number(configuration.accessGroup, "access-group", groups),
@@ -34,38 +34,43 @@ struct Settings {
         server.connectionsPerUID = configuration.connectionsPerUID
         server.readTimeout = configuration.readTimeout
         server.writeTimeout = configuration.writeTimeout
-        server.options.nameLimit = configuration.nameLimit
+        server.nameLimit = configuration.nameLimit
         for name in configuration.policy {
             guard let known = EPAPolicy.names.first(where: { $0.name == name }) else {
                 let names = EPAPolicy.names.map(\.name).joined(separator: ", ")
-                throw options.error(
+                throw source.error(
                     "policy", "unknown policy \(name.debugDescription); the policies are \(names)")
             }
-            server.options.policy.insert(known.policy)
+            server.policy.insert(known.policy)
         }
         for name in configuration.extensions {
             guard let known = EPAExtensions.names.first(where: { $0.name == name }) else {
                 let names = EPAExtensions.names.map(\.name).joined(separator: ", ")
-                throw options.error(
+                throw source.error(
                     "extensions", "unknown extension \(name.debugDescription); the extensions are \(names)")
             }
-            server.options.extensions.insert(known.extension)
+            server.extensions.insert(known.extension)
         }
         server.commitTimeout = configuration.commitTimeout
-        if let list = configuration.generalPool {
-            do { pools = [Pool.general: try CPUSet(list: list)] } catch {
-                throw options.error("pools.general", "pools.general: \(error)")
-            }
-        } else {
-            pools = [:]
-        }
+        pools = try Self.pools(configuration, source)
         self.server = server
         let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
-        logger = Logger(label: "berthd") { _ in LineLogHandler(sink: .standardError, level: level) }
+        let handler = LineLogHandler.standardError(level: level)
+        logger = Logger(label: "berthd") { _ in handler }
         socketOwner = try number(
             configuration.socketOwner, "socket-owner", AccountFile(path: "/etc/passwd"))
         socketGroup =
             try number(configuration.socketGroup, "socket-group", groups) ?? server.access.accessGroup
             ?? server.access.adminGroup
+    }
+
+    /// The configured pools by name.
+    static func pools(
+        _ configuration: DaemonConfiguration, _ source: ConfigurationSource
+    ) throws(ConfigurationError) -> [String: CPUSet] {
+        guard let list = configuration.generalPool else { return [:] }
+        do { return [Pool.general: try CPUSet(list: list)] } catch {
+            throw source.error("pools.general", "pools.general: \(error)")
+        }
     }
 }

@@ -4,7 +4,7 @@ import LedgerStore
 import Service
 import Storage
 
-/// Finds the reference's state file at the first start.
+/// Finds the EPA Orchestrator's state file at the first start.
 enum StateImport {
     /// What there is to import.
     enum Found {
@@ -19,7 +19,7 @@ enum StateImport {
     /// What an operator can do about a state file that cannot be imported.
     static let remedy =
         "mend the file, or move it away to begin with nothing, or go on from another one with berthd restore --from-state "
-        + "FILE, or from nothing with berthd restore --empty"
+        + "FILE (--leave-out-unknown, where members are not known), or from nothing with berthd restore --empty"
 
     /// The longest state file that is read, in bytes.
     private static let limit = 64 << 20
@@ -44,8 +44,9 @@ enum StateImport {
     }
 
     /// Reads a state file.
-    static func read(_ path: String) throws -> EPAState.Import {
-        try EPAState.read(try readBytes(path, limit: limit, mustBeRegular: true))
+    static func read(_ path: String, leavingOutUnknown: Bool = false) throws -> EPAState.Import {
+        try EPAState.read(
+            try readBytes(path, limit: limit, mustBeRegular: true), leavingOutUnknown: leavingOutUnknown)
     }
 }
 

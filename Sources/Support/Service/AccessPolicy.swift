@@ -5,7 +5,7 @@ package struct AccessPolicy: Equatable, Sendable {
     package var adminGroup: UInt32?
     /// The group whose members may use the socket.
     package var accessGroup: UInt32?
-    /// Whether everybody may use it, as the reference lets them (socket mode 0666).
+    /// Whether everybody may use it, as the EPA Orchestrator lets them (socket mode 0666).
     package var isOpen: Bool
 
     /// A policy; without groups only uid 0 has access.

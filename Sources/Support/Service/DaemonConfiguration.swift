@@ -2,9 +2,9 @@ internal import TOMLKit
 
 /// The settings of `berthd`: a key of the configuration file is the name of the flag too.
 package struct DaemonConfiguration: Equatable, Sendable {
-    /// The socket to listen on; nil for the place that the environment decides.
+    /// The socket to listen on; nil for the path that the environment decides.
     package var socket: String?
-    /// The folder of the durable state; nil for the place that the environment decides.
+    /// The directory of the durable state; nil for the one that the environment decides.
     package var stateDirectory: String?
     /// The permission bits of the socket.
     package var socketMode: UInt32 = 0o660
@@ -20,7 +20,7 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package var auditLog: String?
     /// The least level that is logged.
     package var logLevel = "info"
-    /// The choices that differ from the reference's, by name.
+    /// The choices that differ from the EPA Orchestrator's, by name.
     package var policy: [String] = []
     /// The extensions of the EPA protocol that are turned on, by name.
     package var extensions: [String] = []
@@ -38,11 +38,11 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package var commitTimeout = 30
     /// A captured machine to serve in place of the real one.
     package var machine: String?
-    /// The folder that stands for `/sys`.
+    /// The directory that stands for `/sys`.
     package var sysfsRoot = "/sys"
     /// Whether to serve the built-in simulated machine.
     package var simulate = false
-    /// The reference's `state.json` to import at the first start; nil for the place that the environment decides.
+    /// The EPA Orchestrator's `state.json` to import at the first start; nil for the path that the environment decides.
     package var importState: String?
 
     /// The defaults.

@@ -4,11 +4,11 @@ import Synchronization
 
 /// Where log and audit lines go: a descriptor or a file, one `write(2)` a line, never waiting for a slow reader.
 ///
-/// Lines that the descriptor does not take at once are kept, up to ``backlogLimit`` bytes, and written before the next
-/// one; beyond that they are dropped, counted, and the count is written as soon as there is room. A failed write is told
-/// to `onFailure`, once until a write succeeds again.
+/// Lines that the descriptor does not take at once are buffered, up to ``backlogLimit`` bytes, and written before the
+/// next one; beyond that they are dropped, counted, and the count is written as soon as there is room. A failed write is
+/// reported to `onFailure`, once until a write succeeds again.
 package final class LineSink: Sendable {
-    /// The most bytes kept for a reader that is slow.
+    /// The most bytes buffered for a reader that is slow.
     package static let backlogLimit = 1 << 20
 
     private struct State: ~Copyable {

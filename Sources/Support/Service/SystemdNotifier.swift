@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// Tells the service manager what state the program is in (sd_notify(3)); does nothing where none asked to be told.
+/// Reports to the service manager what state the program is in (sd_notify(3)); does nothing where none asked for it.
 package struct SystemdNotifier: Sendable {
     private let socket: String?
 

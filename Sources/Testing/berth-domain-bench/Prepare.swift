@@ -17,12 +17,12 @@ struct Prepare: AsyncParsableCommand {
     private static let (recent, together) = (5_000, 8)
 
     func run() async throws {
-        let opened = try DomainStore.open(folder: directory, digest: BinaryInterner.digest) { print($0) }
+        let opened = try DomainStore.open(directory: directory, digest: BinaryInterner.digest) { print($0) }
         guard case .ready(let store, var records) = opened, records.nodes.isEmpty else {
             throw Broken("\(directory) cannot be prepared: it holds something")
         }
         func commit(_ changes: [DomainChange]) throws {
-            try store.keep(changes, before: records)
+            try store.commit(changes, before: records)
             for change in changes { records.apply(change) }
         }
         let made = MadeRecords(nodes: nodes, functions: functions, agentPort: agentPort)

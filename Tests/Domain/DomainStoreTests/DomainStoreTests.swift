@@ -21,7 +21,7 @@ import Testing
     }
 
     static func open(_ folder: String, vfs: String? = nil) throws -> (DomainStore, DomainRecords) {
-        switch try DomainStore.open(folder: folder, vfs: vfs, digest: digest, report: { _ in }) {
+        switch try DomainStore.open(directory: folder, vfs: vfs, digest: digest, report: { _ in }) {
         case .ready(let store, let records): return (store, records)
         case .untrusted(let reason): throw Untrusted(reason: reason)
         }
@@ -51,7 +51,7 @@ import Testing
                 let (store, empty) = try Self.open(folder.path)
                 var records = empty
                 for change in simulation.stored.snapshot {
-                    try store.keep([change], before: records)
+                    try store.commit([change], before: records)
                     records.apply(change)
                 }
                 // As if the process had died.
@@ -78,7 +78,7 @@ import Testing
         for change in rows { records.apply(change) }
         do {
             let (store, empty) = try Self.open(folder.path)
-            try store.keep(rows, before: empty)
+            try store.commit(rows, before: empty)
         }
         #expect(try Self.open(folder.path).1 == records)
     }
@@ -92,13 +92,13 @@ import Testing
             var records = empty
             for number in UInt64(1)...5 {
                 let change = Self.function(number, code: number == 5 ? [1] : code)
-                try store.keep([change], before: records)
+                try store.commit([change], before: records)
                 records.apply(change)
             }
             #expect(store.code.holds(Binary(digest: Self.digest(code), bytes: code)))
             #expect(!store.code.holds(Binary(digest: Self.digest([2]), bytes: [2])))
             let gone = DomainChange.instanceRemoved(LogicalID(high: 1, low: 5))
-            try store.keep([gone], before: records)
+            try store.commit([gone], before: records)
         }
         #expect(TemporaryDirectory.names(in: "\(folder.path)/binaries").count == 2)
         let (_, records) = try Self.open(folder.path)
@@ -114,7 +114,7 @@ import Testing
     func damagedCode() throws {
         let folder = try TemporaryDirectory()
         let code: [UInt8] = [1, 2, 3]
-        try Self.open(folder.path).0.keep([Self.function(1, code: code)], before: DomainRecords())
+        try Self.open(folder.path).0.commit([Self.function(1, code: code)], before: DomainRecords())
         let file = "\(folder.path)/binaries/\(Self.digest(code))"
         try TemporaryDirectory.write([1, 2, 4], to: file)
         #expect(throws: Untrusted.self) { try Self.open(folder.path) }
@@ -139,12 +139,12 @@ import Testing
                 faultvfs_fail(vfs, Int32(FAULTVFS_WRITE | FAULTVFS_SYNC), nth, SQLITE_FULL, 0, 1)
                 for number in UInt64(1)...6 {
                     let change = Self.function(number, code: [UInt8(number)])
-                    do { try store.keep([change], before: records) } catch { continue }
+                    do { try store.commit([change], before: records) } catch { continue }
                     records.apply(change)
                 }
                 faultvfs_fail(vfs, 0, 0, 0, 0, 0)
                 let change = DomainChange.cordon(NodeID(high: 1, low: 1), true)
-                try store.keep([change], before: records)
+                try store.commit([change], before: records)
                 records.apply(change)
             }
             #expect(try Self.open(folder.path).1 == records, "operation \(nth)")
@@ -170,7 +170,7 @@ import Testing
                 for change in Self.life {
                     asked = kept
                     asked.apply(change)
-                    try store.keep([change], before: kept)
+                    try store.commit([change], before: kept)
                     kept = asked
                 }
                 isDone = true
@@ -181,7 +181,7 @@ import Testing
             do {
                 let (store, found) = try Self.open(folder.path)
                 #expect(found == kept || found == asked, "crash at \(nth)")
-                try store.keep([.cordon(NodeID(high: 1, low: 1), true)], before: found)
+                try store.commit([.cordon(NodeID(high: 1, low: 1), true)], before: found)
                 kept = found
                 kept.apply(.cordon(NodeID(high: 1, low: 1), true))
             }

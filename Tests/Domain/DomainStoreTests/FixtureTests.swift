@@ -45,7 +45,7 @@ import Testing
             }
             #expect(last.functionClass.binary?.bytes == [50])
             let change = DomainChange.cordon(NodeID(high: 1, low: 1), true)
-            try store.keep([change], before: held)
+            try store.commit([change], before: held)
             held.apply(change)
         }
         #expect(try DomainStoreTests.open(directory.path).1 == held)

@@ -30,13 +30,13 @@ import WireJSON
     }
 
     @Test(
-        "a capture that is none is told in one plain sentence that names it",
+        "a capture that is none is reported in one plain sentence that names it",
         arguments: ["[]", "{}", #"{"files":{"a":1}}"#, "{"])
     func badCapture(text: String) async throws {
         let site = try Site()
         let capture = "\(site.path)/machine.json"
         try TemporaryDirectory.write(Array(text.utf8), to: capture)
-        let result = try await Program.run([site.binary] + site.places + ["--machine", capture])
+        let result = try await Program.run([site.binary] + site.paths + ["--machine", capture])
         #expect(result.status == 78 && result.text.hasPrefix("berthd: Not a machine capture"), "\(result)")
         #expect(result.text.contains(capture) && result.text.count { $0 == "\n" } == 1, "\(result)")
         for word in ["Decoding", "Swift", "Context", "CodingKey", "Dictionary", "Error"] {
@@ -56,7 +56,7 @@ import WireJSON
         #expect(result.text.contains("exclude each other"))
     }
 
-    @Test("the start is told with version, configuration file, policies and groups")
+    @Test("the start is logged with version, configuration file, policies and groups")
     func serving() async throws {
         let site = try Site()
         let file = "\(site.path)/berthd.toml"
@@ -66,7 +66,7 @@ import WireJSON
             "--config", file, "--socket", site.socket, "--state-dir", site.state, "--simulate",
         ])
         #expect(try await daemon.program.prints("NOTICE: serving"))
-        let line = try #require(daemon.program.lines.first { $0.hasPrefix("NOTICE: serving") })
+        let line = try #require(daemon.program.lines.first { $0.contains(" NOTICE: serving") })
         for field in [
             "version=0.", "config=\(file)", "policy=keep-pins,prefer-free", "access-group=\(getegid())",
             "admin-group=none",
@@ -91,7 +91,7 @@ import WireJSON
         ] {
             let daemon = try await site.serve(["--simulate"] + options)
             #expect(try await daemon.stop() == 0)
-            let line = daemon.program.lines.first { $0.hasPrefix("WARNING: the socket has one group only") }
+            let line = daemon.program.lines.first { $0.contains(" WARNING: the socket has one group only") }
             #expect((line != nil) == (others != nil), "\(options)")
             if let others { #expect(line?.contains(others) == true, "\(line ?? "")") }
         }
@@ -136,11 +136,13 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
     }
 
-    @Test("under snapd all places are those of SNAP_DATA, and folders are made where they are missing")
-    func snapPlaces() async throws {
+    @Test("under snapd all paths are those of SNAP_DATA, and directories are made where they are missing")
+    func snapPaths() async throws {
         let site = try Site()
         let daemon = try await Daemon.answering(
-            try site.spawn(["--config", "/dev/null", "--simulate"], environment: ["SNAP_DATA": site.path]),
+            try site.spawn(
+                ["--config", "/dev/null", "--machine", try await site.capture()],
+                environment: ["SNAP_DATA": site.path]),
             socket: "\(site.path)/data/epa.sock")
         try daemon.cores("a", 1)
         #expect(exists("\(site.path)/berth/ledger.db"))
@@ -150,11 +152,11 @@ import WireJSON
     }
 
     @Test("without SNAP_DATA the paths are /run/berth and /var/lib/berth", .needsRoot)
-    func defaultPlaces() async throws {
+    func defaultPaths() async throws {
         let site = try Site()
-        // Both folders as this process alone sees them.
+        // Both directories as this process alone sees them.
         let program = try site.spawn(
-            ["--config", "/dev/null", "--simulate"],
+            ["--config", "/dev/null", "--machine", try await site.capture()],
             below: [
                 "unshare", "-m", "--propagation", "private", "sh", "-c",
                 "mount -t tmpfs none /run && mount -t tmpfs none /var/lib && exec \"$@\"", "sh",
@@ -183,7 +185,7 @@ import WireJSON
     func noSocket() async throws {
         let site = try Site()
         for (path, reason) in [
-            ("\(site.path)/no/such/folder/s", "no/such/folder"), (site.path, site.path),
+            ("\(site.path)/no/such/directory/s", "no/such/directory"), (site.path, site.path),
         ] {
             let result = try await Program.run(
                 [site.binary, "--config", "/dev/null", "--socket", path, "--state-dir", site.state, "--simulate"])
@@ -210,19 +212,19 @@ import WireJSON
     func occupiedSocket() async throws {
         let site = try Site()
         try TemporaryDirectory.write(Array("precious".utf8), to: site.socket)
-        let result = try await Program.run([site.binary] + site.places + ["--simulate"])
+        let result = try await Program.run([site.binary] + site.paths + ["--simulate"])
         #expect(result.status == 73 && result.text.contains("\(site.socket): exists and is not a socket"), "\(result)")
         #expect(TemporaryDirectory.read(site.socket) == Array("precious".utf8))
     }
 
-    @Test("a state folder that cannot be used ends it with 74, and is named")
+    @Test("a state directory that cannot be used ends it with 74, and is named")
     func noState() async throws {
         let site = try Site()
         try TemporaryDirectory.write([], to: "\(site.path)/file")
-        for folder in ["\(site.path)/file", "\(site.path)/no/such/folder", "/proc/berth"] {
+        for directory in ["\(site.path)/file", "\(site.path)/no/such/directory", "/proc/berth"] {
             let result = try await Program.run(
-                [site.binary, "--config", "/dev/null", "--socket", site.socket, "--state-dir", folder, "--simulate"])
-            #expect(result.status == 74 && result.text.contains(folder), "\(result)")
+                [site.binary, "--config", "/dev/null", "--socket", site.socket, "--state-dir", directory, "--simulate"])
+            #expect(result.status == 74 && result.text.contains(directory), "\(result)")
             #expect(!exists(site.socket))
         }
     }
@@ -230,8 +232,8 @@ import WireJSON
     @Test("a machine without isolated CPUs is served in no-op mode: empty lists, no cores, no error of its own")
     func noOpMode() async throws {
         let site = try Site()
-        for folder in ["sys", "sys/devices", "sys/devices/system", "sys/devices/system/cpu"] {
-            mkdir("\(site.path)/\(folder)", 0o755)
+        for directory in ["sys", "sys/devices", "sys/devices/system", "sys/devices/system/cpu"] {
+            mkdir("\(site.path)/\(directory)", 0o755)
         }
         try TemporaryDirectory.write(Array("0\n".utf8), to: "\(site.path)/sys/devices/system/cpu/online")
         let daemon = try await site.serve(["--sysfs-root", "\(site.path)/sys"])

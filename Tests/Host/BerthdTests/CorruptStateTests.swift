@@ -51,7 +51,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
     ]
 }
 
-/// EPA specification, section 7, items 4, 5, 14 and 16: a state that cannot be trusted, and the way back.
+/// EPA specification, section 7, items 4, 5, 14 and 16: a corrupt state, and the way back.
 @Suite struct CorruptStateTests {
     @Test(
         "items 4 and 5: with a spoilt store berthd starts, refuses changes naming the file, answers questions, leaves the files alone and ends with 65; restore puts the last good state back",
@@ -81,8 +81,8 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         }
         // The last good state is shown meanwhile.
         #expect(try daemon.allocations() == ["a": "2,18"])
-        #expect(try daemon.bookings() == ["a": 7])
-        #expect(try await daemon.program.prints("CRITICAL: the stored state cannot be trusted"))
+        #expect(try daemon.reservations() == ["a": 7])
+        #expect(try await daemon.program.prints("CRITICAL: the stored state is corrupt"))
         #expect(try await daemon.stop() == 65)
         #expect(site.stateFiles == before)
         let check = try await site.run("check")
@@ -100,12 +100,12 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(try await site.run("check").status == 0)
         daemon = try await site.serve()
         #expect(try daemon.allocations() == ["a": "2,18"])
-        #expect(try daemon.bookings() == ["a": 7])
+        #expect(try daemon.reservations() == ["a": 7])
         #expect(try daemon.cores("c", 1).error == nil)
         #expect(try await daemon.stop() == 0)
     }
 
-    @Test("items 4 and 16: without a last good state that can be trusted nothing is restored until told from what")
+    @Test("items 4 and 16: without a sound last good state nothing is restored until told from what")
     func restoreFromElsewhere() async throws {
         let site = try Site()
         let daemon = try await site.serve()
@@ -120,10 +120,10 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(refused.status == 65 && refused.text.contains("ledger.last-good"))
         #expect(site.stateFiles == before)
 
-        let untrusted = try await site.serve()
-        #expect(try untrusted.allocations() == [:])
-        #expect(try untrusted.cores("b", 1).error?.contains("corrupt") == true)
-        #expect(try await untrusted.stop() == 65)
+        let corrupt = try await site.serve()
+        #expect(try corrupt.allocations() == [:])
+        #expect(try corrupt.cores("b", 1).error?.contains("corrupt") == true)
+        #expect(try await corrupt.stop() == 65)
 
         let file = "\(site.path)/state.json"
         try TemporaryDirectory.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}"#.utf8), to: file)
@@ -144,7 +144,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(try await empty.stop() == 0)
     }
 
-    @Test("item 16: a clean stop keeps the last good state; every file of the state is the owner's alone")
+    @Test("item 16: a clean stop stores the last good state; every file of the state is the owner's alone")
     func lastGood() async throws {
         let site = try Site()
         let daemon = try await site.serve()
@@ -176,11 +176,11 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         try TemporaryDirectory.write(Array(#"{"allocations_db":{"allocations":{"x":"4,20"}}}"#.utf8), to: file)
         let options = form + (form == ["--from-state"] ? [file] : [])
         let before = site.stateFiles
-        let refused = try await Program.run([site.binary, "restore"] + site.places + options)
+        let refused = try await Program.run([site.binary, "restore"] + site.paths + options)
         #expect(refused.status == 64 && refused.text.contains("sound and holds 2 claims"), "\(refused)")
         #expect(refused.text.contains("--force"))
         #expect(site.stateFiles == before)
-        let forced = try await Program.run([site.binary, "restore"] + site.places + options + ["--force"])
+        let forced = try await Program.run([site.binary, "restore"] + site.paths + options + ["--force"])
         #expect(forced.status == 0 && !forced.text.contains("damaged"), "\(forced)")
         #expect(forced.text.contains("quarantined: \(site.database).replaced-1"))
         #expect(site.stateFiles["ledger.db.replaced-1"] == before["ledger.db"])
@@ -199,17 +199,17 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
     }
 
     @Test(
-        "commands on a state folder that is not there say so with status 66 and make neither folder nor lock",
+        "commands on a state directory that is not there say so with status 66 and make neither directory nor lock",
         arguments: ["check", "restore", "export-state"])
-    func noFolder(command: String) async throws {
+    func noDirectory(command: String) async throws {
         let site = try Site()
         let result = try await site.run(command)
-        #expect(result.status == 66 && result.text.contains("there is no folder \(site.state)"), "\(result)")
+        #expect(result.status == 66 && result.text.contains("there is no directory \(site.state)"), "\(result)")
         #expect(!exists(site.state))
     }
 
-    @Test("check and export-state leave a folder in which nothing was ever stored as it is")
-    func emptyFolder() async throws {
+    @Test("check and export-state leave a directory in which nothing was ever stored as it is")
+    func emptyDirectory() async throws {
         let site = try Site()
         mkdir(site.state, 0o755)
         chmod(site.state, 0o755)

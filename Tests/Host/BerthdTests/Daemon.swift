@@ -3,23 +3,23 @@ import TestSupport
 import Testing
 import WireJSON
 
-/// A folder with a socket, a state and a log, and the `berthd` processes that a test starts on it.
+/// A directory with a socket, a state and a log, and the `berthd` processes that a test starts on it.
 final class Site {
-    let folder: TemporaryDirectory
+    let directory: TemporaryDirectory
     let binary: String
     private var starts = 0
 
     init() throws {
-        folder = try TemporaryDirectory()
+        directory = try TemporaryDirectory()
         binary = try Program.built("berthd")
     }
 
-    var path: String { folder.path }
-    var socket: String { "\(folder.path)/epa.sock" }
-    var state: String { "\(folder.path)/state" }
+    var path: String { directory.path }
+    var socket: String { "\(directory.path)/epa.sock" }
+    var state: String { "\(directory.path)/state" }
     var database: String { "\(state)/ledger.db" }
-    /// The options of every process here: never the machine's own places.
-    var places: [String] { ["--config", "/dev/null", "--socket", socket, "--state-dir", state] }
+    /// The options of every process here: never the machine's own paths.
+    var paths: [String] { ["--config", "/dev/null", "--socket", socket, "--state-dir", state] }
 
     /// Starts `berthd` and does not wait for anything.
     func spawn(_ arguments: [String], environment: [String: String] = [:], below prefix: [String] = []) throws
@@ -35,17 +35,25 @@ final class Site {
         below prefix: [String] = []
     ) async throws -> Daemon {
         let program = try spawn(
-            options.contains("--config") ? places.dropFirst(2) + options : places + options, environment: environment,
+            options.contains("--config") ? paths.dropFirst(2) + options : paths + options, environment: environment,
             below: prefix)
         return try await Daemon.answering(program, socket: socket ?? self.socket)
     }
 
     /// Runs a command of `berthd` on the state here to its end.
     func run(_ command: String, _ options: String...) async throws -> (status: Int32?, text: String) {
-        try await Program.run([binary, command] + places + options)
+        try await Program.run([binary, command] + paths + options)
     }
 
-    /// The contents of the state folder, the lock's text aside.
+    /// A capture of the simulated machine, for what a simulated one is not served from: the paths of an installation.
+    func capture() async throws -> String {
+        let file = "\(path)/machine.json"
+        let result = try await Program.run([try Program.built("berth"), "topology", "capture", "--simulate", file])
+        try #require(result.status == 0, "\(result)")
+        return file
+    }
+
+    /// The contents of the state directory, the lock's text aside.
     var stateFiles: [String: [UInt8]] {
         var files: [String: [UInt8]] = [:]
         for name in TemporaryDirectory.names(in: state) where name != "lock" {
@@ -138,8 +146,8 @@ final class Daemon: Sendable {
         return result
     }
 
-    /// Who booked how many pages of 2 MB on node 0.
-    func bookings() throws -> [String: Int] {
+    /// Who reserved how many pages of 2 MB on node 0.
+    func reservations() throws -> [String: Int] {
         var result: [String: Int] = [:]
         for member in try memory()["numa_hugepages"]?["node0"]?["allocations"]?.members ?? [] {
             result[member.name] = member.value["2048"]?.integer

@@ -5,7 +5,7 @@ import WireJSON
 
 /// EPA specification, section 7, item 6: one instance.
 @Suite struct InstanceTests {
-    @Test("item 6: a second instance on the same state folder refuses to start and harms nothing")
+    @Test("item 6: a second instance on the same state directory refuses to start and harms nothing")
     func sameState() async throws {
         let site = try Site()
         let first = try await site.serve()

@@ -112,7 +112,7 @@ import WireJSON
             acknowledged += clients.reduce(0) { $0 + $1.acknowledged.load(ordering: .relaxed) }
 
             daemon = try await site.serve(["--simulate", "--log-level", "error"])
-            let (cpus, pages) = (try daemon.allocations(), try daemon.bookings())
+            let (cpus, pages) = (try daemon.allocations(), try daemon.reservations())
             let place = "round \(round), seed \(seed), killed after \(delay) ms"
             for index in model.indices {
                 model[index] = clients[index].holdings.withLock { $0 }

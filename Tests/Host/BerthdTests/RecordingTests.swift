@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 import WireJSON
 
-/// What the reference answered, against the process.
+/// What the EPA Orchestrator answered, against the process.
 @Suite(.needsShared) struct RecordingTests {
-    @Test("the recordings of the reference replay without a mismatch", .needsRoot)
+    @Test("the recordings of the EPA Orchestrator replay without a mismatch", .needsRoot)
     func recordings() async throws {
         let shared = try #require(SharedDirectory.path)
         let berthd = try Program.built("berthd")
@@ -17,7 +17,7 @@ import WireJSON
     }
 
     @Test(
-        "each recorded quirk of the reference is answered by exactly one JSON object, and differs only where section 7 says better",
+        "each recorded quirk of the EPA Orchestrator is answered by exactly one JSON object, and differs only where section 7 says better",
         arguments: [
             "q01_negative_numa_count_wipes", "q02_negative_core_count_is_default_policy",
             "q03_negative_hugepages_recorded", "q04_isolated_set_shrinks", "q05_request_over_1024_bytes",
@@ -81,7 +81,7 @@ private struct Recording {
         machine = try #require(try JSONValue(files).members)
     }
 
-    /// Writes the files of the machine below a folder that stands for /sys.
+    /// Writes the files of the machine below a directory that stands for /sys.
     func writeMachine(to root: String) throws {
         for file in machine { try write(file.name, file.value.string ?? "", to: root) }
     }
@@ -93,10 +93,10 @@ private struct Recording {
 
     private func write(_ path: String, _ content: String, to root: String) throws {
         let path = "\(root)/devices/system/\(path)"
-        var folder = ""
+        var directory = ""
         for part in path.split(separator: "/").dropLast() {
-            folder += "/\(part)"
-            mkdir(folder, 0o755)
+            directory += "/\(part)"
+            mkdir(directory, 0o755)
         }
         try TemporaryDirectory.write(Array(content.utf8), to: path)
     }

@@ -40,7 +40,7 @@ import WireJSON
 
         try write(site, "policy = [\"keep-pins\"]\nlog-level = \"debug\"\nname-limit = 8\nconnections-per-uid = 2\n")
         try await reload(daemon)
-        let line = daemon.program.lines.first { $0.hasPrefix("NOTICE: configuration reloaded") }
+        let line = daemon.program.lines.first { $0.contains(" NOTICE: configuration reloaded") }
         #expect(
             line?.hasSuffix("reloaded connections-per-uid=2 log-level=debug name-limit=8 policy=keep-pins") == true,
             "what changed is named: \(line ?? "")")
@@ -66,7 +66,7 @@ import WireJSON
         try write(site, toml)
         try await reload(daemon)
         let line = try #require(
-            daemon.program.lines.first { $0.hasPrefix("ERROR: the configuration was not reloaded") })
+            daemon.program.lines.first { $0.contains(" ERROR: the configuration was not reloaded") })
         #expect(
             ["nonsense", "polisy", "TOML", "nosuchgroup"].contains { line.contains($0) }, "\(line)")
         try daemon.numa("a", 0, 2)

@@ -15,7 +15,7 @@ import WireJSON
         daemon.program.signal(signal)
         #expect(try await daemon.program.end() == 0)
         #expect(!exists(site.socket) && !exists("\(site.socket).new"))
-        #expect(daemon.program.lines.last == "NOTICE: stopped")
+        #expect(daemon.program.lines.last?.hasSuffix("Z NOTICE: stopped") == true)
         let next = try await site.serve()
         #expect(try next.allocations() == ["a": "2-3"])
         #expect(try await next.stop() == 0)

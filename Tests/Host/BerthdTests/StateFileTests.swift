@@ -3,20 +3,21 @@ import TestSupport
 import Testing
 import WireJSON
 
-/// EPA specification, section 4: the reference's `state.json`, read at the first start and written for going back.
+/// EPA specification, section 4: the EPA Orchestrator's `state.json`, read at the first start and written for going back.
 @Suite struct StateFileTests {
     /// The example of the specification, with CPUs that the simulated machine has.
     private let example =
         #"{"allocations_db":{"allocations":{"a":"4,12","b":"2-3"},"explicit_allocations":{"a":"4,12"}},"hugepages_db":{"allocations":{"b":[{"count":3,"node_id":0,"size_kb":2048}]}},"updated_at":"2026-11-20T23:53:51.691746+00:00","version":1}"#
 
-    /// Starts `berthd` as snapd does: all places follow from SNAP_DATA.
+    /// Starts `berthd` as snapd does: all paths follow from SNAP_DATA.
     private func serve(_ site: Site, snap: String) async throws -> Daemon {
         try await Daemon.answering(
-            try site.spawn(["--config", "/dev/null", "--simulate"], environment: ["SNAP_DATA": snap]),
+            try site.spawn(
+                ["--config", "/dev/null", "--machine", try await site.capture()], environment: ["SNAP_DATA": snap]),
             socket: "\(snap)/data/epa.sock")
     }
 
-    @Test("under snapd the state of the reference is imported at the first start, and at no later one")
+    @Test("under snapd the state of the EPA Orchestrator is imported at the first start, and at no later one")
     func importOnce() async throws {
         let site = try Site()
         mkdir("\(site.path)/data", 0o755)
@@ -24,7 +25,7 @@ import WireJSON
         try TemporaryDirectory.write(Array(example.utf8), to: file)
         var daemon = try await serve(site, snap: site.path)
         #expect(try daemon.allocations() == ["a": "4,12", "b": "2-3"])
-        #expect(try daemon.bookings() == ["b": 3])
+        #expect(try daemon.reservations() == ["b": 3])
         #expect(
             try daemon.list()["allocations"]?.array?.map { $0["is_explicit"] } == [.boolean(true), .boolean(false)])
         #expect(try daemon.cores("a", -1).error == nil)
@@ -40,7 +41,7 @@ import WireJSON
         #expect(exists("\(site.path)/berth/ledger.db"))
     }
 
-    @Test("a state file that was asked for and is not there is told, by restore with the status of a missing file")
+    @Test("a state file that was asked for and is not there is reported, by restore with the status of a missing file")
     func absent() async throws {
         let site = try Site()
         let path = "\(site.path)/none.json"
@@ -59,7 +60,7 @@ import WireJSON
         "\"c\": a huge page entry that is not valid, left out",
     ]
 
-    @Test("what an import leaves out is told by restore --from-state and by check --import-state as at the start")
+    @Test("what an import leaves out is reported by restore --from-state and by check --import-state as at the start")
     func warnings() async throws {
         let site = try Site()
         let file = "\(site.path)/state.json"
@@ -70,7 +71,7 @@ import WireJSON
         mkdir(site.state, 0o700)
         // The shell keeps standard error only.
         let errors = try await Program.run(
-            ["sh", "-c", "\"$@\" >&-", "sh", site.binary, "restore"] + site.places + ["--from-state", file])
+            ["sh", "-c", "\"$@\" >&-", "sh", site.binary, "restore"] + site.paths + ["--from-state", file])
         let daemon = try await site.serve()
         #expect(try daemon.allocations() == ["a": "4,12"])
         #expect(try await daemon.stop() == 0)
@@ -99,7 +100,7 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
     }
 
-    @Test("export-state keeps the file that it replaces as .previous, and says so and how many claims it wrote")
+    @Test("export-state leaves the file that it replaces as .previous, and says so and how many claims it wrote")
     func previous() async throws {
         let site = try Site()
         let daemon = try await site.serve()
@@ -113,7 +114,7 @@ import WireJSON
             try TemporaryDirectory.write(Array(former.utf8), to: file)
             let next = try await site.run("export-state", "--output", file)
             #expect(next.status == 0 && next.text.contains("wrote 1 claim to \(file)"))
-            #expect(next.text.contains("what was there is kept as \(file).previous"), "\(next)")
+            #expect(next.text.contains("what was there is now \(file).previous"), "\(next)")
             #expect(TemporaryDirectory.read("\(file).previous") == Array(former.utf8))
             #expect(TemporaryDirectory.read(file)?.starts(with: Array(#"{"allocations_db""#.utf8)) == true)
         }
@@ -127,9 +128,10 @@ import WireJSON
         let site = try Site()
         mkdir("\(site.path)/data", 0o755)
         try TemporaryDirectory.write(Array(example.utf8), to: "\(site.path)/data/state.json")
+        let capture = try await site.capture()
         for milliseconds in stride(from: 5, to: 60, by: 9) {
             let program = try site.spawn(
-                ["--config", "/dev/null", "--simulate"], environment: ["SNAP_DATA": site.path])
+                ["--config", "/dev/null", "--machine", capture], environment: ["SNAP_DATA": site.path])
             try await Task.sleep(for: .milliseconds(milliseconds))
             program.signal(SIGKILL)
             _ = try await program.end()
@@ -140,7 +142,7 @@ import WireJSON
     }
 
     @Test(
-        "items 4, 5 and 26: a corrupt state of the reference is never overwritten: changes are refused naming it until it is repaired",
+        "items 4, 5 and 26: a corrupt state of the EPA Orchestrator is never overwritten: changes are refused naming it until it is repaired",
         arguments: [
             "", "{", "[]", #"{"allocations_db":{"allocations":{"a":"5-2"}}}"#,
             #"{"allocations_db":{"allocations":{"a":"1-2","b":"2"}}}"#,
@@ -160,7 +162,7 @@ import WireJSON
                 #expect(reply.error?.contains(remedy) == true, "\(reply)")
             }
         }
-        #expect(try await daemon.program.prints("CRITICAL: the state to import cannot be trusted"))
+        #expect(try await daemon.program.prints("CRITICAL: the state to import is corrupt"))
         let check = try await Program.run(
             [site.binary, "check", "--config", "/dev/null"], environment: ["SNAP_DATA": site.path])
         #expect(check.status == 65 && check.text.contains("mend the file"), "\(check)")
@@ -197,7 +199,7 @@ import WireJSON
         #expect(try await daemon.stop() == 65)
     }
 
-    @Test("the exported state has the reference's form to the byte, and importing it gives the same list")
+    @Test("the exported state has the EPA Orchestrator's form to the byte, and importing it gives the same list")
     func roundTrip() async throws {
         let site = try Site()
         let first = try await site.serve()

@@ -70,7 +70,7 @@ import WireJSON
             #expect(try server.list()["allocations"]?.array?.first?["is_explicit"] == .boolean(false))
             #expect(try await server.logHas("WARNING: explicit CPUs lost their protection"))
         }
-        try await TestServer.serving(settings: { $0.options.policy = .keepPins }) { (server) async throws in
+        try await TestServer.serving(settings: { $0.policy = .keepPins }) { (server) async throws in
             #expect(try server.numa("a", 1, 2)["cores_allocated"]?.string == "2,6")
             #expect(try server.cores("a", 3)["allocated_cores"]?.string == "1-2,6")
             #expect(try server.list()["allocations"]?.array?.first?["is_explicit"] == .boolean(true))
@@ -91,7 +91,7 @@ import WireJSON
             #expect(try server.allocations() == ["auto": "2", "b": "1,5"])
             #expect(try await server.logHas("WARNING: automatic CPUs taken by a NUMA request by=b cpus=1 from=auto"))
         }
-        try await TestServer.serving(threeCores, settings: { $0.options.policy = .preferFree }) {
+        try await TestServer.serving(threeCores, settings: { $0.policy = .preferFree }) {
             (server) async throws in
             _ = try server.cores("auto", 2)
             #expect(try server.numa("b", 0, 2)["cores_allocated"]?.string == "2,5")
@@ -109,7 +109,7 @@ import WireJSON
             #expect(try server.numa("a", 0, 3)["cores_allocated"]?.string == "1-2,4")
             #expect(try server.cores("b", 1)["allocated_cores"]?.string == "3")
         }
-        try await TestServer.serving(threeCores, settings: { $0.options.policy = .wholeCores }) {
+        try await TestServer.serving(threeCores, settings: { $0.policy = .wholeCores }) {
             (server) async throws in
             _ = try server.numa("x", 0, 1)
             #expect(try server.numa("a", 0, 1)["cores_allocated"]?.string == "3")
@@ -149,7 +149,7 @@ import WireJSON
             #expect(try server.cores("a", 2)["allocated_cores"]?.string == "5,21")
             #expect(try await server.logHas("WARNING: CPUs allocated that are offline"))
         }
-        try await TestServer.serving(settings: { $0.options.policy = .onlineOnly }) { (server) async throws in
+        try await TestServer.serving(settings: { $0.policy = .onlineOnly }) { (server) async throws in
             server.files["devices/system/cpu/online"] = "0-4,6-7\n"
             server.files["devices/system/cpu/isolated"] = "5-6,21\n"
             #expect(try server.cores("a", 2).error == "Insufficient CPUs available. Requested: 2, Available: 1")

@@ -165,7 +165,7 @@ import WireJSON
 
     @Test("item 9: replies are compact and come whole; a limit on the names of new services is the operator's choice")
     func names() async throws {
-        try await TestServer.serving(settings: { $0.options.nameLimit = 10 }) { (server) async throws in
+        try await TestServer.serving(settings: { $0.nameLimit = 10 }) { (server) async throws in
             _ = try server.cores("0123456789", 1)
             #expect(
                 try server.cores("0123456789a", 1).error

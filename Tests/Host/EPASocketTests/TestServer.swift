@@ -53,13 +53,13 @@ final class TestServer: Sendable {
     init(
         _ machine: CapturedFiles = TestServer.small, folder: TemporaryDirectory? = nil, imported: Ledger? = nil,
         vfs: String? = nil, mode: UInt32 = 0o600, pools: [String: CPUSet] = [:],
-        settings change: (inout EPAServer.Settings) -> Void = { _ in }
+        settings change: (inout EPASettings) -> Void = { _ in }
     ) async throws {
         let folder = try folder ?? TemporaryDirectory()
         self.folder = folder
         files = ChangingFiles(machine)
         path = "\(folder.path)/epa.sock"
-        var settings = EPAServer.Settings()
+        var settings = EPASettings()
         settings.access.isOpen = mode & 0o006 == 0o006
         change(&settings)
 
@@ -97,7 +97,7 @@ final class TestServer: Sendable {
     /// Serves for as long as `body` runs.
     static func serving(
         _ machine: CapturedFiles = TestServer.small, folder: TemporaryDirectory? = nil, imported: Ledger? = nil,
-        vfs: String? = nil, mode: UInt32 = 0o600, pools: [String: CPUSet] = [:], settings: (inout EPAServer.Settings) -> Void = { _ in },
+        vfs: String? = nil, mode: UInt32 = 0o600, pools: [String: CPUSet] = [:], settings: (inout EPASettings) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let server = try await TestServer(

@@ -4,7 +4,7 @@ import LedgerStore
 import Service
 import Storage
 
-/// What a command does with the state folder.
+/// What a command does with the state directory.
 enum StateAccess {
     case reads, changes
 }
@@ -12,21 +12,23 @@ enum StateAccess {
 /// Runs `body` on the store that the options name and turns errors into messages and exit statuses. A command that changes
 /// the store takes its lock; one that reads it works on a copy and needs none, so that the daemon may run.
 ///
-/// A folder that is not there is not made: a path mistyped would look like a state without claims.
-func withStore(_ options: Options, _ access: StateAccess, _ body: (StoreFiles) throws -> Void) throws {
+/// A directory that is not there is not made: a path mistyped would look like a state without claims.
+func withStore(
+    _ source: ConfigurationSource, _ access: StateAccess, _ body: (StoreFiles, Paths) throws -> Void
+) throws {
     try reportingErrors {
-        let places = Places(try options.configuration(), environment: processEnvironment())
-        let folder = places.stateDirectory
-        let files = StoreFiles(directory: folder, name: LedgerStore.name)
-        guard isThere(folder) else {
+        let paths = try Paths(stored: try source.configuration(), environment: processEnvironment())
+        let directory = paths.stateDirectory
+        let files = StoreFiles(directory: directory, name: LedgerStore.name)
+        guard isThere(directory) else {
             printError(
-                "there is no folder \(folder), so nothing was ever stored there"
+                "there is no directory \(directory), so nothing was ever stored there"
                     + (access == .reads ? "" : "; start berthd once, or make it (mkdir -m 700)"))
             throw Status.noInput
         }
-        if access == .reads { return try body(files) }
-        let lock = try StoreLock(directory: folder)
-        try withExtendedLifetime(lock) { try body(files) }
+        if access == .reads { return try body(files, paths) }
+        let lock = try StoreLock(directory: directory)
+        try withExtendedLifetime(lock) { try body(files, paths) }
     }
 }
 
@@ -45,7 +47,7 @@ func reportingErrors(_ body: () throws -> Void) throws {
             throw Status.noInput
         case .corrupt:
             printError(error.description)
-            throw Status.untrusted
+            throw Status.corrupt
         default:
             printError(error.description)
             throw Status.inputOutput

@@ -1,0 +1,89 @@
+import Glibc
+import TestSupport
+import Testing
+import WireJSON
+
+/// `berthd events` and `berth events`.
+@Suite struct EventsTests {
+    /// A daemon that has decided five times.
+    private func daemon(_ site: Site) async throws -> Daemon {
+        let daemon = try await site.serve()
+        try daemon.cores("a", 4)
+        try daemon.numa("b c", 0, 2)
+        try daemon.pages("a", 3)
+        try daemon.cores("a", -1)
+        // Not a decision that changed anything.
+        #expect(try daemon.cores("a", 1000).error != nil)
+        return daemon
+    }
+
+    @Test("reading the trail is a command: events prints the decisions after a number, also beside a running daemon")
+    func events() async throws {
+        let site = try Site()
+        let daemon = try await daemon(site)
+        for isRunning in [true, false] {
+            if !isRunning { #expect(try await daemon.stop() == 0) }
+            let all = try await site.run("events")
+            let lines = all.text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+            #expect(all.status == 0 && lines.count == 4, "\(all)")
+            let who = "uid:\(geteuid()),pid:\(getpid()),epa"
+            #expect(lines.first?[0] == "1" && lines.first?[1].hasSuffix("Z") == true)
+            #expect(lines.first.map { Array($0[2...]) } == ["service:a", "granted", "allocate_cores", "2-5", who])
+            // CPUs that another service lost, and a name that is not one word.
+            #expect(lines[1].joined(separator: " ").hasSuffix("preempted=service:a:2"), "\(lines[1])")
+            #expect(all.text.contains("\"service:b c\" granted allocate_numa_cores 2,18"), "\(all)")
+            #expect(all.text.contains("granted allocate_hugepages - "))
+            #expect(all.text.contains("service:a released allocate_cores 3-5 "), "\(all)")
+            let last = try await site.run("events", "--after", "3")
+            #expect(last.text.split(separator: "\n").count == 1 && last.text.hasPrefix("4 "), "\(last)")
+            let two = try await site.run("events", "--after", "1", "--limit", "2")
+            #expect(two.text.split(separator: "\n").map { $0.prefix(2) } == ["2 ", "3 "], "\(two)")
+            #expect(try await site.run("events", "--after", "4").text.isEmpty)
+        }
+    }
+
+    @Test("events --json prints one object a decision, as stored, with its number")
+    func json() async throws {
+        let site = try Site()
+        let daemon = try await daemon(site)
+        let result = try await site.run("events", "--json", "--after", "1")
+        let objects = try result.text.split(separator: "\n").map { try JSONValue(Array($0.utf8)) }
+        #expect(objects.map { $0["seq"]?.integer } == [2, 3, 4])
+        #expect(objects.first?["v"]?.integer == 2 && objects.first?["action"]?.string == "allocate_numa_cores")
+        #expect(objects.first?["holder"]?.string == "service:b c" && objects.first?["granted"]?.string == "2,18")
+        #expect(objects.first?["caller"]?["uid"]?.integer == Int(geteuid()))
+        #expect(objects.first?["claims"]?.array?.isEmpty == false)
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test("berth events runs berthd events, with the same arguments and exit status")
+    func berth() async throws {
+        let site = try Site()
+        let daemon = try await daemon(site)
+        let berth = try Program.built("berth")
+        let arguments = ["events", "--config", "/dev/null", "--state-dir", site.state, "--after", "2"]
+        let own = try await Program.run([site.binary] + arguments)
+        let result = try await Program.run([berth] + arguments)
+        #expect(result.status == 0 && result.text == own.text && result.text.hasPrefix("3 "), "\(result)")
+        #expect(try await Program.run([berth, "events", "--after", "-1"]).status == 64)
+        #expect(try await daemon.stop() == 0)
+        // Alone it says what it lacks.
+        let copy = "\(site.path)/berth"
+        try TemporaryDirectory.write(try #require(TemporaryDirectory.read(berth)), to: copy)
+        chmod(copy, 0o755)
+        let alone = try await Program.run([copy, "events"], environment: ["PATH": "/nonexistent"])
+        #expect(alone.status == 66 && alone.text.contains("berth: cannot run berthd events"), "\(alone)")
+    }
+
+    @Test("events of a corrupt state end with 65, of a state directory that is not there with 66")
+    func failures() async throws {
+        let site = try Site()
+        #expect(try await site.run("events").status == 66)
+        let daemon = try await daemon(site)
+        #expect(try await daemon.stop() == 0)
+        try Spoiling.edited(site.database) { $0.removeLast($0.count / 2) }
+        let result = try await site.run("events")
+        #expect(result.status == 65 && result.text.contains("ledger.db"), "\(result)")
+        #expect(try await site.run("events", "--limit", "0").status == 64)
+    }
+}
