@@ -25,7 +25,7 @@ import Testing
         #expect(AccessPolicy(adminGroup: 0).role(of: PeerCredentials(uid: 1, gid: 0)) == .administrator)
     }
 
-    @Test("names become numbers as in passwd(5) and group(5); the first of two lines counts, damaged ones do not")
+    @Test("names become numbers as in passwd(5) and group(5); the first of two lines counts, malformed ones do not")
     func accounts() {
         let accounts = AccountFile(
             text:
@@ -46,8 +46,8 @@ import Testing
 
     @Test("a file is read whole, or the reason is said: too long, no UTF-8, a pipe where a file must be")
     func files() throws {
-        let folder = try TemporaryDirectory()
-        let path = "\(folder.path)/file"
+        let directory = try TemporaryDirectory()
+        let path = "\(directory.path)/file"
         try TemporaryDirectory.write(Array("é".utf8), to: path)
         #expect(try readText(path) == "é")
         try TemporaryDirectory.write([0x61, 0xFF], to: path)
@@ -58,10 +58,10 @@ import Testing
         try TemporaryDirectory.write([UInt8](repeating: 0x20, count: (1 << 20) + 1), to: path)
         let error = #expect(throws: SystemError.self) { try readText(path) }
         #expect(error?.errno == EFBIG && error?.description.contains(path) == true)
-        mkfifo("\(folder.path)/pipe", 0o600)
-        #expect(throws: SystemError.self) { try readBytes("\(folder.path)/pipe", mustBeRegular: true) }
-        #expect(throws: SystemError.self) { try readBytes(folder.path, mustBeRegular: true) }
-        let missing = #expect(throws: SystemError.self) { try readBytes("\(folder.path)/none") }
+        mkfifo("\(directory.path)/pipe", 0o600)
+        #expect(throws: SystemError.self) { try readBytes("\(directory.path)/pipe", mustBeRegular: true) }
+        #expect(throws: SystemError.self) { try readBytes(directory.path, mustBeRegular: true) }
+        let missing = #expect(throws: SystemError.self) { try readBytes("\(directory.path)/none") }
         #expect(missing?.errno == ENOENT)
     }
 }

@@ -27,8 +27,9 @@ import Testing
 
     @Test("the manager hears on a path or an abstract name; no status can add a field", arguments: [false, true])
     func messages(abstract: Bool) throws {
-        let folder = try TemporaryDirectory()
-        let name = abstract ? "@berth-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))" : "\(folder.path)/notify"
+        let directory = try TemporaryDirectory()
+        let name =
+            abstract ? "@berth-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))" : "\(directory.path)/notify"
         let descriptor = try receiver(name)
         defer { close(descriptor) }
         let notifier = SystemdNotifier(environment: ["NOTIFY_SOCKET": name])
@@ -42,8 +43,8 @@ import Testing
 
     @Test("without a manager, or with one that is gone, slow or named wrongly, nothing happens")
     func nobody() throws {
-        let folder = try TemporaryDirectory()
-        let slow = try receiver("\(folder.path)/slow")
+        let directory = try TemporaryDirectory()
+        let slow = try receiver("\(directory.path)/slow")
         defer { close(slow) }
         // Its queue is full: the next message would wait for ever.
         var address = sockaddr_un()
@@ -57,9 +58,9 @@ import Testing
         }
         while send(sender, "x", 1, Int32(MSG_DONTWAIT)) == 1 {}
         for environment in [
-            [:], ["NOTIFY_SOCKET": ""], ["NOTIFY_SOCKET": "relative"], ["NOTIFY_SOCKET": "\(folder.path)/none"],
+            [:], ["NOTIFY_SOCKET": ""], ["NOTIFY_SOCKET": "relative"], ["NOTIFY_SOCKET": "\(directory.path)/none"],
             ["NOTIFY_SOCKET": "/" + String(repeating: "x", count: 300)], ["NOTIFY_SOCKET": "@"],
-            ["NOTIFY_SOCKET": "\(folder.path)/slow"],
+            ["NOTIFY_SOCKET": "\(directory.path)/slow"],
         ] {
             SystemdNotifier(environment: environment).ready(status: "x")
         }
