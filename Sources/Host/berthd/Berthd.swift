@@ -2,7 +2,7 @@ import ArgumentParser
 import Glibc
 import Service
 
-/// The program: serves unless told otherwise.
+/// The program: serves unless a subcommand is given.
 @main
 struct Berthd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -6,14 +6,18 @@ struct ConfigurationSource {
     /// A key of the configuration with the text of its flag; nil where the flag is not given.
     typealias Flag = (key: String, text: String?)
 
-    /// The configuration file that is read; nil where there is none.
-    let file: String?
+    private let config: String?
     private let flags: [Flag]
 
     init(config: String?, flags: [Flag]) {
-        let standard = "/etc/berth/berthd.toml"
-        file = config ?? (access(standard, F_OK) == 0 ? standard : nil)
+        self.config = config
         self.flags = flags
+    }
+
+    /// The configuration file that is read; nil where there is none.
+    var file: String? {
+        let standard = "/etc/berth/berthd.toml"
+        return config ?? (access(standard, F_OK) == 0 ? standard : nil)
     }
 
     /// An error about a key: it names the file where the value comes from there.

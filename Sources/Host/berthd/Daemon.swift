@@ -87,7 +87,7 @@ final class Daemon {
 
     // MARK: - Life
 
-    /// Takes the settings that may change while it serves; keeps all as they are where the new ones are wrong.
+    /// Takes the settings that may change while it serves; leaves all as they are where the new ones are wrong.
     func reload(_ source: ConfigurationSource) {
         do {
             var fresh = try source.configuration()

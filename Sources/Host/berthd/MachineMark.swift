@@ -7,7 +7,7 @@ import Storage
 /// The file `machine` in a state directory: which machine the state was made for, as one line: `real`, `simulated`,
 /// `captured:NAME` or `sysfs-root:PATH`. Claims of one machine mean nothing on another.
 struct MachineMark {
-    /// A state that was made for another machine, or whose machine cannot be told.
+    /// A state that was made for another machine, or whose machine is unknown.
     struct Mismatch: Error, CustomStringConvertible {
         let description: String
     }

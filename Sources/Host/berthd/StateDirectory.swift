@@ -58,7 +58,7 @@ func reportingErrors(_ body: () throws -> Void) throws {
     }
 }
 
-/// Whether a path names something; what may not be looked at counts, so that the next step tells why.
+/// Whether a path names something; what may not be looked at counts, so that the next step reports why.
 private func isThere(_ path: String) -> Bool { access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR) }
 
 /// `1 claim`, `2 claims`.

@@ -105,7 +105,7 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(try await daemon.stop() == 0)
     }
 
-    @Test("items 4 and 16: without a sound last good state nothing is restored until told from what")
+    @Test("items 4 and 16: without a sound last good state nothing is restored until it is said from what")
     func restoreFromElsewhere() async throws {
         let site = try Site()
         let daemon = try await site.serve()

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WireJSON
 
-/// Signals, and what the service manager is told.
+/// Signals, and what is reported to the service manager.
 @Suite struct SignalTests {
     @Test(
         "SIGTERM and SIGINT end it orderly: no socket is left, status 0, everything is there again",
@@ -21,14 +21,15 @@ import WireJSON
         #expect(try await next.stop() == 0)
     }
 
-    @Test("a request that is being sent when SIGTERM comes is still answered, and what it was granted is kept")
+    @Test("a request that is being sent when SIGTERM comes is still answered, and what it was granted is stored")
     func inFlight() async throws {
         let site = try Site()
         let daemon = try await site.serve()
         let client = try SocketClient(site.socket)
         try client.send(#"{"action":"allocate_cores","service_name":"late","#)
-        // The connection is known to the server once a later one was answered.
+        // The connection is known to the server once a later one was answered; what it sent is read soon after.
         _ = try daemon.list()
+        try await Task.sleep(for: .milliseconds(100))
         daemon.program.signal(SIGTERM)
         #expect(try await eventually { !exists(site.socket) })
         #expect(throws: SocketClient.Failure.self) { try SocketClient(site.socket) }
@@ -50,7 +51,7 @@ import WireJSON
         #expect(exists(site.socket))
     }
 
-    @Test("the service manager is told of readiness, reloading and the end")
+    @Test("readiness, reloading and the end are reported to the service manager")
     func notifications() async throws {
         let site = try Site()
         let path = "\(site.path)/notify"
@@ -66,7 +67,7 @@ import WireJSON
         #expect(try receiver.next() == "STOPPING=1")
     }
 
-    @Test("the service manager is told that allocations are refused")
+    @Test("that allocations are refused is reported to the service manager")
     func notifiesCorruption() async throws {
         let site = try Site()
         #expect(try await (try await site.serve()).stop() == 0)

@@ -25,6 +25,27 @@ import WireJSON
         #expect(TemporaryDirectory.names(in: snap).isEmpty, "the real paths are untouched")
     }
 
+    @Test("of socket and state directory only what is not configured is temporary, and a failed start leaves nothing")
+    func partly() async throws {
+        let site = try Site()
+        let temporary = "\(site.path)/tmp"
+        mkdir(temporary, 0o700)
+        let arguments = ["--config", "/dev/null", "--simulate"]
+        let program = try site.spawn(arguments + ["--socket", site.socket], environment: ["TMPDIR": temporary])
+        let daemon = try await Daemon.answering(program, socket: site.socket)
+        #expect(!TemporaryDirectory.names(in: temporary).isEmpty)
+        #expect(try await daemon.stop() == 0)
+        #expect(TemporaryDirectory.names(in: temporary).isEmpty && !exists(site.socket))
+        let other = try site.spawn(arguments + ["--state-dir", site.state], environment: ["TMPDIR": temporary])
+        #expect(try await other.prints("NOTICE: serving"))
+        #expect(exists(site.database))
+        other.signal(SIGTERM)
+        #expect(try await other.end() == 0)
+        let failing = try site.spawn(arguments + ["--audit-log", "/nonexistent/x"], environment: ["TMPDIR": temporary])
+        #expect(try await failing.end() == 78)
+        #expect(TemporaryDirectory.names(in: temporary).isEmpty)
+    }
+
     @Test("berthd --simulate uses the state directory that it is given, and takes over one without a mark")
     func given() async throws {
         let site = try Site()

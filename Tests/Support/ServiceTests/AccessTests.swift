@@ -25,7 +25,7 @@ import Testing
         #expect(AccessPolicy(adminGroup: 0).role(of: PeerCredentials(uid: 1, gid: 0)) == .administrator)
     }
 
-    @Test("names become numbers as in passwd(5) and group(5); the first of two lines counts, damaged ones do not")
+    @Test("names become numbers as in passwd(5) and group(5); the first of two lines counts, malformed ones do not")
     func accounts() {
         let accounts = AccountFile(
             text:

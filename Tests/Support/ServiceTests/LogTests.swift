@@ -66,7 +66,32 @@ import WireJSON
                 """)
     }
 
-    @Test("lines for a slow reader are kept and come in order; beyond the limit they are counted")
+    @Test("with a clock each line begins with the time as RFC 3339 says")
+    func times() throws {
+        let pipe = try Pipe()
+        let log = Logger(label: "x") { [sink = LineSink(descriptor: pipe.writer)] _ in
+            LineLogHandler(sink: sink, level: .info, clock: { 1_795_218_831_691 })
+        }
+        log.info("plain", metadata: ["a": "1"])
+        #expect(String(decoding: pipe.drain(), as: UTF8.self) == "2026-11-20T23:53:51.691Z INFO: plain a=1\n")
+    }
+
+    @Test("a descriptor is the journal where JOURNAL_STREAM has its device and inode, and only there")
+    func journal() throws {
+        let pipe = try Pipe()
+        var status = stat()
+        #expect(fstat(pipe.writer, &status) == 0)
+        func isJournal(_ stream: String?) -> Bool {
+            LineLogHandler.isJournal(pipe.writer, environment: stream.map { ["JOURNAL_STREAM": $0] } ?? [:])
+        }
+        #expect(isJournal("\(status.st_dev):\(status.st_ino)"))
+        for other in [nil, "", "x", "\(status.st_dev)", "\(status.st_dev):\(status.st_ino + 1)", "1:\(status.st_ino)"] {
+            #expect(!isJournal(other), "\(other ?? "unset")")
+        }
+        #expect(!LineLogHandler.isJournal(-1, environment: ["JOURNAL_STREAM": "0:0"]))
+    }
+
+    @Test("lines for a slow reader are buffered and come in order; beyond the limit they are counted")
     func slowReader() throws {
         let pipe = try Pipe()
         let sink = LineSink(descriptor: pipe.writer)
@@ -76,7 +101,7 @@ import WireJSON
         var received = pipe.drain()
         var rounds = 0
         var extra = 0
-        // Every write brings more of what was kept.
+        // Every write brings more of what was buffered.
         while !String(decoding: received.suffix(4000), as: UTF8.self).contains("dropped_lines"), rounds < 1000 {
             rounds += 1
             extra += 1
@@ -85,11 +110,11 @@ import WireJSON
         }
         received += pipe.drain()
         let lines = String(decoding: received, as: UTF8.self).split(separator: "\n")
-        let kept = lines.count { $0.count == 999 }
+        let whole = lines.count { $0.count == 999 }
         let more = lines.count { $0 == "more" }
         let dropped = lines.compactMap { try? JSONValue(Array($0.utf8))["dropped_lines"]?.integer }.reduce(0, +)
         #expect(dropped > 0)
-        #expect(kept + more + dropped == total + extra)
+        #expect(whole + more + dropped == total + extra)
         #expect(lines.allSatisfy { $0.count == 999 || $0 == "more" || $0.hasPrefix("{\"dropped_lines\":") })
         // Then all is as before.
         sink.write(Array("again".utf8))

@@ -28,7 +28,8 @@ import Testing
     @Test("the manager hears on a path or an abstract name; no status can add a field", arguments: [false, true])
     func messages(abstract: Bool) throws {
         let directory = try TemporaryDirectory()
-        let name = abstract ? "@berth-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))" : "\(directory.path)/notify"
+        let name =
+            abstract ? "@berth-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))" : "\(directory.path)/notify"
         let descriptor = try receiver(name)
         defer { close(descriptor) }
         let notifier = SystemdNotifier(environment: ["NOTIFY_SOCKET": name])
