@@ -7,7 +7,7 @@ extension Ledger {
     /// A line for each claim, indented, by name.
     var lines: [String] { sortedClaims.map { "  \(line(of: $0))" } }
 
-    /// `NAME: CPUs 2-5, of them explicit 4-5; 3 huge pages of 2048 kB on node 0`.
+    /// `NAME: CPUs 2-5, of them explicit 4-5; 3 huge pages of 2048 kB on node 0; owner uid 1000`.
     func line(of claim: Claim) -> String {
         "\(quoted(displayName(of: claim.holder))): \(claim.summary)"
     }
@@ -15,14 +15,14 @@ extension Ledger {
     /// What `claim` has, or had, that this ledger does not give its holder; nil where nothing is missing.
     func missing(of claim: Claim) -> String? {
         let now = self[claim.holder]
-        guard now != claim else { return nil }
         guard let now else { return claim.summary }
+        guard now.summary != claim.summary else { return nil }
         return "\(claim.summary) (then: \(now.summary))"
     }
 }
 
 extension Claim {
-    /// CPUs, nodes and huge pages in one line.
+    /// CPUs, nodes, huge pages, owner and lease in one line.
     var summary: String {
         var parts: [String] = []
         if !cpus.isEmpty {
@@ -41,6 +41,14 @@ extension Claim {
         for pages in reservations {
             parts.append("\(counted(pages.count, "huge page")) of \(pages.sizeKB) kB on node \(pages.node)")
         }
+        if owner != .administrators { parts.append("owner \(escaped(owner.description))") }
+        switch lease {
+        case .forever: break
+        case .until(let time): parts.append("until \(timestamp(time))")
+        case .process(let id, _, _): parts.append("while process \(id) lives")
+        case .cgroup(let path): parts.append("while a process is in \(quoted(path))")
+        }
+        if enforcement != nil { parts.append("enforced") }
         return parts.joined(separator: "; ")
     }
 }

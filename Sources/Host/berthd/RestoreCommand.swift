@@ -46,7 +46,11 @@ struct Restore: ParsableCommand {
         try withStore(source, dryRun ? .reads : .changes) { files, _ in
             // What cannot even be read is no reason to refuse: that is what a restore is for.
             var present: Ledger?
-            if case .sound(let ledger, _)? = try? LedgerStore.read(files) { present = ledger }
+            switch try? LedgerStore.read(files) {
+            case .sound(let ledger, _): present = ledger
+            case .fresh where dryRun: present = Ledger()
+            default: break
+            }
             if dryRun { return try preview(files, present) }
             if let present, present.count > 0, !force {
                 printError(
@@ -68,30 +72,29 @@ struct Restore: ParsableCommand {
         print("would restore \(counted(ledger.count, "claim")) from \(origin)")
         for line in ledger.lines { print(line) }
         if let present {
-            let lost = present.sortedClaims.compactMap { claim in
-                ledger.missing(of: claim).map {
-                    "would be lost: \(quoted(present.displayName(of: claim.holder))): \($0)"
-                }
-            }
-            for line in lost { print(line) }
-            if lost.isEmpty { print("nothing would be lost") }
+            let count = printLosses(of: present, to: ledger)
+            if count == 0 { print("nothing would be lost") }
             if present.count > 0 { print("the stored state is sound and has claims: --force would be needed") }
-        } else if let lastGood = try? files.readLastGood() {
-            print(
-                "would be lost: the stored state, which cannot be read; its last good state is of \(lastGood.timeText) "
-                    + "(record \(lastGood.seq))")
-            if fromState != nil || fromBackup != nil || empty, let good = try? Ledger(snapshot: lastGood.snapshot) {
-                for claim in good.sortedClaims {
-                    guard let text = ledger.missing(of: claim) else { continue }
-                    print("would be lost: \(quoted(good.displayName(of: claim.holder))): \(text)")
-                }
-            } else {
-                print("would be lost: all changes after it")
-            }
+        } else if let lastGood = try? files.readLastGood(), let good = try? Ledger(snapshot: lastGood.snapshot) {
+            let name = "its last good state of \(lastGood.timeText) (record \(lastGood.seq))"
+            print("would be lost: all changes to the stored state, which cannot be read, after \(name)")
+            printLosses(of: good, to: ledger)
         } else {
-            print("would be lost: the stored state, which cannot be read")
+            print("the stored state cannot be read, so what would be lost is not known")
         }
         print("nothing was changed")
+    }
+
+    /// Prints what `old` has and `new` does not; returns how many claims.
+    @discardableResult
+    private func printLosses(of old: Ledger, to new: Ledger) -> Int {
+        var count = 0
+        for claim in old.sortedClaims {
+            guard let text = new.missing(of: claim) else { continue }
+            print("would be lost: \(quoted(old.displayName(of: claim.holder))): \(text)")
+            count += 1
+        }
+        return count
     }
 
     /// The ledger to go on from, and where it comes from.

@@ -65,8 +65,9 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(try await daemon.stop() == 0)
         daemon = try await site.serve()
         if spoiling.killed {
-            try daemon.cores("b", 1)
-            try daemon.cores("b", -1)
+            // What is not looked at below: the last good state may be stored before, between or after these.
+            try daemon.pages("a", 1, node: 1)
+            try daemon.pages("a", 2, node: 1)
             try await daemon.kill()
         } else {
             #expect(try await daemon.stop() == 0)

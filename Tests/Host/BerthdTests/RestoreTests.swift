@@ -22,10 +22,10 @@ import WireJSON
         let daemon = try await site.serve()
         let result = try await site.run("check", "--list")
         #expect(result.status == 0 && result.text.contains("sound, 2 claims, record 3"), "\(result)")
-        #expect(result.text.contains("\n  a: CPUs 2-3\n"), "\(result)")
+        #expect(result.text.contains("\n  a: CPUs 2-3; owner uid \(geteuid())\n"), "\(result)")
         #expect(
-            result.text.contains("\n  b: CPUs 8,24, explicit; 3 huge pages of 2048 kB on node 0\n")
-                || result.text.contains("explicit; 3 huge pages of 2048 kB on node 0\n"), "\(result)")
+            result.text.contains(", explicit; 3 huge pages of 2048 kB on node 0; owner uid \(geteuid())\n"), "\(result)"
+        )
         #expect(!(try await site.run("check").text.contains("CPUs")))
         #expect(try await daemon.stop() == 0)
     }
@@ -36,28 +36,38 @@ import WireJSON
         let file = "\(site.path)/state.json"
         try TemporaryDirectory.write(
             Array(#"{"allocations_db":{"allocations":{"a":"2","x":"4,20"}}}"#.utf8), to: file)
+        let fresh = try Site()
+        mkdir(fresh.state, 0o700)
+        let nothing = try await fresh.run("restore", "--from-state", file, "--dry-run")
+        #expect(
+            nothing.status == 0 && nothing.text.contains("\nnothing would be lost\nnothing was changed\n"), "\(nothing)"
+        )
+        #expect(TemporaryDirectory.names(in: fresh.state).isEmpty)
         let daemon = try await site.serve()
         let before = site.stateFiles
         let result = try await site.run("restore", "--from-state", file, "--dry-run")
         #expect(result.status == 0, "\(result)")
         for line in [
             "would restore 2 claims from \(file)\n", "\n  x: CPUs 4,20\n",
-            "would be lost: a: CPUs 2-3 (then: CPUs 2)\n",
+            "would be lost: a: CPUs 2-3; owner uid \(geteuid()) (then: CPUs 2)\n",
             "would be lost: b: CPUs ", "--force would be needed", "nothing was changed\n",
         ] { #expect(result.text.contains(line), "\(line): \(result)") }
         let same = try await site.run("restore", "--dry-run")
         #expect(same.status == 0 && same.text.contains("nothing would be lost\n"), "\(same)")
         let empty = try await site.run("restore", "--dry-run", "--empty")
-        #expect(empty.text.contains("would be lost: a: CPUs 2-3\n"), "\(empty)")
+        #expect(empty.text.contains("would be lost: a: CPUs 2-3; owner uid \(geteuid())\n"), "\(empty)")
         #expect(site.stateFiles == before)
         #expect(try await daemon.stop() == 0)
         // Of a corrupt state only the last good one is known.
         try Spoiling.edited(site.database) { $0.removeLast($0.count / 2) }
         let spoilt = site.stateFiles
         let corrupt = try await site.run("restore", "--dry-run")
-        #expect(corrupt.status == 0 && corrupt.text.contains("would be lost: all changes after it"), "\(corrupt)")
+        #expect(
+            corrupt.status == 0
+                && corrupt.text.contains("would be lost: all changes to the stored state, which cannot be read"),
+            "\(corrupt)")
         let other = try await site.run("restore", "--dry-run", "--from-state", file)
-        #expect(other.text.contains("would be lost: a: CPUs 2-3 (then: CPUs 2)\n"), "\(other)")
+        #expect(other.text.contains("would be lost: a: CPUs 2-3; owner uid \(geteuid()) (then: CPUs 2)\n"), "\(other)")
         #expect(site.stateFiles == spoilt)
     }
 
@@ -85,7 +95,9 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
         #expect(try await site.run("restore", "--from-backup", given).status == 64, "a sound state")
         let preview = try await site.run("restore", "--from-backup", given, "--dry-run")
-        #expect(preview.status == 0 && preview.text.contains("would be lost: c: CPUs 2\n"), "\(preview)")
+        #expect(
+            preview.status == 0 && preview.text.contains("would be lost: c: CPUs 2; owner uid \(geteuid())\n"),
+            "\(preview)")
         let copied = TemporaryDirectory.names(in: backup)
         let restored = try await site.run("restore", "--from-backup", given, "--force")
         #expect(restored.status == 0 && restored.text.contains("restored 2 claims from the "), "\(restored)")
