@@ -52,7 +52,9 @@ final class Writer {
 
     /// How long to wait for requests, in milliseconds: until the next lease ends, a second at most.
     var idleTime: Int {
-        guard postponed.isEmpty, store.corruption == nil, let next = ledger.nextExpiry else { return Self.upkeepInterval }
+        guard postponed.isEmpty, store.corruption == nil, let next = ledger.nextExpiry else {
+            return Self.upkeepInterval
+        }
         return min(max(next - clock(), 0), Self.upkeepInterval)
     }
 

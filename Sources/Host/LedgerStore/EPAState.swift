@@ -195,7 +195,9 @@ package enum EPAState {
         return JSONWriter.object(capacity: 4096) { writer in
             writer.name("allocations_db")
             writer.object { writer in
-                if ledger.sortedClaims.contains(where: { pool($0) != nil }) { member(&writer, "allocation_pools", pool) }
+                if ledger.sortedClaims.contains(where: { pool($0) != nil }) {
+                    member(&writer, "allocation_pools", pool)
+                }
                 member(&writer, "allocations") { list($0.exclusive) }
                 member(&writer, "explicit_allocations") {
                     list($0.holder.kind == .service ? $0.explicit : $0.exclusive)

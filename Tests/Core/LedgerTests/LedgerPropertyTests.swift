@@ -143,7 +143,8 @@ extension RandomMachine {
     }
 
     @Test(
-        "huge page reservations follow the overlay formula whatever the kernel reports", arguments: 0..<60 as Range<UInt64>)
+        "huge page reservations follow the overlay formula whatever the kernel reports",
+        arguments: 0..<60 as Range<UInt64>)
     func pages(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         var model = NaiveOrchestrator(isolated: [], nodes: [:], siblings: [:])
@@ -173,7 +174,8 @@ extension RandomMachine {
             }
             try checkInvariants(ledger, "\(context)")
             for claim in ledger.sortedClaims {
-                let reserved = Dictionary(uniqueKeysWithValues: claim.reservations.map { ([$0.node, $0.sizeKB], $0.count) })
+                let reserved = Dictionary(
+                    uniqueKeysWithValues: claim.reservations.map { ([$0.node, $0.sizeKB], $0.count) })
                 #expect(reserved == model.pages[claim.holder.name], context)
             }
             #expect(ledger.count == model.pages.count, context)

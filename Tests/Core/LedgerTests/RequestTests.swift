@@ -84,7 +84,8 @@ import Testing
         #expect(try session.ask(Self.pod, CPURequest(.wholeCores(2))).granted == CPUSet([0, 2, 8, 10]))
         let run = Holder(kind: .run, name: "r")
         try session.ask(run, CPURequest(.wholeCores(2), smt: .one))
-        #expect(session.ledger[run]?.cpus == CPUSet([3, 4]) && session.ledger[run]?.exclusive == CPUSet([3, 4, 11, 12]))
+        #expect(
+            session.ledger[run]?.cpus == CPUSet([3, 4]) && session.ledger[run]?.exclusive == CPUSet([3, 4, 11, 12]))
         #expect(
             session.reason(Holder(kind: .run, name: "s"), CPURequest(.wholeCores(4)))
                 == .insufficientCores(requested: 4, available: 3))
@@ -256,7 +257,9 @@ import Testing
         #expect(session.ledger[.service("a")]?.isProtected == false)
     }
 
-    @Test("a protected service that grows keeps its CPUs and gets whole cores; one that shrinks loses the difference only")
+    @Test(
+        "a protected service that grows keeps its CPUs and gets whole cores; one that shrinks loses the difference only"
+    )
     func stable() throws {
         var session = Session()
         try session.cores("x", .count(1))

@@ -56,7 +56,8 @@ final class DomainSite {
         return try Program(
             [binary, "-c", config, "--state-dir", "\(directory.path)/state"] + arguments,
             // A crash must end the process at once, without a backtrace.
-            environment: ["RUST_LOG": "info", "SWIFT_BACKTRACE": "enable=no"], output: "\(directory.path)/log-\(starts)")
+            environment: ["RUST_LOG": "info", "SWIFT_BACKTRACE": "enable=no"], output: "\(directory.path)/log-\(starts)"
+        )
     }
 
     /// Starts a domain and waits until it serves.

@@ -102,7 +102,8 @@ import Testing
         let performance = try await site.run(["dump", "performance"])
         #expect(performance.status == 0 && performance.text == "saving to \(name)\n")
         #expect(
-            TemporaryDirectory.read("\(site.server.directory.path)/\(name)") == Array("1970-01-01T00:00:05Z,a:b\n".utf8))
+            TemporaryDirectory.read("\(site.server.directory.path)/\(name)") == Array("1970-01-01T00:00:05Z,a:b\n".utf8)
+        )
         #expect(try await site.run(["dump", "instances"]).text == "")
         let file = TemporaryDirectory.read("\(site.server.directory.path)/fun-\(ProxySite.function).json")
         #expect(String(decoding: file ?? [], as: UTF8.self).contains("\"id\": \"doubler\""))

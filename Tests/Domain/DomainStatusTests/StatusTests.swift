@@ -122,7 +122,8 @@ import WireJSON
         let tool = try #require(PrometheusText.promtool)
         let directory = try TemporaryDirectory()
         let path = "\(directory.path)/metrics"
-        try TemporaryDirectory.write(Array(Self.metrics(Self.snapshot(Self.lively), domain: Self.hostile).utf8), to: path)
+        try TemporaryDirectory.write(
+            Array(Self.metrics(Self.snapshot(Self.lively), domain: Self.hostile).utf8), to: path)
         let result = try await Program.run(["sh", "-c", "exec \(tool) check metrics <\(path)"])
         #expect(result.status == 0 && result.text.isEmpty, "\(result.text)")
     }

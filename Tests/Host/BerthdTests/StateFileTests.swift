@@ -187,7 +187,8 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
     }
 
-    @Test("what the peer snap may put in the state file's place cannot stop the start", arguments: ["pipe", "directory"])
+    @Test(
+        "what the peer snap may put in the state file's place cannot stop the start", arguments: ["pipe", "directory"])
     func strangeFile(kind: String) async throws {
         let site = try Site()
         mkdir("\(site.path)/data", 0o755)

@@ -33,7 +33,8 @@ import WireJSON
             pools: [Pool.general: CPUSet([0, 4])], settings: { $0.extensions = Self.both }
         ) { (server) async throws in
             _ = try server.raw(
-                #"{"action":"allocate_cores","service_name":"a","num_of_cores":2,"preemption_policy":"non-preemptive"}"#)
+                #"{"action":"allocate_cores","service_name":"a","num_of_cores":2,"preemption_policy":"non-preemptive"}"#
+            )
             #expect(
                 try server.raw(#"{"action":"list_allocations"}"#)
                     == #"{"supported_cpu_features":["non-preemptive-allocations","cpu-pools"],"pool":"isolated","version":"1.0","total_allocations":1,"total_allocated_cpus":2,"total_available_cpus":6,"remaining_available_cpus":4,"allocations":[{"pool":"isolated","preemption_policy":"non-preemptive","service_name":"a","allocated_cores":"1,5","cores_count":2,"is_explicit":false}],"cpu_pool":{"source":"isolated","configured_cpus":"1-3,5-7","eligible_cpus":"1-3,5-7","unavailable_allocated_cpus":""}}"#
@@ -73,7 +74,8 @@ import WireJSON
             #expect(percent.policy == .string("legacy"))
             #expect(
                 try server.reply(to: full).error
-                    == "Service a owns CPUs in pool general; release that allocation in its pool before switching pools")
+                    == "Service a owns CPUs in pool general; release that allocation in its pool before switching pools"
+            )
             // Huge pages have neither.
             #expect(try server.pages("a", 1).members?.first?.name == "version")
         }
@@ -83,7 +85,8 @@ import WireJSON
     func invalid() async throws {
         try await TestServer.serving(settings: { $0.extensions = Self.both }) { (server) async throws in
             for member in [#""preemption_policy":"strong""#, #""preemption_policy":1"#, #""pool":"gpu""#] {
-                let reply = try server.reply(to: #"{"action":"allocate_cores","service_name":"a","num_of_cores":1,\#(member)}"#)
+                let reply = try server.reply(
+                    to: #"{"action":"allocate_cores","service_name":"a","num_of_cores":1,\#(member)}"#)
                 #expect(reply.error?.contains("Input should be '") == true, "\(member)")
             }
             #expect(
@@ -104,7 +107,8 @@ import WireJSON
                         #"{"action":"allocate_cores","service_name":"a","num_of_cores":6,"preemption_policy":"non-preemptive"}"#
                     )
                 }
-                #expect(try server.numa("b", 0, 1).error?.hasPrefix("Failed to allocate cores from NUMA node 0") == true)
+                #expect(
+                    try server.numa("b", 0, 1).error?.hasPrefix("Failed to allocate cores from NUMA node 0") == true)
             }
         }
     }
@@ -124,7 +128,8 @@ import WireJSON
             server.files["devices/system/cpu/isolated"] = "2-3,5-7\n"
             #expect(
                 try server.raw(#"{"action":"berth_status"}"#).contains(
-                    #""claims_outside_pool":[{"service_name":"a","allocated_cores":"1","cores_count":1,"is_explicit":true}]"#))
+                    #""claims_outside_pool":[{"service_name":"a","allocated_cores":"1","cores_count":1,"is_explicit":true}]"#
+                ))
             // Nobody is audited for looking.
             #expect(try await server.audit(atLeast: 2).count == 2)
         }

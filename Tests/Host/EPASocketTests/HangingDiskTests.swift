@@ -23,7 +23,9 @@ import WireJSON
             // Many clients, each with a change that waits: none of them keeps a thread that others need.
             let waiting = try (0..<40).map { _ in try SocketClient(server.path) }
             for (index, client) in waiting.enumerated() {
-                try client.send(#"{"action":"allocate_hugepages","service_name":"\#(index)","hugepages_requested":1,"node_id":0,"size_kb":2048}"#)
+                try client.send(
+                    #"{"action":"allocate_hugepages","service_name":"\#(index)","hugepages_requested":1,"node_id":0,"size_kb":2048}"#
+                )
             }
             #expect(try await eventually { faultvfs_waiting(vfs) > 0 })
             for _ in 0..<50 {

@@ -97,7 +97,8 @@ final class TestServer: Sendable {
     /// Serves for as long as `body` runs.
     static func serving(
         _ machine: CapturedFiles = TestServer.small, directory: TemporaryDirectory? = nil, imported: Ledger? = nil,
-        vfs: String? = nil, mode: UInt32 = 0o600, pools: [String: CPUSet] = [:], settings: (inout EPASettings) -> Void = { _ in },
+        vfs: String? = nil, mode: UInt32 = 0o600, pools: [String: CPUSet] = [:],
+        settings: (inout EPASettings) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let server = try await TestServer(

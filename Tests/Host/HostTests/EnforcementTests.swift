@@ -128,7 +128,8 @@ import Testing
     func busy() async throws {
         let test = try await enforced()
         #expect(try await test.host.cores("a", 1).failure() == .refused(Refusal(.enforced(Self.run("a")))))
-        #expect(try await test.host.submit(.renew(Self.run("a"), .until(9_000))).outcome().claim?.lease == .until(9_000))
+        #expect(
+            try await test.host.submit(.renew(Self.run("a"), .until(9_000))).outcome().claim?.lease == .until(9_000))
         test.host.host.stop()
     }
 

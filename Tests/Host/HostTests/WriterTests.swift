@@ -3,8 +3,8 @@ import Ledger
 import LedgerStore
 import Machine
 import Synchronization
-import Testing
 import TestSupport
+import Testing
 
 /// The writer: order, batches, failing and hanging disks, the end.
 @Suite struct WriterTests {

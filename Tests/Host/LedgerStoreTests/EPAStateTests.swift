@@ -181,7 +181,9 @@ import Testing
         #expect(try read(text).ledger.unpreemptible == [1, 5])
     }
 
-    @Test("what is exported imports as the same claims, each of a service of its own name", arguments: 0..<20 as Range<UInt64>)
+    @Test(
+        "what is exported imports as the same claims, each of a service of its own name",
+        arguments: 0..<20 as Range<UInt64>)
     func roundTrip(seed: UInt64) throws {
         var maker = RandomLedger(seed: seed)
         var ledger = Ledger()
@@ -203,7 +205,8 @@ import Testing
         )
         #expect(found.warnings.isEmpty)
         #expect(found.ledger[.service("ceph")]?.pool == Pool.general)
-        #expect(found.ledger[.service("hv")]?.isProtected == true && found.ledger[.service("dpdk")]?.isProtected == false)
+        #expect(
+            found.ledger[.service("hv")]?.isProtected == true && found.ledger[.service("dpdk")]?.isProtected == false)
         #expect(found.ledger.unpreemptible == [2, 3, 8, 9, 10])
         let again = EPAState.write(found.ledger, updatedAt: "t")
         #expect(try EPAState.read(again).ledger == found.ledger)

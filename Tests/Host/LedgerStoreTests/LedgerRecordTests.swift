@@ -126,7 +126,8 @@ import Testing
             do throws(RecordError) {
                 let change = try LedgerRecord.change(json: bytes)
                 accepted += 1
-                #expect(try LedgerRecord.change(json: DecisionRecord(change).json) == change, "seed \(seed), step \(step)")
+                #expect(
+                    try LedgerRecord.change(json: DecisionRecord(change).json) == change, "seed \(seed), step \(step)")
                 var ledger = Ledger()
                 do { try ledger.apply(change) } catch { #expect(!error.description.isEmpty) }
             } catch {

@@ -65,7 +65,9 @@ struct RandomLedger {
 
     private mutating func enforcement() -> Enforcement {
         let phase = [Enforcement.Phase.preparing, .active, .releasing].randomElement(using: &random) ?? .active
-        let steps = (0..<Int.random(in: 0...2, using: &random)).map { EnforcementStep(action: "do \($0)", undo: "é\($0)") }
+        let steps = (0..<Int.random(in: 0...2, using: &random)).map {
+            EnforcementStep(action: "do \($0)", undo: "é\($0)")
+        }
         return Enforcement(phase: phase, steps: steps, failure: chance(50) ? "why\n" : nil)
     }
 

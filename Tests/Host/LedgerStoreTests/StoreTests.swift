@@ -15,7 +15,9 @@ import Testing
         var ledger: Ledger
         let store: LedgerStore
 
-        init(_ directory: String, imported: Ledger? = nil, vfs: String? = nil, now: @escaping @Sendable () -> Int = { 0 })
+        init(
+            _ directory: String, imported: Ledger? = nil, vfs: String? = nil, now: @escaping @Sendable () -> Int = { 0 }
+        )
             throws
         {
             guard
