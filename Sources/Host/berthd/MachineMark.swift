@@ -40,7 +40,7 @@ struct MachineMark {
     func check() throws -> Bool {
         // What is corrupt is a state too. A mark without a state was left by a start that failed.
         let isFresh = (try? StoreFiles(directory: directory, name: LedgerStore.name).isFresh()) ?? false
-        if let found = try read(), found == text || !isFresh {
+        if let found = try Self.read(directory), found == text || !isFresh {
             guard found != text else { return true }
             throw Mismatch(
                 description:
@@ -64,12 +64,14 @@ struct MachineMark {
     /// Marks the state as one of the served machine.
     func write() throws(SystemError) { try writeDurably(Array("\(text)\n".utf8), to: path) }
 
-    private var path: String { "\(directory)/machine" }
+    private var path: String { Self.path(directory) }
 
-    /// The first line of the file; nil where there is none.
-    private func read() throws(SystemError) -> String? {
+    private static func path(_ directory: String) -> String { "\(directory)/machine" }
+
+    /// Which machine the state in a directory, or in a copy of one, was made for; nil where it does not say.
+    static func read(_ directory: String) throws(SystemError) -> String? {
         do throws(SystemError) {
-            let bytes = try readBytes(path, limit: 4096, mustBeRegular: true)
+            let bytes = try readBytes(path(directory), limit: 4096, mustBeRegular: true)
             return String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
         } catch {
             guard error.isAbsence else { throw error }

@@ -113,6 +113,13 @@ struct Restore: ParsableCommand {
             }
         }
         if let fromBackup {
+            if let own = try MachineMark.read(files.directory), let other = try MachineMark.read(fromBackup),
+                own != other
+            {
+                printError(
+                    "\(fromBackup): this backup is of another machine (\(other)) than \(files.directory) (\(own))")
+                throw Status.configuration
+            }
             do {
                 let backup = try Backup(fromBackup)
                 for warning in backup.warnings { printError("\(warning); going on from the last good state in it") }

@@ -130,6 +130,12 @@ import WireJSON
         #expect(
             empty.status == 65 && empty.text.contains("there is neither ledger.db nor ledger.last-good"), "\(empty)")
         #expect(try await site.run("restore", "--from-backup", "\(site.path)/none", "--force").status == 66)
+        let other = "\(site.path)/other"
+        mkdir(other, 0o700)
+        for (name, bytes) in before { try TemporaryDirectory.write(bytes, to: "\(other)/\(name)") }
+        try TemporaryDirectory.write(Array("real\n".utf8), to: "\(other)/machine")
+        let foreign = try await site.run("restore", "--from-backup", other, "--force")
+        #expect(foreign.status == 78 && foreign.text.contains("of another machine (real)"), "\(foreign)")
         #expect(try await site.run("restore", "--from-backup", file, "--empty").status == 64)
         #expect(site.stateFiles == before)
     }
