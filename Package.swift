@@ -189,7 +189,7 @@ let package = Package(
         host.tests("EPAClientTests", ["EPAClient", "Machine", "TestSupport"]),
         host.tests(
             "RenderingTests", ["EPAClient", "Machine", "Rendering", "Terminal", "TestSupport"], exclude: ["Golden"]),
-        host.tests("BerthdTests", ["TestSupport", "WireJSON", "berthd"]),
+        host.tests("BerthdTests", ["TestSupport", "WireJSON", "berth", "berthd"]),
         host.tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
 
         domain.tests("DomainTests", ["Domain", "DomainSimulation"]),
