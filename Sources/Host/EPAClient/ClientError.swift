@@ -36,7 +36,8 @@ extension ClientError: CustomStringConvertible {
             "\(socket): not a path for a socket (expected 1 to 107 bytes)"
         case .unreachable(let socket, .failed(let reason)): "cannot reach berthd at \(socket): \(reason)"
         case .notPermitted(let socket):
-            "not permitted to connect to \(socket): only root and the groups in the configuration of berthd may"
+            "not permitted to connect to \(socket): run berth with sudo, or as a member of a group that berthd admits "
+                + "(access-group in its configuration; berth in the package: sudo usermod -aG berth USER, then log in again)"
         case .timeout(let socket, let seconds):
             "no reply from \(socket) within \(Self.text(seconds)) s: is the daemon stuck? (--timeout sets the limit)"
         case .malformedReply(let socket, let reason): "malformed reply from \(socket): \(reason)"
