@@ -16,7 +16,7 @@ SWIFT_FILES := Sources Tests Package.swift
 .NOTPARALLEL:
 .PHONY: run demo-domain test interop bench simulate fuzz format lint protos docs deb clean help
 
-run: ## build, start berthd, book for two services, show the map; on a terminal it serves until Ctrl-C
+run: ## build, start berthd, allocate for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
 	@CONFIG=$(CONFIG) Scripts/run
 

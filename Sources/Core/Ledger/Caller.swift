@@ -10,7 +10,7 @@ package struct Caller: Equatable, Sendable {
     package let label: String?
     /// Whether the access policy makes the peer an administrator, who may change everything.
     package let isAdministrator: Bool
-    /// The frontend that it came through: `epa`, `cli`, `http`.
+    /// The frontend that it came through: today always `epa`.
     package let frontend: String
 
     /// A caller with these credentials.

@@ -13,7 +13,7 @@ package struct Holder: Hashable, Comparable, Sendable {
         case pod
         /// A function of an edge domain.
         case function
-        /// A program started with `berth run`.
+        /// A program that runs under a claim; no frontend makes such claims yet.
         case run
     }
 

@@ -78,8 +78,8 @@ struct ConnectionState: Sendable {
         case .answering:
             begin(
                 EPAReply.error(
-                    "The outcome of this change is unknown: the state was not written within \(commitTimeout) s. "
-                        + "It may still be; list_allocations shows it once it is"), lingers: false)
+                    "The outcome of this change is unknown: the disk did not answer within \(commitTimeout) s. "
+                        + "The change may still take effect; list_allocations shows whether it did"), lingers: false)
         case .writing, .lingering, .closed: close()
         }
     }

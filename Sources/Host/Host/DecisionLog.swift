@@ -14,6 +14,7 @@ package final class DecisionLog: Sendable {
     private enum Entry: Sendable {
         case decisions([Host.Report])
         case denied(PeerCredentials, reason: String, unwritten: Int)
+        case warning(String, Logger.Metadata)
         case flush(DispatchSemaphore)
     }
 
@@ -82,7 +83,7 @@ package final class DecisionLog: Sendable {
             return last != cpus
         }
         guard isNew, !cpus.isEmpty else { return }
-        log.warning("CPUs are allocated that are not isolated any more", metadata: ["cpus": "\(cpus)"])
+        queue.add(.warning("CPUs are allocated that are not isolated any more", ["cpus": "\(cpus)"]))
     }
 
     /// Logs huge pages that are reserved on a node or in a size that the machine does not have, as `node/size in kB`, when
@@ -93,16 +94,18 @@ package final class DecisionLog: Sendable {
             return last != vanished
         }
         guard isNew, !vanished.isEmpty else { return }
-        log.warning(
-            "huge pages are reserved that the machine does not have",
-            metadata: ["pools": "\(vanished.joined(separator: ","))"])
+        queue.add(
+            .warning(
+                "huge pages are reserved that the machine does not have",
+                ["pools": "\(vanished.joined(separator: ","))"]))
     }
 
     /// Logs that a member of a request was ignored because its extension is turned off.
     package func noteIgnored(member: String, of service: String, extension name: String) {
-        log.warning(
-            "a member of a request was ignored: its extension is turned off",
-            metadata: ["service": "\(service)", "member": "\(member)", "extension": "\(name)"])
+        queue.add(
+            .warning(
+                "a member of a request was ignored: its extension is turned off",
+                ["service": "\(service)", "member": "\(member)", "extension": "\(name)"]))
     }
 
     // MARK: - Writing
@@ -115,6 +118,7 @@ package final class DecisionLog: Sendable {
                 line.member("reason", reason)
                 if unwritten > 0 { line.member("unwritten_before", unwritten) }
             }
+        case .warning(let message, let metadata): log.warning("\(message)", metadata: metadata)
         case .flush(let done): done.signal()
         }
     }

@@ -7,7 +7,7 @@ import Synchronization
 /// The one owner of a machine's ledger: orders requests, makes their decisions durable together, answers when they are.
 ///
 /// One thread is the writer. It takes all requests that wait, in the order of their arrival, decides each on the result of
-/// the one before, commits them in one transaction, publishes the new ledger and then answers (design, rule 1). Nobody else
+/// the one before, commits them in one transaction, publishes the new ledger and then answers. Nobody else
 /// waits for it: ``submit(_:completion:)`` returns at once, and ``current`` is the last durable ledger.
 package final class Host: Sendable {
     /// What waits for the writer.

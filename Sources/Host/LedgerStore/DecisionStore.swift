@@ -53,7 +53,7 @@ package enum CommitError: Error, Equatable, Sendable, CustomStringConvertible {
         case .newer(let text):
             "A newer version of Berth wrote the stored state, allocations are refused until that version runs again: \(text)"
         case .corruptImport(let text):
-            "The state to import is corrupt, allocations are refused until an operator mends the file or moves it away and "
+            "The state to import is corrupt, allocations are refused until an operator repairs the file or moves it away and "
                 + "starts berthd again, or decides (berthd restore --from-state FILE, berthd restore --empty): \(text)"
         }
     }

@@ -38,8 +38,8 @@ struct Allocate: SocketCommand {
     static let configuration = CommandConfiguration(
         abstract: "Give a service CPUs of its own.",
         discussion: """
-            The new CPUs replace all CPUs that the service held before, protected ones too. Without COUNT the daemon's \
-            default policy decides: 80 % of the CPUs that are free for the service, or all but 16 of them where they are \
+            The new CPUs replace all CPUs that the service held before, explicit ones too. Without COUNT the service gets the \
+            default share: 80 % of the CPUs that are free for the service, or all but 16 of them where they are \
             more than 100.
             """)
     @Argument(help: "The service's name.") var service: String
@@ -62,7 +62,7 @@ struct Percent: SocketCommand {
     static let configuration = CommandConfiguration(
         abstract: "Give a service a share of all isolated CPUs.",
         discussion:
-            "The share is rounded up. The new CPUs replace all CPUs that the service held before, protected ones too.")
+            "The share is rounded up. The new CPUs replace all CPUs that the service held before, explicit ones too.")
     @Argument(help: "The service's name.") var service: String
     @Argument(help: "The share of all isolated CPUs, 1 to 100.") var percent: Int
     @OptionGroup var daemon: SocketOptions
@@ -82,10 +82,10 @@ struct Percent: SocketCommand {
 struct NUMA: SocketCommand {
     static let configuration = CommandConfiguration(
         commandName: "numa",
-        abstract: "Give a service protected CPUs of one NUMA node.",
+        abstract: "Give a service explicit CPUs of one NUMA node.",
         discussion: """
             The new CPUs replace those that the service held in this node; its CPUs in other nodes stay. The daemon may take \
-            CPUs that other services hold automatically. No other service's request takes CPUs that are protected.
+            CPUs that other services hold automatically. No other service's request takes explicit CPUs.
             """)
     @Argument(help: "The service's name.") var service: String
     @Argument(help: "The NUMA node's number.") var node: Int

@@ -65,7 +65,7 @@ final class Daemon {
         do { isolated = try machine.isolated() } catch {
             log.error("the list of isolated CPUs cannot be understood", metadata: ["reason": "\(error)"])
         }
-        statusLine = isCorrupt ? "Refusing allocations: corrupt state" : "Serving \(paths.socket)"
+        statusLine = isCorrupt ? "Refusing changes: corrupt state" : "Serving \(paths.socket)"
         var fields: Logger.Metadata = [
             "version": "\(Version.number)", "config": "\(source.file ?? "none")", "socket": "\(paths.socket)",
             "state": "\(paths.stateDirectory)", "machine": "\(configuration.machineKind)",
@@ -81,7 +81,7 @@ final class Daemon {
         Self.warnOfGroups(configuration, settings, log)
         Self.warnOfPools(host.ledger, isolated: isolated, settings.pools, log)
         if isolated.isEmpty {
-            log.notice("no isolated CPUs: core allocations are refused, lists and huge pages work (no-op mode)")
+            log.notice("no isolated CPUs: core allocations are refused, lists and huge pages work")
         }
     }
 
@@ -105,6 +105,7 @@ final class Daemon {
             postpone("machine", \.machine)
             postpone("sysfs-root", \.sysfsRoot)
             postpone("simulate", \.simulate)
+            postpone("import-state", \.importState)
             let settings = try Settings(fresh, source)
             if fresh.auditLog == configuration.auditLog {
                 try auditSink.reopen()

@@ -1,7 +1,7 @@
 import Glibc
 import Service
 
-/// Where files are, as the configuration and the environment say (design, "Paths").
+/// Where files are, as the configuration and the environment say (docs/operations.md, "Paths").
 struct Paths {
     let socket: String
     let stateDirectory: String

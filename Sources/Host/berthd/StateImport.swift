@@ -18,7 +18,7 @@ enum StateImport {
 
     /// What an operator can do about a state file that cannot be imported.
     static let remedy =
-        "mend the file, or move it away to begin with nothing, or go on from another one with berthd restore --from-state "
+        "repair the file, or move it away to begin with nothing, or go on from another one with berthd restore --from-state "
         + "FILE (--leave-out-unknown, where members are not known), or from nothing with berthd restore --empty"
 
     /// The longest state file that is read, in bytes.

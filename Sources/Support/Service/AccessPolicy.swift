@@ -1,4 +1,4 @@
-/// Who may use a socket (design, "Who may"): uid 0 and members of the admin group are administrators, members of the
+/// Who may use a socket (docs/security.md): uid 0 and members of the admin group are administrators, members of the
 /// access group may use it and change what they own, nobody else may connect unless the operator opened it to all.
 package struct AccessPolicy: Equatable, Sendable {
     /// The group whose members are administrators, besides uid 0.

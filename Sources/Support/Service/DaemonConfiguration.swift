@@ -10,7 +10,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package var socketMode: UInt32 = 0o660
     /// The user who owns the socket, by name or number; nil for the one berthd runs as.
     package var socketOwner: String?
-    /// The group of the socket, by name or number; nil for the access group, else the one berthd runs as.
+    /// The group of the socket, by name or number; nil for the access group, else the
+    /// admin group, else the one berthd runs as.
     package var socketGroup: String?
     /// The group whose members are administrators, by name or number.
     package var adminGroup: String?

@@ -2,7 +2,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Where log and audit lines go: a descriptor or a file, one `write(2)` a line, never waiting for a slow reader.
+/// Where log and audit lines go: a descriptor or a file, one `write(2)` a line, never waiting for a slow
+/// reader of a pipe or socket; a regular file on a disk that hangs may block.
 ///
 /// Lines that the descriptor does not take at once are buffered, up to ``backlogLimit`` bytes, and written before the
 /// next one; beyond that they are dropped, counted, and the count is written as soon as there is room. A failed write is

@@ -77,7 +77,7 @@ import WireJSON
         let path = "\(site.path)/notify"
         let receiver = try DatagramReceiver(path)
         let daemon = try await site.serve(environment: ["NOTIFY_SOCKET": path])
-        #expect(try receiver.next() == "READY=1\nSTATUS=Refusing allocations: corrupt state")
+        #expect(try receiver.next() == "READY=1\nSTATUS=Refusing changes: corrupt state")
         #expect(try await daemon.stop() == 65)
     }
 

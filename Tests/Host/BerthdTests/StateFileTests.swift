@@ -158,18 +158,18 @@ import WireJSON
         var daemon = try await serve(site, snap: site.path)
         for reply in [try daemon.cores("c", 1), try daemon.pages("c", 1)] {
             #expect(reply.error?.contains("corrupt") == true && reply.error?.contains(file) == true, "\(reply)")
-            for remedy in ["mends the file or moves it away", "restore --from-state FILE", "restore --empty"] {
+            for remedy in ["repairs the file or moves it away", "restore --from-state FILE", "restore --empty"] {
                 #expect(reply.error?.contains(remedy) == true, "\(reply)")
             }
         }
         #expect(try await daemon.program.prints("CRITICAL: the state to import is corrupt"))
         let check = try await Program.run(
             [site.binary, "check", "--config", "/dev/null"], environment: ["SNAP_DATA": site.path])
-        #expect(check.status == 65 && check.text.contains("mend the file"), "\(check)")
+        #expect(check.status == 65 && check.text.contains("repair the file"), "\(check)")
         for text in [
             daemon.program.text, try await site.run("check", "--import-state", file).text,
         ] {
-            for remedy in ["mend the file, or move it away", "restore --from-state FILE", "restore --empty", file] {
+            for remedy in ["repair the file, or move it away", "restore --from-state FILE", "restore --empty", file] {
                 #expect(text.contains(remedy), "\(text)")
             }
         }
@@ -179,7 +179,7 @@ import WireJSON
         #expect(TemporaryDirectory.read(file) == bytes)
         let stopped = try await Program.run(
             [site.binary, "check", "--config", "/dev/null"], environment: ["SNAP_DATA": site.path])
-        #expect(stopped.status == 65 && stopped.text.contains("mend the file"), "\(stopped)")
+        #expect(stopped.status == 65 && stopped.text.contains("repair the file"), "\(stopped)")
         try TemporaryDirectory.write(Array(example.utf8), to: file)
         daemon = try await serve(site, snap: site.path)
         #expect(try daemon.allocations() == ["a": "4,12", "b": "2-3"])

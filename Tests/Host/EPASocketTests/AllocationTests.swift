@@ -38,7 +38,7 @@ import WireJSON
         }
     }
 
-    @Test("a count below -1 is found out only after what the reference finds out before it")
+    @Test("a count below -1 is found out only after what the EPA Orchestrator finds out before it")
     func orderOfChecks() async throws {
         try await TestServer.serving { (server) async throws in
             #expect(try server.numa("a", 9, -2).error == "NUMA node 9 does not exist")
@@ -157,7 +157,7 @@ import WireJSON
         }
     }
 
-    @Test("item 25: an orphan explicit record of the reference's state is put right on import")
+    @Test("item 25: an orphan explicit record of the EPA Orchestrator's state is put right on import")
     func orphans() throws {
         let state =
             #"{"allocations_db":{"allocations":{"a":"1-3","ghost":""},"explicit_allocations":{"a":"3-5","b":"7"}},"version":1}"#
@@ -185,7 +185,9 @@ import WireJSON
         }
     }
 
-    @Test("item 29: pages that strangers use count as the reference counts them, and possible overcommitment is logged")
+    @Test(
+        "item 29: pages that strangers use count as the EPA Orchestrator counts them, and possible overcommitment is logged"
+    )
     func overcommitment() async throws {
         try await TestServer.serving(threeCores) { (server) async throws in
             server.files["devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages"] = "5\n"

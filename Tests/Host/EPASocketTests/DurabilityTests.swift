@@ -97,7 +97,7 @@ import WireJSON
     }
 
     @Test(
-        "item 14: a state file of the reference that is JSON but no object is corrupt",
+        "item 14: a state file of the EPA Orchestrator that is JSON but no object is corrupt",
         arguments: [
             "[]", "null", "\"x\"", "", "{", #"{"allocations_db":[]}"#, #"{"allocations_db":{"allocations":{"a":5}}}"#,
             #"{"hugepages_db":{"allocations":{"a":{}}}}"#, #"{"allocations_db":{"allocations":{"a":"5-2"}}}"#,

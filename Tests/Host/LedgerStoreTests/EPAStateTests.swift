@@ -3,7 +3,7 @@ import LedgerStore
 import Machine
 import Testing
 
-/// EPA specification, section 4: the reference's `state.json`.
+/// EPA specification, section 4: the EPA Orchestrator's `state.json`.
 @Suite struct EPAStateTests {
     private func read(_ text: String) throws -> EPAState.Import { try EPAState.read(Array(text.utf8)) }
 
@@ -59,7 +59,7 @@ import Testing
             ])
     }
 
-    @Test("huge page figures may be spelt in every way that the reference takes for an integer")
+    @Test("huge page figures may be spelt in every way that the EPA Orchestrator takes for an integer")
     func laxFigures() throws {
         let found = try read(
             #"{"hugepages_db":{"allocations":{"a":[{"count":"3","node_id":0.0,"size_kb":" 2_048 "},{"count":true,"node_id":"1","size_kb":2048e0},{"count":5,"node_id":false,"size_kb":1048576,"more":null}]}}}"#
@@ -89,7 +89,7 @@ import Testing
         #expect(found.warnings.count == 1 && found.warnings.first?.hasPrefix(#""s\n""#) == true)
     }
 
-    @Test("of two entries for one node and size the later one counts, as in the reference")
+    @Test("of two entries for one node and size the later one counts, as in the EPA Orchestrator")
     func repeatedEntry() throws {
         let found = try read(
             #"{"hugepages_db":{"allocations":{"a":[{"count":1,"node_id":0,"size_kb":4},{"count":9,"node_id":1,"size_kb":4},{"count":2,"node_id":0,"size_kb":4}]}}}"#
@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test(
-        "names are written in the order of their code points, as the reference sorts, and unescaped where it does not escape"
+        "names are written in the order of their code points, as the EPA Orchestrator sorts, and unescaped where it does not escape"
     )
     func order() throws {
         var ledger = Ledger()

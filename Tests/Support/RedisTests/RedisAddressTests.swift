@@ -2,7 +2,7 @@ import Redis
 import Testing
 
 @Suite struct RedisAddressTests {
-    @Test("addresses as the reference's client reads them")
+    @Test("addresses as EDGELESS's client reads them")
     func forms() throws {
         let plain = try RedisAddress("redis://127.0.0.1:6379")
         #expect(plain.endpoint == .tcp(host: "127.0.0.1", port: 6379) && plain.database == 0)
