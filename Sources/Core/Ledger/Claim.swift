@@ -66,9 +66,9 @@ extension Claim {
     }
 
     /// The exclusive CPUs that EPA's NUMA rule may take: those of a service's grants that are neither explicit nor
-    /// protected.
+    /// protected, as far as the kernel does not enforce the claim.
     var preemptible: CPUSet {
-        guard holder.kind == .service else { return CPUSet() }
+        guard holder.kind == .service, enforcement == nil else { return CPUSet() }
         return grants.reduce(into: CPUSet()) { if !$1.isExplicit && !$1.isProtected { $0.formUnion($1.exclusive) } }
     }
 

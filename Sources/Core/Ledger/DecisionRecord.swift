@@ -36,8 +36,6 @@ package struct DecisionRecord: Equatable, Sendable {
         case expired
         /// The kernel refused the claim, or drifted from it.
         case failed
-        /// Another state of the ledger was put in place: an import.
-        case imported
         /// Nothing changed.
         case unchanged
     }

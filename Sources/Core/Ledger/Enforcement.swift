@@ -15,14 +15,17 @@ package struct Enforcement: Equatable, Sendable {
 
     /// How far the kernel follows.
     package var phase: Phase
+    /// Tells it from earlier and later ones of the same holder.
+    package var id: Int
     /// The steps that are, or may have been, applied, in order.
     package var steps: [EnforcementStep]
     /// Why the last attempt to enforce or to undo failed; nil where none did.
     package var failure: String?
 
     /// An enforcement in `phase`.
-    package init(phase: Phase, steps: [EnforcementStep] = [], failure: String? = nil) {
+    package init(phase: Phase, id: Int = 0, steps: [EnforcementStep] = [], failure: String? = nil) {
         self.phase = phase
+        self.id = id
         self.steps = steps
         self.failure = failure
     }

@@ -8,14 +8,14 @@ extension Ledger {
         _ request: CPURequest, _ claim: inout Claim, facts: MachineFacts, _ decision: inout Decision
     ) throws(Refusal) {
         let nodes = try cpus(ofNodes: request.nodes, facts)
-        if !claim.grants.isEmpty, claim.pool != request.pool { throw Refusal(.otherPool(claim.holder, claim.pool)) }
-        let pool = facts.eligible(request.pool, onlineOnly: request.onlineOnly)
-        if request.demand == .nothing {
-            return try release(request, nodes: nodes, pool: pool, &claim, &decision)
-        }
-        guard let pool else { throw Refusal(.noPool(request.pool)) }
-        try checkPool(request.pool, facts)
-        guard !pool.isEmpty else { throw Refusal(.emptyPool(request.pool)) }
+        let isRelease = request.demand == .nothing
+        let name = request.pool ?? (isRelease && !claim.grants.isEmpty ? claim.pool : Pool.isolated)
+        if !claim.grants.isEmpty, claim.pool != name { throw Refusal(.otherPool(claim.holder, claim.pool)) }
+        let pool = facts.eligible(name, onlineOnly: request.onlineOnly)
+        if isRelease { return try release(request, name, nodes: nodes, pool: pool, &claim, &decision) }
+        guard let pool else { throw Refusal(.noPool(name)) }
+        try checkPool(name, facts)
+        guard !pool.isEmpty else { throw Refusal(.emptyPool(name)) }
         let isProtected = request.isProtected ?? claim.isProtected
         if claim.isProtected, !isProtected { throw Refusal(.protectedHolds(claim.holder)) }
 
@@ -34,7 +34,7 @@ extension Ledger {
                     cpus: fresh, exclusive: try scope.exclusive(around: fresh, beside: claim), level: scope.level,
                     isExplicit: request.isExplicit, isProtected: isProtected, label: request.label))
         }
-        claim.pool = request.pool
+        claim.pool = name
 
         decision.granted = chosen
         decision.events.append(.granted(claim.holder, chosen, isExplicit: request.isExplicit))
@@ -44,19 +44,22 @@ extension Ledger {
         if !request.isExplicit, !lost.isEmpty { decision.events.append(.explicitLost(claim.holder, lost)) }
         guard request.nodes == nil else { return }
         decision.remainder = scope.candidates.subtracting(chosen)
-        if decision.remainder.isEmpty { decision.events.append(.nothingToShare(claim.holder)) }
+        if decision.remainder.isEmpty, name == Pool.isolated {
+            decision.events.append(.nothingToShare(claim.holder))
+        }
     }
 
     private func release(
-        _ request: CPURequest, nodes: CPUSet?, pool: CPUSet?, _ claim: inout Claim, _ decision: inout Decision
+        _ request: CPURequest, _ name: String, nodes: CPUSet?, pool: CPUSet?, _ claim: inout Claim,
+        _ decision: inout Decision
     ) throws(Refusal) {
-        guard pool != nil || !claim.grants.isEmpty else { throw Refusal(.noPool(request.pool)) }
+        guard pool != nil || !claim.grants.isEmpty else { throw Refusal(.noPool(name)) }
         let pool = pool ?? CPUSet()
         let before = claim
         claim.giveUp(request, nodes: nodes)
         if nodes == nil {
             // What is held can be given back even when the pool is empty (section 7, item 23).
-            guard !pool.isEmpty || !before.grants.isEmpty else { throw Refusal(.emptyPool(request.pool)) }
+            guard !pool.isEmpty || !before.grants.isEmpty else { throw Refusal(.emptyPool(name)) }
             decision.remainder = pool.subtracting(exclusive(toOthersThan: claim.holder))
                 .subtracting(shared(byOthersThan: claim.holder))
         }
@@ -83,7 +86,7 @@ extension Ledger {
     private func checkPool(_ pool: String, _ facts: MachineFacts) throws(Refusal) {
         guard pool != Pool.isolated, let configured = facts.pools[pool] else { return }
         for claim in sortedClaims where claim.pool == pool {
-            let outside = claim.exclusive.subtracting(configured)
+            let outside = claim.cpus.subtracting(configured)
             if !outside.isEmpty { throw Refusal(.poolLacksOwned(pool, claim.holder, outside)) }
         }
     }

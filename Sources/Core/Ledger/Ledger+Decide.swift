@@ -26,6 +26,9 @@ extension Ledger {
             return end(present)
         case .renew(let holder, let lease):
             guard var claim = present else { throw Refusal(.noClaim(holder)) }
+            guard claim.enforcement == nil || claim.enforcement?.phase == .active else {
+                throw Refusal(.enforced(holder))
+            }
             guard !lease.isOver(at: now) else { throw Refusal(.leaseOver) }
             var decision = Decision()
             claim.lease = lease
@@ -96,6 +99,7 @@ extension Ledger {
     /// changes nothing.
     package func decide(_ transition: Transition) -> Decision {
         guard let claim = self[transition.holder] else { return Decision() }
+        if let id = transition.enforcement, id != claim.enforcement?.id { return Decision() }
         var decision = Decision()
         switch transition {
         case .leaseOver(_, let lease):
@@ -110,20 +114,20 @@ extension Ledger {
             decision.change.claims = [active]
             decision.granted = claim.cpus
             decision.events = [.granted(claim.holder, claim.cpus, isExplicit: claim.hasExplicitGrant)]
-        case .drifted(_, let failure):
+        case .drifted(_, _, let failure):
             guard claim.enforcement?.phase == .active, claim.enforcement?.failure != failure else { return decision }
             var drifted = claim
             drifted.enforcement?.failure = failure
             decision.change.claims = [drifted]
             if let failure { decision.events = [.enforcementFailed(claim.holder, failure)] }
-        case .undone(_, let failure):
+        case .undone(_, _, let failure):
             guard let phase = claim.enforcement?.phase, phase != .active else { return decision }
             decision.change.removed = [claim.holder]
             decision.found = true
             decision.released = claim.exclusive
             if let failure { decision.events.append(.enforcementFailed(claim.holder, failure)) }
             decision.events.append(.released(claim.holder, claim.exclusive))
-        case .notUndone(_, let failure):
+        case .notUndone(_, _, let failure):
             guard claim.enforcement?.phase != .active else { return decision }
             var stuck = claim
             stuck.enforcement?.phase = .releasing
@@ -140,20 +144,28 @@ package enum Transition: Equatable, Sendable {
     /// Its lease is over: the time has come, the process has ended, the cgroup is empty.
     case leaseOver(Holder, Lease)
     /// The kernel does what the claim says, as reading it back has shown.
-    case enforced(Holder)
+    case enforced(Holder, id: Int)
     /// The kernel does not do what an active claim says, and why; nil once it does again.
-    case drifted(Holder, String?)
+    case drifted(Holder, id: Int, String?)
     /// Every step was undone; the failure that led to it, where one did.
-    case undone(Holder, String?)
+    case undone(Holder, id: Int, String?)
     /// A step could not be undone, and why.
-    case notUndone(Holder, String)
+    case notUndone(Holder, id: Int, String)
 
     /// Whose claim it is about.
     package var holder: Holder {
         switch self {
-        case .leaseOver(let holder, _), .enforced(let holder), .drifted(let holder, _), .undone(let holder, _),
-            .notUndone(let holder, _):
+        case .leaseOver(let holder, _), .enforced(let holder, _), .drifted(let holder, _, _),
+            .undone(let holder, _, _), .notUndone(let holder, _, _):
             holder
+        }
+    }
+
+    /// Which enforcement it is about; nil where it is about none. An event of an earlier enforcement changes nothing.
+    var enforcement: Int? {
+        switch self {
+        case .leaseOver: nil
+        case .enforced(_, let id), .drifted(_, let id, _), .undone(_, let id, _), .notUndone(_, let id, _): id
         }
     }
 }

@@ -23,7 +23,7 @@ extension Ledger {
         guard !exclusive.isSubset(of: isolated) else { return [] }
         return sortedClaims.compactMap { claim in
             guard claim.pool == Pool.isolated else { return nil }
-            let outside = claim.exclusive.subtracting(isolated)
+            let outside = claim.cpus.subtracting(isolated)
             return outside.isEmpty ? nil : (claim, outside)
         }
     }

@@ -61,10 +61,10 @@ package struct Refusal: Error, Equatable, Sendable {
         case noTopology
         /// No node of this number has CPUs.
         case nodeMissing(Int)
-        /// None of the node's CPUs is in the pool.
-        case nodeOutsidePool(Int)
+        /// None of the node's CPUs is in the pool of this name.
+        case nodeOutsidePool(Int, String)
         /// More CPUs than the node has in the pool, whoever holds them.
-        case nodeTooSmall(Int, inPool: Int, requested: Int)
+        case nodeTooSmall(Int, String, inPool: Int, requested: Int)
         /// Too few CPUs of the node may be taken.
         case nodeHeld(Int)
         /// The machine does not say what the level would reach around a CPU.

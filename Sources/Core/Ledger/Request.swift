@@ -110,8 +110,9 @@ package struct CPURequest: Equatable, Sendable {
 
     /// How many, or which.
     package var demand: Demand
-    /// The pool that they come from.
-    package var pool: String
+    /// The pool that they come from; nil for the isolated CPUs, and, to release, for whatever pool the holder's CPUs are
+    /// in.
+    package var pool: String?
     /// The NUMA nodes that they come from; nil for any.
     package var nodes: [Int]?
     /// Which CPUs of a core are chosen together.
@@ -135,7 +136,7 @@ package struct CPURequest: Equatable, Sendable {
 
     /// A demand for exclusive CPUs of the isolated pool, in place of all that the holder has, at nobody's expense.
     package init(
-        _ demand: Demand, pool: String = Pool.isolated, nodes: [Int]? = nil, packing: Packing = .lowest,
+        _ demand: Demand, pool: String? = nil, nodes: [Int]? = nil, packing: Packing = .lowest,
         smt: SMTPolicy = .any, onlineOnly: Bool = false, replaces: Replacement = .everything,
         preemption: Preemption = .never, isProtected: Bool? = nil, isExplicit: Bool = false,
         level: Exclusiveness = .cpu, label: String = ""

@@ -18,6 +18,8 @@ struct Scope {
     private let free: CPUSet
     /// The holder's CPUs that the request replaces.
     private let present: CPUSet
+    /// The explicit CPUs that stay and count towards the demand.
+    private let kept: CPUSet
     /// How far exclusiveness reaches.
     let level: Exclusiveness
 
@@ -33,31 +35,61 @@ struct Scope {
         holder = claim.holder
         level = request.smt == .one && (request.level == .cpu || request.level == .none) ? .core : request.level
         inScope = nodes.map { pool.intersection($0) } ?? pool
-        if let id = request.nodes?.first, inScope.isEmpty { throw Refusal(.nodeOutsidePool(id)) }
+        if let id = request.nodes?.first, inScope.isEmpty {
+            throw Refusal(.nodeOutsidePool(id, request.pool ?? Pool.isolated))
+        }
 
         let others = ledger.exclusive(toOthersThan: claim.holder)
         // A request that is protected itself never takes CPUs of others (EPA extensions, section 2).
         let mayPreempt = request.preemption != .never && !isProtected
         var usable = inScope.subtracting(mayPreempt ? ledger.unpreemptible(ofOthersThan: claim.holder) : others)
         if level != .none { usable.subtract(ledger.shared(byOthersThan: claim.holder)) }
+        let all = claim.exclusive.union(claim.cpus)
         switch request.replaces {
         case .grant:
+            present = claim.grants.reduce(into: CPUSet()) { if $1.label == request.label { $0.formUnion($1.cpus) } }
             let rest = claim.grants.filter { $0.label != request.label }
             usable.subtract(rest.reduce(into: CPUSet()) { $0.formUnion($1.exclusive.union($1.cpus)) })
-            present = claim.grants.reduce(into: CPUSet()) { if $1.label == request.label { $0.formUnion($1.cpus) } }
-        case .nodes: present = nodes.map { claim.exclusive.intersection($0) } ?? claim.exclusive
-        case .everything, .allButExplicit: present = claim.exclusive
+            kept = CPUSet()
+        case .nodes:
+            present = nodes.map { claim.exclusive.intersection($0) } ?? claim.exclusive
+            kept = CPUSet()
+        case .everything:
+            present = claim.exclusive
+            kept = CPUSet()
+        case .allButExplicit:
+            present = claim.exclusive.subtracting(claim.explicit)
+            // Explicit CPUs that have left the pool stay owned, and are no part of what is asked for.
+            kept = claim.explicit.intersection(inScope)
         }
         if level != .none, level != .cpu {
             let taken = others.union(ledger.shared(byOthersThan: claim.holder))
-            // Only what may be chosen: the machine need not tell the reach of others.
-            if case .list(let cpus) = request.demand { usable.formIntersection(cpus) }
-            var whole = CPUSet()
-            for cpu in usable where try Self.domain(of: cpu, level, facts).isDisjoint(with: taken) { whole.insert(cpu) }
-            usable = whole
+                .union(all.subtracting(present).subtracting(kept))
+            try Self.narrow(&usable, to: level, disjointWith: taken, request.demand, facts)
         }
         candidates = usable
         free = usable.subtracting(others)
+    }
+
+    /// Leaves the CPUs around which nobody has anything that `level` reaches. A CPU of which the machine does not tell the
+    /// reach, an offline one, is left out; where it was asked for, or nothing else is there, that is said.
+    private static func narrow(
+        _ usable: inout CPUSet, to level: Exclusiveness, disjointWith taken: CPUSet, _ demand: CPURequest.Demand,
+        _ facts: MachineFacts
+    ) throws(Refusal) {
+        if case .list(let cpus) = demand { usable.formIntersection(cpus) }
+        var whole = CPUSet()
+        var unknown: Int?
+        for cpu in usable {
+            guard let domain = facts.domain(of: cpu, level) else {
+                if case .list = demand { throw Refusal(.levelUnknown(level, cpu: cpu)) }
+                unknown = unknown ?? cpu
+                continue
+            }
+            if domain.isDisjoint(with: taken) { whole.insert(cpu) }
+        }
+        if whole.isEmpty, let unknown { throw Refusal(.levelUnknown(level, cpu: unknown)) }
+        usable = whole
     }
 
     private static func domain(
@@ -75,7 +107,9 @@ struct Scope {
         case .count(let count):
             guard count > 0 else { throw Refusal(.invalidCount(count)) }
             wanted = count
-        case .percent(let percent): wanted = (pool.count * percent + 99) / 100
+        case .percent(let percent):
+            guard (1...100).contains(percent) else { throw Refusal(.invalidCount(percent)) }
+            wanted = (pool.count * percent + 99) / 100
         case .defaultShare: wanted = candidates.count > 100 ? candidates.count - 16 : candidates.count * 4 / 5
         case .wholeCores(let count):
             guard count > 0 else { throw Refusal(.invalidCount(count)) }
@@ -83,12 +117,14 @@ struct Scope {
         case .list(let cpus):
             guard !cpus.isEmpty else { throw Refusal(.invalidCount(0)) }
             let outside = cpus.subtracting(inScope)
-            guard outside.isEmpty else { throw Refusal(.notInPool(outside, request.pool)) }
+            guard outside.isEmpty else { throw Refusal(.notInPool(outside, request.pool ?? Pool.isolated)) }
             return cpus.count
         }
         if let node = request.nodes?.first {
             guard wanted <= inScope.count else {
-                throw Refusal(.nodeTooSmall(node, inPool: inScope.count, requested: wanted))
+                throw Refusal(
+                    .nodeTooSmall(
+                        node, request.pool ?? Pool.isolated, inPool: inScope.count, requested: wanted))
             }
         } else if wanted > candidates.count {
             throw insufficient(wanted)
@@ -99,20 +135,22 @@ struct Scope {
 
     /// Chooses the CPUs: all that the holder is to have of the request, and those of them that it keeps as they are.
     func choose(_ wanted: Int, _ claim: Claim) throws(Refusal) -> (kept: CPUSet, chosen: CPUSet) {
+        let lost = present.subtracting(inScope)
+        if isProtected, !lost.isEmpty { throw Refusal(.ownedOutsidePool(lost)) }
+        guard kept.count <= wanted else {
+            throw Refusal(.explicitExceeds(explicit: kept.count, requested: wanted))
+        }
         switch request.demand {
         case .list(let cpus):
             let held = cpus.subtracting(candidates)
             guard held.isEmpty else {
                 throw Refusal(.heldByOthers(held), blockers: ledger.blockers(of: held, but: holder))
             }
-            return (CPUSet(), cpus)
-        case .wholeCores: return (CPUSet(), try wholeCores(wanted, claim))
-        case _ where isProtected: return (CPUSet(), try grown(to: wanted, claim))
+            return (kept.intersection(cpus), cpus)
+        case .wholeCores: return (kept, try wholeCores(wanted, claim).union(kept))
+        case _ where isProtected && request.smt == .any:
+            return (kept, try grown(to: wanted - kept.count, wanted, claim).union(kept))
         default: break
-        }
-        let kept = request.replaces == .allButExplicit ? claim.explicit : CPUSet()
-        guard kept.count <= wanted else {
-            throw Refusal(.explicitExceeds(explicit: kept.count, requested: wanted))
         }
         guard let chosen = place(wanted - kept.count, candidates.subtracting(kept), free.subtracting(kept)) else {
             if request.smt != .any { throw Refusal(.notWholeCores(wanted), blockers: blockers) }
@@ -135,7 +173,7 @@ struct Scope {
     /// `count` CPUs of `candidates` as the request's packing says; of `free` ones first where others' are taken only
     /// where needed.
     private func place(_ count: Int, _ candidates: CPUSet, _ free: CPUSet) -> CPUSet? {
-        guard request.preemption == .whereNeeded else { return pack(count, candidates) }
+        guard request.preemption == .whereNeeded, request.smt == .any else { return pack(count, candidates) }
         if let chosen = pack(count, free) { return chosen }
         return pack(count - free.count, candidates.subtracting(free))?.union(free)
     }
@@ -152,7 +190,7 @@ struct Scope {
     }
 
     private func wholeCores(_ count: Int, _ claim: Claim) throws(Refusal) -> CPUSet {
-        let cores = facts.machine.map { Placement.freeCores(candidates, of: $0) } ?? []
+        let cores = facts.machine.map { Placement.freeCores(candidates.subtracting(kept), of: $0) } ?? []
         guard cores.count >= count else {
             throw Refusal(.insufficientCores(requested: count, available: cores.count), blockers: blockers)
         }
@@ -163,14 +201,12 @@ struct Scope {
 
     /// A protected holder keeps what it has: more CPUs are added, whole cores first, and only the difference is given up
     /// (EPA extensions, section 2).
-    private func grown(to wanted: Int, _ claim: Claim) throws(Refusal) -> CPUSet {
-        let lost = present.subtracting(inScope)
-        guard lost.isEmpty else { throw Refusal(.ownedOutsidePool(lost)) }
-        guard wanted > present.count else {
-            return Placement.wholeCores(wanted, of: present, cores: facts.cores) ?? present
+    private func grown(to count: Int, _ wanted: Int, _ claim: Claim) throws(Refusal) -> CPUSet {
+        guard count > present.count else {
+            return Placement.wholeCores(count, of: present, cores: facts.cores) ?? present
         }
         let more = candidates.subtracting(present).subtracting(claim.exclusive)
-        guard let added = Placement.wholeCores(wanted - present.count, of: more, cores: facts.cores) else {
+        guard let added = Placement.wholeCores(count - present.count, of: more, cores: facts.cores) else {
             throw tooFew(wanted)
         }
         return present.union(added)

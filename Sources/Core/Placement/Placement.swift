@@ -6,6 +6,7 @@ import Machine
 package enum Placement {
     /// The `count` lowest-numbered candidates (EPA specification 3.1, step 6).
     package static func lowest(_ count: Int, of candidates: CPUSet) -> CPUSet? {
+        guard count >= 0 else { return nil }
         let chosen = candidates.lowest(count)
         return chosen.count == count ? chosen : nil
     }
@@ -18,7 +19,7 @@ package enum Placement {
     ///
     /// So an odd remainder breaks the first core that has members, even where a lone thread exists further on.
     package static func pairs(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
-        guard candidates.count >= count else { return nil }
+        guard count >= 0, candidates.count >= count else { return nil }
         let groups = cores.groups(of: candidates)
         var taken = [Int](repeating: 0, count: groups.count)
         var chosen = CPUSet()
@@ -49,7 +50,7 @@ package enum Placement {
     /// 1. Cores of which every member fits into what is still needed, fullest first, then lowest first.
     /// 2. The rest from the smallest core that has enough members, so that a lone thread goes before a full core breaks.
     package static func wholeCores(_ count: Int, of candidates: CPUSet, cores: CoreIndex) -> CPUSet? {
-        guard candidates.count >= count else { return nil }
+        guard count >= 0, candidates.count >= count else { return nil }
         let groups = cores.groups(of: candidates)
         let bySize = (0..<groups.count).sorted { (groups.size($1), $0) < (groups.size($0), $1) }
         var chosen = CPUSet()
@@ -80,19 +81,30 @@ extension Placement {
 
     /// Exactly `count` CPUs as all CPUs of some of `cores`, large cores first; nil where no choice of them comes to that.
     package static func cpus(_ count: Int, inWholeCores cores: [CPUSet]) -> CPUSet? {
+        guard count >= 0 else { return nil }
+        let ordered = cores.sorted { ($1.count, $0.first ?? 0) < ($0.count, $1.first ?? 0) }
+        // Which core completed each sum first; with cores of unequal size the largest ones need not fit.
+        var last = [Int?](repeating: nil, count: count + 1)
+        for (index, core) in ordered.enumerated() where core.count <= count {
+            for sum in stride(from: count, through: core.count, by: -1)
+            where last[sum] == nil && (sum == core.count || last[sum - core.count] != nil) {
+                last[sum] = index
+            }
+            if count == 0 || last[count] != nil { break }
+        }
         var chosen = CPUSet()
         var needed = count
-        for core in cores.sorted(by: { ($1.count, $0.first ?? 0) < ($0.count, $1.first ?? 0) })
-        where core.count <= needed {
-            chosen.formUnion(core)
-            needed -= core.count
+        while needed > 0 {
+            guard let index = last[needed] else { return nil }
+            chosen.formUnion(ordered[index])
+            needed -= ordered[index].count
         }
-        return needed == 0 ? chosen : nil
+        return chosen
     }
 
     /// The lowest CPU of each of the first `count` of `cores`; nil where there are fewer.
     package static func onePerCore(_ count: Int, _ cores: [CPUSet]) -> CPUSet? {
-        guard cores.count >= count else { return nil }
+        guard count >= 0, cores.count >= count else { return nil }
         return CPUSet(cores.prefix(count).lazy.compactMap(\.first))
     }
 }

@@ -44,6 +44,15 @@ extension EPAChange {
             isProtected: options.isProtected)
     }
 
+    /// The service that it is about.
+    var service: String {
+        switch self {
+        case .allocateCores(let service, _, _), .allocateCoresPercent(let service, _, _),
+            .allocateNodeCores(let service, _, _, _), .allocatePages(let service, _, _, _):
+            service
+        }
+    }
+
     /// The action's name on the wire.
     var action: String {
         switch self {

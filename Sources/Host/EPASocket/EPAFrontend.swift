@@ -120,8 +120,17 @@ package final class EPAFrontend: Sendable {
     private func submit(
         _ change: EPAChange, by caller: Caller, _ settings: EPASettings, _ reply: @escaping @Sendable ([UInt8]) -> Void
     ) throws(EPARequestError) {
-        let request = try change.request(settings.policy)
-        if !change.onlyGivesBack { try checkName(request.holder, settings) }
+        let request: Request
+        do throws(EPARequestError) {
+            request = try change.request(settings.policy)
+            if !change.onlyGivesBack { try checkName(request.holder, settings) }
+        } catch {
+            // What the frontend refuses is in the audit log like what the ledger refuses.
+            let refused = Submission(
+                .release(.service(change.service)), by: caller, action: change.action, parameters: change.parameters)
+            decisionLog.note([Host.Report(refused: refused, at: wallClock(), .invalid(error.text))])
+            throw error
+        }
         let submission = Submission(request, by: caller, action: change.action, parameters: change.parameters)
         host.submit(submission) { result in
             switch result {

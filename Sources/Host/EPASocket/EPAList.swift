@@ -12,11 +12,12 @@ struct EPAList: Equatable {
     let eligible: CPUSet
     let extensions: EPAExtensions
 
-    /// The reply: all zero where the pool is empty.
+    /// The reply; all zero where nothing is isolated and pools are turned off.
     func reply(_ ledger: Ledger) -> [UInt8] {
         let hasPools = extensions.contains(.cpuPools)
+        // CPUs that have left a pool stay listed (EPA extensions, section 2); without pools an empty one lists nothing.
         let claims =
-            eligible.isEmpty
+            eligible.isEmpty && !hasPools
             ? [] : ledger.sortedClaims.filter { !$0.exclusive.isEmpty && (!hasPools || $0.pool == pool) }
         let statistics = ledger.statistics(of: eligible)
         return JSONWriter.object(capacity: 160 + 120 * claims.count) { reply in
@@ -54,7 +55,7 @@ struct EPAList: Equatable {
     }
 
     private func writePool(_ ledger: Ledger, to writer: inout JSONWriter) {
-        let owned = ledger.sortedClaims.reduce(into: CPUSet()) { if $1.pool == pool { $0.formUnion($1.exclusive) } }
+        let owned = ledger.sortedClaims.reduce(into: CPUSet()) { if $1.pool == pool { $0.formUnion($1.cpus) } }
         writer.member("source", pool == Pool.isolated ? "isolated" : "configured")
         writer.member("configured_cpus", configured.list)
         writer.member("eligible_cpus", eligible.list)

@@ -57,7 +57,7 @@ extension EPAChange {
     func reply(_ outcome: Host.Outcome, extensions: EPAExtensions) -> [UInt8] {
         let (decision, statistics) = (outcome.decision, outcome.statistics)
         return JSONWriter.object { reply in
-            if extensions.contains(.cpuPools), let options { reply.member("pool", options.pool) }
+            if extensions.contains(.cpuPools), let pool = options?.pool { reply.member("pool", pool) }
             reply.member("version", "1.0")
             if extensions.contains(.nonPreemptiveAllocations), options != nil {
                 reply.policy(of: outcome.claim)

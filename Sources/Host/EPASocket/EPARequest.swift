@@ -16,8 +16,8 @@ package enum EPARequest: Equatable, Sendable {
         guard value.members != nil else { throw EPARequestError("Invalid request: expected a JSON object") }
         let action = value["action"] ?? .null
         var fields = EPAFields(value)
-        func pool() -> String {
-            guard extensions.contains(.cpuPools) else { return Pool.isolated }
+        func pool() -> String? {
+            guard extensions.contains(.cpuPools) else { return nil }
             return fields.choice("pool", of: [Pool.isolated, Pool.general]) ?? Pool.isolated
         }
         func isProtected() -> Bool? {
@@ -50,7 +50,7 @@ package enum EPARequest: Equatable, Sendable {
             fields.model = "ListAllocationsRequest"
             _ = fields.optionalString("service_name")
             let pool = pool()
-            self = try fields.finish { .query(.listAllocations(pool: pool)) }
+            self = try fields.finish { .query(.listAllocations(pool: pool ?? Pool.isolated)) }
         case "get_memory_info":
             fields.model = "GetMemoryInfoRequest"
             let service = fields.optionalString("service_name")
@@ -100,13 +100,13 @@ package enum EPAChange: Equatable, Sendable {
 
     /// What the extensions add to a change of cores.
     package struct Options: Equatable, Sendable {
-        /// The pool.
-        package var pool = Pool.isolated
+        /// The pool; nil where requests cannot name one.
+        package var pool: String?
         /// Whether the service is to be protected from preemption; nil where the request does not say.
         package var isProtected: Bool?
 
         /// Options.
-        package init(pool: String = Pool.isolated, isProtected: Bool? = nil) {
+        package init(pool: String? = nil, isProtected: Bool? = nil) {
             self.pool = pool
             self.isProtected = isProtected
         }

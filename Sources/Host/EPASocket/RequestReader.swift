@@ -22,6 +22,9 @@ package struct RequestReader: Sendable {
     private var bytes: [UInt8] = []
     /// How many bytes the scanner has taken; pieces of whitespace before the value wait for the first other byte.
     private var scanned = 0
+    /// Whether anything but whitespace has come, and whether it began an object.
+    private var hasBegun = false
+    private var isObject = false
 
     /// A reader for one request.
     package init() {}
@@ -32,10 +35,15 @@ package struct RequestReader: Sendable {
     /// Takes the next bytes.
     package mutating func receive(_ piece: ArraySlice<UInt8>) -> Step {
         bytes.append(contentsOf: piece)
-        guard let first = bytes.first(where: { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }) else {
-            return bytes.count > Self.limit ? tooLong : .wait
+        if !hasBegun {
+            // Whitespace that came earlier is not looked at again.
+            guard let first = piece.first(where: { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }) else {
+                return bytes.count > Self.limit ? tooLong : .wait
+            }
+            hasBegun = true
+            isObject = first == UInt8(ascii: "{")
         }
-        guard first == UInt8(ascii: "{") else { return .reject("Invalid request: expected a JSON object") }
+        guard isObject else { return .reject("Invalid request: expected a JSON object") }
         do throws(JSONError) {
             let fresh = bytes[scanned...]
             scanned = bytes.count

@@ -18,7 +18,9 @@ package final class DecisionLog: Sendable {
         case flush(DispatchSemaphore)
     }
 
-    private let queue = WorkQueue<Entry>()
+    /// The most entries that wait for a log whose disk hangs; those beyond are counted. The store has every decision.
+    private let queue = WorkQueue<Entry>(limit: 65_536)
+    private let lost = Atomic(0)
     private let audit: Mutex<AuditLog>
     private let logger: Mutex<Logger>
     private let lastOutside = Mutex(CPUSet())
@@ -32,7 +34,15 @@ package final class DecisionLog: Sendable {
         self.audit = Mutex(audit)
         self.logger = Mutex(logger)
         try startThread(named: "decision log") { [self] in
-            while let entry = queue.next() { write(entry) }
+            while true {
+                let (entries, isClosed) = queue.takeAll()
+                for entry in entries { write(entry) }
+                let count = lost.exchange(0, ordering: .relaxed)
+                if count > 0 {
+                    log.error("log lines were lost: the log's disk was too slow", metadata: ["count": "\(count)"])
+                }
+                if isClosed { return }
+            }
         }
     }
 
@@ -46,12 +56,16 @@ package final class DecisionLog: Sendable {
     }
 
     /// Logs what was decided. Never waits.
-    package func note(_ reports: [Host.Report]) { queue.add(.decisions(reports)) }
+    package func note(_ reports: [Host.Report]) { add(.decisions(reports)) }
+
+    private func add(_ entry: Entry) {
+        if queue.add(entry) == .full { lost.add(1, ordering: .relaxed) }
+    }
 
     /// Waits until what was noted is written, for `seconds` at most.
     package func flush(within seconds: Int) {
         let done = DispatchSemaphore(value: 0)
-        guard queue.add(.flush(done)) else { return }
+        guard queue.add(.flush(done)) == .yes else { return }
         _ = done.wait(timeout: .now() + .seconds(seconds))
     }
 
@@ -72,7 +86,7 @@ package final class DecisionLog: Sendable {
             return isDue ? last.unwritten : nil
         }
         guard let unwritten else { return }
-        queue.add(.denied(peer, reason: reason, unwritten: unwritten))
+        add(.denied(peer, reason: reason, unwritten: unwritten))
     }
 
     /// Logs CPUs that are held although they are not isolated any more, when they change (EPA specification, section 7,
@@ -83,7 +97,7 @@ package final class DecisionLog: Sendable {
             return last != cpus
         }
         guard isNew, !cpus.isEmpty else { return }
-        queue.add(.warning("CPUs are allocated that are not isolated any more", ["cpus": "\(cpus)"]))
+        add(.warning("CPUs are allocated that are not isolated any more", ["cpus": "\(cpus)"]))
     }
 
     /// Logs huge pages that are reserved on a node or in a size that the machine does not have, as `node/size in kB`, when
@@ -94,7 +108,7 @@ package final class DecisionLog: Sendable {
             return last != vanished
         }
         guard isNew, !vanished.isEmpty else { return }
-        queue.add(
+        add(
             .warning(
                 "huge pages are reserved that the machine does not have",
                 ["pools": "\(vanished.joined(separator: ","))"]))
@@ -102,7 +116,7 @@ package final class DecisionLog: Sendable {
 
     /// Logs that a member of a request was ignored because its extension is turned off.
     package func noteIgnored(member: String, of service: String, extension name: String) {
-        queue.add(
+        add(
             .warning(
                 "a member of a request was ignored: its extension is turned off",
                 ["service": "\(service)", "member": "\(member)", "extension": "\(name)"]))

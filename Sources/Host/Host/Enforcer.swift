@@ -58,7 +58,11 @@ final class EnforcementWorker: Sendable {
         self.enforcer = enforcer
         self.report = report
         try startThread(named: "enforcement") { [self] in
-            while let job = queue.next() { carryOut(job) }
+            while true {
+                let (jobs, isClosed) = queue.takeAll()
+                for job in jobs where !queue.isClosed { carryOut(job) }
+                if isClosed { return }
+            }
         }
     }
 
@@ -84,7 +88,7 @@ final class EnforcementWorker: Sendable {
                 try enforcer.apply(step, of: claim.holder)
             }
             try enforcer.verify(claim)
-            report(.enforced(claim.holder))
+            report(.enforced(claim.holder, id: claim.id))
         } catch {
             undo(claim, taken, after: error.description)
         }
@@ -98,7 +102,8 @@ final class EnforcementWorker: Sendable {
                 problem = problem ?? error.description
             }
         }
-        report(problem.map { .notUndone(claim.holder, $0) } ?? .undone(claim.holder, failure))
+        report(
+            problem.map { .notUndone(claim.holder, id: claim.id, $0) } ?? .undone(claim.holder, id: claim.id, failure))
     }
 
     private func repair(_ claim: Claim) {
@@ -107,9 +112,9 @@ final class EnforcementWorker: Sendable {
                 for step in claim.steps { try enforcer.apply(step, of: claim.holder) }
                 try enforcer.verify(claim)
             }
-            report(.drifted(claim.holder, nil))
+            report(.drifted(claim.holder, id: claim.id, nil))
         } catch {
-            report(.drifted(claim.holder, error.description))
+            report(.drifted(claim.holder, id: claim.id, error.description))
         }
     }
 }
@@ -117,4 +122,7 @@ final class EnforcementWorker: Sendable {
 extension Claim {
     /// The steps that are, or may have been, taken for it.
     fileprivate var steps: [EnforcementStep] { enforcement?.steps ?? [] }
+
+    /// Which enforcement it has.
+    fileprivate var id: Int { enforcement?.id ?? 0 }
 }

@@ -18,6 +18,9 @@ package final class Host: Sendable {
         case reconcile
     }
 
+    /// The most requests that wait for the disk; each connection that asked may be gone by then.
+    private static let queueLimit = 16_384
+
     private let queue: WorkQueue<Job>
     private let published: Mutex<Published>
     private let finished = DispatchSemaphore(value: 0)
@@ -38,7 +41,7 @@ package final class Host: Sendable {
         clock: @escaping @Sendable () -> Int = wallClock,
         onDecisions: @escaping @Sendable ([Report]) -> Void = { _ in }
     ) throws(SystemError) {
-        let queue = WorkQueue<Job>()
+        let queue = WorkQueue<Job>(limit: Self.queueLimit)
         self.queue = queue
         self.machine = machine
         published = Mutex(Published(ledger: ledger, version: 0))
@@ -69,7 +72,11 @@ package final class Host: Sendable {
     package func submit(
         _ submission: Submission, completion: @escaping @Sendable (Result<Outcome, Failure>) -> Void
     ) {
-        if !queue.add(.request(submission, completion)) { completion(.failure(.stopping)) }
+        switch queue.add(.request(submission, completion)) {
+        case .yes: break
+        case .full: completion(.failure(.overloaded))
+        case .closed: completion(.failure(.stopping))
+        }
     }
 
     /// Reports that a lease is over: the process has ended, or the cgroup is empty. A lease that the claim does not have
@@ -80,7 +87,10 @@ package final class Host: Sendable {
     package func decisions(
         after seq: Int64, limit: Int, completion: @escaping @Sendable (Result<[DecisionRecord], CommitError>) -> Void
     ) {
-        if !queue.add(.decisions(after: seq, limit: limit, completion)) { completion(.success([])) }
+        switch queue.add(.decisions(after: seq, limit: limit, completion)) {
+        case .yes: break
+        case .full, .closed: completion(.failure(.failed("the writer takes no more questions")))
+        }
     }
 
     /// Has every enforced claim checked against the kernel, and repaired or undone as its phase asks. Also done at start.

@@ -111,9 +111,10 @@ package final class HostMachine: Sendable {
             facts.hasNUMA = facts.nodes.count == nodes.count
             if !facts.hasNUMA { facts.hasNUMA = try hasNUMA() }
         }
-        guard request.demand != .nothing || request.onlineOnly || request.pool != Pool.isolated else { return }
+        let name = request.pool ?? Pool.isolated
+        guard request.demand != .nothing || request.onlineOnly || name != Pool.isolated else { return }
         facts.online = online()
-        if let pool = facts.pools[request.pool] { facts.cores = cores(request.pool, pool, online: facts.online) }
+        if let pool = facts.pools[name] { facts.cores = cores(name, pool, online: facts.online) }
     }
 
     /// Whether any node has CPUs.

@@ -8,6 +8,8 @@ extension Host.Failure {
         case .refused(let refusal): refusal.text(action: action)
         case .facts(let error): error.description
         case .notCommitted(let error): error.description
+        case .invalid(let text): text
+        case .overloaded: "Too many changes wait for the disk; try again later"
         case .stopping: "The service is stopping"
         }
     }
@@ -47,9 +49,9 @@ extension Refusal {
                 + "requested. Release some with allocate_numa_cores -1 first"
         case .noTopology: "NUMA topology not available"
         case .nodeMissing(let node): "NUMA node \(node) does not exist"
-        case .nodeOutsidePool(let node): "No isolated CPUs available in NUMA node \(node)"
-        case .nodeTooSmall(let node, let inPool, let requested):
-            "NUMA node \(node) only has \(inPool) isolated CPUs, but \(requested) were requested"
+        case .nodeOutsidePool(let node, let pool): "No \(Self.cpus(of: pool)) available in NUMA node \(node)"
+        case .nodeTooSmall(let node, let pool, let inPool, let requested):
+            "NUMA node \(node) only has \(inPool) \(Self.cpus(of: pool)), but \(requested) were requested"
         case .nodeHeld(let node):
             "Failed to allocate cores from NUMA node \(node). All requested cores may be explicitly allocated to other "
                 + "services."
@@ -71,6 +73,10 @@ extension Refusal {
         case .noEnforcement: "Nothing here can enforce a claim"
         case .conflict(let violation): "Refused: \(violation)"
         }
+    }
+
+    private static func cpus(of pool: String) -> String {
+        pool == Pool.isolated ? "isolated CPUs" : "CPUs of pool \(pool)"
     }
 
     private func quoted(_ holder: Holder) -> String { holder.displayName.debugDescription }

@@ -42,6 +42,10 @@ extension Host {
         case facts(FactsError)
         /// It could not be made durable.
         case notCommitted(CommitError)
+        /// The frontend refuses it: the text of its reply.
+        case invalid(String)
+        /// Too many requests wait for the disk.
+        case overloaded
         /// The program ends.
         case stopping
     }

@@ -16,6 +16,14 @@ final class Writer {
 
     typealias Completion = @Sendable (Result<Host.Outcome, Host.Failure>) -> Void
 
+    /// A caller who waits for the kernel.
+    private struct Waiter {
+        let outcome: Host.Outcome
+        let completion: Completion
+        /// Whether the caller waits for the end of the claim, not for its beginning.
+        let isRelease: Bool
+    }
+
     /// One decision of the batch in hand.
     struct Entry {
         var result: Result<Host.Outcome, Host.Failure>
@@ -31,7 +39,9 @@ final class Writer {
     private let worker: EnforcementWorker?
     private let clock: @Sendable () -> Int
     /// Who waits until the kernel follows, or no longer follows, a claim.
-    private var waiting: [Holder: (outcome: Host.Outcome, completion: Completion)] = [:]
+    private var waiting: [Holder: Waiter] = [:]
+    /// The id of the enforcement that was planned last.
+    private var lastEnforcement = 0
     /// Transitions that could not be committed yet.
     private var postponed: [Transition] = []
 
@@ -75,8 +85,10 @@ final class Writer {
     func carryOut(_ jobs: [Host.Job]) -> Step {
         var step = Step()
         if let corruption = store.corruption {
-            for case .request(_, let completion) in jobs {
-                step.answers.append { completion(.failure(.notCommitted(corruption))) }
+            for case .request(let submission, let completion) in jobs {
+                let failure = Host.Failure.notCommitted(corruption)
+                step.answers.append { completion(.failure(failure)) }
+                step.reports.append(Host.Report(refused: submission, at: clock(), failure))
             }
             answerQuestions(jobs, &step)
             return step
@@ -142,6 +154,9 @@ final class Writer {
             guard let enforcer else { throw .refused(Refusal(.noEnforcement)) }
             var with = ledger
             do { try with.apply(decision.change) } catch { throw .refused(Refusal(.conflict(error))) }
+            // Later than every earlier one, also of an earlier run.
+            lastEnforcement = max(lastEnforcement + 1, clock())
+            decision.change.claims[index].enforcement?.id = lastEnforcement
             do throws(EnforcementError) {
                 decision.change.claims[index].enforcement?.steps = try enforcer.plan(claim, in: with)
             } catch {
@@ -152,8 +167,12 @@ final class Writer {
 
     private func decide(_ transition: Transition, _ next: inout Ledger, _ now: Int, _ entries: inout [Entry]) {
         let decision = next.decide(transition)
+        // What changes nothing may still be what somebody waits for: an undo that failed once more.
+        guard !decision.change.isEmpty || (!decision.events.isEmpty && waiting[transition.holder] != nil) else {
+            return
+        }
         // Nothing that follows from a consistent ledger breaks its rules.
-        guard !decision.change.isEmpty, (try? next.apply(decision.change)) != nil else { return }
+        guard (try? next.apply(decision.change)) != nil else { return }
         entries.append(
             Entry(
                 result: .success(
@@ -208,33 +227,48 @@ final class Writer {
 
     /// Hands what the kernel has to do to the worker. Returns whether the caller waits for that.
     private func handOver(_ outcome: Host.Outcome, _ entry: Entry) -> Bool {
+        guard let worker else { return false }
         var waits = false
         for claim in outcome.decision.change.claims {
             switch claim.enforcement?.phase {
-            case .preparing: worker?.add(.enforce(claim))
-            case .releasing where !entry.isNotUndone: worker?.add(.undo(claim, after: nil))
+            case .preparing: worker.add(.enforce(claim))
+            case .releasing where !entry.isNotUndone: worker.add(.undo(claim, after: nil))
             default: continue
             }
-            guard worker != nil, claim.holder == entry.record.holder, let completion = entry.completion else {
-                continue
-            }
-            waiting[claim.holder] = (outcome, completion)
-            waits = true
+            if wait(for: claim, outcome, entry) { waits = true }
+        }
+        // A release of what is stuck in releasing tries again.
+        if outcome.decision.found, outcome.decision.change.isEmpty, waiting[entry.record.holder] == nil,
+            let claim = outcome.claim, claim.enforcement?.phase == .releasing
+        {
+            worker.add(.undo(claim, after: nil))
+            if wait(for: claim, outcome, entry) { waits = true }
         }
         return waits
     }
 
+    private func wait(for claim: Claim, _ outcome: Host.Outcome, _ entry: Entry) -> Bool {
+        guard claim.holder == entry.record.holder, let completion = entry.completion else { return false }
+        waiting[claim.holder] = Waiter(
+            outcome: outcome, completion: completion, isRelease: claim.enforcement?.phase == .releasing)
+        return true
+    }
+
     /// Answers who waited for the kernel.
     private func answerWaiting(_ transition: Transition, _ outcome: Host.Outcome, _ step: inout Step) {
+        if case .leaseOver = transition { return }
+        if case .drifted = transition { return }
+        guard let waiter = waiting.removeValue(forKey: transition.holder) else { return }
         let result: Result<Host.Outcome, Host.Failure>
         switch transition {
         case .leaseOver, .drifted: return
         case .enforced: result = .success(outcome)
-        case .undone(_, nil): result = .success(outcome)
-        case .undone(let holder, let failure?), .notUndone(let holder, let failure):
+        // Nothing failed, and yet the claim ended: so did its lease.
+        case .undone(_, _, nil):
+            result = waiter.isRelease ? .success(outcome) : .failure(.refused(Refusal(.leaseOver)))
+        case .undone(let holder, _, let failure?), .notUndone(let holder, _, let failure):
             result = .failure(.refused(Refusal(.notEnforceable(holder, failure))))
         }
-        guard let waiter = waiting.removeValue(forKey: transition.holder) else { return }
         step.answers.append { waiter.completion(result.map { $0.withFigures(of: waiter.outcome) }) }
     }
 
@@ -248,7 +282,7 @@ final class Writer {
     /// Has every enforced claim brought to where its phase asks: what was preparing when the program ended is undone,
     /// what is active checked and repaired, what is releasing undone again.
     func reconcile() {
-        guard let worker else { return }
+        guard let worker, store.corruption == nil else { return }
         for claim in ledger.sortedClaims where waiting[claim.holder] == nil {
             switch claim.enforcement?.phase {
             case .preparing: worker.add(.undo(claim, after: "berthd ended before the claim was enforced"))
@@ -278,7 +312,7 @@ extension MachineFacts {
     /// The CPUs of the pool that `request` is about; none where it is about no CPUs.
     fileprivate func pool(of request: Request) -> CPUSet {
         guard case .claim(let claim) = request, let cpus = claim.cpus else { return CPUSet() }
-        return eligible(cpus.pool, onlineOnly: cpus.onlineOnly) ?? CPUSet()
+        return eligible(cpus.pool ?? Pool.isolated, onlineOnly: cpus.onlineOnly) ?? CPUSet()
     }
 }
 
@@ -291,5 +325,16 @@ extension Transition {
         case .drifted: "verify"
         case .undone, .notUndone: "undo"
         }
+    }
+}
+
+extension Host.Report {
+    /// The report of a request that was refused before it was decided.
+    package init(refused submission: Submission, at time: Int, _ failure: Host.Failure) {
+        self.init(
+            record: DecisionRecord(
+                Decision(), time: time, caller: submission.caller, action: submission.action,
+                parameters: submission.parameters, holder: submission.request.holder),
+            events: [], failure: failure)
     }
 }

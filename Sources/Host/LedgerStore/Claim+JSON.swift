@@ -5,7 +5,7 @@ import WireJSON
 /// A claim in a record of version 2. A member that is empty, or has its usual value, is left out.
 ///
 /// `{"holder":"kind:name","owner":{"uid":0,"label":"…"},"pool":"isolated","grants":[GRANT…],"memory_nodes":[0],
-/// "reservations":[{"node":0,"size_kb":2048,"count":3}],"lease":LEASE,"enforcement":{"phase":"active",
+/// "reservations":[{"node":0,"size_kb":2048,"count":3}],"lease":LEASE,"enforcement":{"phase":"active","id":1,
 /// "steps":[{"action":"…","undo":"…"}],"failure":"…"}}` with GRANT = `{"cpus":"2-3","exclusive":"2-3","level":"cpu",
 /// "explicit":true,"protected":true,"label":"…"}` and LEASE = `{"until":MILLISECONDS}`,
 /// `{"process":{"id":1,"start_time":2,"boot_id":"…"}}` or `{"cgroup":"PATH"}`. An owner that is left out is the
@@ -92,6 +92,7 @@ extension Grant {
 
 extension PageReservation {
     init(json: JSONValue) throws(RecordError) {
+        try json.allow(["node", "size_kb", "count"], "a reservation")
         self.init(
             node: try json["node"].number("node"), sizeKB: try json["size_kb"].number("size_kb"),
             count: try json["count"].number("count"))
@@ -123,9 +124,11 @@ extension Lease {
             self = .forever
             return
         }
+        try json.allow(["until", "process", "cgroup"], "a lease")
         if let end = json["until"] {
             self = .until(try end.number("until"))
         } else if let process = json["process"] {
+            try process.allow(["id", "start_time", "boot_id"], "a process")
             self = .process(
                 id: try process["id"].number("id"), startTime: try process["start_time"].number("start_time"),
                 bootID: try process["boot_id"].text("boot_id"))
@@ -142,6 +145,7 @@ extension Enforcement {
         writer.name("enforcement")
         writer.object { writer in
             writer.member("phase", phase.rawValue)
+            writer.member("id", id)
             writer.name("steps")
             writer.array { array in
                 for step in steps {
@@ -156,11 +160,13 @@ extension Enforcement {
     }
 
     fileprivate init(json: JSONValue) throws(RecordError) {
+        try json.allow(["phase", "id", "steps", "failure"], "an enforcement")
         guard let phase = json["phase"]?.string.flatMap(Phase.init) else {
             throw .malformed("an enforcement without a known phase")
         }
-        self.init(phase: phase, failure: try json["failure"]?.text("failure"))
+        self.init(phase: phase, id: try json["id"].number("id"), failure: try json["failure"]?.text("failure"))
         for step in try json["steps"].elements("steps") {
+            try step.allow(["action", "undo"], "a step")
             steps.append(
                 EnforcementStep(action: try step["action"].text("action"), undo: try step["undo"].text("undo")))
         }
@@ -182,6 +188,7 @@ extension Owner {
             self = .administrators
             return
         }
+        try json.allow(["uid", "label"], "an owner")
         guard let uid = json["uid"]?.integer.flatMap(UInt32.init(exactly:)) else {
             throw .malformed("an owner without uid")
         }

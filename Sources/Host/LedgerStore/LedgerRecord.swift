@@ -43,6 +43,7 @@ package enum LedgerRecord {
         }
         var preempted: [Decision.Preempted] = []
         for entry in try value["preempted"].elements("preempted") {
+            try entry.allow(["holder", "cpus"], "preempted")
             guard let loser = entry["holder"] else { throw .malformed("preempted without holder") }
             preempted.append(.init(holder: try Holder(json: loser), cpus: try entry["cpus"].cpus("cpus")))
         }
@@ -133,6 +134,7 @@ extension Caller {
 
     fileprivate init?(json: JSONValue?) throws(RecordError) {
         guard let json else { return nil }
+        try json.allow(["uid", "gid", "pid", "label", "frontend"], "a caller")
         guard let uid = json["uid"]?.integer.flatMap(UInt32.init(exactly:)),
             let gid = json["gid"]?.integer.flatMap(UInt32.init(exactly:)),
             let pid = json["pid"]?.integer.flatMap(Int32.init(exactly:))

@@ -122,23 +122,34 @@ package final class LedgerStore: DecisionStore {
     package static func decisions(
         of files: StoreFiles, after seq: Int64, limit: Int
     ) throws(StorageError) -> [DecisionRecord] {
-        try decisions(files, try files.records(after: seq, limit: limit))
+        try decisions(files, after: seq, limit: limit) { (after, limit) throws(StorageError) in
+            try files.records(after: after, limit: limit)
+        }
     }
 
-    /// Snapshots, and records of versions that name no decision, are left out.
+    /// Snapshots, and records of versions that name no decision, are passed over: only the end of the records makes the
+    /// result shorter than `limit`.
     private static func decisions(
-        _ files: StoreFiles, _ records: [StoredRecord]
+        _ files: StoreFiles, after seq: Int64, limit: Int,
+        read: (Int64, Int) throws(StorageError) -> [StoredRecord]
     ) throws(StorageError) -> [DecisionRecord] {
         var decisions: [DecisionRecord] = []
-        for record in records where record.kind == .event {
-            do throws(RecordError) {
-                if let decision = try LedgerRecord.decision(json: record.payload, seq: record.seq) {
-                    decisions.append(decision)
+        var last = seq
+        while decisions.count < limit {
+            let records = try read(last, limit - decisions.count)
+            guard let end = records.last?.seq else { break }
+            last = end
+            for record in records where record.kind == .event {
+                do throws(RecordError) {
+                    if let decision = try LedgerRecord.decision(json: record.payload, seq: record.seq) {
+                        decisions.append(decision)
+                    }
+                } catch {
+                    throw StorageError(
+                        "read", file: files.database,
+                        .corrupt(
+                            Corruption(.malformed, file: files.database, what: "record \(record.seq): \(error)")))
                 }
-            } catch {
-                throw StorageError(
-                    "read", file: files.database,
-                    .corrupt(Corruption(.malformed, file: files.database, what: "record \(record.seq): \(error)")))
             }
         }
         return decisions
@@ -166,7 +177,9 @@ package final class LedgerStore: DecisionStore {
     /// The committed decisions after `seq`.
     package func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord] {
         do throws(StorageError) {
-            return try Self.decisions(journal.files, try journal.records(after: seq, limit: limit))
+            return try Self.decisions(journal.files, after: seq, limit: limit) {
+                (after, limit) throws(StorageError) in try journal.records(after: after, limit: limit)
+            }
         } catch {
             throw .failed(error.description)
         }

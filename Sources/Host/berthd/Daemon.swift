@@ -115,6 +115,8 @@ final class Daemon {
             log = settings.logger
             server.settings = settings.server
             machine.configure(pools: settings.pools)
+            Self.warnOfPools(
+                host.ledger, isolated: (try? machine.isolated()) ?? CPUSet(), settings.pools, settings.logger)
             decisionLog.replace(audit: AuditLog(sink: auditSink), logger: log)
             let changes = fresh.changes(from: configuration)
             configuration = fresh

@@ -10,7 +10,7 @@ struct Events: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the decisions that are stored, oldest first; also while berthd runs.",
         discussion: """
-            One line for each: its number, time, holder, outcome (granted, released, expired, failed, imported), action, \
+            One line for each: its number, time, holder, outcome (granted, released, expired, failed), action, \
             CPUs, and who asked. Give the last number to --after to go on from there. About the last 10000 decisions are \
             retained. Exit status 66 where there is no such state directory, 65 where the state is corrupt.
             """)

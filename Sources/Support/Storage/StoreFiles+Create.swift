@@ -59,8 +59,15 @@ extension StoreFiles {
     /// - Returns: the names under which the quarantined files are found.
     package func restore(snapshot: [UInt8], mark: QuarantineMark = .corrupt) throws(StorageError) -> [String] {
         try FileIO.prepareDirectory(directory)
-        return try replace(snapshot: snapshot, after: (try? readLastGood().seq) ?? 0, mark: mark)
+        var seq = (try? readLastGood().seq) ?? 0
+        // Numbers that cannot be read any more may have been given: none of them comes twice.
+        let isThere = try FileIO.exists(database)
+        if isThere, highestSeq() == nil { seq += Self.unknownRecords }
+        return try replace(snapshot: snapshot, after: seq, mark: mark)
     }
+
+    /// How many numbers are left out where it cannot be read which were given.
+    private static let unknownRecords: Int64 = 1 << 20
 
     /// Quarantines what there is and makes a new database that holds the snapshot with a number after `seq` and after all
     /// that can still be read.

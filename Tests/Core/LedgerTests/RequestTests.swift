@@ -120,6 +120,48 @@ import Testing
                 == [Grant(cpus: CPUSet([1]), exclusive: CPUSet([1, 8, 9]), level: .core, label: "main")])
     }
 
+    @Test("CPUs of one container do not break the exclusive core of another of the same claim")
+    func levelsWithinClaim() throws {
+        var session = Session()
+        try session.ask(Self.pod, CPURequest(.list(CPUSet([0])), replaces: .grant, label: "a"))
+        let second = try session.ask(Self.pod, CPURequest(.count(1), replaces: .grant, level: .core, label: "b"))
+        #expect(second.granted == CPUSet([1]))
+        #expect(session.ledger[Self.pod]?.exclusive == CPUSet([0, 1, 9]))
+    }
+
+    @Test("a CPU that is offline keeps nobody from a package, unless it was asked for")
+    func offlineAtLevel() throws {
+        var session = Session()
+        session.facts.pools[Pool.isolated] = CPUSet(0...20)
+        #expect(try session.ask(Self.pod, CPURequest(.count(1), level: .socket)).granted == CPUSet([0]))
+        #expect(
+            session.reason(.service("a"), CPURequest(.list(CPUSet([20])), level: .socket))
+                == .levelUnknown(.socket, cpu: 20))
+    }
+
+    @Test("counts and percentages out of range are refused, with free CPUs first as well")
+    func outOfRange() {
+        let session = Session()
+        for percent in [0, -1, 101, .max, .min] {
+            #expect(session.reason(Self.pod, CPURequest(.percent(percent))) == .invalidCount(percent))
+        }
+        for smt in [CPURequest.SMTPolicy.one, .whole] {
+            let request = CPURequest(.count(9), smt: smt, preemption: .whereNeeded)
+            #expect(session.reason(Self.pod, request) == .notWholeCores(9))
+        }
+    }
+
+    @Test("siblings that stay idle outside the pool are not taken for CPUs that have left it")
+    func idleSiblings() throws {
+        var session = Session()
+        session.facts.pools[Pool.general] = CPUSet([0, 2, 4])
+        session.facts.pools[Pool.isolated] = CPUSet([1])
+        try session.ask(Self.pod, CPURequest(.list(CPUSet([0])), pool: Pool.general, level: .core))
+        #expect(session.reason(.service("a"), CPURequest(.count(1), pool: Pool.general)) == nil)
+        try session.ask(.service("b"), CPURequest(.list(CPUSet([1])), level: .core))
+        #expect(session.ledger.outsidePool(isolated: CPUSet([1])).isEmpty)
+    }
+
     @Test("one container's CPUs change without the other's")
     func labels() throws {
         var session = Session()
@@ -193,14 +235,14 @@ import Testing
 
         @discardableResult
         mutating func cores(
-            _ name: String, _ demand: CPURequest.Demand, pool: String = Pool.isolated, protected: Bool? = nil
+            _ name: String, _ demand: CPURequest.Demand, pool: String? = Pool.isolated, protected: Bool? = nil
         ) throws(Refusal) -> Decision {
             try ask(name, CPURequest(demand, pool: pool, isProtected: protected))
         }
 
         @discardableResult
         mutating func numa(
-            _ name: String, _ demand: CPURequest.Demand, pool: String = Pool.isolated, protected: Bool? = nil
+            _ name: String, _ demand: CPURequest.Demand, pool: String? = Pool.isolated, protected: Bool? = nil
         ) throws(Refusal) -> Decision {
             try ask(
                 name,
@@ -209,7 +251,7 @@ import Testing
                     isProtected: protected, isExplicit: true))
         }
 
-        private mutating func ask(_ name: String, _ cpus: CPURequest) throws(Refusal) -> Decision {
+        mutating func ask(_ name: String, _ cpus: CPURequest) throws(Refusal) -> Decision {
             let decision = try ledger.decide(
                 .claim(ClaimRequest(holder: .service(name), cpus: cpus)), facts: facts, caller: root, now: 0)
             do { try ledger.apply(decision.change) } catch { throw Refusal(.conflict(error)) }
@@ -283,6 +325,40 @@ import Testing
         #expect(session.cpus("a") == CPUSet(2...4))
         try session.cores("a", .nothing)
         #expect(session.cpus("a").isEmpty)
+    }
+
+    @Test("explicit CPUs that stay, as with keep-pins, are part of what a protected service gets")
+    func keptAndProtected() throws {
+        var session = Session()
+        try session.numa("a", .count(2), protected: true)
+        func ask(_ demand: CPURequest.Demand) throws(Refusal) -> CPUSet {
+            try session.ask("a", CPURequest(demand, replaces: .allButExplicit)).granted
+        }
+        #expect(try ask(.count(4)) == CPUSet(2...5))
+        #expect(session.ledger[.service("a")]?.explicit == CPUSet([2, 3]))
+        #expect(try ask(.count(3)).count == 3)
+        #expect(throws: Refusal(.explicitExceeds(explicit: 2, requested: 1))) { try ask(.count(1)) }
+        #expect(session.ledger[.service("a")]?.isProtected == true)
+    }
+
+    @Test("explicit CPUs that have left the pool stay owned, and are not counted as what was asked for")
+    func keptOutsidePool() throws {
+        var session = Session()
+        try session.numa("a", .count(2))
+        session.facts.pools[Pool.isolated] = CPUSet(4...7)
+        let decision = try session.ask("a", CPURequest(.count(4), replaces: .allButExplicit))
+        #expect(decision.granted == CPUSet(4...7))
+        #expect(session.cpus("a") == CPUSet(2...7))
+    }
+
+    @Test("where requests cannot name a pool a release takes back what is in any")
+    func releaseAnyPool() throws {
+        var session = Session(general: CPUSet(8...11))
+        try session.cores("a", .count(1), pool: Pool.general)
+        #expect(throws: Refusal(.otherPool(.service("a"), Pool.general))) {
+            try session.ask("a", CPURequest(.count(1)))
+        }
+        #expect(try session.ask("a", CPURequest(.nothing)).released == CPUSet([8]))
     }
 
     @Test("the general pool does not exist unless it is configured, and only its online CPUs are given")

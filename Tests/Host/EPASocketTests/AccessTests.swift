@@ -115,6 +115,23 @@ import WireJSON
         }
     }
 
+    @Test("what is refused before it reaches the ledger, or because the state is corrupt, is in the audit log too")
+    func auditOfRefusals() async throws {
+        let directory = try TemporaryDirectory()
+        try await TestServer.serving(directory: directory) { (server) async throws in
+            _ = try server.numa("a", 0, 0)
+            _ = try server.pages("a", -5)
+            let lines = try await server.audit(atLeast: 2)
+            #expect(lines.map { $0["decision"]?.string } == ["refused", "refused"])
+            #expect(lines.first?["reason"]?.string == "num_of_cores=0 is invalid for allocate_numa_cores")
+        }
+        TemporaryDirectory.remove("\(directory.path)/state/ledger.db")
+        try await TestServer.serving(directory: directory) { (server) async throws in
+            #expect(try server.cores("b", 1).error?.hasPrefix("The stored state is corrupt") == true)
+            #expect(try await server.audit(atLeast: 3).last?["holder"]?.string == "service:b")
+        }
+    }
+
     @Test("item 11: no service name can forge a line of the log or of the audit log")
     func forging() async throws {
         let name = "x\nERROR: forged\r\u{1b}[2K\u{202e}\u{2028}\" cpus=0-7"

@@ -96,6 +96,26 @@ import WireJSON
         }
     }
 
+    @Test("a claim in the general pool is listed while its CPUs are offline, and can be released with pools turned off")
+    func generalClaims() async throws {
+        let directory = try TemporaryDirectory()
+        let general = [Pool.general: CPUSet([0, 4])]
+        try await TestServer.serving(directory: directory, pools: general, settings: { $0.extensions = Self.both }) {
+            (server) async throws in
+            _ = try server.raw(
+                #"{"action":"allocate_cores","service_name":"g","num_of_cores":2,"pool":"general","preemption_policy":"non-preemptive"}"#
+            )
+            server.files["devices/system/cpu/online"] = "1-3,5-7\n"
+            let list = try server.reply(to: #"{"action":"list_allocations","pool":"general"}"#)
+            #expect(list["allocations"]?.array?.first?["allocated_cores"]?.string == "0,4")
+        }
+        try await TestServer.serving(directory: directory, pools: general) { (server) async throws in
+            #expect(try server.cores("g", 1).error?.contains("owns CPUs in pool general") == true)
+            #expect(try server.cores("g", -1).error == nil)
+            #expect(try server.allocations() == [:])
+        }
+    }
+
     @Test("protected claims survive a restart as protected ones")
     func restart() async throws {
         let directory = try TemporaryDirectory()

@@ -1,3 +1,4 @@
+import Glibc
 import Host
 import Ledger
 import Machine
@@ -95,9 +96,11 @@ import Testing
         #expect(try await test.host.cores("b", 7).failure() != nil)
         // The steps beside the stuck one are undone.
         #expect(test.kernel.settings == ["a.mems"])
+        // Asking again tries again.
+        #expect(try await test.host.submit(.release(Self.run("a"))).failure() == failure)
         test.kernel.state.withLock { $0.stuck = [] }
-        test.host.host.reconcile()
-        #expect(try await eventually { test.host.host.ledger.count == 0 })
+        try await test.host.submit(.release(Self.run("a"))).outcome()
+        #expect(test.host.host.ledger.count == 0)
         #expect(test.kernel.settings.isEmpty)
         test.host.host.stop()
     }
@@ -122,6 +125,50 @@ import Testing
         test.host.host.reconcile()
         #expect(try await eventually { test.host.host.ledger[Self.run("a")]?.enforcement?.failure == nil })
         test.host.host.stop()
+    }
+
+    @Test("an answer about an earlier enforcement does nothing to a later one of the same holder")
+    func generations() async throws {
+        let test = try await enforced()
+        let id = try #require(test.host.host.ledger[Self.run("a")]?.enforcement?.id)
+        for transition in [
+            Transition.undone(Self.run("a"), id: id - 1, nil), .notUndone(Self.run("a"), id: id - 1, "late"),
+            .drifted(Self.run("a"), id: id + 1, "early"),
+        ] {
+            #expect(test.host.host.ledger.decide(transition).change.isEmpty)
+        }
+        #expect(!test.host.host.ledger.decide(.drifted(Self.run("a"), id: id, "why")).change.isEmpty)
+        test.host.host.stop()
+    }
+
+    @Test("a claim whose lease ends while it is being enforced is answered with a refusal, and is undone")
+    func leaseWhilePreparing() async throws {
+        let box = Mutex<TestHost?>(nil)
+        let kernel = FakeKernel { call in
+            guard call == "apply a.mems", let test = box.withLock({ $0 }) else { return }
+            test.move(to: 5_000)
+            // The end of the lease is decided while this step is under way.
+            for _ in 0..<500 where test.host.ledger[Self.run("a")]?.enforcement?.phase != .releasing { usleep(10_000) }
+        }
+        let test = try TestHost(enforcer: kernel)
+        box.withLock { $0 = test }
+        #expect(
+            try await test.cores("a", 2, lease: .until(2_000), isEnforced: true).failure()
+                == .refused(Refusal(.leaseOver)))
+        #expect(try await eventually { test.host.ledger.count == 0 && kernel.settings.isEmpty })
+        box.withLock { $0 = nil }
+        test.host.stop()
+    }
+
+    @Test("a service's claim that the kernel enforces is not preempted")
+    func enforcedService() async throws {
+        let kernel = FakeKernel()
+        let test = try TestHost(enforcer: kernel)
+        try await test.submit(
+            .claim(ClaimRequest(holder: .service("a"), cpus: CPURequest(.count(4)), isEnforced: true))
+        ).outcome()
+        #expect(test.host.ledger.unpreemptible == CPUSet(0...3))
+        test.host.stop()
     }
 
     @Test("while a claim is being enforced or released, and while it is enforced, it is not changed")

@@ -107,7 +107,7 @@ import Testing
             ),
             (#"{"claims":[{"holder":"service:a","lease_until":"x"}]}"#, "lease_until is no integer"),
             (#"{"v":1}"#, "version 1"), (#"{"v":"2"}"#, "v is no integer"),
-            (#"{"v":2,"claims":[{"holder":"run:a","lease":{"for":1}}]}"#, "lease of an unknown kind"),
+            (#"{"v":2,"claims":[{"holder":"run:a","lease":{"for":1}}]}"#, "a lease has the unknown member"),
             (#"{"v":2,"claims":[{"holder":"run:a","grants":[{"cpus":"1","exclusive":"1"}]}]}"#, "known level"),
             (#"{"v":2,"claims":[{"holder":"run:a","enforcement":{"phase":"soon"}}]}"#, "known phase"),
         ])

@@ -68,7 +68,9 @@ struct RandomLedger {
         let steps = (0..<Int.random(in: 0...2, using: &random)).map {
             EnforcementStep(action: "do \($0)", undo: "é\($0)")
         }
-        return Enforcement(phase: phase, steps: steps, failure: chance(50) ? "why\n" : nil)
+        return Enforcement(
+            phase: phase, id: Int.random(in: 0...Int.max, using: &random), steps: steps,
+            failure: chance(50) ? "why\n" : nil)
     }
 
     /// Leaves these CPUs to those who hold them.

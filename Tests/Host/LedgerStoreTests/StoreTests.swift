@@ -124,6 +124,32 @@ import Testing
         #expect(refusal == error && refusal?.description.contains("berthd restore") == true)
     }
 
+    @Test("the trail is read in pages of any size, whatever snapshots lie between, without gaps")
+    func trail() throws {
+        let directory = try Self.directory()
+        let state = "\(directory.path)/state"
+        let session = try Session(state)
+        let names = (0..<530).map { "run \($0)" }
+        try session.commit(names.prefix(520).map { Self.change($0) })
+        // So many records are followed by a snapshot, which has a number of its own.
+        session.store.maintain(session.ledger, isIdle: true)
+        try session.commit(names.suffix(10).map { Self.change($0) })
+        let all = try session.store.decisions(after: 0, limit: 1_000)
+        #expect(all.map(\.holder.name) == names)
+        #expect(all.last?.seq == 531)
+        session.store.close(session.ledger)
+        let files = StoreFiles(directory: state, name: LedgerStore.name)
+        for size in [1, 2, 7] {
+            var read: [DecisionRecord] = []
+            while true {
+                let page = try LedgerStore.decisions(of: files, after: read.last?.seq ?? 515, limit: size)
+                guard !page.isEmpty else { break }
+                read += page
+            }
+            #expect(read == Array(all.suffix(15)), "pages of \(size)")
+        }
+    }
+
     @Test("after many records the store is written anew, without a change to what it holds")
     func compaction() throws {
         let directory = try Self.directory()
