@@ -22,7 +22,7 @@ package func fuzzDomain(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
         require(again == change, "the change reads back as another one")
         records.apply(change)
     }
-    var now = Moment(monotonic: 1_000_000, wall: 1_700_000_000_000)
+    var now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
     var domain = Domain(records: records, options: options, random: Xoshiro(seed: 1), now: now)
     var effects = domain.begin(at: now).effects
     for round in 0..<40 {

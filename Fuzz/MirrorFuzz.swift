@@ -1,5 +1,4 @@
 import Domain
-import DomainMirror
 import DomainView
 import Redis
 
