@@ -51,7 +51,7 @@ struct StartAllowance: Sendable {
     /// Whether the allowance is currently not needed.
     func isIdle(at now: Int) -> Bool { underWay == 0 && now - lastSent >= Self.idlePeriod }
 
-    /// The allowance is withdrawn: nothing is covered from now on.
+    /// The allowance is revoked: nothing is covered from now on.
     mutating func revoke() {
         committed = 0
         committing.recorded = 0
