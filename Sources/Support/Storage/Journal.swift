@@ -104,7 +104,7 @@ package final class Journal {
         guard !payloads.isEmpty else { return first }
         try attempt { (database) throws(StorageError) in
             // Here and not after the commit: what throws must not have been stored.
-            if database.logBytes > Self.logLimit { try database.checkpoint() }
+            if database.logBytes > Self.logLimit { try database.restartLog() }
             first = try database.append(payloads)
         }
         recordsSinceSnapshot += payloads.count
@@ -118,7 +118,7 @@ package final class Journal {
         try check([snapshot])
         try attempt { (database) throws(StorageError) in
             try database.compact(snapshot: snapshot, retaining: retaining)
-            try database.checkpoint()
+            try database.restartLog()
         }
         recordsSinceSnapshot = 0
     }
@@ -128,7 +128,7 @@ package final class Journal {
 
     func maintain(above limit: Int) throws(StorageError) {
         try attempt { (database) throws(StorageError) in
-            if database.logBytes > limit { try database.checkpoint() }
+            if database.logBytes > limit { try database.restartLog() }
         }
     }
 

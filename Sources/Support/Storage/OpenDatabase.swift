@@ -33,7 +33,7 @@ final class OpenDatabase {
         name = (original ?? files).database
         let hasLog = try FileIO.exists(files.log)
         try files.checkHeader(name: name)
-        if hasLog { try WriteAheadLog.check(files.log, name: (original ?? files).log) }
+        if hasLog { try WriteAheadLog.check(files.log, of: files.database, name: (original ?? files).log) }
         let database = FileIdentity(path: files.database)
         connection = try Connection(files.database, name: name, flags: SQLITE_OPEN_READWRITE, vfs: vfs)
         try Self.configure(connection, payloadLimit: payloadLimit)
@@ -67,6 +67,8 @@ final class OpenDatabase {
         try connection.set("wal_autocheckpoint", "0", reads: "0")
         try connection.set("cell_size_check", "ON", reads: "1")
         try connection.set("mmap_size", "0", reads: "0")
+        // How much of the log's file stays when the log starts anew.
+        try connection.set("journal_size_limit", "\(2 * Journal.logLimit)", reads: "\(2 * Journal.logLimit)")
         // A transaction writes its pages to the log once, in order, when it commits: see WriteAheadLog.
         try connection.set("cache_spill", "OFF", reads: "0")
         // Compaction frees pages; some builds of SQLite would write zeros over each of them.
@@ -165,15 +167,23 @@ final class OpenDatabase {
     /// Brings all of the log into the database, syncs it and empties the log. What a failed transaction left in the log is
     /// gone then, too.
     func checkpoint() throws(StorageError) {
-        let code = sqlite3_wal_checkpoint_v2(connection.handle, "main", SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
-        guard code == SQLITE_OK else { throw connection.error("checkpoint", code) }
-        frames.value = 0
+        try checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
         let size = try FileReader(files.log).size
         guard size == 0 else {
             throw StorageError("empty", file: files.log, .setting(asked: "0 bytes", got: "\(size) bytes"))
         }
         // Synced, so that nothing of the old content can turn up behind what is written next: see WriteAheadLog.
         try FileIO.sync(files.log)
+    }
+
+    /// Brings all of the log into the database, syncs it and has the next commit write from the start of the log again. A
+    /// commit into blocks that the file has already costs about half of one that makes the file grow.
+    func restartLog() throws(StorageError) { try checkpoint(SQLITE_CHECKPOINT_RESTART) }
+
+    private func checkpoint(_ mode: Int32) throws(StorageError) {
+        let code = sqlite3_wal_checkpoint_v2(connection.handle, "main", mode, nil, nil)
+        guard code == SQLITE_OK else { throw connection.error("checkpoint", code) }
+        frames.value = 0
     }
 
     /// Up to `limit` records with numbers above `seq`.

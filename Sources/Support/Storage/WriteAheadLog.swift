@@ -1,10 +1,10 @@
 /// A read-only look at the frames of SQLite's write-ahead log.
 ///
 /// SQLite reads the log up to the first frame that does not fit and drops the rest without a word. This look finds out
-/// whether committed transactions are among the rest. Each transaction is synced before the next begins, and so is each
-/// truncation of the log. A crash can therefore leave one incomplete transaction at the end, with any of its blocks
-/// missing, and behind it only zeros or frames of an older generation, which have other salts. Frames of a second
-/// transaction behind the first broken frame are corruption.
+/// whether committed transactions are among the rest. Each transaction is synced before the next begins, and so are each
+/// truncation of the log and each new header. A crash can therefore leave one incomplete transaction at the end, with any
+/// of its blocks missing, and behind it only zeros or frames of an older generation, which have other salts. Frames of a
+/// second transaction behind the first broken frame are corruption.
 /// Format: "Database File Format", section 4, sqlite.org/fileformat2.html.
 struct WriteAheadLog {
     static let headerSize = 32
@@ -17,8 +17,11 @@ struct WriteAheadLog {
     private let checksum: UInt64
 
     /// Throws an error with reason `corrupt` where frames of a second transaction follow the first broken frame.
-    /// - Parameter name: the path for the error, where `path` is a copy.
-    static func check(_ path: String, name: String) throws(StorageError) {
+    /// - Parameters:
+    ///   - path: the log.
+    ///   - database: the database that it belongs to.
+    ///   - name: the log's path for the error, where `path` is a copy.
+    static func check(_ path: String, of database: String, name: String) throws(StorageError) {
         let file = try FileReader(path)
         func corrupt(_ what: String) -> StorageError {
             StorageError("open", file: name, .corrupt(Corruption(.malformed, file: name, what: what)))
@@ -28,11 +31,11 @@ struct WriteAheadLog {
             return bytes.count == frameSize ? Frame(bytes: bytes) : nil
         }
         guard let log = WriteAheadLog(header: try file.read(headerSize, at: 0)) else {
-            // The header is synced before the first frame: behind one that a crash broke there is nothing.
-            guard try file.isZero(from: headerSize) else {
-                throw corrupt("the header of the write-ahead log is broken")
-            }
-            return
+            // The header is synced before the first frame: behind one that a crash broke there is nothing, or the
+            // generation before, all of which is in the database.
+            if try file.isZero(from: headerSize) { return }
+            if try holdsOnly(pagesOf: FileReader(database), frame) { return }
+            throw corrupt("the header of the write-ahead log is broken")
         }
         // 1. The first broken frame, and where its transaction starts.
         var (number, start, checksum) = (0, 0, log.checksum)
@@ -66,6 +69,24 @@ struct WriteAheadLog {
             previous = isOurs ? this.checksum : nil
             number += 1
         }
+    }
+
+    /// Whether the generation of the first frame ends with a commit and left each of its pages as `database` has it.
+    private static func holdsOnly(
+        pagesOf database: FileReader, _ frame: (Int) throws(StorageError) -> Frame?
+    ) throws(StorageError) -> Bool {
+        var (committed, pages, number) = ([UInt32: ArraySlice<UInt8>](), [UInt32: ArraySlice<UInt8>](), 0)
+        let first = try frame(0)
+        while let next = try frame(number), next.salts == first?.salts, next.page > 0 {
+            pages[next.page] = next.bytes[24...]
+            if next.isCommit { committed = pages }
+            number += 1
+        }
+        for (page, bytes) in committed {
+            let stored = try database.read(Schema.pageSize, at: (Int(page) - 1) * Schema.pageSize)
+            guard stored.elementsEqual(bytes) else { return false }
+        }
+        return !committed.isEmpty
     }
 
     /// Reads the header; nil where it is not intact.

@@ -17,9 +17,11 @@ import Testing
         return (database, log, session.models)
     }
 
-    /// Where the last transaction of a log starts: behind the last commit but one.
+    /// Where the last transaction of a log starts: behind the last commit but one. Frames of older generations, which have
+    /// other salts, may follow it.
     private static func startOfLast(_ log: [UInt8]) -> Int {
-        let commits = stride(from: 32, to: log.count, by: 4_120).filter { log[$0 + 4..<$0 + 8].contains { $0 != 0 } }
+        let frames = stride(from: 32, to: log.count, by: 4_120).prefix { log[$0 + 8..<$0 + 16] == log[16..<24] }
+        let commits = frames.filter { log[$0 + 4..<$0 + 8].contains { $0 != 0 } }
         return (commits.dropLast().last ?? 32 - 4_120) + 4_120
     }
 

@@ -79,20 +79,32 @@ import Testing
         #expect(try journal.records(after: 0, limit: 100).map(\.seq) == [24])
     }
 
-    @Test("the log is emptied before it outgrows its limit, and when idle")
+    @Test("the log starts anew before it outgrows its limit and when idle, and its file stays for the next commits")
     func logGrowth() throws {
         let directory = try ScratchDirectory()
         let (journal, _) = try Journal.open(directory.files)
+        func size() throws -> Int { try #require(try bytes(of: directory.files.log)).count }
         var largest = 0
         for number in 0..<200 {
             try journal.append([payload(number, length: 100_000)])
-            largest = max(largest, try #require(try bytes(of: directory.files.log)).count)
+            largest = max(largest, try size())
         }
         #expect(largest > Journal.logLimit / 2 && largest < Journal.logLimit + 200_000)
         try journal.append([payload(1, length: 2 * Journal.idleLogLimit)])
         #expect(journal.logBytes > Journal.idleLogLimit)
         try journal.maintain()
         #expect(journal.logBytes == 0)
-        #expect(try bytes(of: directory.files.log) == [])
+        try journal.append([payload(2)])
+        #expect(journal.logBytes < 20_000)
+        #expect(try size() == largest)
+    }
+
+    @Test("a large record does not leave a large log behind")
+    func largeRecord() throws {
+        let directory = try ScratchDirectory()
+        let (journal, _) = try Journal.open(directory.files)
+        try journal.append([payload(1, length: 3 * Journal.logLimit)])
+        for number in 2...3 { try journal.append([payload(number)]) }
+        #expect(try #require(try bytes(of: directory.files.log)).count <= 2 * Journal.logLimit)
     }
 }

@@ -35,13 +35,15 @@ import Testing
 
     init() throws { directory = try ScratchDirectory() }
 
-    private func isCorrupt(_ log: [UInt8]) throws -> Bool {
-        let path = "\(directory.path)/log"
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        try #require(descriptor >= 0 && write(descriptor, log, log.count) == log.count)
-        close(descriptor)
+    private func isCorrupt(_ log: [UInt8], of database: [UInt8] = []) throws -> Bool {
+        let (path, databasePath) = ("\(directory.path)/log", "\(directory.path)/database")
+        for (path, content) in [(path, log), (databasePath, database)] {
+            let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+            try #require(descriptor >= 0 && write(descriptor, content, content.count) == content.count)
+            close(descriptor)
+        }
         do throws(StorageError) {
-            try WriteAheadLog.check(path, name: path)
+            try WriteAheadLog.check(path, of: databasePath, name: path)
             return false
         } catch {
             guard case .corrupt = error.reason else { throw error }
@@ -181,6 +183,24 @@ import Testing
             bad[offset] ^= 0x10
             #expect(try isCorrupt(bad), "byte \(offset)")
         }
+    }
+
+    @Test("a broken header before frames that the database has is a crash; before others it is corruption")
+    func headerOfCheckpointedLog() throws {
+        let steps: [Step] = (1...4).map { .append([payload($0, length: 6_000)]) }
+        let stale = try Session(steps + [.checkpoint], close: false).final
+        #expect(stale.log.count > 5 * 4_120)
+        let open = try Session(steps, close: false).final
+        for offset in 0..<32 {
+            for (files, isLost) in [(stale, false), (open, true)] {
+                var log = files.log
+                log[offset] ^= 0x10
+                #expect(try isCorrupt(log, of: files.database) == isLost, "byte \(offset)")
+            }
+        }
+        // A lost first block takes the salts of the first frame with it.
+        let lost = [UInt8](repeating: 0, count: 512) + open.log.dropFirst(512)
+        #expect(try isCorrupt(lost, of: open.database))
     }
 
     @Test("a log of the other byte order is read as well")
