@@ -114,7 +114,8 @@ let package = Package(
 
         // The host: the ledger of one machine, its socket, its command.
         host.module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
-        host.module("Host", ["Ledger", "LedgerStore", "Machine", "Placement", "Service", "WireJSON", logging]),
+        host.module("Kernel", ["CLinux", "Ledger", "Machine", "Service"]),
+        host.module("Host", ["Kernel", "Ledger", "LedgerStore", "Machine", "Placement", "Service", "WireJSON", logging]),
         host.module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON"]),
         host.module("EPAClient", ["CLinux", "Machine", "WireJSON"]),
         host.module("Rendering", ["EPAClient", "Machine", "Terminal"]),
@@ -179,7 +180,7 @@ let package = Package(
         host.tests(
             "LedgerStoreTests", ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Storage", "TestSupport"],
             exclude: ["Fixtures"]),
-        host.tests("HostTests", ["Host", "Ledger", "LedgerStore", "Machine", "TestSupport"]),
+        host.tests("HostTests", ["Host", "Kernel", "Ledger", "LedgerStore", "Machine", "TestSupport"]),
         host.tests(
             "EPASocketTests",
             [

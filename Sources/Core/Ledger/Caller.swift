@@ -10,13 +10,12 @@ package struct Caller: Equatable, Sendable {
     package let label: String?
     /// Whether the access policy makes the peer an administrator, who may change everything.
     package let isAdministrator: Bool
-    /// The frontend that it came through: today always `epa`.
+    /// The frontend that it came through: `epa` or `http`.
     package let frontend: String
 
     /// A caller with these credentials.
     package init(
-        uid: UInt32, gid: UInt32, pid: Int32 = 0, label: String? = nil, isAdministrator: Bool,
-        frontend: String = "epa"
+        uid: UInt32, gid: UInt32, pid: Int32 = 0, label: String? = nil, isAdministrator: Bool, frontend: String
     ) {
         self.uid = uid
         self.gid = gid

@@ -55,6 +55,10 @@ package enum LedgerEvent: Equatable, Sendable {
     case beyondKernelReservations(node: Int, sizeKB: Int, free: Int, kernelReserved: Int, reserved: Int)
     /// The whole pool is given away, nothing is left to share (item 28).
     case nothingToShare(Holder)
+    /// A lease was renewed.
+    case renewed(Holder, Lease)
+    /// The kernel does again what an active claim says.
+    case recovered(Holder)
     /// A lease is over, and with it the claim.
     case expired(Holder, Lease)
     /// The kernel refused a step, or could not undo one.

@@ -11,7 +11,7 @@ package struct DecisionRecord: Equatable, Sendable {
     package let caller: Caller?
     /// What was asked, as the frontend calls it: `allocate_cores`, `expire`.
     package let action: String
-    /// The figures of the request, as the frontend calls them.
+    /// The parameters of the request, as the frontend calls them.
     package let parameters: [Parameter]
     /// Whose claim it is about.
     package let holder: Holder
@@ -30,27 +30,47 @@ package struct DecisionRecord: Equatable, Sendable {
     package enum Outcome: String, Sendable {
         /// The holder was given something.
         case granted
+        /// The holder is to be given something as soon as the kernel enforces it.
+        case preparing
+        /// The claim lives longer.
+        case renewed
+        /// The claim ends as soon as the kernel has undone it.
+        case releasing
         /// The holder gave something back.
         case released
         /// The claim ended with its lease.
         case expired
         /// The kernel refused the claim, or drifted from it.
         case failed
+        /// The kernel follows the claim again.
+        case recovered
         /// Nothing changed.
         case unchanged
     }
 
-    /// One figure of a request.
+    /// One parameter of a request.
     package struct Parameter: Equatable, Sendable {
         /// Its name.
         package let name: String
         /// Its value.
-        package let value: Int
+        package let value: Value
 
-        /// A figure.
+        /// A number or a text.
+        package enum Value: Equatable, Sendable {
+            case number(Int)
+            case text(String)
+        }
+
+        /// A number.
         package init(_ name: String, _ value: Int) {
             self.name = name
-            self.value = value
+            self.value = .number(value)
+        }
+
+        /// A text.
+        package init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = .text(value)
         }
     }
 
@@ -76,19 +96,35 @@ package struct DecisionRecord: Equatable, Sendable {
     package init(
         _ decision: Decision, time: Int, caller: Caller?, action: String, parameters: [Parameter] = [], holder: Holder
     ) {
-        let outcome: Outcome =
-            if decision.change.isEmpty {
-                .unchanged
-            } else if decision.events.contains(where: { if case .expired = $0 { true } else { false } }) {
-                .expired
-            } else if decision.events.contains(where: { if case .enforcementFailed = $0 { true } else { false } }) {
-                .failed
-            } else {
-                decision.found ? .released : .granted
-            }
         self.init(
-            time: time, caller: caller, action: action, parameters: parameters, holder: holder, outcome: outcome,
+            time: time, caller: caller, action: action, parameters: parameters, holder: holder,
+            outcome: Outcome(decision, of: holder),
             granted: decision.granted, released: decision.released, preempted: decision.preempted,
             change: decision.change)
+    }
+}
+
+extension DecisionRecord.Outcome {
+    /// What `decision` on a claim of `holder` comes to.
+    fileprivate init(_ decision: Decision, of holder: Holder) {
+        guard !decision.change.isEmpty else {
+            self = .unchanged
+            return
+        }
+        for event in decision.events {
+            switch event {
+            case .expired: self = .expired
+            case .enforcementFailed: self = .failed
+            case .renewed: self = .renewed
+            case .recovered: self = .recovered
+            default: continue
+            }
+            return
+        }
+        switch decision.change.claims.first(where: { $0.holder == holder })?.enforcement?.phase {
+        case .preparing: self = .preparing
+        case .releasing: self = .releasing
+        case .active, nil: self = decision.found ? .released : .granted
+        }
     }
 }

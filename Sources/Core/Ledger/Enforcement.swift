@@ -1,3 +1,37 @@
+/// What a caller asks of the kernel for a claim.
+package struct EnforcementRequest: Equatable, Sendable {
+    /// The weakest isolation that will do; a request that cannot have it is refused.
+    package var minimum: Isolation
+    /// Whether the kernel balances load among the claim's CPUs. Where it does not, the holder pins its threads itself.
+    package var isBalanced: Bool
+    /// The process to move onto the claim's CPUs, with all its threads; nil where the holder moves itself.
+    package var process: ProcessIdentity?
+
+    /// A request; any isolation, with load balancing, unless told otherwise.
+    package init(minimum: Isolation = .none, isBalanced: Bool = true, process: ProcessIdentity? = nil) {
+        self.minimum = minimum
+        self.isBalanced = isBalanced
+        self.process = process
+    }
+}
+
+/// How strongly the kernel keeps others off the CPUs of a claim.
+package enum Isolation: String, CaseIterable, Comparable, Sendable {
+    /// Not at all: the claim is only recorded.
+    case none
+    /// The holder's affinity masks keep it on its CPUs; others are not kept off.
+    case affinity
+    /// A cpuset keeps the holder on its CPUs, and cpusets that Berth may write keep others off.
+    case cpuset
+    /// A cpuset partition takes the CPUs away from everybody else.
+    case partition
+
+    /// From the weakest to the strongest.
+    package static func < (left: Isolation, right: Isolation) -> Bool { left.rank < right.rank }
+
+    private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+}
+
 /// What the kernel is to enforce for a claim, and how far that is.
 ///
 /// A claim is committed as preparing, with the undo of each step, before the first step is taken; it is active once the
@@ -13,25 +47,34 @@ package struct Enforcement: Equatable, Sendable {
         case releasing
     }
 
+    /// What was asked for.
+    package var request: EnforcementRequest
     /// How far the kernel follows.
     package var phase: Phase
     /// Tells it from earlier and later ones of the same holder.
     package var id: Int
+    /// How strong the isolation of the steps is.
+    package var isolation: Isolation
     /// The steps that are, or may have been, applied, in order.
     package var steps: [EnforcementStep]
-    /// Why the last attempt to enforce or to undo failed; nil where none did.
+    /// Why the last attempt to enforce or to undo failed, or how the kernel differs now; nil where all is well.
     package var failure: String?
 
     /// An enforcement in `phase`.
-    package init(phase: Phase, id: Int = 0, steps: [EnforcementStep] = [], failure: String? = nil) {
+    package init(
+        _ request: EnforcementRequest = EnforcementRequest(), phase: Phase, id: Int = 0, isolation: Isolation = .none,
+        steps: [EnforcementStep] = [], failure: String? = nil
+    ) {
+        self.request = request
         self.phase = phase
         self.id = id
+        self.isolation = isolation
         self.steps = steps
         self.failure = failure
     }
 }
 
-/// One change to the kernel and its undo, as values that the module which carries them out understands.
+/// One change to the kernel and its undo, as texts that the module which carries them out understands.
 package struct EnforcementStep: Equatable, Sendable {
     /// What is to be done.
     package let action: String

@@ -17,22 +17,29 @@ extension Ledger {
         }
         switch request {
         case .claim(let request):
-            if let present, present.enforcement != nil { throw Refusal(.enforced(present.holder)) }
+            if let present {
+                if let enforcement = present.enforcement { return try repeated(request, present, enforcement, now: now) }
+                // Where the kernel refuses it, the claim ends: what was recorded before must not end with it.
+                guard request.enforcement == nil else { throw Refusal(.recorded(present.holder)) }
+            }
             return try decide(
                 request, from: present ?? Claim(holder: request.holder, owner: Owner(caller)), facts: facts, now: now)
         case .release(let holder):
             guard let present else { return Decision() }
-            if present.enforcement?.phase == .preparing { throw Refusal(.enforced(holder)) }
+            if present.enforcement?.phase == .preparing { throw Refusal(.changing(holder)) }
             return end(present)
         case .renew(let holder, let lease):
             guard var claim = present else { throw Refusal(.noClaim(holder)) }
             guard claim.enforcement == nil || claim.enforcement?.phase == .active else {
-                throw Refusal(.enforced(holder))
+                throw Refusal(.changing(holder))
             }
             guard !lease.isOver(at: now) else { throw Refusal(.leaseOver) }
             var decision = Decision()
             claim.lease = lease
-            if claim != present { decision.change.claims = [claim] }
+            if claim != present {
+                decision.change.claims = [claim]
+                decision.events = [.renewed(holder, lease)]
+            }
             return decision
         }
     }
@@ -57,8 +64,32 @@ extension Ledger {
             guard !lease.isOver(at: now) else { throw Refusal(.leaseOver) }
             claim.lease = lease
         }
-        if request.isEnforced, !claim.isEmpty { claim.enforcement = Enforcement(phase: .preparing) }
+        if let enforcement = request.enforcement, !claim.isEmpty {
+            claim.enforcement = Enforcement(enforcement, phase: .preparing)
+        }
         if claim != before { decision.change.record(claim) }
+        return decision
+    }
+
+    /// Accepts a request that an enforced claim meets already, such as one that was sent again; an enforced claim
+    /// changes in no other way.
+    private func repeated(
+        _ request: ClaimRequest, _ present: Claim, _ enforcement: Enforcement, now: Int
+    ) throws(Refusal) -> Decision {
+        guard enforcement.phase == .active else { throw Refusal(.changing(present.holder)) }
+        guard request.enforcement == enforcement.request, present.meets(request) else {
+            throw Refusal(.enforced(present.holder))
+        }
+        var decision = Decision()
+        decision.granted = present.cpus
+        guard case .until = present.lease, case .until = request.lease, let lease = request.lease else { return decision }
+        guard !lease.isOver(at: now) else { throw Refusal(.leaseOver) }
+        var renewed = present
+        renewed.lease = lease
+        if renewed != present {
+            decision.change.claims = [renewed]
+            decision.events = [.renewed(present.holder, lease)]
+        }
         return decision
     }
 
@@ -119,7 +150,7 @@ extension Ledger {
             var drifted = claim
             drifted.enforcement?.failure = failure
             decision.change.claims = [drifted]
-            if let failure { decision.events = [.enforcementFailed(claim.holder, failure)] }
+            decision.events = [failure.map { .enforcementFailed(claim.holder, $0) } ?? .recovered(claim.holder)]
         case .undone(_, _, let failure):
             guard let phase = claim.enforcement?.phase, phase != .active else { return decision }
             decision.change.removed = [claim.holder]
@@ -136,36 +167,5 @@ extension Ledger {
             decision.events = [.enforcementFailed(claim.holder, failure)]
         }
         return decision
-    }
-}
-
-/// Something that happens to a claim without a caller's request.
-package enum Transition: Equatable, Sendable {
-    /// Its lease is over: the time has come, the process has ended, the cgroup is empty.
-    case leaseOver(Holder, Lease)
-    /// The kernel does what the claim says, as reading it back has shown.
-    case enforced(Holder, id: Int)
-    /// The kernel does not do what an active claim says, and why; nil once it does again.
-    case drifted(Holder, id: Int, String?)
-    /// Every step was undone; the failure that led to it, where one did.
-    case undone(Holder, id: Int, String?)
-    /// A step could not be undone, and why.
-    case notUndone(Holder, id: Int, String)
-
-    /// Whose claim it is about.
-    package var holder: Holder {
-        switch self {
-        case .leaseOver(let holder, _), .enforced(let holder, _), .drifted(let holder, _, _),
-            .undone(let holder, _, _), .notUndone(let holder, _, _):
-            holder
-        }
-    }
-
-    /// Which enforcement it is about; nil where it is about none. An event of an earlier enforcement changes nothing.
-    var enforcement: Int? {
-        switch self {
-        case .leaseOver: nil
-        case .enforced(_, let id), .drifted(_, let id, _), .undone(_, let id, _), .notUndone(_, let id, _): id
-        }
     }
 }

@@ -83,8 +83,12 @@ package struct Refusal: Error, Equatable, Sendable {
         case insufficientPages(node: Int, sizeKB: Int, free: Int, additional: Int)
         /// The lease is over already.
         case leaseOver
-        /// The kernel is being changed for the claim at this moment, or enforces it: it must be released first.
+        /// The kernel is being changed for the claim at this moment.
+        case changing(Holder)
+        /// The kernel enforces the claim, which must be released before it can change.
         case enforced(Holder)
+        /// The claim is recorded only, and must be released before it can be enforced.
+        case recorded(Holder)
         /// The kernel refused to enforce the claim.
         case notEnforceable(Holder, String)
         /// Nothing here can enforce a claim.

@@ -30,20 +30,20 @@ package struct ClaimRequest: Equatable, Sendable {
     package var reservations: [ReservationRequest]
     /// How long the claim is to live; a new claim lives forever unless told otherwise.
     package var lease: Lease?
-    /// Whether the kernel is to enforce the claim.
-    package var isEnforced: Bool
+    /// What the kernel is to enforce; nil where the claim is only to be recorded.
+    package var enforcement: EnforcementRequest?
 
     /// A request of `holder`.
     package init(
         holder: Holder, cpus: CPURequest? = nil, memoryNodes: [Int]? = nil, reservations: [ReservationRequest] = [],
-        lease: Lease? = nil, isEnforced: Bool = false
+        lease: Lease? = nil, enforcement: EnforcementRequest? = nil
     ) {
         self.holder = holder
         self.cpus = cpus
         self.memoryNodes = memoryNodes
         self.reservations = reservations
         self.lease = lease
-        self.isEnforced = isEnforced
+        self.enforcement = enforcement
     }
 }
 

@@ -47,7 +47,8 @@ package final class EPAFrontend: Sendable {
             case .change(let change):
                 noteIgnored(value, settings)
                 let caller = Caller(
-                    uid: peer.uid, gid: peer.gid, pid: peer.pid, label: peer.label, isAdministrator: isAdministrator)
+                    uid: peer.uid, gid: peer.gid, pid: peer.pid, label: peer.label, isAdministrator: isAdministrator,
+                    frontend: "epa")
                 try submit(change, by: caller, settings, reply)
                 return nil
             }

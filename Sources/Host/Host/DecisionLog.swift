@@ -1,5 +1,6 @@
 import Dispatch
 import Ledger
+import LedgerStore
 import Logging
 import Machine
 import Service
@@ -189,7 +190,7 @@ package final class DecisionLog: Sendable {
 
 extension DecisionRecord {
     fileprivate func writeParameters(to line: inout JSONWriter) {
-        for parameter in parameters { line.member(parameter.name, parameter.value) }
+        for parameter in parameters { parameter.write(to: &line) }
     }
 }
 
@@ -248,6 +249,9 @@ extension LedgerEvent {
             log.warning(
                 "no isolated CPU is left to share: shared_cpus is empty, and nova then pins nothing",
                 metadata: service(holder))
+        case .renewed(let holder, let lease):
+            log.debug("lease renewed", metadata: service(holder).merging(["lease": "\(lease)"]) { $1 })
+        case .recovered(let holder): log.notice("the kernel follows the claim again", metadata: service(holder))
         case .expired(let holder, let lease):
             log.notice("claim ended with its lease", metadata: service(holder).merging(["lease": "\(lease)"]) { $1 })
         case .enforcementFailed(let holder, let why):

@@ -1,4 +1,5 @@
 import Dispatch
+import Kernel
 import Ledger
 import LedgerStore
 import Service
@@ -14,7 +15,7 @@ package final class Host: Sendable {
     enum Job: Sendable {
         case request(Submission, @Sendable (Result<Outcome, Failure>) -> Void)
         case transition(Transition)
-        case decisions(after: Int64, limit: Int, @Sendable (Result<[DecisionRecord], CommitError>) -> Void)
+        case decisions(after: Int64, limit: Int, @Sendable (Result<History, CommitError>) -> Void)
         case reconcile
     }
 
@@ -26,6 +27,13 @@ package final class Host: Sendable {
     private let finished = DispatchSemaphore(value: 0)
     /// Why changes were refused when the writer last looked.
     private let refused: Mutex<String?>
+    /// Since when the writer has been busy with what it does; nil while it waits.
+    private let busySince = Mutex<ContinuousClock.Instant?>(nil)
+    /// Who is told of committed decisions.
+    private let followers = Mutex(Followers())
+    private let clock: @Sendable () -> Int
+    private let enforcer: (any Enforcer)?
+    private let watcher: (any LeaseWatcher)?
     /// The machine.
     package let machine: HostMachine
 
@@ -33,12 +41,14 @@ package final class Host: Sendable {
     ///
     /// - Parameters:
     ///   - enforcer: what makes the kernel follow claims; nil where nothing does.
+    ///   - watcher: what watches the processes and cgroups that claims live by; nil where nothing does.
     ///   - clock: the time in milliseconds since 1970 UTC.
-    ///   - onDecisions: gets every decision after its caller was answered, in order, on the writer's thread.
+    ///   - onDecisions: gets every decision, in order, on the writer's thread: after its caller was answered, unless that one
+    ///     waits for the kernel.
     /// - Throws: `SystemError` where its threads cannot be started.
     package init(
         ledger: Ledger, store: sending any DecisionStore, machine: HostMachine, enforcer: (any Enforcer)? = nil,
-        clock: @escaping @Sendable () -> Int = wallClock,
+        watcher: (any LeaseWatcher)? = nil, clock: @escaping @Sendable () -> Int = wallClock,
         onDecisions: @escaping @Sendable ([Report]) -> Void = { _ in }
     ) throws(SystemError) {
         let queue = WorkQueue<Job>(limit: Self.queueLimit)
@@ -47,7 +57,14 @@ package final class Host: Sendable {
         published = Mutex(Published(ledger: ledger, version: 0))
         refused = Mutex((store.corruption?.description) ?? store.failure)
         var worker: EnforcementWorker?
-        if let enforcer { worker = try EnforcementWorker(enforcer) { queue.add(.transition($0)) } }
+        // What happens to claims is bounded by their number, and must not be lost while the disk hangs.
+        if let enforcer {
+            worker = try EnforcementWorker(enforcer) { queue.add(.transition($0), isLimited: false) }
+        }
+        watcher?.start { holder, lease in queue.add(.transition(.leaseOver(holder, lease)), isLimited: false) }
+        self.enforcer = enforcer
+        self.watcher = watcher
+        self.clock = clock
         let writer = Writer(
             ledger: ledger, store: store, machine: machine, enforcer: enforcer, worker: worker, clock: clock)
         let box = SendableBox(writer)
@@ -67,8 +84,27 @@ package final class Host: Sendable {
     /// Why changes are refused at present, for people; nil while they are accepted.
     package var refusal: String? { refused.withLock { $0 } }
 
-    /// Asks for a change. Never waits. `completion` is called once, on another thread: when the decision is durable (and
-    /// enforced, where that was asked for) or refused.
+    /// How long the writer has been busy with the changes in hand: more than a moment where the disk hangs. Nil while it
+    /// waits for changes.
+    package var busyTime: Duration? { busySince.withLock { $0 }.map { .now - $0 } }
+
+    /// What the request would come to, without changing anything. Reads the kernel, on the caller's thread.
+    ///
+    /// - Throws: ``Failure``, the same that ``submit(_:completion:)`` would give.
+    package func plan(_ submission: Submission) throws(Failure) -> Outcome {
+        let facts: MachineFacts
+        do { facts = try machine.facts(for: submission.request) } catch { throw .facts(error) }
+        var next = ledger
+        do throws(Refusal) {
+            let decision = try next.decide(
+                submission.request, facts: facts, caller: submission.caller, now: clock(), enforcer: enforcer)
+            return try Outcome(decision, of: submission.request, on: &next, facts)
+        } catch { throw .refused(error) }
+    }
+
+    /// Asks for a change. Never waits. `completion` is called once: when the decision is durable (and enforced, where that
+    /// was asked for) or refused, on another thread, which it must not hold up; or before this returns, where too much
+    /// waits already.
     package func submit(
         _ submission: Submission, completion: @escaping @Sendable (Result<Outcome, Failure>) -> Void
     ) {
@@ -81,11 +117,13 @@ package final class Host: Sendable {
 
     /// Reports that a lease is over: the process has ended, or the cgroup is empty. A lease that the claim does not have
     /// any more is ignored.
-    package func endLease(_ lease: Lease, of holder: Holder) { queue.add(.transition(.leaseOver(holder, lease))) }
+    package func endLease(_ lease: Lease, of holder: Holder) {
+        queue.add(.transition(.leaseOver(holder, lease)), isLimited: false)
+    }
 
     /// The committed decisions after `seq`, oldest first, from the store: `completion` is called on the writer's thread.
     package func decisions(
-        after seq: Int64, limit: Int, completion: @escaping @Sendable (Result<[DecisionRecord], CommitError>) -> Void
+        after seq: Int64, limit: Int, completion: @escaping @Sendable (Result<History, CommitError>) -> Void
     ) {
         switch queue.add(.decisions(after: seq, limit: limit, completion)) {
         case .yes: break
@@ -93,8 +131,23 @@ package final class Host: Sendable {
         }
     }
 
+    /// Calls `body` with every decision that is committed from now on, in order, on the writer's thread, which it must not
+    /// hold up.
+    ///
+    /// - Returns: what ``unfollow(_:)`` takes.
+    package func follow(_ body: @escaping @Sendable ([DecisionRecord]) -> Void) -> Int {
+        followers.withLock { followers in
+            followers.last += 1
+            followers.bodies[followers.last] = body
+            return followers.last
+        }
+    }
+
+    /// Ends what ``follow(_:)`` began. A call that is under way may still come.
+    package func unfollow(_ id: Int) { followers.withLock { _ = $0.bodies.removeValue(forKey: id) } }
+
     /// Has every enforced claim checked against the kernel, and repaired or undone as its phase asks. Also done at start.
-    package func reconcile() { queue.add(.reconcile) }
+    package func reconcile() { queue.add(.reconcile, isLimited: false) }
 
     /// Looks at the clock now: for tests, whose clock does not run by itself.
     package func checkLeases() { queue.wake() }
@@ -112,9 +165,11 @@ package final class Host: Sendable {
     // MARK: - The writer's thread
 
     private func run(_ writer: Writer, _ onDecisions: ([Report]) -> Void) {
+        for claim in ledger.sortedClaims { watch(claim) }
         writer.reconcile()
         while true {
             let (jobs, isClosed) = queue.takeAll(within: writer.idleTime)
+            busySince.withLock { $0 = .now }
             let step = writer.carryOut(jobs)
             if let ledger = step.ledger {
                 published.withLock { $0 = Published(ledger: ledger, version: $0.version + 1) }
@@ -123,11 +178,44 @@ package final class Host: Sendable {
             refused.withLock { $0 = refusal }
             for answer in step.answers { answer() }
             if !step.reports.isEmpty { onDecisions(step.reports) }
+            report(step.reports)
             if isClosed, jobs.isEmpty { break }
             writer.maintain(isIdle: jobs.isEmpty)
+            busySince.withLock { $0 = nil }
         }
         writer.close()
     }
+
+    /// Tells the followers, and the watcher, of what was committed.
+    private func report(_ reports: [Report]) {
+        let records = reports.map(\.record).filter { $0.seq > 0 }
+        guard !records.isEmpty else { return }
+        for record in records {
+            for claim in record.change.claims { watch(claim) }
+            for holder in record.change.removed { watcher?.unwatch(holder) }
+        }
+        let bodies = followers.withLock { $0.bodies.values.map(\.self) }
+        for body in bodies { body(records) }
+    }
+
+    private func watch(_ claim: Claim) {
+        guard let watcher else { return }
+        switch claim.lease {
+        case .process, .cgroup:
+            // While it is prepared, its process may not be in the cgroup yet.
+            guard claim.enforcement?.phase == .active || claim.enforcement == nil else {
+                return watcher.unwatch(claim.holder)
+            }
+            watcher.watch(claim.lease, of: claim.holder)
+        case .forever, .until: watcher.unwatch(claim.holder)
+        }
+    }
+}
+
+/// Who is told of committed decisions.
+private struct Followers {
+    var last = 0
+    var bodies: [Int: @Sendable ([DecisionRecord]) -> Void] = [:]
 }
 
 /// Carries a value to the one thread that uses it.

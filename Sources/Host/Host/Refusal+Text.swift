@@ -68,7 +68,11 @@ extension Refusal {
             "NUMA node \(node) size \(size) KB only has \(free) free hugepages, requested additional \(additional)"
         case .leaseOver: "The lease would be over already"
         case .enforced(let holder):
-            "The kernel enforces the claim of \(quoted(holder)) or is being changed for it; release it first"
+            "The kernel enforces the claim of \(quoted(holder)), which must be released before it can change"
+        case .changing(let holder):
+            "The kernel is being changed for the claim of \(quoted(holder)); try again in a moment"
+        case .recorded(let holder):
+            "The claim of \(quoted(holder)) is recorded only, and must be released before it can be enforced"
         case .notEnforceable(let holder, let why): "The claim of \(quoted(holder)) cannot be enforced: \(why)"
         case .noEnforcement: "Nothing here can enforce a claim"
         case .conflict(let violation): "Refused: \(violation)"

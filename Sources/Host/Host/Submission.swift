@@ -1,5 +1,7 @@
+import Kernel
 import Ledger
 import LedgerStore
+import Machine
 
 /// A request on its way to the ledger: what is asked, by whom, and how the frontend calls it.
 package struct Submission: Sendable {
@@ -34,6 +36,14 @@ extension Host {
         package let claim: Claim?
     }
 
+    /// Decisions as they are stored.
+    package struct History: Sendable {
+        /// Decisions in order.
+        package let decisions: [DecisionRecord]
+        /// The number of the oldest record that is retained: earlier decisions cannot be read any more.
+        package let oldest: Int64
+    }
+
     /// Why a request was not carried out.
     package enum Failure: Error, Equatable, Sendable {
         /// The ledger's rules refuse it.
@@ -58,7 +68,7 @@ extension Host {
         package let version: Int
     }
 
-    /// What one decision came to, for the logs: in order, after the caller was answered.
+    /// What one decision came to, for the logs: in order.
     package struct Report: Sendable {
         /// The decision; numbered where it was committed.
         package let record: DecisionRecord
@@ -66,5 +76,58 @@ extension Host {
         package let events: [LedgerEvent]
         /// Why it was not carried out; nil where it was.
         package let failure: Failure?
+    }
+}
+
+extension Host.Outcome {
+    /// Applies a decision on `request` to `ledger`, and says what that came to.
+    ///
+    /// - Throws: ``Refusal`` where the change breaks a rule between claims.
+    init(_ decision: Decision, of request: Request, on ledger: inout Ledger, _ facts: MachineFacts) throws(Refusal) {
+        do { try ledger.apply(decision.change) } catch { throw Refusal(.conflict(error)) }
+        self.init(
+            decision: decision, statistics: ledger.statistics(of: facts.pool(of: request)),
+            claim: ledger[request.holder])
+    }
+}
+
+extension Ledger {
+    /// Decides `request`, and plans the enforcement of what it prepares, so that the undo is committed before the first
+    /// step.
+    ///
+    /// - Parameter last: the id of the last enforcement that was ever planned, as far as it is known; the new one's is higher.
+    func decide(
+        _ request: Request, facts: MachineFacts, caller: Caller, now: Int, enforcer: (any Enforcer)?, after last: Int = 0
+    ) throws(Refusal) -> Decision {
+        var decision = try decide(request, facts: facts, caller: caller, now: now)
+        for index in decision.change.claims.indices {
+            let claim = decision.change.claims[index]
+            guard claim.enforcement?.phase == .preparing else { continue }
+            guard let enforcer else { throw Refusal(.noEnforcement) }
+            var with = self
+            do { try with.apply(decision.change) } catch { throw Refusal(.conflict(error)) }
+            do throws(EnforcementError) {
+                let plan = try enforcer.plan(claim, in: with)
+                decision.change.claims[index].enforcement?.steps = plan.steps
+                decision.change.claims[index].enforcement?.isolation = plan.isolation
+                if let lease = plan.lease { decision.change.claims[index].lease = lease }
+            } catch {
+                throw Refusal(.notEnforceable(claim.holder, error.description))
+            }
+            // Higher than every earlier one, so that a late answer about one of those does nothing.
+            decision.change.claims[index].enforcement?.id = 1 + max(last, lastEnforcement)
+        }
+        return decision
+    }
+
+    /// The highest id of an enforcement.
+    var lastEnforcement: Int { sortedClaims.compactMap(\.enforcement?.id).max() ?? 0 }
+}
+
+extension MachineFacts {
+    /// The CPUs of the pool that `request` is about; none where it is about no CPUs.
+    fileprivate func pool(of request: Request) -> CPUSet {
+        guard case .claim(let claim) = request, let cpus = claim.cpus else { return CPUSet() }
+        return eligible(cpus.pool ?? Pool.isolated, onlineOnly: cpus.onlineOnly) ?? CPUSet()
     }
 }

@@ -28,11 +28,13 @@ package final class WorkQueue<Item: Sendable>: Sendable {
     }
 
     /// Adds an item, unless the queue is closed or full.
+    ///
+    /// - Parameter isLimited: whether the limit holds for it; what must not be lost, and is bounded otherwise, goes past it.
     @discardableResult
-    package func add(_ item: Item) -> Added {
+    package func add(_ item: Item, isLimited: Bool = true) -> Added {
         let (added, signals) = state.withLock { state -> (Added, Bool) in
             guard !state.isClosed else { return (.closed, false) }
-            guard state.items.count < limit else { return (.full, false) }
+            guard !isLimited || state.items.count < limit else { return (.full, false) }
             state.items.append(item)
             return (.yes, state.stopWaiting())
         }

@@ -1,3 +1,4 @@
+import Kernel
 import Ledger
 import LedgerStore
 import Machine
@@ -39,9 +40,9 @@ final class Writer {
     private let worker: EnforcementWorker?
     private let clock: @Sendable () -> Int
     /// Who waits until the kernel follows, or no longer follows, a claim.
-    private var waiting: [Holder: Waiter] = [:]
-    /// The id of the enforcement that was planned last.
-    private var lastEnforcement = 0
+    private var waiting: [Holder: [Waiter]] = [:]
+    /// The highest id of an enforcement that was planned.
+    private var lastEnforcement: Int
     /// Transitions that could not be committed yet.
     private var postponed: [Transition] = []
 
@@ -53,6 +54,7 @@ final class Writer {
         worker: EnforcementWorker?, clock: @escaping @Sendable () -> Int
     ) {
         self.ledger = ledger
+        lastEnforcement = ledger.lastEnforcement
         self.store = store
         self.machine = machine
         self.enforcer = enforcer
@@ -75,7 +77,7 @@ final class Writer {
 
     func close() {
         worker?.stop()
-        for (_, waiter) in waiting { waiter.completion(.failure(.stopping)) }
+        for waiter in waiting.values.flatMap(\.self) { waiter.completion(.failure(.stopping)) }
         store.close(ledger)
     }
 
@@ -131,37 +133,16 @@ final class Writer {
         do throws(Host.Failure) {
             let facts: MachineFacts
             do { facts = try machine.facts(for: submission.request) } catch { throw .facts(error) }
-            var decision: Decision
-            do {
-                decision = try next.decide(submission.request, facts: facts, caller: submission.caller, now: now)
+            do throws(Refusal) {
+                let decision = try next.decide(
+                    submission.request, facts: facts, caller: submission.caller, now: now, enforcer: enforcer,
+                    after: lastEnforcement)
+                let outcome = try Host.Outcome(decision, of: submission.request, on: &next, facts)
+                lastEnforcement = max(lastEnforcement, next.lastEnforcement)
+                return entry(decision, .success(outcome))
             } catch { throw .refused(error) }
-            try plan(&decision, on: next)
-            do { try next.apply(decision.change) } catch { throw .refused(Refusal(.conflict(error))) }
-            let outcome = Host.Outcome(
-                decision: decision, statistics: next.statistics(of: facts.pool(of: submission.request)),
-                claim: next[submission.request.holder])
-            return entry(decision, .success(outcome))
         } catch {
             return entry(Decision(), .failure(error))
-        }
-    }
-
-    /// Plans the enforcement of what is preparing, so that the undo is committed before the first step.
-    private func plan(_ decision: inout Decision, on ledger: Ledger) throws(Host.Failure) {
-        for index in decision.change.claims.indices {
-            let claim = decision.change.claims[index]
-            guard claim.enforcement?.phase == .preparing else { continue }
-            guard let enforcer else { throw .refused(Refusal(.noEnforcement)) }
-            var with = ledger
-            do { try with.apply(decision.change) } catch { throw .refused(Refusal(.conflict(error))) }
-            // Later than every earlier one, also of an earlier run.
-            lastEnforcement = max(lastEnforcement + 1, clock())
-            decision.change.claims[index].enforcement?.id = lastEnforcement
-            do throws(EnforcementError) {
-                decision.change.claims[index].enforcement?.steps = try enforcer.plan(claim, in: with)
-            } catch {
-                throw .refused(Refusal(.notEnforceable(claim.holder, error.description)))
-            }
         }
     }
 
@@ -228,53 +209,51 @@ final class Writer {
     /// Hands what the kernel has to do to the worker. Returns whether the caller waits for that.
     private func handOver(_ outcome: Host.Outcome, _ entry: Entry) -> Bool {
         guard let worker else { return false }
-        var waits = false
         for claim in outcome.decision.change.claims {
             switch claim.enforcement?.phase {
             case .preparing: worker.add(.enforce(claim))
             case .releasing where !entry.isNotUndone: worker.add(.undo(claim, after: nil))
-            default: continue
+            case .active, .releasing, nil: continue
             }
-            if wait(for: claim, outcome, entry) { waits = true }
         }
+        guard let completion = entry.completion, let claim = outcome.claim, claim.holder == entry.record.holder,
+            let phase = claim.enforcement?.phase, phase == .preparing || (phase == .releasing && outcome.decision.found)
+        else { return false }
         // A release of what is stuck in releasing tries again.
-        if outcome.decision.found, outcome.decision.change.isEmpty, waiting[entry.record.holder] == nil,
-            let claim = outcome.claim, claim.enforcement?.phase == .releasing
-        {
+        if phase == .releasing, outcome.decision.change.isEmpty, waiting[claim.holder] == nil {
             worker.add(.undo(claim, after: nil))
-            if wait(for: claim, outcome, entry) { waits = true }
         }
-        return waits
-    }
-
-    private func wait(for claim: Claim, _ outcome: Host.Outcome, _ entry: Entry) -> Bool {
-        guard claim.holder == entry.record.holder, let completion = entry.completion else { return false }
-        waiting[claim.holder] = Waiter(
-            outcome: outcome, completion: completion, isRelease: claim.enforcement?.phase == .releasing)
+        waiting[claim.holder, default: []].append(
+            Waiter(outcome: outcome, completion: completion, isRelease: phase == .releasing))
         return true
     }
 
-    /// Answers who waited for the kernel.
+    /// Answers those who waited for the kernel.
     private func answerWaiting(_ transition: Transition, _ outcome: Host.Outcome, _ step: inout Step) {
-        if case .leaseOver = transition { return }
-        if case .drifted = transition { return }
-        guard let waiter = waiting.removeValue(forKey: transition.holder) else { return }
-        let result: Result<Host.Outcome, Host.Failure>
         switch transition {
         case .leaseOver, .drifted: return
-        case .enforced: result = .success(outcome)
-        // Nothing failed, and yet the claim ended: so did its lease.
-        case .undone(_, _, nil):
-            result = waiter.isRelease ? .success(outcome) : .failure(.refused(Refusal(.leaseOver)))
-        case .undone(let holder, _, let failure?), .notUndone(let holder, _, let failure):
-            result = .failure(.refused(Refusal(.notEnforceable(holder, failure))))
+        case .enforced, .undone, .notUndone: break
         }
-        step.answers.append { waiter.completion(result.map { $0.withFigures(of: waiter.outcome) }) }
+        for waiter in waiting.removeValue(forKey: transition.holder) ?? [] {
+            let result: Result<Host.Outcome, Host.Failure>
+            switch transition {
+            case .leaseOver, .drifted: continue
+            case .enforced: result = .success(outcome)
+            // Nothing failed, and yet the claim ended: so did its lease.
+            case .undone(_, _, nil):
+                result = waiter.isRelease ? .success(outcome) : .failure(.refused(Refusal(.leaseOver)))
+            case .undone(let holder, _, let failure?), .notUndone(let holder, _, let failure):
+                result = .failure(.refused(Refusal(.notEnforceable(holder, failure))))
+            }
+            step.answers.append { waiter.completion(result.map { $0.following(waiter.outcome) }) }
+        }
     }
 
     private func answerQuestions(_ jobs: [Host.Job], _ step: inout Step) {
         for case .decisions(let seq, let limit, let completion) in jobs {
-            let result = Result { () throws(CommitError) in try store.decisions(after: seq, limit: limit) }
+            let result = Result { () throws(CommitError) in
+                Host.History(decisions: try store.decisions(after: seq, limit: limit), oldest: store.oldest)
+            }
             step.answers.append { completion(result) }
         }
     }
@@ -302,17 +281,9 @@ extension Writer.Entry {
 }
 
 extension Host.Outcome {
-    /// The outcome with the figures that the caller's pool had when the request was decided.
-    fileprivate func withFigures(of decided: Host.Outcome) -> Host.Outcome {
-        Host.Outcome(decision: decision, statistics: decided.statistics, claim: claim)
-    }
-}
-
-extension MachineFacts {
-    /// The CPUs of the pool that `request` is about; none where it is about no CPUs.
-    fileprivate func pool(of request: Request) -> CPUSet {
-        guard case .claim(let claim) = request, let cpus = claim.cpus else { return CPUSet() }
-        return eligible(cpus.pool ?? Pool.isolated, onlineOnly: cpus.onlineOnly) ?? CPUSet()
+    /// The outcome for a caller whose request was decided earlier: what was decided then, and the claim as it is now.
+    fileprivate func following(_ decided: Host.Outcome) -> Host.Outcome {
+        Host.Outcome(decision: decided.decision, statistics: decided.statistics, claim: claim)
     }
 }
 

@@ -5,11 +5,12 @@ import WireJSON
 /// A claim in a record of version 2. A member that is empty, or has its usual value, is left out.
 ///
 /// `{"holder":"kind:name","owner":{"uid":0,"label":"…"},"pool":"isolated","grants":[GRANT…],"memory_nodes":[0],
-/// "reservations":[{"node":0,"size_kb":2048,"count":3}],"lease":LEASE,"enforcement":{"phase":"active","id":1,
+/// "reservations":[{"node":0,"size_kb":2048,"count":3}],"lease":LEASE,"enforcement":{"minimum":"cpuset",
+/// "balanced":false,"process":PROCESS,"phase":"active","id":1,"isolation":"partition",
 /// "steps":[{"action":"…","undo":"…"}],"failure":"…"}}` with GRANT = `{"cpus":"2-3","exclusive":"2-3","level":"cpu",
-/// "explicit":true,"protected":true,"label":"…"}` and LEASE = `{"until":MILLISECONDS}`,
-/// `{"process":{"id":1,"start_time":2,"boot_id":"…"}}` or `{"cgroup":"PATH"}`. An owner that is left out is the
-/// administrators, a pool the isolated CPUs, a lease one that lasts forever.
+/// "explicit":true,"protected":true,"label":"…"}`, LEASE = `{"until":MILLISECONDS}`, `{"process":PROCESS}` or
+/// `{"cgroup":{"path":"PATH","boot_id":"…"}}` and PROCESS = `{"id":1,"start_time":2,"boot_id":"…"}`. An owner that is
+/// left out is the administrators, a pool the isolated CPUs, a lease one that lasts forever.
 extension Claim {
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
@@ -107,14 +108,13 @@ extension Lease {
             switch self {
             case .forever: break
             case .until(let end): writer.member("until", end)
-            case .process(let id, let startTime, let bootID):
-                writer.name("process")
+            case .process(let process): process.write(to: &writer)
+            case .cgroup(let path, let bootID):
+                writer.name("cgroup")
                 writer.object { writer in
-                    writer.member("id", id)
-                    writer.member("start_time", startTime)
+                    writer.member("path", path)
                     writer.member("boot_id", bootID)
                 }
-            case .cgroup(let path): writer.member("cgroup", path)
             }
         }
     }
@@ -128,15 +128,31 @@ extension Lease {
         if let end = json["until"] {
             self = .until(try end.number("until"))
         } else if let process = json["process"] {
-            try process.allow(["id", "start_time", "boot_id"], "a process")
-            self = .process(
-                id: try process["id"].number("id"), startTime: try process["start_time"].number("start_time"),
-                bootID: try process["boot_id"].text("boot_id"))
-        } else if let path = json["cgroup"] {
-            self = .cgroup(path: try path.text("cgroup"))
+            self = .process(try ProcessIdentity(json: process))
+        } else if let cgroup = json["cgroup"] {
+            try cgroup.allow(["path", "boot_id"], "a cgroup")
+            self = .cgroup(path: try cgroup["path"].text("path"), bootID: try cgroup["boot_id"].text("boot_id"))
         } else {
             throw .malformed("a lease of an unknown kind")
         }
+    }
+}
+
+extension ProcessIdentity {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.name("process")
+        writer.object { writer in
+            writer.member("id", id)
+            writer.member("start_time", startTime)
+            writer.member("boot_id", bootID)
+        }
+    }
+
+    fileprivate init(json: JSONValue) throws(RecordError) {
+        try json.allow(["id", "start_time", "boot_id"], "a process")
+        self.init(
+            id: try json["id"].number("id"), startTime: try json["start_time"].number("start_time"),
+            bootID: try json["boot_id"].text("boot_id"))
     }
 }
 
@@ -144,8 +160,12 @@ extension Enforcement {
     fileprivate func write(to writer: inout JSONWriter) {
         writer.name("enforcement")
         writer.object { writer in
+            if request.minimum != .none { writer.member("minimum", request.minimum.rawValue) }
+            if !request.isBalanced { writer.member("balanced", false) }
+            request.process?.write(to: &writer)
             writer.member("phase", phase.rawValue)
             writer.member("id", id)
+            writer.member("isolation", isolation.rawValue)
             writer.name("steps")
             writer.array { array in
                 for step in steps {
@@ -160,11 +180,24 @@ extension Enforcement {
     }
 
     fileprivate init(json: JSONValue) throws(RecordError) {
-        try json.allow(["phase", "id", "steps", "failure"], "an enforcement")
+        try json.allow(
+            ["minimum", "balanced", "process", "phase", "id", "isolation", "steps", "failure"], "an enforcement")
+        func isolation(_ name: String) throws(RecordError) -> Isolation? {
+            guard let value = json[name] else { return nil }
+            guard let isolation = value.string.flatMap(Isolation.init) else {
+                throw .malformed("an enforcement of an unknown \(name)")
+            }
+            return isolation
+        }
         guard let phase = json["phase"]?.string.flatMap(Phase.init) else {
             throw .malformed("an enforcement without a known phase")
         }
-        self.init(phase: phase, id: try json["id"].number("id"), failure: try json["failure"]?.text("failure"))
+        var request = EnforcementRequest(minimum: try isolation("minimum") ?? .none)
+        request.isBalanced = try json["balanced"]?.flag("balanced") ?? true
+        if let process = json["process"] { request.process = try ProcessIdentity(json: process) }
+        self.init(
+            request, phase: phase, id: try json["id"].number("id"), isolation: try isolation("isolation") ?? .none,
+            failure: try json["failure"]?.text("failure"))
         for step in try json["steps"].elements("steps") {
             try step.allow(["action", "undo"], "a step")
             steps.append(

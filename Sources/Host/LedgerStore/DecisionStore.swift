@@ -22,6 +22,9 @@ package protocol DecisionStore: AnyObject {
     /// to be retained are missing.
     func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord]
 
+    /// The number of the oldest record that is retained.
+    var oldest: Int64 { get }
+
     /// Does what can wait: called after commits, and about every second while there are none.
     ///
     /// - Parameters:
@@ -77,6 +80,9 @@ package final class RefusingStore: DecisionStore {
 
     /// None.
     package func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord] { [] }
+
+    /// None is retained.
+    package var oldest: Int64 { 0 }
 
     /// Does nothing.
     package func maintain(_ ledger: Ledger, isIdle: Bool) {}

@@ -49,7 +49,11 @@ package enum LedgerRecord {
         }
         var parameters: [DecisionRecord.Parameter] = []
         for member in value["parameters"]?.members ?? [] {
-            parameters.append(.init(member.name, try member.value.number(member.name)))
+            if let text = member.value.string {
+                parameters.append(.init(member.name, text))
+            } else {
+                parameters.append(.init(member.name, try member.value.number(member.name)))
+            }
         }
         var record = DecisionRecord(
             time: try value["time"].number("time"), caller: try Caller(json: value["caller"]),
@@ -96,8 +100,7 @@ extension DecisionRecord {
             writer.member("action", action)
             if !parameters.isEmpty {
                 writer.name("parameters")
-                writer.object { writer in for parameter in parameters { writer.member(parameter.name, parameter.value) }
-                }
+                writer.object { writer in for parameter in parameters { parameter.write(to: &writer) } }
             }
             writer.member("holder", holder.fullName)
             writer.member("outcome", outcome.rawValue)
@@ -119,6 +122,16 @@ extension DecisionRecord {
                 writer.array { array in for claim in change.claims { claim.write(to: &array) } }
             }
             if !change.removed.isEmpty { writer.member("removed", change.removed.map(\.fullName)) }
+        }
+    }
+}
+
+extension DecisionRecord.Parameter {
+    /// Writes the parameter as a member.
+    package func write(to writer: inout JSONWriter) {
+        switch value {
+        case .number(let number): writer.member(name, number)
+        case .text(let text): writer.member(name, text)
         }
     }
 }

@@ -45,8 +45,8 @@ extension Claim {
         switch lease {
         case .forever: break
         case .until(let time): parts.append("until \(timestamp(time))")
-        case .process(let id, _, _): parts.append("while process \(id) lives")
-        case .cgroup(let path): parts.append("while a process is in \(quoted(path))")
+        case .process(let process): parts.append("while process \(process.id) lives")
+        case .cgroup(let path, _): parts.append("while a process is in \(quoted(path))")
         }
         if enforcement != nil { parts.append("enforced") }
         return parts.joined(separator: "; ")

@@ -29,6 +29,8 @@ package final class Journal {
 
     /// How long the write-ahead log is, in bytes.
     package var logBytes: Int { database?.logBytes ?? 0 }
+    /// The number of the oldest record that is retained.
+    package var oldest: Int64 { database?.first ?? seq }
     /// Why nothing can be appended until `rebuild` has succeeded; nil while all is well.
     package var failed: String? { failure }
 

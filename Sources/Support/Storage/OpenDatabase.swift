@@ -18,6 +18,9 @@ final class OpenDatabase {
     /// The number of the last record.
     private(set) var last: Int64
 
+    /// The number of the first record.
+    var first: Int64 { row.first }
+
     /// How long the log is up to the last commit, in bytes.
     var logBytes: Int { frames.value == 0 ? 0 : WriteAheadLog.headerSize + frames.value * WriteAheadLog.frameSize }
 

@@ -16,7 +16,7 @@ enum PlacementBenchmark {
         let cores = CoreIndex(of: isolated) { CPUSet([$0, ($0 + cpus / 2) % cpus]) }
         let perNode = cpus / 2 / nodes
         let node = CPUSet((0..<perNode).flatMap { [$0, $0 + cpus / 2] })
-        let caller = Caller(uid: 0, gid: 0, isAdministrator: true)
+        let caller = Caller(uid: 0, gid: 0, isAdministrator: true, frontend: "epa")
         var facts = MachineFacts(pools: [Pool.isolated: isolated], hasNUMA: true, cores: cores)
         facts.nodes = [0: node, 1: isolated]
         var ledger = Ledger()

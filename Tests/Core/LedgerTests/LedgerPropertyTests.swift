@@ -62,7 +62,7 @@ extension RandomMachine {
 
 /// Runs the same random requests against the ledger and the naive model.
 @Suite struct LedgerPropertyTests {
-    static let root = Caller(uid: 0, gid: 0, isAdministrator: true)
+    static let root = Caller(uid: 0, gid: 0, isAdministrator: true, frontend: "epa")
 
     @Test(
         "on random machines every EPA request is decided as the specification says",
@@ -245,7 +245,7 @@ extension RandomMachine {
             let caller = Caller(
                 uid: UInt32.random(in: 1000...1002, using: &random), gid: 100,
                 label: [nil, "snap.a", "snap.b"].randomElement(using: &random) ?? nil,
-                isAdministrator: Int.random(in: 0..<10, using: &random) == 0)
+                isAdministrator: Int.random(in: 0..<10, using: &random) == 0, frontend: "epa")
             let holder = Holder.service(["a", "b"].randomElement(using: &random) ?? "a")
             let node = machine.nodes.first { !$0.value.isEmpty }
             var facts = facts

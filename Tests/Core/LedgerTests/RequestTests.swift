@@ -6,7 +6,7 @@ import Testing
 
 /// Requests beyond EPA's: levels, whole cores, lists, shared grants, memory nodes, leases, pools, protection.
 @Suite struct RequestTests {
-    static let root = Caller(uid: 0, gid: 0, isAdministrator: true)
+    static let root = Caller(uid: 0, gid: 0, isAdministrator: true, frontend: "epa")
     static let pod = Holder(kind: .pod, name: "ns/web")
 
     /// 16 CPUs in 8 cores (siblings n and n + 8), 2 packages and nodes of 4 cores; all isolated.
@@ -219,7 +219,7 @@ import Testing
 
 /// EPA extensions, sections 2 and 3: a sentence each.
 @Suite struct ExtensionRuleTests {
-    private static let root = Caller(uid: 0, gid: 0, isAdministrator: true)
+    private static let root = Caller(uid: 0, gid: 0, isAdministrator: true, frontend: "epa")
 
     private struct Session {
         var ledger = Ledger()

@@ -152,10 +152,10 @@ import WireJSON
 
     @Test("the security label of a peer is part of the owner, where the kernel gives one")
     func labels() {
-        let owner = Owner(Caller(uid: 1000, gid: 1, label: "snap.a", isAdministrator: false))
-        #expect(owner.admits(Caller(uid: 1000, gid: 1, label: "snap.a", isAdministrator: false)))
-        #expect(!owner.admits(Caller(uid: 1000, gid: 1, label: "snap.b", isAdministrator: false)))
-        #expect(!owner.admits(Caller(uid: 1000, gid: 1, label: nil, isAdministrator: false)))
-        #expect(owner.admits(Caller(uid: 0, gid: 0, label: "snap.b", isAdministrator: true)))
+        let owner = Owner(Caller(uid: 1000, gid: 1, label: "snap.a", isAdministrator: false, frontend: "epa"))
+        #expect(owner.admits(Caller(uid: 1000, gid: 1, label: "snap.a", isAdministrator: false, frontend: "epa")))
+        #expect(!owner.admits(Caller(uid: 1000, gid: 1, label: "snap.b", isAdministrator: false, frontend: "epa")))
+        #expect(!owner.admits(Caller(uid: 1000, gid: 1, label: nil, isAdministrator: false, frontend: "epa")))
+        #expect(owner.admits(Caller(uid: 0, gid: 0, label: "snap.b", isAdministrator: true, frontend: "epa")))
     }
 }

@@ -1,5 +1,7 @@
+import Dispatch
 import Glibc
 import Host
+import Kernel
 import Ledger
 import Machine
 import Synchronization
@@ -165,7 +167,7 @@ import Testing
         let kernel = FakeKernel()
         let test = try TestHost(enforcer: kernel)
         try await test.submit(
-            .claim(ClaimRequest(holder: .service("a"), cpus: CPURequest(.count(4)), isEnforced: true))
+            .claim(ClaimRequest(holder: .service("a"), cpus: CPURequest(.count(4)), enforcement: EnforcementRequest()))
         ).outcome()
         #expect(test.host.ledger.unpreemptible == CPUSet(0...3))
         test.host.stop()
@@ -178,6 +180,93 @@ import Testing
         #expect(
             try await test.host.submit(.renew(Self.run("a"), .until(9_000))).outcome().claim?.lease == .until(9_000))
         test.host.host.stop()
+    }
+
+    @Test("a request for an enforced claim that is sent again is granted and changes nothing")
+    func repeated() async throws {
+        let test = try await enforced()
+        let before = test.host.host.ledger
+        let again = try await test.host.cores("a", 2, isEnforced: true).outcome()
+        #expect(again.claim == before[Self.run("a")] && again.decision.granted == CPUSet(0...1))
+        #expect(test.host.host.ledger == before)
+        #expect(
+            try await test.host.cores("a", 3, isEnforced: true).failure() == .refused(Refusal(.enforced(Self.run("a")))))
+        test.host.host.stop()
+    }
+
+    @Test("what is recorded only does not end because the kernel refuses to enforce it")
+    func recorded() async throws {
+        let kernel = FakeKernel()
+        kernel.state.withLock { $0.refused = ["a.mems"] }
+        let test = try TestHost(enforcer: kernel)
+        try await test.cores("a", 2).outcome()
+        #expect(
+            try await test.cores("a", 2, isEnforced: true).failure() == .refused(Refusal(.recorded(Self.run("a")))))
+        #expect(test.host.ledger[Self.run("a")]?.cpus == CPUSet(0...1))
+        test.host.stop()
+    }
+
+    @Test("everybody who releases a claim waits until the kernel has let go of it")
+    func releasedTwice() async throws {
+        let gate = DispatchSemaphore(value: 0)
+        let kernel = FakeKernel { call in if call == "undo a.mems" { gate.wait() } }
+        let test = try TestHost(enforcer: kernel)
+        try await test.cores("a", 2, isEnforced: true).outcome()
+        let first = test.submit(.release(Self.run("a")))
+        #expect(try await eventually { test.host.ledger[Self.run("a")]?.enforcement?.phase == .releasing })
+        let second = test.submit(.release(Self.run("a")))
+        // A later request that is answered shows that the second was decided.
+        try await test.cores("b", 1).outcome()
+        #expect(!first.isAnswered && !second.isAnswered)
+        gate.signal()
+        #expect(try await first.outcome().decision.released == CPUSet(0...1))
+        #expect(try await second.outcome().claim == nil)
+        #expect(kernel.calls.filter { $0 == "undo a.mems" }.count == 1)
+        test.host.stop()
+    }
+
+    @Test("the records tell what is being prepared and released from what is done")
+    func outcomes() async throws {
+        let test = try await enforced()
+        try await test.host.submit(.renew(Self.run("a"), .until(9_000))).outcome()
+        try await test.host.submit(.release(Self.run("a"))).outcome()
+        #expect(test.host.store.records.map(\.outcome) == [.preparing, .granted, .renewed, .releasing, .released])
+        test.host.host.stop()
+    }
+
+    @Test("a plan says what a request would get, or why not, and changes nothing")
+    func plan() async throws {
+        let kernel = FakeKernel()
+        let test = try TestHost(enforcer: kernel)
+        func plan(_ name: String, _ count: Int) throws(Host.Failure) -> Host.Outcome {
+            try test.host.plan(
+                Submission(
+                    .claim(
+                        ClaimRequest(
+                            holder: Self.run(name), cpus: CPURequest(.count(count)), enforcement: EnforcementRequest())),
+                    by: TestHost.root, action: "plan"))
+        }
+        let outcome = try plan("a", 2)
+        #expect(outcome.decision.granted == CPUSet(0...1) && outcome.claim?.enforcement?.isolation == .partition)
+        #expect(throws: Host.Failure.refused(Refusal(.insufficient(requested: 9, available: 8)))) { try plan("a", 9) }
+        #expect(throws: Host.Failure.refused(Refusal(.notEnforceable(Self.run("impossible"), "no cgroup v2 here")))) {
+            try plan("impossible", 1)
+        }
+        #expect(test.host.ledger.count == 0 && test.store.records.isEmpty && kernel.calls.isEmpty)
+        test.host.stop()
+    }
+
+    @Test("a claim is watched while it is active, and ends with what it lives by")
+    func watched() async throws {
+        let (kernel, watcher) = (FakeKernel(), FakeWatcher())
+        let test = try TestHost(enforcer: kernel, watcher: watcher)
+        let lease = Lease.process(ProcessIdentity(id: 7, startTime: 100, bootID: "b"))
+        try await test.cores("a", 2, lease: lease, isEnforced: true).outcome()
+        #expect(try await eventually { watcher.watched == [Self.run("a"): lease] })
+        watcher.end(Self.run("a"))
+        #expect(try await eventually { test.host.ledger.count == 0 && kernel.settings.isEmpty })
+        #expect(try await eventually { watcher.watched.isEmpty })
+        test.host.stop()
     }
 
     @Test("a lease that ends undoes the enforcement before the CPUs are free")

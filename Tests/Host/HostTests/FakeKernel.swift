@@ -1,4 +1,5 @@
 import Host
+import Kernel
 import Ledger
 import Synchronization
 
@@ -22,11 +23,12 @@ final class FakeKernel: Enforcer {
 
     init(onCall: @escaping @Sendable (String) -> Void = { _ in }) { self.onCall = onCall }
 
-    func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> [EnforcementStep] {
+    func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan {
         guard claim.holder.name != "impossible" else { throw EnforcementError("no cgroup v2 here") }
-        return ["cpus", "mems", "partition"].map {
+        let steps = ["cpus", "mems", "partition"].map {
             EnforcementStep(action: "\(claim.holder.name).\($0)", undo: "\(claim.holder.name).\($0)")
         }
+        return EnforcementPlan(steps: steps, isolation: .partition)
     }
 
     func apply(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError) {
@@ -60,4 +62,20 @@ final class FakeKernel: Enforcer {
 
     var settings: Set<String> { state.withLock { $0.settings } }
     var calls: [String] { state.withLock { $0.calls } }
+}
+
+/// Watches leases that end when the test says so.
+final class FakeWatcher: LeaseWatcher {
+    private let state = Mutex<(watched: [Holder: Lease], report: (@Sendable (Holder, Lease) -> Void)?)>(([:], nil))
+
+    func start(report: @escaping @Sendable (Holder, Lease) -> Void) { state.withLock { $0.report = report } }
+    func watch(_ lease: Lease, of holder: Holder) { state.withLock { $0.watched[holder] = lease } }
+    func unwatch(_ holder: Holder) { state.withLock { _ = $0.watched.removeValue(forKey: holder) } }
+
+    var watched: [Holder: Lease] { state.withLock { $0.watched } }
+
+    func end(_ holder: Holder) {
+        let (lease, report) = state.withLock { ($0.watched[holder], $0.report) }
+        if let lease { report?(holder, lease) }
+    }
 }

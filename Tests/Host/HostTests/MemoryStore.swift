@@ -57,6 +57,8 @@ final class MemoryStore: DecisionStore, Sendable {
         Array(records.filter { $0.seq > seq }.prefix(limit))
     }
 
+    var oldest: Int64 { records.first?.seq ?? 0 }
+
     func maintain(_ ledger: Ledger, isIdle: Bool) {}
     func close(_ ledger: Ledger) {}
 }

@@ -1,4 +1,5 @@
 import Host
+import Kernel
 import Ledger
 import LedgerStore
 import Machine
@@ -19,7 +20,8 @@ final class TestHost: Sendable {
 
     /// 8 CPUs in 4 cores, all isolated.
     init(
-        ledger: Ledger = Ledger(), store: MemoryStore = MemoryStore(), enforcer: (any Enforcer)? = nil
+        ledger: Ledger = Ledger(), store: MemoryStore = MemoryStore(), enforcer: (any Enforcer)? = nil,
+        watcher: FakeWatcher? = nil
     ) throws {
         self.store = store
         let files = CapturedFiles(
@@ -27,7 +29,7 @@ final class TestHost: Sendable {
         let reports = ReportBox()
         host = try Host(
             ledger: ledger, store: store, machine: HostMachine(files: files), enforcer: enforcer,
-            clock: { [clock] in clock.now.load(ordering: .relaxed) }, onDecisions: { reports.add($0) })
+            watcher: watcher, clock: { [clock] in clock.now.load(ordering: .relaxed) }, onDecisions: { reports.add($0) })
         box = reports
     }
 
@@ -54,7 +56,7 @@ final class TestHost: Sendable {
             .claim(
                 ClaimRequest(
                     holder: Holder(kind: .run, name: name), cpus: CPURequest(.count(count)), lease: lease,
-                    isEnforced: isEnforced)))
+                    enforcement: isEnforced ? EnforcementRequest() : nil)))
     }
 
     func move(to now: Int) {

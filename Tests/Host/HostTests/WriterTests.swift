@@ -103,7 +103,7 @@ import Testing
         test.move(to: 5_000)
         try await test.submit(.release(.service("a")), action: "release").outcome()
         let answer = Answer()
-        test.host.decisions(after: 1, limit: 10) { answer.set((try? $0.get()) ?? []) }
+        test.host.decisions(after: 1, limit: 10) { answer.set((try? $0.get())?.decisions ?? []) }
         _ = try await eventually { !answer.records.isEmpty }
         let record = try #require(answer.records.first)
         #expect(answer.records.count == 1 && record.seq == 2 && record.time == 5_000 && record.action == "release")
@@ -138,9 +138,9 @@ import Testing
     @Test("a claim ends with its process; the end of an earlier process of the same id ends nothing")
     func processLease() async throws {
         let test = try TestHost()
-        let lease = Lease.process(id: 7, startTime: 100, bootID: "b")
+        let lease = Lease.process(ProcessIdentity(id: 7, startTime: 100, bootID: "b"))
         try await test.cores("p", 1, lease: lease).outcome()
-        test.host.endLease(.process(id: 7, startTime: 99, bootID: "b"), of: Self.run("p"))
+        test.host.endLease(.process(ProcessIdentity(id: 7, startTime: 99, bootID: "b")), of: Self.run("p"))
         try await test.cores("other", 1).outcome()
         #expect(test.host.ledger.count == 2)
         test.host.endLease(lease, of: Self.run("p"))
@@ -151,7 +151,7 @@ import Testing
     @Test("the end of a lease that cannot be written is tried again")
     func leaseOnFailingDisk() async throws {
         let test = try TestHost()
-        let lease = Lease.process(id: 7, startTime: 100, bootID: "b")
+        let lease = Lease.process(ProcessIdentity(id: 7, startTime: 100, bootID: "b"))
         try await test.cores("p", 1, lease: lease).outcome()
         test.store.state.withLock { $0.isFailing = true }
         let begun = test.store.state.withLock { $0.begun }
@@ -162,4 +162,46 @@ import Testing
         #expect(try await eventually { test.host.ledger.count == 0 })
         test.host.stop()
     }
+
+    @Test("what the kernel reports is not lost, however many requests wait for the disk")
+    func fullQueue() throws {
+        let queue = WorkQueue<Int>(limit: 1)
+        #expect(queue.add(1) == .yes && queue.add(2) == .full && queue.add(3, isLimited: false) == .yes)
+        #expect(queue.takeAll().items == [1, 3])
+    }
+
+    @Test("followers are told of every committed decision, in order, until they leave")
+    func followers() async throws {
+        let test = try TestHost()
+        let (seen, other) = (ReportedNumbers(), ReportedNumbers())
+        let id = test.host.follow { seen.add($0) }
+        _ = test.host.follow { other.add($0) }
+        try await test.cores("a", 1).outcome()
+        try await test.cores("b", 1).outcome()
+        #expect(try await eventually { seen.all == [1, 2] })
+        test.host.unfollow(id)
+        try await test.cores("c", 1).outcome()
+        #expect(try await eventually { other.all == [1, 2, 3] })
+        #expect(seen.all == [1, 2])
+        test.host.stop()
+    }
+
+    @Test("a disk that hangs shows in how long the writer has been busy")
+    func busyTime() async throws {
+        let test = try TestHost()
+        #expect(try await eventually { test.host.busyTime == nil })
+        test.store.hang()
+        let pending = test.cores("a", 1)
+        #expect(try await eventually { (test.host.busyTime ?? .zero) > .milliseconds(50) })
+        test.store.release()
+        try await pending.outcome()
+        #expect(try await eventually { test.host.busyTime == nil })
+        test.host.stop()
+    }
+}
+
+private final class ReportedNumbers: Sendable {
+    private let numbers = Mutex<[Int64]>([])
+    func add(_ records: [DecisionRecord]) { numbers.withLock { $0 += records.map(\.seq) } }
+    var all: [Int64] { numbers.withLock { $0 } }
 }

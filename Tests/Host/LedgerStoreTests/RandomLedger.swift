@@ -58,8 +58,8 @@ struct RandomLedger {
     private mutating func lease() -> Lease {
         switch Int.random(in: 0..<3, using: &random) {
         case 0: .until([0, -1, 1_795_218_831_691, Int.max].randomElement(using: &random) ?? 0)
-        case 1: .process(id: 7, startTime: Int.random(in: 0...Int.max, using: &random), bootID: "b-1")
-        default: .cgroup(path: Self.names.randomElement(using: &random) ?? "")
+        case 1: .process(ProcessIdentity(id: 7, startTime: Int.random(in: 0...Int.max, using: &random), bootID: "b-1"))
+        default: .cgroup(path: Self.names.randomElement(using: &random) ?? "", bootID: "b-2")
         }
     }
 
@@ -68,8 +68,13 @@ struct RandomLedger {
         let steps = (0..<Int.random(in: 0...2, using: &random)).map {
             EnforcementStep(action: "do \($0)", undo: "é\($0)")
         }
+        let process = ProcessIdentity(id: 7, startTime: 3, bootID: "b-1")
         return Enforcement(
-            phase: phase, id: Int.random(in: 0...Int.max, using: &random), steps: steps,
+            EnforcementRequest(
+                minimum: Isolation.allCases.randomElement(using: &random) ?? .none, isBalanced: chance(50),
+                process: chance(50) ? process : nil),
+            phase: phase, id: Int.random(in: 0...Int.max, using: &random),
+            isolation: Isolation.allCases.randomElement(using: &random) ?? .none, steps: steps,
             failure: chance(50) ? "why\n" : nil)
     }
 

@@ -1,39 +1,6 @@
+import Kernel
 import Ledger
 import Service
-
-/// Makes the kernel follow claims. Plans are pure values; the other calls do I/O and may take long, so they are made on a
-/// thread of their own, one at a time.
-package protocol Enforcer: Sendable {
-    /// The steps that make the kernel follow `claim`, each with its undo.
-    ///
-    /// - Parameter ledger: the ledger with the claim in it.
-    /// - Throws: ``EnforcementError`` where it cannot be enforced here.
-    func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> [EnforcementStep]
-
-    /// Takes one step. It may have been taken before.
-    ///
-    /// - Throws: ``EnforcementError`` with the kernel's reason.
-    func apply(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError)
-
-    /// Takes one step back. It may never have been taken, or been taken back already.
-    ///
-    /// - Throws: ``EnforcementError`` with the kernel's reason.
-    func undo(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError)
-
-    /// Reads back what the kernel does.
-    ///
-    /// - Throws: ``EnforcementError`` where it differs from `claim`.
-    func verify(_ claim: Claim) throws(EnforcementError)
-}
-
-/// What the kernel, or the plan, says against a claim.
-package struct EnforcementError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// One sentence for people.
-    package let description: String
-
-    /// An error with this text.
-    package init(_ description: String) { self.description = description }
-}
 
 /// Carries out what the ledger has committed, on a thread of its own.
 final class EnforcementWorker: Sendable {

@@ -1,0 +1,53 @@
+import Ledger
+
+/// Makes the kernel follow claims. A plan changes nothing; the other calls may take long, so they are made on a thread of
+/// their own, one at a time.
+package protocol Enforcer: Sendable {
+    /// The steps that make the kernel follow `claim`, each with its undo, from what the kernel does now.
+    ///
+    /// - Parameter ledger: the ledger with the claim in it.
+    /// - Throws: ``EnforcementError`` where it cannot be enforced here as strongly as was asked for.
+    func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan
+
+    /// Takes one step. It may have been taken before.
+    ///
+    /// - Throws: ``EnforcementError`` with the kernel's reason.
+    func apply(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError)
+
+    /// Takes one step back. It may never have been taken, or been taken back already.
+    ///
+    /// - Throws: ``EnforcementError`` with the kernel's reason.
+    func undo(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError)
+
+    /// Reads back what the kernel does.
+    ///
+    /// - Throws: ``EnforcementError`` where it differs from `claim`.
+    func verify(_ claim: Claim) throws(EnforcementError)
+}
+
+/// How a claim is to be enforced.
+package struct EnforcementPlan: Equatable, Sendable {
+    /// The steps, in order.
+    package var steps: [EnforcementStep]
+    /// How strong the isolation is once they are taken.
+    package var isolation: Isolation
+    /// The lease that the claim gets in place of the one that was asked for; nil where that one stays. A claim that moves a
+    /// process into a cgroup lives while that cgroup is populated.
+    package var lease: Lease?
+
+    /// A plan of `steps`.
+    package init(steps: [EnforcementStep], isolation: Isolation, lease: Lease? = nil) {
+        self.steps = steps
+        self.isolation = isolation
+        self.lease = lease
+    }
+}
+
+/// What the kernel, or the plan, says against a claim.
+package struct EnforcementError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// One sentence for people.
+    package let description: String
+
+    /// An error with this text.
+    package init(_ description: String) { self.description = description }
+}
