@@ -120,6 +120,8 @@ package enum Pool {
     package static let isolated = "isolated"
     /// The configured pool of ordinary CPUs (EPA extensions, section 3).
     package static let general = "general"
+    /// Every online CPU that is neither isolated nor a housekeeping CPU; always there.
+    package static let ordinary = "ordinary"
 }
 
 /// Huge pages of one size on one node, reserved for a holder.

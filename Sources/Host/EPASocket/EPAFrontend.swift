@@ -127,9 +127,11 @@ package final class EPAFrontend: Sendable {
             if !change.onlyGivesBack { try checkName(request.holder, settings) }
         } catch {
             // What the frontend refuses is in the audit log like what the ledger refuses.
-            let refused = Submission(
-                .release(.service(change.service)), by: caller, action: change.action, parameters: change.parameters)
-            decisionLog.note([Host.Report(refused: refused, at: wallClock(), .invalid(error.text))])
+            decisionLog.note([
+                Host.Report(
+                    refused: change.action, of: .service(change.service), by: caller, parameters: change.parameters,
+                    at: wallClock(), .invalid(error.text))
+            ])
             throw error
         }
         let submission = Submission(request, by: caller, action: change.action, parameters: change.parameters)

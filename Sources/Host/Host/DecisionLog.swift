@@ -16,6 +16,7 @@ package final class DecisionLog: Sendable {
         case decisions([Host.Report])
         case denied(PeerCredentials, reason: String, unwritten: Int)
         case warning(String, Logger.Metadata)
+        case error(String)
         case flush(DispatchSemaphore)
     }
 
@@ -123,6 +124,9 @@ package final class DecisionLog: Sendable {
                 ["service": "\(service)", "member": "\(member)", "extension": "\(name)"]))
     }
 
+    /// Logs a failure that has no caller.
+    package func noteFailure(_ message: String) { add(.error(message)) }
+
     // MARK: - Writing
 
     private func write(_ entry: Entry) {
@@ -134,6 +138,7 @@ package final class DecisionLog: Sendable {
                 if unwritten > 0 { line.member("unwritten_before", unwritten) }
             }
         case .warning(let message, let metadata): log.warning("\(message)", metadata: metadata)
+        case .error(let message): log.error("\(message)")
         case .flush(let done): done.signal()
         }
     }

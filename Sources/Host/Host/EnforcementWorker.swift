@@ -1,3 +1,4 @@
+import Dispatch
 import Kernel
 import Ledger
 import Service
@@ -12,11 +13,14 @@ final class EnforcementWorker: Sendable {
         case undo(Claim, after: String?)
         /// Read an active claim back, and take its steps again where the kernel differs.
         case repair(Claim)
+        /// Read an active claim back.
+        case verify(Claim)
     }
 
     private let enforcer: any Enforcer
     private let report: @Sendable (Transition) -> Void
     private let queue = WorkQueue<Job>()
+    private let ended = DispatchSemaphore(value: 0)
 
     /// A worker that hands every result to `report`.
     ///
@@ -28,7 +32,9 @@ final class EnforcementWorker: Sendable {
             while true {
                 let (jobs, isClosed) = queue.takeAll()
                 for job in jobs where !queue.isClosed { carryOut(job) }
-                if isClosed { return }
+                guard isClosed else { continue }
+                ended.signal()
+                return
             }
         }
     }
@@ -36,14 +42,19 @@ final class EnforcementWorker: Sendable {
     /// Adds a job.
     func add(_ job: Job) { queue.add(job) }
 
-    /// Finishes the job in hand and begins no other.
-    func stop() { queue.close() }
+    /// Finishes the job in hand, begins no other, and then undoes the steps of `claims`. Returns when that is done.
+    func stop(undoing claims: [Claim]) {
+        queue.close()
+        ended.wait()
+        for claim in claims.reversed() { _ = undo(claim.steps, of: claim.holder) }
+    }
 
     private func carryOut(_ job: Job) {
         switch job {
         case .enforce(let claim): enforce(claim)
         case .undo(let claim, let failure): undo(claim, claim.steps, after: failure)
-        case .repair(let claim): repair(claim)
+        case .repair(let claim): check(claim, repairs: true)
+        case .verify(let claim): check(claim, repairs: false)
         }
     }
 
@@ -61,21 +72,29 @@ final class EnforcementWorker: Sendable {
         }
     }
 
-    /// Undoes `steps`, the last one first. A step that fails does not keep the others from being undone.
     private func undo(_ claim: Claim, _ steps: [EnforcementStep], after failure: String?) {
-        var problem: String?
-        for step in steps.reversed() {
-            do throws(EnforcementError) { try enforcer.undo(step, of: claim.holder) } catch {
-                problem = problem ?? error.description
-            }
-        }
+        let problem = undo(steps, of: claim.holder)
         report(
             problem.map { .notUndone(claim.holder, id: claim.id, $0) } ?? .undone(claim.holder, id: claim.id, failure))
     }
 
-    private func repair(_ claim: Claim) {
+    /// Undoes `steps`, the last one first. A step that fails does not keep the others from being undone.
+    ///
+    /// - Returns: what the first failure was.
+    private func undo(_ steps: [EnforcementStep], of holder: Holder) -> String? {
+        var problem: String?
+        for step in steps.reversed() {
+            do throws(EnforcementError) { try enforcer.undo(step, of: holder) } catch {
+                problem = problem ?? error.description
+            }
+        }
+        return problem
+    }
+
+    private func check(_ claim: Claim, repairs: Bool) {
         do throws(EnforcementError) {
-            if (try? enforcer.verify(claim)) == nil {
+            do throws(EnforcementError) { try enforcer.verify(claim) } catch {
+                guard repairs else { throw error }
                 for step in claim.steps { try enforcer.apply(step, of: claim.holder) }
                 try enforcer.verify(claim)
             }

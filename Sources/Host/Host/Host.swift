@@ -22,6 +22,9 @@ package final class Host: Sendable {
     /// The most requests that wait for the disk; each connection that asked may be gone by then.
     private static let queueLimit = 16_384
 
+    /// After how long a commit that is under way shows as a disk that hangs.
+    private static let patience = Duration.seconds(2)
+
     private let queue: WorkQueue<Job>
     private let published: Mutex<Published>
     private let finished = DispatchSemaphore(value: 0)
@@ -33,6 +36,7 @@ package final class Host: Sendable {
     private let followers = Mutex(Followers())
     private let clock: @Sendable () -> Int
     private let enforcer: (any Enforcer)?
+    private let enforcement: Mutex<EnforcementPolicy>
     private let watcher: (any LeaseWatcher)?
     /// The machine.
     package let machine: HostMachine
@@ -42,13 +46,14 @@ package final class Host: Sendable {
     /// - Parameters:
     ///   - enforcer: what makes the kernel follow claims; nil where nothing does.
     ///   - watcher: what watches the processes and cgroups that claims live by; nil where nothing does.
+    ///   - enforcement: how the kernel is held to the claims.
     ///   - clock: the time in milliseconds since 1970 UTC.
     ///   - onDecisions: gets every decision, in order, on the writer's thread: after its caller was answered, unless that one
     ///     waits for the kernel.
     /// - Throws: `SystemError` where its threads cannot be started.
     package init(
         ledger: Ledger, store: sending any DecisionStore, machine: HostMachine, enforcer: (any Enforcer)? = nil,
-        watcher: (any LeaseWatcher)? = nil, clock: @escaping @Sendable () -> Int = wallClock,
+        watcher: (any LeaseWatcher)? = nil, enforcement: EnforcementPolicy = EnforcementPolicy(), clock: @escaping @Sendable () -> Int = wallClock,
         onDecisions: @escaping @Sendable ([Report]) -> Void = { _ in }
     ) throws(SystemError) {
         let queue = WorkQueue<Job>(limit: Self.queueLimit)
@@ -64,6 +69,7 @@ package final class Host: Sendable {
         watcher?.start { holder, lease in queue.add(.transition(.leaseOver(holder, lease)), isLimited: false) }
         self.enforcer = enforcer
         self.watcher = watcher
+        self.enforcement = Mutex(enforcement)
         self.clock = clock
         let writer = Writer(
             ledger: ledger, store: store, machine: machine, enforcer: enforcer, worker: worker, clock: clock)
@@ -81,8 +87,12 @@ package final class Host: Sendable {
     /// The ledger as it is stored.
     package var ledger: Ledger { current.ledger }
 
-    /// Why changes are refused at present, for people; nil while they are accepted.
-    package var refusal: String? { refused.withLock { $0 } }
+    /// Why changes are refused at present, or wait, for people; nil while they are accepted.
+    package var refusal: String? {
+        if let reason = refused.withLock({ $0 }) { return reason }
+        guard let busy = busyTime, busy >= Self.patience else { return nil }
+        return "The disk has not answered for \(busy.components.seconds) s; changes wait for it"
+    }
 
     /// How long the writer has been busy with the changes in hand: more than a moment where the disk hangs. Nil while it
     /// waits for changes.
@@ -146,7 +156,11 @@ package final class Host: Sendable {
     /// Ends what ``follow(_:)`` began. A call that is under way may still come.
     package func unfollow(_ id: Int) { followers.withLock { _ = $0.bodies.removeValue(forKey: id) } }
 
-    /// Has every enforced claim checked against the kernel, and repaired or undone as its phase asks. Also done at start.
+    /// How the kernel is held to the claims from now on.
+    package func configure(_ policy: EnforcementPolicy) { enforcement.withLock { $0 = policy } }
+
+    /// Has every enforced claim checked against the kernel, and repaired or undone as its phase asks. Also done at start,
+    /// and at the interval of the policy.
     package func reconcile() { queue.add(.reconcile, isLimited: false) }
 
     /// Looks at the clock now: for tests, whose clock does not run by itself.
@@ -166,11 +180,17 @@ package final class Host: Sendable {
 
     private func run(_ writer: Writer, _ onDecisions: ([Report]) -> Void) {
         for claim in ledger.sortedClaims { watch(claim) }
-        writer.reconcile()
+        var reconciled = ContinuousClock.now
+        writer.reconcile(repairs: enforcement.withLock { $0.repairs })
         while true {
             let (jobs, isClosed) = queue.takeAll(within: writer.idleTime)
             busySince.withLock { $0 = .now }
             let step = writer.carryOut(jobs)
+            let policy = enforcement.withLock { $0 }
+            if jobs.contains(where: \.isReconciliation) || reconciled.duration(to: .now) >= policy.interval {
+                reconciled = .now
+                writer.reconcile(repairs: policy.repairs)
+            }
             if let ledger = step.ledger {
                 published.withLock { $0 = Published(ledger: ledger, version: $0.version + 1) }
             }
@@ -183,7 +203,7 @@ package final class Host: Sendable {
             writer.maintain(isIdle: jobs.isEmpty)
             busySince.withLock { $0 = nil }
         }
-        writer.close()
+        writer.close(restoring: enforcement.withLock { $0.restoresOnStop })
     }
 
     /// Tells the followers, and the watcher, of what was committed.
@@ -209,6 +229,28 @@ package final class Host: Sendable {
             watcher.watch(claim.lease, of: claim.holder)
         case .forever, .until: watcher.unwatch(claim.holder)
         }
+    }
+}
+
+extension Host.Job {
+    fileprivate var isReconciliation: Bool { if case .reconcile = self { true } else { false } }
+}
+
+/// How the kernel is held to the claims.
+package struct EnforcementPolicy: Equatable, Sendable {
+    /// Whether drift is repaired, not only reported.
+    package var repairs: Bool
+    /// Whether the kernel is as it was before once the host has stopped; the claims stay, and are enforced again at the next
+    /// start.
+    package var restoresOnStop: Bool
+    /// How often every enforced claim is checked.
+    package var interval: Duration
+
+    /// A policy; repairing, every 30 s, and keeping enforcement over a stop unless told otherwise.
+    package init(repairs: Bool = true, restoresOnStop: Bool = false, interval: Duration = .seconds(30)) {
+        self.repairs = repairs
+        self.restoresOnStop = restoresOnStop
+        self.interval = interval
     }
 }
 

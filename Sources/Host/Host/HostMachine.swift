@@ -10,6 +10,8 @@ package final class HostMachine: Sendable {
     package let reader: MachineReader
     /// The configured pools by name, besides the isolated CPUs.
     private let configured: Mutex<[String: CPUSet]>
+    /// The CPUs that are never in the pool ``Pool/ordinary``; nil for the first core.
+    private let reserved = Mutex<CPUSet?>(nil)
     private let cache = Mutex(Cache())
 
     private struct Cache {
@@ -37,6 +39,32 @@ package final class HostMachine: Sendable {
 
     /// Sets the configured pools by name.
     package func configure(pools: [String: CPUSet]) { configured.withLock { $0 = pools } }
+
+    /// Sets the housekeeping CPUs; nil for the first core.
+    package func configure(housekeeping: CPUSet?) { reserved.withLock { $0 = housekeeping } }
+
+    /// The CPUs that stay with the rest of the machine, whatever is claimed: the configured ones that are online, else the
+    /// core of the first CPU that is online and not isolated.
+    package func housekeeping() throws(CPUListError) -> CPUSet {
+        let online = online() ?? CPUSet()
+        let ordinary = online.subtracting(try isolated())
+        let configured = reserved.withLock { $0 }?.intersection(online) ?? CPUSet()
+        guard configured.isDisjoint(with: ordinary) else { return configured }
+        guard let first = ordinary.first else { return configured }
+        return configured.union((reader.siblings(of: first) ?? CPUSet([first])).intersection(ordinary))
+    }
+
+    /// Every online CPU that is neither isolated nor a housekeeping CPU.
+    package func ordinary() throws(CPUListError) -> CPUSet {
+        guard let online = online() else { return CPUSet() }
+        return online.subtracting(try isolated()).subtracting(try housekeeping())
+    }
+
+    /// The pool that a request which names none takes its CPUs from, outside the EPA protocol: the isolated CPUs where the
+    /// kernel isolates any, else the ordinary ones.
+    package func defaultPool() throws(CPUListError) -> String {
+        try isolated().isEmpty ? Pool.ordinary : Pool.isolated
+    }
 
     /// The CPUs of a configured pool; nil where there is none of this name.
     package func configuredPool(_ name: String) -> CPUSet? { configured.withLock { $0[name] } }
@@ -68,6 +96,7 @@ package final class HostMachine: Sendable {
             guard onlineOnly, let online = online() else { return isolated }
             return isolated.intersection(online)
         }
+        guard pool != Pool.ordinary else { return try ordinary() }
         guard let configured = configuredPool(pool) else { return nil }
         guard let online = online() else { return configured }
         return configured.intersection(online)
@@ -104,6 +133,7 @@ package final class HostMachine: Sendable {
     private func gather(_ facts: inout MachineFacts, for request: CPURequest) throws(CPUListError) {
         facts.pools = configured.withLock { $0 }
         facts.pools[Pool.isolated] = try isolated()
+        if request.pool == Pool.ordinary { facts.pools[Pool.ordinary] = try ordinary() }
         for id in request.nodes ?? [] {
             if let cpus = try reader.nodeCPUs(id), !cpus.isEmpty { facts.nodes[id] = cpus }
         }

@@ -75,8 +75,12 @@ final class Writer {
 
     func maintain(isIdle: Bool) { store.maintain(ledger, isIdle: isIdle) }
 
-    func close() {
-        worker?.stop()
+    /// Ends orderly.
+    ///
+    /// - Parameter restoring: whether the steps of enforced claims are undone; the claims stay.
+    func close(restoring: Bool) {
+        let active = restoring ? ledger.sortedClaims.filter { $0.enforcement?.phase == .active } : []
+        worker?.stop(undoing: active)
         for waiter in waiting.values.flatMap(\.self) { waiter.completion(.failure(.stopping)) }
         store.close(ledger)
     }
@@ -115,7 +119,6 @@ final class Writer {
         commit(&entries, next, &step)
         answer(entries, &step)
         answerQuestions(jobs, &step)
-        if jobs.contains(where: { if case .reconcile = $0 { true } else { false } }) { reconcile() }
         return step
     }
 
@@ -260,12 +263,14 @@ final class Writer {
 
     /// Has every enforced claim brought to where its phase asks: what was preparing when the program ended is undone,
     /// what is active checked and repaired, what is releasing undone again.
-    func reconcile() {
+    ///
+    /// - Parameter repairs: whether drift is repaired, not only reported.
+    func reconcile(repairs: Bool) {
         guard let worker, store.corruption == nil else { return }
         for claim in ledger.sortedClaims where waiting[claim.holder] == nil {
             switch claim.enforcement?.phase {
             case .preparing: worker.add(.undo(claim, after: "berthd ended before the claim was enforced"))
-            case .active: worker.add(.repair(claim))
+            case .active: worker.add(repairs ? .repair(claim) : .verify(claim))
             case .releasing: worker.add(.undo(claim, after: nil))
             case nil: continue
             }
@@ -303,9 +308,18 @@ extension Host.Report {
     /// The report of a request that was refused before it was decided.
     package init(refused submission: Submission, at time: Int, _ failure: Host.Failure) {
         self.init(
+            refused: submission.action, of: submission.request.holder, by: submission.caller,
+            parameters: submission.parameters, at: time, failure)
+    }
+
+    /// The report of an action that a frontend refused before it was a request.
+    package init(
+        refused action: String, of holder: Holder, by caller: Caller, parameters: [DecisionRecord.Parameter],
+        at time: Int, _ failure: Host.Failure
+    ) {
+        self.init(
             record: DecisionRecord(
-                Decision(), time: time, caller: submission.caller, action: submission.action,
-                parameters: submission.parameters, holder: submission.request.holder),
+                Decision(), time: time, caller: caller, action: action, parameters: parameters, holder: holder),
             events: [], failure: failure)
     }
 }

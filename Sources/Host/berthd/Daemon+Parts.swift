@@ -1,6 +1,7 @@
 import ArgumentParser
 import EPASocket
 import Glibc
+import Host
 import Ledger
 import LedgerStore
 import Logging
@@ -86,7 +87,7 @@ extension Daemon {
     }
 
     /// - Parameter isAsked: whether somebody asked for the import, so that its absence is worth a word.
-    static func openStore(_ paths: Paths, isAsked: Bool, _ log: Logger) throws -> State {
+    static func openStore(_ paths: Paths, isAsked: Bool, _ log: Logger, _ decisionLog: DecisionLog) throws -> State {
         do {
             var imported: Ledger?
             if let path = paths.importState {
@@ -108,7 +109,7 @@ extension Daemon {
             }
             let opened = try LedgerStore.open(
                 directory: paths.stateDirectory, imported: imported, now: wallClock,
-                report: { log.error("\($0)") })
+                report: { decisionLog.noteFailure($0) })
             switch opened {
             case .ready(let store, let ledger): return .ready(store, ledger)
             case .refused(let error, let lastGood): return .refused(error, lastGood: lastGood)

@@ -31,13 +31,13 @@ final class Daemon {
         let files = try Self.machineFiles(configuration, source)
         lock = try Self.takeLock(paths)
         try Self.checkMachine(configuration, files, paths, log)
-        let opened = try Self.openStore(paths, isAsked: configuration.importState != nil, log)
-        machine = HostMachine(files: files, pools: settings.pools)
         do { auditSink = try Self.openAudit(configuration, log) } catch {
             printError("\(error)")
             throw Status.configuration
         }
         decisionLog = try DecisionLog(audit: AuditLog(sink: auditSink), logger: log)
+        let opened = try Self.openStore(paths, isAsked: configuration.importState != nil, log, decisionLog)
+        machine = HostMachine(files: files, pools: settings.pools)
         let (ledger, store) = Self.begin(opened, log)
         isCorrupt = store.corruption != nil
         host = try Host(

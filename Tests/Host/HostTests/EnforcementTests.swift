@@ -234,6 +234,43 @@ import Testing
         test.host.host.stop()
     }
 
+    @Test("drift is found at the interval without being asked, and repaired only where the policy says so")
+    func interval() async throws {
+        for repairs in [false, true] {
+            let kernel = FakeKernel()
+            let test = try TestHost(
+                enforcer: kernel, enforcement: EnforcementPolicy(repairs: repairs, interval: .milliseconds(50)))
+            try await test.cores("a", 2, isEnforced: true).outcome()
+            kernel.state.withLock { $0.settings = [] }
+            if repairs {
+                #expect(try await eventually { test.host.checkLeases(); return kernel.settings == Self.all })
+            } else {
+                #expect(
+                    try await eventually {
+                        test.host.checkLeases()
+                        return test.host.ledger[Self.run("a")]?.enforcement?.failure == "a setting is gone"
+                    })
+                #expect(kernel.settings.isEmpty)
+            }
+            test.host.stop()
+        }
+    }
+
+    @Test("the kernel is as it was before once the host has stopped, where that is asked for, and the claims stay")
+    func restoredOnStop() async throws {
+        for restores in [false, true] {
+            let kernel = FakeKernel()
+            let test = try TestHost(enforcer: kernel, enforcement: EnforcementPolicy(restoresOnStop: restores))
+            try await test.cores("a", 2, isEnforced: true).outcome()
+            test.host.stop()
+            #expect(kernel.settings == (restores ? [] : Self.all))
+            #expect(test.host.ledger[Self.run("a")]?.enforcement?.phase == .active)
+            let next = try TestHost(ledger: test.host.ledger, enforcer: kernel)
+            #expect(try await eventually { kernel.settings == Self.all })
+            next.host.stop()
+        }
+    }
+
     @Test("a plan says what a request would get, or why not, and changes nothing")
     func plan() async throws {
         let kernel = FakeKernel()

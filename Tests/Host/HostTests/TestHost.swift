@@ -21,15 +21,16 @@ final class TestHost: Sendable {
     /// 8 CPUs in 4 cores, all isolated.
     init(
         ledger: Ledger = Ledger(), store: MemoryStore = MemoryStore(), enforcer: (any Enforcer)? = nil,
-        watcher: FakeWatcher? = nil
+        watcher: FakeWatcher? = nil, enforcement: EnforcementPolicy = EnforcementPolicy(),
+        isolated: CPUSet = CPUSet(0...7)
     ) throws {
         self.store = store
         let files = CapturedFiles(
-            CapturedFiles.Shape(coresPerNode: 4, threadsPerCore: 2, isolated: CPUSet(0...7)))
+            CapturedFiles.Shape(coresPerNode: 4, threadsPerCore: 2, isolated: isolated))
         let reports = ReportBox()
         host = try Host(
             ledger: ledger, store: store, machine: HostMachine(files: files), enforcer: enforcer,
-            watcher: watcher, clock: { [clock] in clock.now.load(ordering: .relaxed) }, onDecisions: { reports.add($0) })
+            watcher: watcher, enforcement: enforcement, clock: { [clock] in clock.now.load(ordering: .relaxed) }, onDecisions: { reports.add($0) })
         box = reports
     }
 

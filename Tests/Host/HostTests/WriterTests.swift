@@ -193,9 +193,32 @@ import Testing
         test.store.hang()
         let pending = test.cores("a", 1)
         #expect(try await eventually { (test.host.busyTime ?? .zero) > .milliseconds(50) })
+        #expect(try await eventually { test.host.refusal?.hasPrefix("The disk has not answered for ") == true })
         test.store.release()
         try await pending.outcome()
-        #expect(try await eventually { test.host.busyTime == nil })
+        #expect(try await eventually { test.host.busyTime == nil && test.host.refusal == nil })
+        test.host.stop()
+    }
+
+    @Test("ordinary CPUs are those that are online and neither isolated nor housekeeping, which keeps one ordinary CPU")
+    func ordinaryPool() async throws {
+        let test = try TestHost(isolated: CPUSet([6, 7]))
+        let machine = test.host.machine
+        let siblings = try #require(machine.reader.siblings(of: 0))
+        #expect(try machine.housekeeping() == siblings)
+        #expect(try machine.ordinary() == CPUSet(0...5).subtracting(siblings))
+        #expect(try machine.defaultPool() == Pool.isolated)
+        machine.configure(housekeeping: CPUSet([5, 99]))
+        #expect(try machine.housekeeping() == CPUSet([5]) && machine.ordinary() == CPUSet(0...4))
+        // Isolated CPUs alone cannot keep house: the kernel schedules nothing there by itself.
+        machine.configure(housekeeping: CPUSet([6]))
+        #expect(try machine.housekeeping() == siblings.union(CPUSet([6])))
+        let outcome = try await test.submit(
+            .claim(
+                ClaimRequest(holder: Self.run("a"), cpus: CPURequest(.count(2), pool: Pool.ordinary)))
+        ).outcome()
+        #expect(try outcome.decision.granted.isSubset(of: machine.ordinary()))
+        #expect(try TestHost(isolated: CPUSet()).host.machine.defaultPool() == Pool.ordinary)
         test.host.stop()
     }
 }
