@@ -12,10 +12,13 @@ package struct Caller: Equatable, Sendable {
     package let isAdministrator: Bool
     /// The frontend that it came through: `epa` or `http`.
     package let frontend: String
+    /// How many exclusive CPUs the claims of its user may have together; nil for any number. Administrators have no limit.
+    package let cpuLimit: Int?
 
     /// A caller with these credentials.
     package init(
-        uid: UInt32, gid: UInt32, pid: Int32 = 0, label: String? = nil, isAdministrator: Bool, frontend: String
+        uid: UInt32, gid: UInt32, pid: Int32 = 0, label: String? = nil, isAdministrator: Bool, frontend: String,
+        cpuLimit: Int? = nil
     ) {
         self.uid = uid
         self.gid = gid
@@ -23,6 +26,7 @@ package struct Caller: Equatable, Sendable {
         self.label = label
         self.isAdministrator = isAdministrator
         self.frontend = frontend
+        self.cpuLimit = cpuLimit
     }
 }
 

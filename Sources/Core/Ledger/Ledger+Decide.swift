@@ -22,8 +22,10 @@ extension Ledger {
                 // Where the kernel refuses it, the claim ends: what was recorded before must not end with it.
                 guard request.enforcement == nil else { throw Refusal(.recorded(present.holder)) }
             }
-            return try decide(
-                request, from: present ?? Claim(holder: request.holder, owner: Owner(caller)), facts: facts, now: now)
+            let before = present ?? Claim(holder: request.holder, owner: Owner(caller))
+            let decision = try decide(request, from: before, facts: facts, now: now)
+            try checkLimit(of: caller, before, decision)
+            return decision
         case .release(let holder):
             guard let present else { return Decision() }
             if present.enforcement?.phase == .preparing { throw Refusal(.changing(holder)) }
@@ -41,6 +43,19 @@ extension Ledger {
                 decision.events = [.renewed(holder, lease)]
             }
             return decision
+        }
+    }
+
+    /// Checks that the exclusive CPUs of one user stay within the caller's limit where they grow.
+    private func checkLimit(of caller: Caller, _ before: Claim, _ decision: Decision) throws(Refusal) {
+        guard let limit = caller.cpuLimit, !caller.isAdministrator,
+            let after = decision.change.claims.first(where: { $0.holder == before.holder })
+        else { return }
+        let (requested, present) = (after.exclusive.count, before.exclusive.count)
+        let owned = sortedClaims.filter { $0.owner == before.owner && $0.holder != before.holder }
+        let held = owned.reduce(0) { $0 + $1.exclusive.count }
+        guard requested <= present || held + requested <= limit else {
+            throw Refusal(.overLimit(limit: limit, held: held, requested: requested))
         }
     }
 

@@ -79,6 +79,8 @@ package struct Refusal: Error, Equatable, Sendable {
         case pagesNodeMissing(Int)
         /// The node has no pages of this size.
         case pagesSizeMissing(node: Int, sizeKB: Int)
+        /// More exclusive CPUs than the claims of one user may have together.
+        case overLimit(limit: Int, held: Int, requested: Int)
         /// More pages than are free.
         case insufficientPages(node: Int, sizeKB: Int, free: Int, additional: Int)
         /// The lease is over already.

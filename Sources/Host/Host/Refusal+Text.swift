@@ -66,6 +66,9 @@ extension Refusal {
         case .pagesSizeMissing(let node, let size): "Hugepage size \(size) KB not found on node \(node)"
         case .insufficientPages(let node, let size, let free, let additional):
             "NUMA node \(node) size \(size) KB only has \(free) free hugepages, requested additional \(additional)"
+        case .overLimit(let limit, let held, let requested):
+            "Your claims may have \(limit) exclusive CPUs together (limits.cpus-per-uid); they have \(held), and "
+                + "\(requested) were requested"
         case .leaseOver: "The lease would be over already"
         case .enforced(let holder):
             "The kernel enforces the claim of \(quoted(holder)), which must be released before it can change"

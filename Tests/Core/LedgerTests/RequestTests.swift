@@ -20,6 +20,27 @@ import Testing
             cores: CoreIndex(of: all) { CPUSet([$0 % 8, $0 % 8 + 8]) }, machine: machine)
     }()
 
+    @Test("the claims of one user have no more exclusive CPUs together than the limit, those of administrators have none")
+    func limit() throws {
+        var session = Session()
+        func caller(_ uid: UInt32, _ isAdministrator: Bool = false) -> Caller {
+            Caller(uid: uid, gid: uid, isAdministrator: isAdministrator, frontend: "http", cpuLimit: 4)
+        }
+        func ask(_ name: String, _ count: Int, level: Exclusiveness = .cpu, _ caller: Caller) -> Refusal.Reason? {
+            let request = CPURequest(.count(count), level: level)
+            return session.reason(
+                .claim(ClaimRequest(holder: Holder(kind: .run, name: name), cpus: request)), caller)
+        }
+        #expect(ask("a", 3, caller(1000)) == nil)
+        #expect(ask("b", 2, caller(1000)) == .overLimit(limit: 4, held: 3, requested: 2))
+        #expect(ask("b", 1, caller(1000)) == nil)
+        // What shrinks, and what is shared, is no growth.
+        #expect(ask("a", 2, caller(1000)) == nil)
+        #expect(ask("c", 2, level: .none, caller(1000)) == nil)
+        #expect(ask("d", 4, caller(1001)) == nil)
+        #expect(ask("e", 5, caller(0, true)) == nil)
+    }
+
     /// A ledger and what is asked of it.
     private struct Session {
         var ledger = Ledger()
@@ -35,6 +56,15 @@ import Testing
         @discardableResult
         mutating func ask(_ holder: Holder, _ cpus: CPURequest) throws(Refusal) -> Decision {
             try ask(.claim(ClaimRequest(holder: holder, cpus: cpus)))
+        }
+
+        /// Asks, and says what the refusal was; nil where it was granted.
+        mutating func reason(_ request: Request, _ caller: Caller) -> Refusal.Reason? {
+            do throws(Refusal) {
+                let decision = try ledger.decide(request, facts: facts, caller: caller, now: 0)
+                do { try ledger.apply(decision.change) } catch { throw Refusal(.conflict(error)) }
+                return nil
+            } catch { return error.reason }
         }
 
         func reason(_ holder: Holder, _ cpus: CPURequest) -> Refusal.Reason? {
