@@ -9,8 +9,8 @@ struct Berthd: AsyncParsableCommand {
         commandName: "berthd",
         abstract: "Gives workloads their own CPUs and huge pages, over the EPA Orchestrator's socket.",
         discussion: """
-            Exit status: 0 after an orderly stop; 64 wrong options, or a restore that would replace a sound state; 65 the \
-            stored state is corrupt; 66 there is no such state directory or file; 73 the socket cannot be made; 74 the \
+            Exit status: 0 after an orderly stop; 64 wrong options, or a restore that would overwrite a valid or newer \
+            state; 65 the stored state is corrupt, or of a newer version; 66 there is no such state directory or file; 73 the socket cannot be made; 74 the \
             state cannot be read or written; 75 another instance runs; 78 wrong configuration, or a state that was made \
             for another machine.
             """,

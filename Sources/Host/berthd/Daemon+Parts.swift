@@ -136,16 +136,19 @@ extension Daemon {
                 metadata: ["reason": "\(reason)", "remedy": "\(StateImport.remedy)"])
             return (Ledger(), RefusingStore(.corruptImport(reason)))
         case .refused(let error, let lastGood):
-            let what =
-                if case .newer = error { "a newer version of Berth wrote the stored state" } else {
-                    "the stored state is corrupt"
-                }
-            log.critical(
-                "\(what): allocations are refused until an operator restores it",
-                metadata: [
-                    "reason": "\(error)", "shown": "\(lastGood == nil ? "nothing" : "the last good state")",
-                    "restore": "berthd restore",
-                ])
+            var fields: Logger.Metadata = [
+                "reason": "\(error)", "shown": "\(lastGood == nil ? "nothing" : "the last good state")",
+            ]
+            if case .newer = error {
+                log.critical(
+                    "a newer version of Berth wrote the stored state: allocations are refused until that version runs again",
+                    metadata: fields)
+            } else {
+                fields["restore"] = "berthd restore"
+                log.critical(
+                    "the stored state is corrupt: allocations are refused until an operator restores it",
+                    metadata: fields)
+            }
             return (lastGood ?? Ledger(), RefusingStore(error))
         }
     }

@@ -20,8 +20,8 @@ final class Daemon {
     private var configuration: DaemonConfiguration
     private var auditSink: LineSink
     private var log: Logger
-    /// Whether the stored state is corrupt, so that every change is refused.
-    let isCorrupt: Bool
+    /// Why the stored state cannot be used, so that every change is refused; nil if it can.
+    let refusal: CommitError?
     /// One line for the service manager.
     let statusLine: String
 
@@ -39,7 +39,7 @@ final class Daemon {
         let opened = try Self.openStore(paths, isAsked: configuration.importState != nil, log, decisionLog)
         machine = HostMachine(files: files, pools: settings.pools)
         let (ledger, store) = Self.begin(opened, log)
-        isCorrupt = store.corruption != nil
+        refusal = store.corruption
         host = try Host(
             ledger: ledger, store: store, machine: machine, onDecisions: { [decisionLog] in decisionLog.note($0) })
         server = EPAServer(
@@ -65,7 +65,12 @@ final class Daemon {
         do { isolated = try machine.isolated() } catch {
             log.error("the list of isolated CPUs cannot be understood", metadata: ["reason": "\(error)"])
         }
-        statusLine = isCorrupt ? "Refusing changes: corrupt state" : "Serving \(paths.socket)"
+        statusLine =
+            switch refusal {
+            case nil: "Serving \(paths.socket)"
+            case .newer: "Refusing changes: state of a newer version"
+            default: "Refusing changes: corrupt state"
+            }
         var fields: Logger.Metadata = [
             "version": "\(Version.number)", "config": "\(source.file ?? "none")", "socket": "\(paths.socket)",
             "state": "\(paths.stateDirectory)", "machine": "\(configuration.machineKind)",

@@ -7,26 +7,28 @@ import Storage
 /// `berthd restore`: puts a good state in place of one that is corrupt.
 struct Restore: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Quarantine a corrupt state and go on from the last good one.",
+        abstract: "Quarantine a corrupt state and restore the last good one.",
         discussion: """
             The quarantined files stay beside the new ones under other names. berthd must not be running, except for \
-            --dry-run. A state that is sound and has claims is not replaced (exit status 64), unless --force is given.
+            --dry-run. A valid, non-empty state and the state of a newer version are not overwritten (exit status 64), \
+            unless --force is given.
             """)
 
     @OptionGroup var state: StateOptions
-    @Option(help: "Go on from this state.json of the EPA Orchestrator instead.")
+    @Option(help: "Restore from this state.json of the EPA Orchestrator instead.")
     var fromState: String?
     @Option(
         help: ArgumentHelp(
-            "Go on from a backup instead: a copy of ledger.last-good or ledger.db, or a directory with such copies.",
+            "Restore from a backup instead: a copy of ledger.last-good, a copy of ledger.db with its ledger.db-wal, or a "
+                + "directory with such copies.",
             valueName: "file"))
     var fromBackup: String?
-    @Flag(help: "Go on from nothing instead: every claim is forgotten.")
+    @Flag(help: "Start with an empty state instead: every claim is forgotten.")
     var empty = false
     @Flag(
         help: "With --from-state: leave out members that are not known, with a warning, instead of refusing the file.")
     var leaveOutUnknown = false
-    @Flag(help: "Go on although the stored state is sound and has claims.")
+    @Flag(help: "Overwrite the stored state even if it is valid and non-empty, or of a newer version.")
     var force = false
     @Flag(help: "Change nothing; print what would be restored and what would be lost.")
     var dryRun = false
@@ -44,30 +46,39 @@ struct Restore: ParsableCommand {
     func run() throws {
         let source = ConfigurationSource(config: state.config, flags: state.flags + unused.flags)
         try withStore(source, dryRun ? .reads : .changes) { files, _ in
-            // What cannot even be read is no reason to refuse: that is what a restore is for.
+            // A state that cannot even be read is no reason to refuse: that is what a restore is for.
             var present: Ledger?
+            var newer: CommitError?
             switch try? LedgerStore.read(files) {
             case .sound(let ledger, _): present = ledger
             case .fresh where dryRun: present = Ledger()
+            case .refused(let error):
+                if case .newer = error { newer = error }
             default: break
             }
-            if dryRun { return try preview(files, present) }
+            if dryRun { return try preview(files, present, isNewer: newer != nil) }
+            if let newer, !force {
+                printError(
+                    "\(newer); nothing was changed. Install that version again; --force overwrites the state anyway")
+                throw Status.usage
+            }
             if let present, present.count > 0, !force {
                 printError(
                     "\(files.database): the stored state is sound and holds \(counted(present.count, "claim")); "
-                        + "nothing was changed. --force replaces it all the same, --dry-run shows what would be lost")
+                        + "nothing was changed. --force overwrites it anyway, --dry-run shows what would be lost")
                 throw Status.usage
             }
             let (ledger, origin) = try replacement(files)
             let quarantined = try files.restore(
-                snapshot: LedgerRecord.snapshot(of: ledger), mark: present == nil ? .corrupt : .replaced)
+                snapshot: LedgerRecord.snapshot(of: ledger), mark: present == nil && newer == nil ? .corrupt : .replaced
+            )
             for name in quarantined { print("quarantined: \(name)") }
             print("restored \(counted(ledger.count, "claim")) from \(origin)")
         }
     }
 
     /// Says what a restore would do.
-    private func preview(_ files: StoreFiles, _ present: Ledger?) throws {
+    private func preview(_ files: StoreFiles, _ present: Ledger?, isNewer: Bool) throws {
         let (ledger, origin) = try replacement(files)
         print("would restore \(counted(ledger.count, "claim")) from \(origin)")
         for line in ledger.lines { print(line) }
@@ -82,6 +93,7 @@ struct Restore: ParsableCommand {
         } else {
             print("the stored state cannot be read, so what would be lost is not known")
         }
+        if isNewer { print("the stored state is of a newer version: --force would be needed") }
         print("nothing was changed")
     }
 

@@ -60,7 +60,7 @@ struct Serve: AsyncParsableCommand {
         notifier.stopping()
         daemon.stop()
         log.notice("stopped")
-        if daemon.isCorrupt { throw Status.corrupt }
+        if daemon.refusal != nil { throw Status.corrupt }
     }
 
     /// Every connection is a descriptor: take what the system allows.

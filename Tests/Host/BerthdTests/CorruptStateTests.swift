@@ -191,6 +191,38 @@ struct Spoiling: Sendable, CustomTestStringConvertible {
         #expect(try await next.stop() == 0)
     }
 
+    @Test("a state of a newer version is named as such, and restore does not overwrite it unless forced")
+    func newer() async throws {
+        let site = try Site()
+        var daemon = try await site.serve()
+        try daemon.cores("a", 2)
+        #expect(try await daemon.stop() == 0)
+        // The schema number in the header of the database (user_version).
+        try Spoiling.edited(site.database) { $0[63] = 99 }
+        let before = site.stateFiles
+        let manager = "\(site.path)/notify"
+        let receiver = try DatagramReceiver(manager)
+        daemon = try await site.serve(environment: ["NOTIFY_SOCKET": manager])
+        #expect(try receiver.next() == "READY=1\nSTATUS=Refusing changes: state of a newer version")
+        #expect(try daemon.cores("b", 1).error?.hasPrefix("A newer version of Berth wrote the stored state") == true)
+        #expect(try daemon.allocations() == ["a": "2-3"], "the last good state is shown")
+        #expect(try await daemon.stop() == 65)
+        #expect(daemon.program.text.contains("CRITICAL: a newer version of Berth wrote the stored state"))
+        #expect(!daemon.program.text.contains("berthd restore"))
+        for form in [[], ["--empty"]] {
+            let refused = try await Program.run([site.binary, "restore"] + site.paths + form)
+            #expect(refused.status == 64, "\(refused)")
+            #expect(refused.text.contains("newer version") && refused.text.contains("--force"), "\(refused)")
+        }
+        let preview = try await site.run("restore", "--empty", "--dry-run")
+        #expect(preview.status == 0 && preview.text.contains("--force would be needed"), "\(preview)")
+        #expect(site.stateFiles == before)
+        let forced = try await site.run("restore", "--force")
+        #expect(forced.status == 0 && forced.text.contains("\(site.database).replaced-1"), "\(forced)")
+        #expect(site.stateFiles["ledger.db.replaced-1"] == before["ledger.db"])
+        #expect(!forced.text.contains("damaged"))
+    }
+
     @Test("restore replaces a sound state without claims without being forced: nothing is lost by it")
     func restoreOverEmpty() async throws {
         let site = try Site()
