@@ -1,4 +1,5 @@
 import EPASocket
+import Glibc
 import Ledger
 import Logging
 import Machine
@@ -29,6 +30,8 @@ struct Settings {
         var server = EPASettings()
         server.access = AccessPolicy(
             adminGroup: try number(configuration.adminGroup, "admin-group", groups),
+            // Whoever tries Berth out on the simulated machine need not be root.
+            adminUser: configuration.simulate ? geteuid() : nil,
             accessGroup: try number(configuration.accessGroup, "access-group", groups),
             isOpen: configuration.socketMode & 0o006 == 0o006)
         server.connectionsPerUID = configuration.connectionsPerUID
@@ -59,9 +62,11 @@ struct Settings {
         logger = Logger(label: "berthd") { _ in handler }
         socketOwner = try number(
             configuration.socketOwner, "socket-owner", AccountFile(path: "/etc/passwd"))
+        // Nor a member of the groups in the configuration file, to which only root or a member can give the socket.
+        let mayGiveSocket = !configuration.simulate || geteuid() == 0
         socketGroup =
-            try number(configuration.socketGroup, "socket-group", groups) ?? server.access.accessGroup
-            ?? server.access.adminGroup
+            try number(configuration.socketGroup, "socket-group", groups)
+            ?? (mayGiveSocket ? server.access.accessGroup ?? server.access.adminGroup : nil)
     }
 
     /// The configured pools by name.

@@ -1,16 +1,22 @@
-/// Who may use a socket (docs/security.md): uid 0 and members of the admin group are administrators, members of the
-/// access group may use it and change what they own, nobody else may connect unless the operator opened it to all.
+/// Who may use a socket (docs/security.md): uid 0, members of the admin group and the admin user are administrators,
+/// members of the access group may use it and change what they own, nobody else may connect unless the operator opened
+/// it to all.
 package struct AccessPolicy: Equatable, Sendable {
     /// The group whose members are administrators, besides uid 0.
     package var adminGroup: UInt32?
+    /// A user who is an administrator, besides uid 0.
+    package var adminUser: UInt32?
     /// The group whose members may use the socket.
     package var accessGroup: UInt32?
     /// Whether everybody may use it, as the EPA Orchestrator lets them (socket mode 0666).
     package var isOpen: Bool
 
-    /// A policy; without groups only uid 0 has access.
-    package init(adminGroup: UInt32? = nil, accessGroup: UInt32? = nil, isOpen: Bool = false) {
+    /// A policy; without groups and an admin user only uid 0 has access.
+    package init(
+        adminGroup: UInt32? = nil, adminUser: UInt32? = nil, accessGroup: UInt32? = nil, isOpen: Bool = false
+    ) {
         self.adminGroup = adminGroup
+        self.adminUser = adminUser
         self.accessGroup = accessGroup
         self.isOpen = isOpen
     }
@@ -29,7 +35,7 @@ package struct AccessPolicy: Equatable, Sendable {
             guard let group else { return false }
             return peer.gid == group || peer.groups.contains(group)
         }
-        if peer.uid == 0 || isMember(of: adminGroup) { return .administrator }
+        if peer.uid == 0 || peer.uid == adminUser || isMember(of: adminGroup) { return .administrator }
         return isOpen || isMember(of: accessGroup) ? .user : nil
     }
 }

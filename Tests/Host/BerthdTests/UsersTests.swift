@@ -49,6 +49,32 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
     }
 
+    @Test("who starts berthd --simulate may use it, even if the file names a group that is not theirs")
+    func simulated() async throws {
+        let site = try Site()
+        let file = "\(site.path)/berthd.toml"
+        try TemporaryDirectory.write(Array("access-group = \"60001\"\n".utf8), to: file)
+        // The user can read neither the checkout nor the directory of the tests.
+        let binary = "\(site.path)/berthd"
+        try TemporaryDirectory.write(try #require(TemporaryDirectory.read(site.binary)), to: binary)
+        let own = "\(site.path)/own"
+        mkdir(own, 0o700)
+        for (path, mode) in [(site.path, 0o755), (file, 0o644), (binary, 0o755)] as [(String, mode_t)] {
+            chmod(path, mode)
+        }
+        chown(own, 1001, 1001)
+        let program = try Program(
+            [
+                "setpriv", "--reuid", "1001", "--regid", "1001", "--clear-groups", binary, "--config", file,
+                "--simulate", "--socket", "\(own)/epa.sock",
+            ], environment: ["TMPDIR": own], output: "\(site.path)/log")
+        let daemon = try await Daemon.answering(program, socket: "\(own)/epa.sock")
+        #expect(try daemon.cores("theirs", 1).error == nil)
+        #expect(try daemon.cores("mine", 2, uid: 1001, gid: 1001).error == nil)
+        #expect(try daemon.cores("theirs", -1, uid: 1001, gid: 1001).error == nil, "an administrator")
+        #expect(try await daemon.stop() == 0)
+    }
+
     private func audit(_ site: Site) -> [JSONValue] {
         String(decoding: TemporaryDirectory.read("\(site.path)/audit") ?? [], as: UTF8.self).split(separator: "\n")
             .compactMap { try? JSONValue(Array($0.utf8)) }

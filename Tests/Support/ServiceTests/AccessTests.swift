@@ -18,6 +18,13 @@ import Testing
         #expect(policy.role(of: PeerCredentials(uid: 500, gid: 9, groups: [1, 2])) == (isOpen ? .user : nil))
     }
 
+    @Test("the admin user is an administrator, whatever its groups")
+    func adminUser() {
+        let policy = AccessPolicy(adminUser: 1001, accessGroup: 600)
+        #expect(policy.role(of: PeerCredentials(uid: 1001, gid: 9)) == .administrator)
+        #expect(policy.role(of: PeerCredentials(uid: 1002, gid: 1001)) == nil)
+    }
+
     @Test("without groups only uid 0 has access: group 0 means nothing by itself")
     func noGroups() {
         #expect(AccessPolicy().role(of: PeerCredentials(uid: 0, gid: 5)) == .administrator)
