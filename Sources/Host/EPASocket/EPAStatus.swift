@@ -4,7 +4,7 @@ import WireJSON
 
 /// What the program says of itself to `berth_status`, a question that only Berth knows.
 ///
-/// `{"version":"1.0","berth_status":{"daemon":"0.1.0","machine":"real","accepts_changes":false,"reason":"…",
+/// `{"version":"1.0","berth_status":{"daemon":"0.2.0","machine":"real","accepts_changes":false,"reason":"…",
 /// "claims_outside_pool":[{"service_name":"a","allocated_cores":"2-3","cores_count":2,"is_explicit":false}]}}`: `reason`
 /// only where changes are not accepted, and of each claim only the CPUs that are not isolated (any more).
 package struct EPAStatus: Sendable {

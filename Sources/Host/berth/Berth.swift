@@ -12,14 +12,14 @@ struct Berth: ParsableCommand {
 
             EXIT STATUS
               0   success
-              1   the daemon refused; its reason is on standard error
+              1   the daemon refused, or does not know the outcome; its reason is on standard error
               64  wrong arguments
               65  a reply or a file is malformed
               66  a file or machine cannot be read
               69  the daemon cannot be reached
               70  an internal error
               74  the output or a file cannot be written
-              75  no reply in time
+              75  no reply in time; a change may still take effect
               77  not permitted to connect
             """,
         version: "berth \(version)",
@@ -29,7 +29,7 @@ struct Berth: ParsableCommand {
         ])
 
     /// The version, the same as the daemon's.
-    static let version = "0.1.0"
+    static let version = "0.2.0"
 
     static func main() {
         do {

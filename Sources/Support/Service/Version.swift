@@ -1,5 +1,5 @@
 /// The version of Berth.
 package enum Version {
     /// The number, by semantic versioning.
-    package static let number = "0.1.0"
+    package static let number = "0.2.0"
 }

@@ -201,7 +201,7 @@ import WireJSON
                     physical: PhysicalID(node: node, component: ComponentID(high: 1, low: 1)))),
         ] { records.apply(change) }
         let report = StatusReport(
-            domainID: "domain-7000", version: "0.1.0", snapshot: DomainSnapshot(records: records),
+            domainID: "domain-7000", version: "0.2.0", snapshot: DomainSnapshot(records: records),
             redis: StatusReport.RedisState(isConnected: true, lastSync: 1_795_551_053_512), time: 1_795_551_053_740)
         #expect(String(decoding: StatusJSON.bytes(report), as: UTF8.self) == json)
 
