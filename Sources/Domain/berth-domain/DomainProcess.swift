@@ -20,7 +20,8 @@ struct DomainProcess {
 
     func run() async throws {
         let filter = LogFilter(getenv("RUST_LOG").map { String(cString: $0) })
-        let log = Logger(label: "berth-domain") { _ in LineLogHandler(sink: .standardError, level: filter.level) }
+        let handler = LineLogHandler.standardError(level: filter.level)
+        let log = Logger(label: "berth-domain") { _ in handler }
         if !filter.unknown.isEmpty {
             log.warning(
                 "RUST_LOG contains an unknown level; the levels are error, warn, notice, info, debug, trace and off",

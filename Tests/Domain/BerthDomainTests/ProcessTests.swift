@@ -98,6 +98,17 @@ import Testing
         return try await program.end()
     }
 
+    @Test("log lines have times where standard error is no journal")
+    func times() async throws {
+        let site = try DomainSite()
+        let program = try await site.serve()
+        program.signal(SIGTERM)
+        #expect(try await program.end() == 0)
+        for line in program.lines {
+            #expect(line.prefixMatch(of: #/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+: /#) != nil, "\(line)")
+        }
+    }
+
     @Test("a second process on the same state directory exits with 75")
     func lock() async throws {
         let site = try DomainSite()
