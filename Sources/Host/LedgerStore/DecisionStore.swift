@@ -15,7 +15,8 @@ package protocol DecisionStore: AnyObject {
     ///   - records: the decisions, in order.
     ///   - before: the ledger as it was, all of which is durable; the authority where the store has to be made anew.
     /// - Returns: the sequence number of the first record; the others follow without a gap.
-    /// - Throws: ``CommitError`` where the decisions are not durable; they will not reappear after a restart.
+    /// - Throws: ``CommitError`` if the decisions are not durable; they do not reappear after a restart, except as
+    ///   docs/storage.md says ("What is not detected").
     func commit(_ records: [DecisionRecord], before: Ledger) throws(CommitError) -> Int64
 
     /// The committed decisions with higher numbers than `seq`, at most `limit`, oldest first. Decisions that are too old

@@ -70,7 +70,7 @@ extension MachineMap {
         }
         if !pools.isEmpty {
             var pages = StyledText("pages: ")
-            let names = ["in use", "committed by the kernel", "reserved, not in use yet", "free"]
+            let names = ["in use", "reserved by the kernel", "reserved, not in use yet", "free"]
             let hasCommitted = pools.contains { $0.committed > 0 }
             for (index, (name, (mark, paint))) in zip(
                 names, PagePool.marks(usesUnicode: style.usesUnicode)

@@ -93,7 +93,7 @@ struct PagePool: Equatable {
 
     /// The counts in words. They add up to the total; reservations beyond it come last.
     var counts: String {
-        let commitment = committed > 0 ? "\(committed) committed by the kernel, " : ""
+        let commitment = committed > 0 ? "\(committed) reserved by the kernel, " : ""
         let reservation = used + committed > 0 ? "more reserved" : "reserved"
         let counts = "\(total) pages: \(used) in use, \(commitment)\(waiting) \(reservation), \(free) free"
         let beyond = free == 0 ? reserved.subtractingReportingOverflow(total).partialValue : 0

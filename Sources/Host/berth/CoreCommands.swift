@@ -9,7 +9,7 @@ struct List: SocketCommand {
         abstract: "List who holds which CPUs.",
         discussion: """
             Claims to CPUs that are not isolated any more, because the machine was started with other isolcpus, are marked. \
-            With --json the document is the daemon's reply, with the member "berth_status" where the daemon is berthd.
+            With --json the document is the daemon's reply, with the member "berth_status" if the daemon is berthd.
             """)
     @OptionGroup var daemon: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -39,7 +39,7 @@ struct Allocate: SocketCommand {
         abstract: "Give a service CPUs of its own.",
         discussion: """
             The new CPUs replace all CPUs that the service held before, explicit ones too. Without COUNT the service gets the \
-            default share: 80 % of the CPUs that are free for the service, or all but 16 of them where they are \
+            default share: 80 % of the CPUs of the pool that no other service holds, or all but 16 of them if they are \
             more than 100.
             """)
     @Argument(help: "The service's name.") var service: String

@@ -3,7 +3,7 @@ import Machine
 
 /// Which machine to read.
 struct MachineOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The directory that stands for /sys.", valueName: "dir"))
+    @Option(help: ArgumentHelp("The directory to read in place of /sys.", valueName: "dir"))
     var sysfsRoot: String?
     @Option(help: ArgumentHelp("A captured machine (berth topology capture), instead of this one.", valueName: "file"))
     var machine: String?

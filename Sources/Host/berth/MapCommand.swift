@@ -13,7 +13,7 @@ struct Map: SocketCommand {
         abstract: "Draw the machine, and who holds which CPUs and huge pages.",
         discussion: """
             With --json the document is {"machine": as topology --json, "allocations": reply, "memory": reply, \
-            "berth_status": object}. The replies are null with --no-daemon; "berth_status" is null where the daemon is not \
+            "berth_status": object}. The replies are null with --no-daemon; "berth_status" is null if the daemon is not \
             berthd.
             """)
     @OptionGroup var machine: MachineOptions

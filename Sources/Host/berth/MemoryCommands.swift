@@ -4,7 +4,7 @@ import Rendering
 
 /// `berth memory`.
 struct Memory: SocketCommand {
-    static let configuration = CommandConfiguration(abstract: "List pools and reservations of huge pages.")
+    static let configuration = CommandConfiguration(abstract: "List huge page sizes and reservations.")
     @OptionGroup var daemon: SocketOptions
     @OptionGroup var output: OutputOptions
 

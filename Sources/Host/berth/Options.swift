@@ -54,7 +54,11 @@ struct OutputOptions: ParsableArguments {
 struct SocketOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"))
     var socket: String?
-    @Option(help: ArgumentHelp("How long to wait for a reply.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "How long to wait for a reply. A change may wait for the disk longer: for the daemon's commit-timeout, 30 s by "
+                + "default.",
+            valueName: "seconds"))
     var timeout = 10.0
 
     func validate() throws {

@@ -9,11 +9,11 @@ struct Status: SocketCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show whether the daemon answers and accepts changes, and who holds what.",
         discussion: """
-            The exit status is 1 where the daemon refuses changes, 69 where it cannot be reached. The EPA Orchestrator, and \
+            The exit status is 1 if the daemon refuses changes, 69 if it cannot be reached, 75 if it does not reply in time. The EPA Orchestrator, and \
             versions of berthd before 0.2, do not say whether they accept changes; that is no error. With --json the \
             document is {"socket": path, "answering": true, "accepts_changes": true, "allocations": reply, "memory": reply, \
-            "berth_status": object}, with "accepts_changes": false, "reason": text where the daemon refuses changes, with \
-            null for "accepts_changes" and "berth_status" where it does not say, or {"socket": path, "answering": false, \
+            "berth_status": object}, with "accepts_changes": false, "reason": text if the daemon refuses changes, with \
+            null for "accepts_changes" and "berth_status" if it does not say, or {"socket": path, "answering": false, \
             "error": text}.
             """)
     @OptionGroup var daemon: SocketOptions

@@ -34,8 +34,8 @@ struct Topology: ParsableCommand {
             discussion:
                 "Put the labels into user_node_capabilities.labels in the node.toml of an EDGELESS node. The strategy LoadAware "
                 + "of berth-domain then starts functions that ask for isolated_cpus, hugepages_2M or hugepages_1G only "
-                + "where one NUMA node has them. Each CPU counts once, also where NUMA nodes overlap; huge pages that the "
-                + "kernel has committed do not count.")
+                + "on a node with a NUMA node that has them. Each CPU counts once, even if NUMA nodes overlap; huge pages "
+                + "that are reserved by the kernel do not count.")
         @OptionGroup var machine: MachineOptions
         @OptionGroup var output: OutputOptions
 

@@ -8,11 +8,11 @@ import Storage
 /// `berthd check`: says whether the stored state, or one to import, is sound, and what it holds.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check the stored state without changing it; exit status 65 where it is corrupt.",
+        abstract: "Check the stored state without changing it; exit status 65 if it is corrupt.",
         discussion: """
-            With --import-state only that state.json is looked at: the services, CPUs and huge pages that an import would \
+            With --import-state only that state.json is checked: the services, CPUs and huge pages that an import would \
             take over, what it would leave out, and what this machine lacks for it. That needs neither a state directory \
-            nor a stopped berthd. Exit status 66 where there is no such directory or file.
+            nor a stopped berthd. Exit status 66 if there is no such directory or file.
             """)
 
     @OptionGroup var state: StateOptions

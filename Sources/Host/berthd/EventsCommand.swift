@@ -11,14 +11,14 @@ struct Events: ParsableCommand {
         abstract: "Print the decisions that are stored, oldest first; also while berthd runs.",
         discussion: """
             One line for each: its number, time, holder, outcome (granted, released, expired, failed), action, \
-            CPUs, and who asked. Give the last number to --after to go on from there. About the last 10000 decisions are \
-            retained. Exit status 66 where there is no such state directory, 65 where the state is corrupt.
+            CPUs, and who asked. Give the last number to --after to continue from there. About the last 10000 decisions are \
+            retained. Exit status 66 if there is no such state directory, 65 if the state is corrupt.
             """)
 
     @OptionGroup var state: StateOptions
     @Option(help: ArgumentHelp("Print the decisions after this number.", valueName: "number"))
     var after: Int64 = 0
-    @Option(help: ArgumentHelp("Print at most so many.", valueName: "count"))
+    @Option(help: ArgumentHelp("Print at most this many.", valueName: "count"))
     var limit = 1000
     @Flag(help: "Print each decision as one JSON object, as it is stored, with its number as seq.")
     var json = false

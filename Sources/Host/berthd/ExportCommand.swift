@@ -12,7 +12,7 @@ struct ExportState: ParsableCommand {
         abstract: "Write the state as the EPA Orchestrator's state.json, for going back to it.",
         discussion: """
             berthd may be running. A file that the output replaces stays beside it as FILE.previous, in place of an \
-            earlier one. Exit status 66 where nothing was ever stored: nothing is written then.
+            earlier one. Exit status 66 if nothing was ever stored: nothing is written then.
             """)
 
     @OptionGroup var state: StateOptions

@@ -2,7 +2,7 @@ import ArgumentParser
 
 /// Where the configuration and the state are: the options of every subcommand.
 struct StateOptions: ParsableArguments {
-    @Option(help: "The configuration file; /etc/berth/berthd.toml where it exists.")
+    @Option(help: "The configuration file; /etc/berth/berthd.toml if it exists.")
     var config: String?
     @Option(help: "The state directory; $SNAP_DATA/berth under snapd, else /var/lib/berth.")
     var stateDir: String?
@@ -14,12 +14,13 @@ struct StateOptions: ParsableArguments {
 struct MachineOptions: ParsableArguments {
     @Option(help: "A captured machine (berth topology capture), in place of the real one.")
     var machine: String?
-    @Option(help: "The directory that stands for /sys.")
+    @Option(help: "The directory to read in place of /sys.")
     var sysfsRoot: String?
     @Flag(
         help: ArgumentHelp(
             "The built-in simulated machine: 2 sockets, SMT, 2 NUMA nodes, huge pages. berthd serve then uses a temporary "
-                + "state directory and socket, unless they are configured."))
+                + "state directory and socket, unless they are configured, and the user who starts it is an administrator."
+        ))
     var simulate = false
 
     func validate() throws {
@@ -52,7 +53,7 @@ struct ServeOptions: ParsableArguments {
     var accessGroup: String?
     @Option(help: "The file of the audit log; standard error unless given.")
     var auditLog: String?
-    @Option(help: "The least level that is logged: trace, debug, info, notice, warning, error, critical.")
+    @Option(help: "The minimum log level: trace, debug, info, notice, warning, error, critical.")
     var logLevel: String?
     @Option(
         help: ArgumentHelp(
@@ -64,11 +65,11 @@ struct ServeOptions: ParsableArguments {
             "Extensions of the EPA protocol to turn on: non-preemptive-allocations, cpu-pools. Several: once for each, or "
                 + "with commas between."))
     var extensions: [String] = []
-    @Option(help: "The CPUs of the pool general, a list of ordinary CPUs such as 2-5.")
+    @Option(help: "The CPUs of the pool general, a list such as 0-1, disjoint from the isolated CPUs.")
     var generalPool: String?
-    @Option(help: "The most bytes of a new service's name; 0 for no limit of its own.")
+    @Option(help: "The maximum length of a new service's name in bytes; 0 = unlimited.")
     var nameLimit: String?
-    @Option(help: "The most connections that one user may have open (512).")
+    @Option(help: "The maximum number of open connections of one user (512).")
     var connectionsPerUid: String?
     @Option(help: "Seconds until an incomplete request is answered with an error (5).")
     var readTimeout: String?

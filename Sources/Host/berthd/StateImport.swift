@@ -18,8 +18,8 @@ enum StateImport {
 
     /// What an operator can do about a state file that cannot be imported.
     static let remedy =
-        "repair the file, or move it away to begin with nothing, or go on from another one with berthd restore --from-state "
-        + "FILE (--leave-out-unknown, where members are not known), or from nothing with berthd restore --empty"
+        "repair the file, or move it away to begin with nothing, or restore from another one with berthd restore --from-state "
+        + "FILE (--leave-out-unknown, if members are not known), or start with an empty state with berthd restore --empty"
 
     /// The longest state file that is read, in bytes.
     private static let limit = 64 << 20

@@ -114,10 +114,10 @@ struct MapTests {
         "Pages that the kernel has committed are not free, and the figures add up",
         arguments: [
             // Free pages, committed ones and reservations of a pool of 1000 pages.
-            (1000, 900, 500, "1000 pages: 0 in use, 900 committed by the kernel, 0 more reserved, 100 free\n"),
-            (1000, 900, 950, "1000 pages: 0 in use, 900 committed by the kernel, 50 more reserved, 50 free\n"),
-            (800, 900, 0, "1000 pages: 200 in use, 800 committed by the kernel, 0 more reserved, 0 free\n"),
-            (700, 100, 400, "1000 pages: 300 in use, 100 committed by the kernel, 0 more reserved, 600 free\n"),
+            (1000, 900, 500, "1000 pages: 0 in use, 900 reserved by the kernel, 0 more reserved, 100 free\n"),
+            (1000, 900, 950, "1000 pages: 0 in use, 900 reserved by the kernel, 50 more reserved, 50 free\n"),
+            (800, 900, 0, "1000 pages: 200 in use, 800 reserved by the kernel, 0 more reserved, 0 free\n"),
+            (700, 100, 400, "1000 pages: 300 in use, 100 reserved by the kernel, 0 more reserved, 600 free\n"),
             (700, 0, 400, "1000 pages: 300 in use, 100 more reserved, 600 free\n"),
         ])
     func committedPages(free: Int, committed: Int, reserved: Int, text: String) throws {
@@ -135,7 +135,7 @@ struct MapTests {
         ])
         let map = plain("pages", machine, try Example.list([], of: 0), memory)
         #expect(map.contains("  \(text)"), "\(map)")
-        #expect(map.contains("= committed by the kernel") == (committed > 0))
+        #expect(map.contains("= reserved by the kernel") == (committed > 0))
     }
 
     @Test("Claims outside the pool are drawn and marked when isolcpus is lost")

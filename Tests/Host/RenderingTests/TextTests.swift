@@ -101,7 +101,7 @@ struct TextTests {
         let machine = ServedMachine(isolated: CPUSet(2...5), online: CPUSet(0...5), hugePages: [1: [pool]])
         #expect(
             try pages(machine)
-                == "pages    node 1, 2M: 1000 pages: 300 in use, 150 committed by the kernel, 0 more reserved, 550 free"
+                == "pages    node 1, 2M: 1000 pages: 300 in use, 150 reserved by the kernel, 0 more reserved, 550 free"
         )
         let unknown = "pages    node 1, 2M: 1000 pages: 0 in use, 400 reserved, 600 free"
         #expect(try pages(nil) == unknown)

@@ -62,7 +62,9 @@ struct Intent: ParsableCommand {
         @Argument(help: "The logical id of the function or resource.")
         var instance: String
         @Argument(
-            help: "The node, by UUID or printed name; several in order of preference.")
+            help: ArgumentHelp(
+                "The node, by UUID or printed name. Of several, the first that can take the function is chosen and the "
+                    + "others are ignored, even if its Start fails. For a resource only the first is considered."))
         var node: [String]
 
         func run() async throws {
