@@ -1,5 +1,5 @@
 /// A durable log of records in SQLite: what `append` has returned from survives a killed process, a full disk and a power
-/// loss, and what it has thrown for never comes back.
+/// loss, and what it has thrown for never comes back, except as docs/storage.md says ("What is not detected").
 ///
 /// The owner's state in memory is the authority. It opens the journal, brings its state up to what was recovered, and then
 /// writes each change before it says yes to anybody. After a failure it asks for `rebuild`.
