@@ -180,6 +180,7 @@ let package = Package(
         host.tests(
             "LedgerStoreTests", ["CFaultVFS", "CSQLite", "Ledger", "LedgerStore", "Machine", "Storage", "TestSupport"],
             exclude: ["Fixtures"]),
+        host.tests("KernelTests", ["CLinux", "Kernel", "Ledger", "Machine", "Service", "TestSupport"]),
         host.tests("HostTests", ["Host", "Kernel", "Ledger", "LedgerStore", "Machine", "TestSupport"]),
         host.tests(
             "EPASocketTests",
