@@ -199,3 +199,7 @@ int clinux_prefer_short_turns(uint64_t nanoseconds) {
 }
 
 void clinux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
+
+int clinux_set_affinity(int32_t thread, const uint64_t *mask, size_t words) {
+    return (int)syscall(SYS_sched_setaffinity, thread, words * sizeof *mask, mask);
+}

@@ -86,4 +86,7 @@ int clinux_prefer_short_turns(uint64_t nanoseconds);
 /// Names the thread that calls, for `top -H` and the like: 15 bytes of it (PR_SET_NAME of prctl(2)).
 void clinux_name_thread(const char *name);
 
+/// Sets the CPUs that a thread may run on (sched_setaffinity(2)): a mask of `words` words, CPU 0 in the lowest bit of the first.
+int clinux_set_affinity(int32_t thread, const uint64_t *mask, size_t words);
+
 #endif

@@ -1,0 +1,155 @@
+import Glibc
+import Ledger
+import Machine
+
+/// Makes the kernel follow claims through its files.
+package struct KernelEnforcer: Enforcer {
+    /// The hierarchy that was found at the start.
+    package let hierarchy: CgroupHierarchy
+    private let files: any KernelFiles
+    private let settings: KernelSettings
+    private let processes: any ProcessControl
+    private let setAllowedCPUs: AllowedCPUsSetter
+    private let pause: @Sendable (Int) -> Void
+    private let notice: @Sendable (String) -> Void
+
+    /// An enforcer.
+    ///
+    /// - Parameters:
+    ///   - files: the kernel's files.
+    ///   - settings: how it is to be done.
+    ///   - processes: the system calls that change processes.
+    ///   - setAllowedCPUs: sets the CPUs of a unit of systemd; used where the settings say that systemd runs.
+    ///   - pause: waits for so many milliseconds.
+    ///   - notice: is told, in a sentence, of what somebody else changed and what therefore stays as it is.
+    package init(
+        files: any KernelFiles, settings: KernelSettings = KernelSettings(),
+        processes: any ProcessControl = SystemProcessControl(),
+        setAllowedCPUs: @escaping AllowedCPUsSetter = { unit, cpus throws(EnforcementError) in
+            try Systemctl().setAllowedCPUs(of: unit, cpus)
+        },
+        pause: @escaping @Sendable (Int) -> Void = { usleep(UInt32(clamping: $0) * 1_000) },
+        notice: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        self.files = files
+        self.settings = settings
+        self.processes = processes
+        self.setAllowedCPUs = setAllowedCPUs
+        self.pause = pause
+        self.notice = notice
+        hierarchy = CgroupHierarchy.detect(files, mount: settings.mount)
+    }
+
+    private var proc: ProcFiles { ProcFiles(files: files) }
+    private var cgroups: ClaimCgroups {
+        ClaimCgroups(files: files, hierarchy: hierarchy, settings: settings, pause: pause, notice: notice)
+    }
+    private var moves: ProcessMove { ProcessMove(files: files, hierarchy: hierarchy) }
+    private var pins: ProcessPin { ProcessPin(proc: proc, control: processes) }
+
+    private func partition(_ place: PartitionPlace) -> CPUSetPartition {
+        CPUSetPartition(
+            files: files, hierarchy: hierarchy, settings: settings, place: place, setAllowedCPUs: setAllowedCPUs,
+            notice: notice)
+    }
+
+    // MARK: - Planning
+
+    /// The steps for `claim`, from what the kernel does now.
+    ///
+    /// - Throws: ``EnforcementError`` where it cannot be enforced as strongly as was asked for, would endanger the machine,
+    ///   or names a process that is not there.
+    package func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan {
+        let state = try KernelState.read(files, hierarchy, settings)
+        let plan = KernelPlan(
+            state: state, settings: settings, process: try process(of: claim),
+            isPopulated: { path in !((try? hierarchy.cgroup(path, files).processes()) ?? []).isEmpty },
+            shifts: { MaskShift.plan(off: $0, housekeeping: state.housekeeping, files: files) })
+        return try plan.plan(claim, in: ledger)
+    }
+
+    /// The process that the claim asks to move.
+    private func process(of claim: Claim) throws(EnforcementError) -> KernelPlan.Process? {
+        guard let identity = claim.enforcement?.request.process else { return nil }
+        guard let boot = proc.bootID, boot == identity.bootID else {
+            throw EnforcementError("process \(identity.id) was started before the machine was")
+        }
+        guard let start = proc.startTime(of: identity.id) else {
+            throw EnforcementError("there is no process \(identity.id)")
+        }
+        guard start == identity.startTime else {
+            throw EnforcementError("process \(identity.id) is another one now: the one that was meant has ended")
+        }
+        guard let affinity = ThreadAffinity.read(identity.id, proc) else {
+            throw EnforcementError("process \(identity.id) has ended")
+        }
+        var cgroup = proc.cgroup(of: identity.id, in: hierarchy) ?? "/"
+        // One outside of what is seen here, or one that is gone, cannot be gone back to.
+        if cgroup.hasPrefix("/..") || cgroup.hasSuffix(" (deleted)") || !cgroup.hasPrefix("/") { cgroup = "/" }
+        return KernelPlan.Process(identity: identity, cgroup: cgroup, affinity: affinity)
+    }
+
+    // MARK: - Carrying out
+
+    /// Takes one step, and reads back what it did.
+    ///
+    /// - Throws: ``EnforcementError`` with the kernel's reason.
+    package func apply(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError) {
+        try carryOut(try parsed(step.action), of: holder)
+    }
+
+    /// Takes one step back, as far as nobody else changed what it did.
+    ///
+    /// - Throws: ``EnforcementError`` with the kernel's reason.
+    package func undo(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError) {
+        try carryOut(try parsed(step.undo), of: holder)
+    }
+
+    private func parsed(_ text: String) throws(EnforcementError) -> KernelStep {
+        guard let step = KernelStep(text: text) else { throw EnforcementError("the step '\(text)' is not known") }
+        return step
+    }
+
+    private func carryOut(_ step: KernelStep, of holder: Holder) throws(EnforcementError) {
+        switch step {
+        case .prepare(let path, let controllers): try cgroups.prepare(path, controllers)
+        case .tidy(let path): try cgroups.tidy(path)
+        case .grow(let cpus, let place): try partition(place).grow(cpus)
+        case .shrink(let cpus, let place):
+            try partition(place).shrink(cpus, own: "\(place.claims)/\(CgroupName.name(of: holder))")
+        case .nest(let place): try partition(place).nest()
+        case .unnest(let place): try partition(place).unnest()
+        case .cgroup(let claim): try cgroups.make(claim)
+        case .remove(let path, let refuge): try cgroups.remove(path, refuge: refuge)
+        case .isolate(let path): try cgroups.isolate(path)
+        case .balance(let path): try cgroups.balance(path)
+        case .move(let process, let path): try moves.apply(process, to: path)
+        case .giveBack(let process, let from, let to): try moves.undo(process, from: from, to: to)
+        case .pin(let process, let cpus): try pins.apply(process, cpus)
+        case .unpin(let process, let cpus, let before): try pins.undo(process, cpus, before)
+        case .shift(let shift): try shift.apply(files)
+        case .unshift(let shift): try shift.undo(files)
+        case .nothing: break
+        }
+    }
+
+    // MARK: - Reading back
+
+    /// Checks each step of an enforced claim.
+    ///
+    /// - Throws: ``EnforcementError`` with the first difference.
+    package func verify(_ claim: Claim) throws(EnforcementError) {
+        for step in claim.enforcement?.steps ?? [] {
+            switch try parsed(step.action) {
+            case .grow(let cpus, let place): try partition(place).verify(cpus)
+            case .cgroup(let cgroup): try cgroups.verify(cgroup)
+            case .isolate(let path): try cgroups.verifyIsolated(path)
+            case .move(let process, let path): try moves.verify(process, in: path)
+            case .pin(let process, let cpus): try pins.verify(process, cpus)
+            case .prepare, .tidy, .shrink, .nest, .unnest, .remove, .balance, .giveBack, .unpin, .shift, .unshift,
+                .nothing:
+                break
+            }
+        }
+    }
+}

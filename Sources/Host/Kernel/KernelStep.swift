@@ -1,0 +1,245 @@
+import Ledger
+import Machine
+
+/// One change to the kernel, or its undo. As text it is one line that operators can read and that this module reads again:
+/// words with single spaces between them. In paths, spaces, control characters and `%` are written like `%20`.
+package enum KernelStep: Equatable, Sendable {
+    /// Makes the cgroup that claims' cgroups are made in, and those above it, and enables controllers for them.
+    case prepare(path: String, controllers: [String])
+    /// Removes that cgroup, and those above it, as far as nothing is in them.
+    case tidy(path: String)
+    /// Adds CPUs to the partition.
+    case grow(CPUSet, PartitionPlace)
+    /// Takes CPUs out of the partition, but for those that other claims use.
+    case shrink(CPUSet, PartitionPlace)
+    /// Makes the cgroup of all claims a partition inside the partition, so that claims may have partitions of their own.
+    case nest(PartitionPlace)
+    /// Makes it a member again, where no claim has a partition of its own any more.
+    case unnest(PartitionPlace)
+    /// Makes the cgroup of a claim.
+    case cgroup(ClaimCgroup)
+    /// Removes the cgroup of a claim, with those inside it. Processes that are left are moved to `refuge`.
+    case remove(path: String, refuge: String)
+    /// Makes the cgroup of a claim a partition without load balancing.
+    case isolate(path: String)
+    /// Makes it a member again.
+    case balance(path: String)
+    /// Moves a process into the cgroup of a claim.
+    case move(ProcessIdentity, to: String)
+    /// Moves it back, where it is still there.
+    case giveBack(ProcessIdentity, from: String, to: String)
+    /// Sets the affinity of all threads of a process.
+    case pin(ProcessIdentity, CPUSet)
+    /// Gives the threads the affinity they had, where it is still the one that was set.
+    case unpin(ProcessIdentity, CPUSet, ThreadAffinity)
+    /// Takes CPUs out of masks of interrupts or workqueues.
+    case shift(MaskShift)
+    /// Gives them back.
+    case unshift(MaskShift)
+    /// Nothing: the undo of what may stay.
+    case nothing
+
+    /// The step as one line.
+    package var text: String {
+        switch self {
+        case .prepare(let path, let controllers):
+            "prepare \(encoded(path)) with \(controllers.joined(separator: ","))"
+        case .tidy(let path): "tidy \(encoded(path))"
+        case .grow(let cpus, let place): "partition +\(cpus.list) \(place.text)"
+        case .shrink(let cpus, let place): "partition -\(cpus.list) \(place.text)"
+        case .nest(let place): "nest \(place.text)"
+        case .unnest(let place): "unnest \(place.text)"
+        case .cgroup(let cgroup): "cgroup \(cgroup.text)"
+        case .remove(let path, let refuge): "remove \(encoded(path)) to \(encoded(refuge))"
+        case .isolate(let path): "isolate \(encoded(path))"
+        case .balance(let path): "balance \(encoded(path))"
+        case .move(let process, let path): "move \(process.text) to \(encoded(path))"
+        case .giveBack(let process, let from, let to):
+            "return \(process.text) from \(encoded(from)) to \(encoded(to))"
+        case .pin(let process, let cpus): "pin \(process.text) to \(cpus.list)"
+        case .unpin(let process, let cpus, let before): "unpin \(process.text) from \(cpus.list) to \(before.text)"
+        case .shift(let shift): shift.text
+        case .unshift(let shift): "undo \(shift.text)"
+        case .nothing: "nothing"
+        }
+    }
+
+    /// The step of this text; nil where it is none.
+    package init?(text: String) {
+        let words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+        guard let verb = words.first else { return nil }
+        let rest = Array(words.dropFirst())
+        let step: KernelStep?
+        switch verb {
+        case "prepare", "tidy", "cgroup", "remove", "isolate", "balance": step = Self.cgroupStep(verb, rest)
+        case "partition", "nest", "unnest": step = Self.partitionStep(verb, rest)
+        case "move", "return", "pin", "unpin": step = Self.processStep(verb, rest)
+        case "nothing": step = rest.isEmpty ? .nothing : nil
+        case "undo": step = MaskShift(text: String(text.dropFirst(5))).map { .unshift($0) }
+        default: step = MaskShift(text: text).map { .shift($0) }
+        }
+        guard let step else { return nil }
+        self = step
+    }
+
+    private static func cgroupStep(_ verb: String, _ words: [String]) -> KernelStep? {
+        guard let first = words.first, let path = decoded(first) else { return nil }
+        switch (verb, words.count) {
+        case ("prepare", 3) where words[1] == "with":
+            let controllers = words[2].split(separator: ",").map(String.init)
+            guard controllers.allSatisfy({ $0.utf8.allSatisfy(isWordByte) }) else { return nil }
+            return .prepare(path: path, controllers: controllers)
+        case ("tidy", 1): return .tidy(path: path)
+        case ("isolate", 1): return .isolate(path: path)
+        case ("balance", 1): return .balance(path: path)
+        case ("remove", 3) where words[1] == "to": return decoded(words[2]).map { .remove(path: path, refuge: $0) }
+        case ("cgroup", _): return ClaimCgroup(path, Array(words.dropFirst())).map { .cgroup($0) }
+        default: return nil
+        }
+    }
+
+    private static func partitionStep(_ verb: String, _ words: [String]) -> KernelStep? {
+        guard verb == "partition" else {
+            return PartitionPlace(words).map { verb == "nest" ? .nest($0) : .unnest($0) }
+        }
+        guard let delta = words.first, let sign = delta.first, sign == "+" || sign == "-",
+            let cpus = try? CPUSet(list: delta.dropFirst()), let place = PartitionPlace(Array(words.dropFirst()))
+        else { return nil }
+        return sign == "+" ? .grow(cpus, place) : .shrink(cpus, place)
+    }
+
+    private static func processStep(_ verb: String, _ words: [String]) -> KernelStep? {
+        guard words.count >= 3, let process = ProcessIdentity(words.prefix(3)) else { return nil }
+        let rest = Array(words.dropFirst(3))
+        switch (verb, rest.count) {
+        case ("move", 2) where rest[0] == "to": return decoded(rest[1]).map { .move(process, to: $0) }
+        case ("return", 4) where rest[0] == "from" && rest[2] == "to":
+            guard let from = decoded(rest[1]), let to = decoded(rest[3]) else { return nil }
+            return .giveBack(process, from: from, to: to)
+        case ("pin", 2) where rest[0] == "to": return (try? CPUSet(list: rest[1])).map { .pin(process, $0) }
+        case ("unpin", 4...) where rest[0] == "from" && rest[2] == "to":
+            guard let cpus = try? CPUSet(list: rest[1]), let before = ThreadAffinity(Array(rest.dropFirst(3))) else {
+                return nil
+            }
+            return .unpin(process, cpus, before)
+        default: return nil
+        }
+    }
+}
+
+/// Where the partition is.
+package struct PartitionPlace: Equatable, Sendable {
+    /// The cgroup of Berth; the partition root, unless the partition is remote.
+    package var slice: String
+    /// The cgroup below it in which the claims' cgroups are; the partition root where the partition is remote.
+    package var claims: String
+    /// Whether the partition is a remote one: made by `cpuset.cpus.exclusive` below members (Linux 6.7 and later).
+    package var isRemote: Bool
+
+    /// A place.
+    package init(slice: String, claims: String, isRemote: Bool = false) {
+        self.slice = slice
+        self.claims = claims
+        self.isRemote = isRemote
+    }
+
+    var text: String { "\(isRemote ? "remote" : "root") \(encoded(slice)) for \(encoded(claims))" }
+
+    init?(_ words: [String]) {
+        guard words.count == 4, words[0] == "root" || words[0] == "remote", words[2] == "for",
+            let slice = decoded(words[1]), let claims = decoded(words[3])
+        else { return nil }
+        self.init(slice: slice, claims: claims, isRemote: words[0] == "remote")
+    }
+}
+
+extension ClaimCgroup {
+    var text: String {
+        var text = "\(encoded(path)) cpus \(cpus.list)"
+        if !memoryNodes.isEmpty { text += " mems \(memoryNodes.list)" }
+        if !pages.isEmpty {
+            text += " pages " + pages.map { "\($0.size)=\($0.bytes)" }.joined(separator: ",")
+        }
+        return text
+    }
+
+    /// The cgroup of this path, from the words that follow it.
+    init?(_ path: String, _ words: [String]) {
+        guard words.count >= 2, words.count % 2 == 0, words[0] == "cpus", let cpus = try? CPUSet(list: words[1]) else {
+            return nil
+        }
+        self.init(path: path, cpus: cpus)
+        for index in stride(from: 2, to: words.count, by: 2) {
+            switch words[index] {
+            case "mems":
+                guard let nodes = try? CPUSet(list: words[index + 1]) else { return nil }
+                memoryNodes = nodes
+            case "pages":
+                for limit in words[index + 1].split(separator: ",") {
+                    let parts = limit.split(separator: "=")
+                    guard parts.count == 2, parts[0].utf8.allSatisfy(isWordByte), let bytes = Int(parts[1]), bytes >= 0
+                    else { return nil }
+                    pages.append(PageLimit(size: String(parts[0]), bytes: bytes))
+                }
+            default: return nil
+            }
+        }
+    }
+}
+
+extension ProcessIdentity {
+    /// `4242@10533 boot ID`.
+    var text: String { "\(id)@\(startTime) boot \(encoded(bootID))" }
+
+    init?(_ words: ArraySlice<String>) {
+        let words = Array(words)
+        guard words.count == 3, words[1] == "boot", let boot = decoded(words[2]) else { return nil }
+        let numbers = words[0].split(separator: "@", omittingEmptySubsequences: false)
+        guard numbers.count == 2, let id = Int(numbers[0]), id > 0, let start = Int(numbers[1]), start >= 0 else {
+            return nil
+        }
+        self.init(id: id, startTime: start, bootID: boot)
+    }
+}
+
+private func isWordByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+        true
+    default: false
+    }
+}
+
+/// A path or id as one word of a step.
+func encoded(_ path: String) -> String {
+    var text: [UInt8] = []
+    for byte in path.utf8 {
+        if byte <= 0x20 || byte == 0x7F || byte == UInt8(ascii: "%") {
+            text += Array("%\(byte < 16 ? "0" : "")\(String(byte, radix: 16))".utf8)
+        } else {
+            text.append(byte)
+        }
+    }
+    return String(decoding: text, as: UTF8.self)
+}
+
+/// The path or id of one word; nil where it is malformed or empty.
+func decoded(_ word: String) -> String? {
+    var bytes: [UInt8] = []
+    var rest = word.utf8[...]
+    while let byte = rest.popFirst() {
+        guard byte == UInt8(ascii: "%") else {
+            bytes.append(byte)
+            continue
+        }
+        let digits = rest.prefix(2)
+        guard digits.count == 2, digits.first != UInt8(ascii: "+"), digits.first != UInt8(ascii: "-"),
+            let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16), value != 0
+        else { return nil }
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+    }
+    guard !bytes.isEmpty else { return nil }
+    return String(validating: bytes, as: UTF8.self)
+}

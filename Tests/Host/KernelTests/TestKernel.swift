@@ -1,0 +1,104 @@
+import Kernel
+import Ledger
+import Machine
+import Synchronization
+
+/// A host with a fake kernel: it plans, commits, applies and undoes as the writer and the worker of a real one do.
+struct TestKernel {
+    let files: FakeCgroups
+    let enforcer: KernelEnforcer
+    var ledger = Ledger()
+    let notices: Notices
+
+    final class Notices: Sendable {
+        let texts = Mutex<[String]>([])
+    }
+
+    init(
+        _ kernel: FakeCgroups.Kernel = .linux612, cpus: Int = 16, isolated: CPUSet = CPUSet(),
+        settings: KernelSettings = KernelSettings(),
+        setAllowedCPUs: @escaping AllowedCPUsSetter = { _, _ throws(EnforcementError) in
+            throw EnforcementError("no systemd here")
+        }
+    ) {
+        self.init(
+            FakeCgroups(kernel, cpus: cpus, isolated: isolated), settings: settings, setAllowedCPUs: setAllowedCPUs)
+    }
+
+    init(
+        _ files: FakeCgroups, settings: KernelSettings = KernelSettings(),
+        setAllowedCPUs: @escaping AllowedCPUsSetter = { _, _ throws(EnforcementError) in
+            throw EnforcementError("no systemd here")
+        }
+    ) {
+        self.files = files
+        let notices = Notices()
+        self.notices = notices
+        enforcer = KernelEnforcer(
+            files: files, settings: settings, processes: files, setAllowedCPUs: setAllowedCPUs, pause: { _ in },
+            notice: { text in notices.texts.withLock { $0.append(text) } })
+    }
+
+    static func claim(
+        _ name: String, _ cpus: CPUSet, exclusive: CPUSet? = nil, process: Int? = nil, minimum: Isolation = .none,
+        isBalanced: Bool = true, memoryNodes: [Int] = [], reservations: [PageReservation] = []
+    ) -> Claim {
+        let identity = process.map { ProcessIdentity(id: $0, startTime: $0 * 10, bootID: "boot-1") }
+        return Claim(
+            holder: Holder(kind: .run, name: name), owner: .administrators,
+            grants: cpus.isEmpty ? [] : [Grant(cpus: cpus, exclusive: exclusive)], memoryNodes: memoryNodes,
+            reservations: reservations, lease: identity.map { .process($0) } ?? .forever,
+            enforcement: Enforcement(
+                EnforcementRequest(minimum: minimum, isBalanced: isBalanced, process: identity), phase: .preparing))
+    }
+
+    /// Plans and commits a claim, takes its steps and reads back. Where that fails, all is undone.
+    @discardableResult
+    mutating func enforce(_ claim: Claim) throws(EnforcementError) -> EnforcementPlan {
+        let plan = try commit(claim)
+        do throws(EnforcementError) {
+            try apply(claim.holder)
+            return plan
+        } catch {
+            try? release(claim.holder.name)
+            throw error
+        }
+    }
+
+    /// Plans and commits a claim.
+    @discardableResult
+    mutating func commit(_ claim: Claim) throws(EnforcementError) -> EnforcementPlan {
+        var with = ledger
+        guard (try? with.apply(LedgerChange(claims: [claim]))) != nil else { throw EnforcementError("not this claim") }
+        let plan = try enforcer.plan(claim, in: with)
+        var planned = claim
+        planned.enforcement?.steps = plan.steps
+        planned.enforcement?.isolation = plan.isolation
+        if let lease = plan.lease { planned.lease = lease }
+        try? ledger.apply(LedgerChange(claims: [planned]))
+        return plan
+    }
+
+    /// Takes the steps of a claim and reads back.
+    func apply(_ holder: Holder) throws(EnforcementError) {
+        guard let claim = ledger[holder] else { return }
+        for step in claim.enforcement?.steps ?? [] { try enforcer.apply(step, of: holder) }
+        try enforcer.verify(claim)
+    }
+
+    /// Undoes all steps; the claim ends where that succeeds.
+    mutating func release(_ name: String) throws(EnforcementError) {
+        let holder = Holder(kind: .run, name: name)
+        guard let claim = ledger[holder] else { return }
+        var problem: EnforcementError?
+        for step in (claim.enforcement?.steps ?? []).reversed() {
+            do throws(EnforcementError) { try enforcer.undo(step, of: holder) } catch { problem = problem ?? error }
+        }
+        if let problem { throw problem }
+        try? ledger.apply(LedgerChange(removed: [holder]))
+    }
+
+    func verify(_ name: String) throws(EnforcementError) {
+        if let claim = ledger[Holder(kind: .run, name: name)] { try enforcer.verify(claim) }
+    }
+}
