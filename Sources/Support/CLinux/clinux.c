@@ -142,6 +142,10 @@ int clinux_epoll_add(int epoll, int fd, uint64_t token, int writing, int exclusi
     return epoll_set(epoll, EPOLL_CTL_ADD, fd, token, (writing ? EPOLLOUT : EPOLLIN) | (exclusive ? EPOLLEXCLUSIVE : 0));
 }
 
+int clinux_epoll_add_urgent(int epoll, int fd, uint64_t token) {
+    return epoll_set(epoll, EPOLL_CTL_ADD, fd, token, EPOLLPRI);
+}
+
 int clinux_epoll_change(int epoll, int fd, uint64_t token, int writing) {
     return epoll_set(epoll, EPOLL_CTL_MOD, fd, token, writing ? EPOLLOUT : EPOLLIN);
 }
@@ -163,6 +167,12 @@ int clinux_epoll_wait(int epoll, clinux_ready *ready, int capacity, int millisec
 }
 
 int clinux_event_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+int clinux_pidfd_open(int32_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
 int clinux_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
 

@@ -59,6 +59,10 @@ int clinux_epoll_create(void);
 /// Watches `fd` for input, or for room to write. With `exclusive` only one of several epoll descriptors is woken.
 int clinux_epoll_add(int epoll, int fd, uint64_t token, int writing, int exclusive);
 
+/// Watches `fd` for events of its own kind (EPOLLPRI), as the kernel's files in cgroupfs and sysfs report a change: it is
+/// readable then, until it is read again from its beginning.
+int clinux_epoll_add_urgent(int epoll, int fd, uint64_t token);
+
 /// Watches `fd` for room to write in place of input, or the other way round.
 int clinux_epoll_change(int epoll, int fd, uint64_t token, int writing);
 
@@ -70,6 +74,10 @@ int clinux_epoll_wait(int epoll, clinux_ready *ready, int capacity, int millisec
 
 /// An event counter (close-on-exec, not blocking), for waking a thread that waits in epoll.
 int clinux_event_create(void);
+
+/// A descriptor of a process (close-on-exec), which is readable once the process has ended. errno is ESRCH where there is none
+/// of this id, and EINVAL where the id is that of a thread.
+int clinux_pidfd_open(int32_t pid);
 
 /// The next connection (close-on-exec, not blocking), or -1.
 int clinux_accept(int listener);
