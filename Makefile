@@ -16,7 +16,7 @@ SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run demo-domain test interop bench simulate fuzz format lint protos docs deb clean help
+.PHONY: run demo-domain test interop e2e bench simulate fuzz format lint protos docs deb clean help
 
 run: ## build, start berthd, allocate for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
@@ -37,6 +37,12 @@ interop: ## drive berth-domain with nodes, a controller and an operator in Pytho
 	@Scripts/dependencies build check
 	swift build --product berth-domain
 	Scripts/check-interop .build/debug/berth-domain
+
+e2e: ## boot virtual machines with Linux 6.1 and 6.12 and try what is shipped in them (E2E="--kernel 6.12 --only package")
+	@Scripts/dependencies build e2e
+	Scripts/static .build/bench berthd berth
+	Tests/e2e/run --berthd .build/bench/berthd --berth .build/bench/berth \
+		$(addprefix --deb ,$(lastword $(sort $(wildcard $(OUT)/berth_*.deb)))) $(E2E)
 
 bench: ## measure the programs as they are shipped against floors taken in the same run (BENCH="--quick")
 	@Scripts/dependencies build bench

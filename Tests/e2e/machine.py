@@ -1,0 +1,289 @@
+"""Virtual machines of any shape: booted once, then given one shell script after another.
+
+    machine = Machine(Shape("small", cores=4), Kernel(cache, "6.1"), cache, files={"/bin/berthd": "path"})
+    machine.sh("berthd --version")                 what it prints; Failed if the status is not 0
+    machine.cut_power()
+
+The machine is emulated (never /dev/kvm), has no network, and one host thread runs all of its CPUs: with one thread for
+each, Linux 6.12 panics now and then while it patches its own code.
+"""
+
+import os
+import re
+import secrets
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+GUEST = Path(__file__).resolve().parent / "guest"
+COMPLAINT = re.compile(r"\bOops\b|BUG:|general protection fault|WARNING: CPU|Kernel panic|rcu.*stall", re.IGNORECASE)
+
+
+class Failed(Exception):
+    """A script ended with another status than it should, or a check found something else than it should."""
+
+
+class Lost(Exception):
+    """The machine did not answer. Says what the script printed until then, and the end of the kernel's log."""
+
+    def __init__(self, reason, output, log):
+        super().__init__(reason)
+        self.output, self.log = output, log
+
+    def __str__(self):
+        return f"{self.args[0]}\n--- printed until then:\n{self.output}\n--- the end of the kernel's log:\n{self.log}"
+
+
+class Panic(Lost):
+    """The machine ended by itself."""
+
+
+class Timeout(Lost):
+    """The machine runs, and the script did not end in time."""
+
+
+class PowerCut(Lost):
+    """The power was cut before."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A NUMA node. Without `cpus` it has memory only; without `megabytes` CPUs only."""
+    cpus: str = ""
+    megabytes: int = 512
+
+
+@dataclass(frozen=True)
+class Shape:
+    name: str
+    sockets: int = 1
+    cores: int = 2  # of each socket
+    threads: int = 1  # of each core
+    megabytes: int = 512  # where there are no nodes
+    nodes: tuple = ()
+    distances: tuple = ()  # such as (0, 1, 21)
+    arguments: str = ""  # of the kernel: isolcpus=2-3, hugepagesz=2M hugepages=64, …
+    cgroup: int = 2
+    devices: tuple = ()  # for their interrupts: "nic", "nvme QUEUES", "disk QUEUES"
+    systemd: bool = False  # a Debian with systemd, in place of busybox alone
+
+
+@dataclass(frozen=True)
+class Result:
+    status: int
+    output: str
+
+
+class Machine:
+    def __init__(self, shape, kernel, cache, files=(), disks=(), root=None, boot_timeout=300):
+        """Boots it, and waits until it takes scripts.
+
+        `files` maps paths in the machine to files here. `disks` are of class Disk: the first is /dev/vda, with systemd
+        /dev/vdb. `root` is the image for shapes with systemd; what the machine writes there is forgotten.
+        """
+        self.shape, self.kernel, self.disks = shape, kernel, list(disks)
+        self.power = True
+        self.work = tempfile.TemporaryDirectory(prefix="machine-", dir=cache)
+        work = Path(self.work.name)
+        self.log_path = work / "kernel.log"
+        self.log_path.touch()
+        with open(work / "initramfs", "wb") as file:
+            write_initramfs(file, kernel, dict(files), shape.systemd)
+        self.link, far = socket.socketpair()
+        ends = [far] + [disk.attach() for disk in self.disks]
+        command = ["nice", "-n", "10", *arguments(shape, kernel, work, [end.fileno() for end in ends], root)]
+        with open(work / "qemu.log", "wb") as complaints:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=complaints, stderr=complaints,
+                                            pass_fds=[end.fileno() for end in ends], env={**os.environ, "TMPDIR": str(work)})
+        for end in ends:
+            end.close()
+        self.received = b""
+        try:
+            self._take(self._receive(re.compile(rb"ready\n"), boot_timeout))
+            if shape.systemd:
+                self.run("systemctl is-system-running --wait", timeout=boot_timeout)
+        except BaseException:
+            self._kill()
+            raise
+
+    def run(self, script, timeout=120):
+        """What a script printed on both streams, and its status. /bin/sh runs it as root."""
+        token = secrets.token_hex(8)
+        self._send(token, script)
+        found = self._receive(re.compile(rb"\n%s (\d+)\n" % token.encode()), timeout)
+        return Result(int(found[1]), self._take(found).decode(errors="replace"))
+
+    def sh(self, script, status=0, timeout=120):
+        """What the script printed, without space around it. Failed if it ended with another status."""
+        result = self.run(script, timeout)
+        if result.status != status:
+            raise Failed(f"status {result.status} instead of {status} of: {script.strip()}\nIt printed:\n{result.output}")
+        return result.output.strip()
+
+    def cut_power(self, during="", at=None, after=None, keep="flushed", seed=0, timeout=120):
+        """Ends the machine as it is, `during` a script: as soon as it prints the line `at`, or `after` so many seconds.
+        `keep` says what is left of its disks (Disk.settle). Returns what the script printed."""
+        if during:
+            token = secrets.token_hex(8)
+            self._send(token, during)
+            end = rb"^%s (\d+)\n" % token.encode()
+            moment = end if at is None else rb"^%s\n|%s" % (re.escape(at.encode()), end)
+            try:
+                found = self._receive(re.compile(moment, re.MULTILINE), timeout if after is None else after)
+                if found[1]:
+                    raise Failed(f"the script ended with {int(found[1])} before the power cut; it printed:\n"
+                                 + self._take(found).decode(errors="replace"))
+            except Timeout:
+                if after is None:
+                    raise
+        self._kill()
+        for disk in self.disks:
+            disk.settle(keep, seed)
+        return self.received.decode(errors="replace")
+
+    def stop(self):
+        """Ends the machine in an orderly way: its disks keep everything."""
+        if self.power and self.disks:
+            self._send("-", "sync; poweroff -f")
+            self.process.wait(60)
+        self._kill()
+        for disk in self.disks:
+            disk.settle("all")
+
+    def close(self):
+        """Forgets the machine's files."""
+        self._kill()
+        self.work.cleanup()
+
+    def log(self):
+        """The kernel's log."""
+        return self.log_path.read_text(errors="replace")
+
+    def complaints(self):
+        """The lines of the kernel's log that report a fault in the kernel."""
+        return [line for line in self.log().splitlines() if COMPLAINT.search(line)]
+
+    def _send(self, token, script):
+        if not self.power:
+            raise PowerCut("the machine has no power", "", "")
+        content = script.encode()
+        self.link.settimeout(None)
+        try:
+            self.link.sendall(f"{token} {len(content)}\n".encode() + content)
+        except ConnectionError:
+            pass  # Reading says what happened.
+
+    def _receive(self, pattern, timeout):
+        deadline = time.monotonic() + timeout
+        while not (found := pattern.search(self.received)):
+            self.link.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                chunk = self.link.recv(65536)
+            except ConnectionError:
+                chunk = b""
+            except TimeoutError:
+                raise self._lost(Timeout, f"no end after {timeout} s") from None
+            if not chunk:
+                self.process.wait()
+                raise self._lost(Panic, "the machine ended by itself")
+            self.received += chunk
+        return found
+
+    def _take(self, found):
+        output, self.received = self.received[:found.start()], self.received[found.end():]
+        return output
+
+    def _lost(self, kind, reason):
+        qemu = (self.log_path.parent / "qemu.log").read_text(errors="replace").splitlines()
+        # QEMU names each feature of the CPU model that emulation lacks.
+        qemu = [line for line in qemu if "doesn't support requested feature" not in line]
+        log = self.log().splitlines()[-30:] + qemu[-5:]
+        return kind(reason, self.received.decode(errors="replace"), "\n".join(log))
+
+    def _kill(self):
+        self.power = False
+        self.process.kill()
+        self.process.wait()
+        self.link.close()
+
+
+def arguments(shape, kernel, work, descriptors, root):
+    """The command line of QEMU. The first descriptor is the agent's, the others are those of disks."""
+    cpus = shape.sockets * shape.cores * shape.threads
+    memory = sum(node.megabytes for node in shape.nodes) or shape.megabytes
+    # Skylake-Server is a model that shows its threads; the model "max" hides them.
+    words = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+             "-cpu", "Skylake-Server", "-m", f"{memory}M",
+             "-smp", f"{cpus},sockets={shape.sockets},cores={shape.cores},threads={shape.threads}"]
+    for number, node in enumerate(shape.nodes):
+        text = f"node,nodeid={number}" + "".join(f",cpus={part}" for part in node.cpus.split(",") if part)
+        if node.megabytes:
+            words += ["-object", f"memory-backend-ram,id=memory{number},size={node.megabytes}M"]
+            text += f",memdev=memory{number}"
+        words += ["-numa", text]
+    for source, target, distance in shape.distances:
+        words += ["-numa", f"dist,src={source},dst={target},val={distance}"]
+    words += ["-chardev", f"socket,id=agent,fd={descriptors[0]}", "-device", "virtio-serial-pci",
+              "-device", "virtserialport,nr=1,chardev=agent"]
+    if root:
+        words += ["-drive", f"file={root},format=raw,if=none,id=root,snapshot=on", "-device", "virtio-blk-pci,drive=root"]
+    for number, descriptor in enumerate(descriptors[1:]):
+        words += ["-blockdev", f"driver=nbd,node-name=disk{number},server.type=fd,server.str={descriptor}",
+                  "-device", f"virtio-blk-pci,drive=disk{number}"]
+    for number, device in enumerate(shape.devices):
+        kind, _, queues = device.partition(" ")
+        name = f"device{number}"
+        if kind == "nic":
+            words += ["-netdev", f"hubport,id={name},hubid=0", "-device", f"virtio-net-pci,netdev={name},romfile="]
+            continue
+        words += ["-blockdev", f"driver=null-co,node-name={name},size=64M,read-zeroes=on"]
+        words += ["-device", f"nvme,drive={name},serial={name},max_ioqpairs={queues or 1}" if kind == "nvme"
+                  else f"virtio-blk-pci,drive={name},num-queues={queues or 1}"]
+    kernel_words = ["console=ttyS0", "panic=-1", "nowatchdog", "mitigations=off", "random.trust_cpu=on",
+                    f"e2e_cgroup={shape.cgroup}"]
+    if shape.systemd:
+        kernel_words += ["e2e_root=/dev/vda", "systemd.show_status=0"]
+        if shape.cgroup == 1:
+            kernel_words += ["systemd.unified_cgroup_hierarchy=0", "systemd.legacy_systemd_cgroup_controller=1"]
+    return words + ["-serial", f"file:{work}/kernel.log", "-kernel", str(kernel.image), "-initrd", f"{work}/initramfs",
+                    "-append", " ".join(kernel_words + [shape.arguments])]
+
+
+def write_initramfs(out, kernel, files, systemd):
+    """A cpio archive of kind newc (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst)."""
+    made = set()
+
+    def entry(name, mode, content=b"", device=(0, 0)):
+        made.add(name)
+        encoded = name.encode() + b"\0"
+        numbers = [len(made), mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(encoded), 0]
+        head = b"070701" + b"".join(b"%08x" % number for number in numbers) + encoded
+        out.write(head + b"\0" * (-len(head) % 4) + content + b"\0" * (-len(content) % 4))
+
+    def directories(path):
+        for parent in reversed(Path(path).parents):
+            if str(parent) != "." and str(parent) not in made:
+                entry(str(parent), stat.S_IFDIR | 0o755)
+
+    def put(path, content, mode=0o755):
+        directories(path)
+        entry(path, stat.S_IFREG | mode, content)
+
+    directories("e2e/files/any")
+    directories("dev/any")
+    entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
+    put("bin/busybox", kernel.busybox.read_bytes())
+    put("init", (GUEST / "init").read_bytes())
+    put("e2e/agent", (GUEST / "agent").read_bytes())
+    put("e2e/agent.service", (GUEST / "agent.service").read_bytes(), 0o644)
+    for number, module in enumerate(kernel.modules()):
+        put(f"e2e/modules/{number:02}", module, 0o644)
+    for target, source in files.items():
+        # Where there is no other file system, the file is in its place from the start.
+        path = ("e2e/files/" if systemd else "") + target.lstrip("/")
+        put(path, Path(source).read_bytes(), stat.S_IMODE(Path(source).stat().st_mode))
+    entry("TRAILER!!!", 0)
