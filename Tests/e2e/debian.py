@@ -26,8 +26,9 @@ MASKED_UNITS = ["getty.target", "serial-getty@ttyS0.service", "apt-daily.timer",
 
 def mirror():
     """Where apt of this machine gets Debian from."""
-    targets = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian",
-                              f"Codename: {ROOT_SUITE}"], capture_output=True, text=True).stdout.split()
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian",
+               f"Codename: {ROOT_SUITE}"]
+    targets = subprocess.run(command, capture_output=True, text=True).stdout.split()
     return targets[0] if targets else "http://deb.debian.org/debian"
 
 
@@ -41,21 +42,25 @@ class Kernel:
         if not (self.directory / "complete").exists():
             self._download()
         self.image = next((self.directory / "boot").glob("vmlinuz-*"))
-        self.release = self.image.name.removeprefix("vmlinuz-")
-        self.busybox = next(path for path in [self.directory / "bin/busybox", self.directory / "usr/bin/busybox"] if path.exists())
+        self.busybox = self._installed("bin/busybox")
 
     def modules(self):
         """The contents of the modules that every machine loads, in an order that satisfies their dependencies."""
-        base = next(path for path in [self.directory / "lib/modules", self.directory / "usr/lib/modules"] if path.exists())
+        base = self._installed("lib/modules") / self.image.name.removeprefix("vmlinuz-")
         dependencies = {}
-        for line in (base / self.release / "modules.dep").read_text().splitlines():
+        for line in (base / "modules.dep").read_text().splitlines():
             path, _, others = line.partition(":")
             dependencies[Path(path).name.split(".")[0].replace("-", "_")] = [*reversed(others.split()), path]
         # A module that is not listed is built into the kernel.
         ordered = dict.fromkeys(path for name in MODULES for path in dependencies.get(name, []))
         for path in ordered:
-            content = (base / self.release / path).read_bytes()
+            content = (base / path).read_bytes()
             yield lzma.decompress(content) if path.endswith(".xz") else content
+
+    def _installed(self, path):
+        """Where a file of a package is: Debian 13 has everything below /usr."""
+        usual = self.directory / path
+        return usual if usual.exists() else self.directory / "usr" / path
 
     def _download(self):
         print(f"Downloading the kernel and busybox of Debian {self.suite}", flush=True)
@@ -88,9 +93,8 @@ class Kernel:
         for archive in apt.glob("*.deb"):
             run("dpkg-deb", "-x", archive, self.directory)
         shutil.rmtree(apt)
-        release = next((self.directory / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
-        base = self.directory / ("usr" if (self.directory / "usr/lib/modules").exists() else "")
-        subprocess.run(["/sbin/depmod", "-b", base, release], check=True)
+        for modules in self._installed("lib/modules").iterdir():
+            subprocess.run(["/sbin/depmod", "-b", modules.parent.parent.parent, modules.name], check=True)
         (self.directory / "complete").touch()
 
 
@@ -108,8 +112,9 @@ def root_file_system(cache):
         root = Path(work) / "root"
         # mmdebstrap mounts /proc and /sys below the new root: in a namespace of its own, nobody else sees them.
         subprocess.run(["unshare", "--mount", "--propagation", "private", "mmdebstrap", "--quiet", "--mode=root",
-                        "--variant=minbase", f"--include={','.join(ROOT_PACKAGES)}", "--dpkgopt=path-exclude=/usr/share/doc/*",
-                        "--dpkgopt=path-exclude=/usr/share/locale/*", ROOT_SUITE, root, mirror()],
+                        "--variant=minbase", f"--include={','.join(ROOT_PACKAGES)}",
+                        "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+                        ROOT_SUITE, root, mirror()],
                        check=True, stdin=subprocess.DEVNULL)
         (root / "etc/hostname").write_text("machine\n")
         (root / "etc/hosts").write_text("127.0.0.1 localhost machine\n")

@@ -4,8 +4,8 @@
     def _(machine):
         machine.sh(...)
 
-With `on`, checks of one shape share a machine, and a fresh one is booted after a check that failed. Without it, the function
-gets the lab, and boots what it needs: lab.boot(shape, disks=...).
+With `on`, checks of one shape share a machine, and a fresh one is booted after a check that failed. Without it, the
+function gets the lab, and boots what it needs: lab.boot(shape, disks=...).
 """
 
 import contextlib
@@ -47,7 +47,7 @@ class Lab:
         self.machines = []
 
     def boot(self, shape, disks=()):
-        """A machine that has the programs on its PATH and, with systemd, the package in /root/berth.deb if one was given."""
+        """A machine with the programs on its PATH; with systemd only the probe, and the package as /root/berth.deb."""
         root = root_file_system(self.cache) if shape.systemd else None
         if shape.systemd:
             files = {"/usr/local/bin/probe": self.programs["probe"]}
@@ -112,6 +112,15 @@ def stop_berthd(machine):
     machine.sh(STOP_BERTHD)
 
 
+def cpus(text):
+    """The numbers of a list in the kernel's form, such as 0-3,8."""
+    numbers = set()
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return numbers
+
+
 def read_json(machine, command):
     """The JSON document that a command prints."""
     text = machine.sh(command)
@@ -119,3 +128,9 @@ def read_json(machine, command):
         return json.loads(text)
     except ValueError:
         raise Failed(f"{command} printed no JSON document:\n{text}") from None
+
+
+def holders(machine):
+    """The CPUs that each service holds, as `berth list` says."""
+    entries = read_json(machine, "berth list --json")["allocations"]
+    return {entry["service_name"]: cpus(entry["allocated_cores"]) for entry in entries}

@@ -98,7 +98,8 @@ class Machine:
         command = ["nice", "-n", "10", *arguments(shape, kernel, work, [end.fileno() for end in ends], root)]
         with open(work / "qemu.log", "wb") as complaints:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=complaints, stderr=complaints,
-                                            pass_fds=[end.fileno() for end in ends], env={**os.environ, "TMPDIR": str(work)})
+                                            pass_fds=[end.fileno() for end in ends],
+                                            env={**os.environ, "TMPDIR": str(work)})
         for end in ends:
             end.close()
         self.received = b""
@@ -216,8 +217,8 @@ def arguments(shape, kernel, work, descriptors, root):
     cpus = shape.sockets * shape.cores * shape.threads
     memory = sum(node.megabytes for node in shape.nodes) or shape.megabytes
     # Skylake-Server is a model that shows its threads; the model "max" hides them.
-    words = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-             "-cpu", "Skylake-Server", "-m", f"{memory}M",
+    words = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-nodefaults", "-no-user-config", "-display", "none",
+             "-no-reboot", "-cpu", "Skylake-Server", "-m", f"{memory}M",
              "-smp", f"{cpus},sockets={shape.sockets},cores={shape.cores},threads={shape.threads}"]
     for number, node in enumerate(shape.nodes):
         text = f"node,nodeid={number}" + "".join(f",cpus={part}" for part in node.cpus.split(",") if part)

@@ -4,6 +4,8 @@ from machine import Node, Shape
 
 SMALL = Shape("4 CPUs", cores=4)
 
+SMALL_ISOLATED = Shape("4 cores of 2 threads, isolcpus", cores=4, threads=2, arguments="isolcpus=2-7")
+
 PACKAGES = Shape(
     "16 CPUs in 2 packages with 2 threads a core, 2 nodes", sockets=2, cores=4, threads=2,
     nodes=(Node("0-7", 1024), Node("8-15", 1024)), distances=((0, 1, 21),), arguments="hugepagesz=2M hugepages=64")
@@ -18,8 +20,8 @@ NODES = Shape(
     nodes=(Node("0-3", 512), Node("4-7", 512), Node("8-11", 0), Node("", 512)),
     distances=((0, 1, 12), (0, 2, 12), (1, 2, 12), (0, 3, 17), (1, 3, 17), (2, 3, 28)), arguments="isolcpus=2-11")
 
-LEGACY = Shape("8 CPUs, control groups of version 1", cores=4, threads=2, cgroup=1)
+LEGACY = Shape("8 CPUs, control groups of version 1", cores=4, threads=2, cgroup=1, arguments="isolcpus=2-7")
 
 SYSTEMD = Shape(
-    "Debian with systemd, 8 CPUs, 2 nodes, isolcpus", sockets=2, cores=2, threads=2, nodes=(Node("0-3", 768), Node("4-7", 512)),
-    distances=((0, 1, 21),), arguments="isolcpus=2-7", systemd=True)
+    "Debian with systemd, 8 CPUs, 2 nodes, isolcpus", sockets=2, cores=2, threads=2,
+    nodes=(Node("0-3", 768), Node("4-7", 512)), distances=((0, 1, 21),), arguments="isolcpus=2-7", systemd=True)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import shapes
-from lab import promise, read_json, same, start_berthd
+from lab import cpus, holders, promise, read_json, same, start_berthd
 from machine import Failed
 
 MACHINES = Path(__file__).resolve().parent.parent / "machines"
@@ -27,3 +27,83 @@ def compare_capture(machine, name):
                    for path in sorted({*expected, *found}) if expected.get(path) != found.get(path)]
     if differences:
         raise Failed(f"{fixture.name} differs:\n" + "\n".join(differences))
+
+
+@promise("berth topology capture writes what the fixture has: isolcpus", on=shapes.ISOLATED)
+def _(machine):
+    compare_capture(machine, "two-packages-isolcpus")
+
+
+@promise("berth topology capture writes what the fixture has: no isolcpus", on=shapes.PACKAGES)
+def _(machine):
+    compare_capture(machine, "two-packages")
+
+
+@promise("berth topology capture writes what the fixture has: nodes without CPUs or memory", on=shapes.NODES)
+def _(machine):
+    compare_capture(machine, "four-nodes")
+
+
+@promise("berth topology capture writes what the fixture has: control groups of version 1", on=shapes.LEGACY)
+def _(machine):
+    compare_capture(machine, "legacy")
+
+
+@promise("services get isolated CPUs of the machine, each of them once", on=shapes.ISOLATED)
+def _(machine):
+    start_berthd(machine)
+    isolated = cpus(machine.sh("cat /sys/devices/system/cpu/isolated"))
+    second_node = cpus(machine.sh("cat /sys/devices/system/node/node1/cpulist"))
+    machine.sh("berth allocate first 4; berth numa second 1 3")
+    held = holders(machine)
+    first, second = held["first"], held["second"]
+    same("CPUs held", (4, 3), (len(first), len(second)))
+    same("CPUs held that are not isolated", set(), (first | second) - isolated)
+    same("CPUs of the other node", set(), second - second_node)
+    same("CPUs held twice", set(), first & second)
+    shown = machine.sh("berth map")
+    for name in ("first", "second"):
+        line = next((line for line in shown.splitlines() if f" {name} " in line), "")
+        same(f"what the map says of {name}", held[name], cpus(line.split()[-1] if line else ""))
+
+
+@promise("a service gets no CPU where the kernel isolates none", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    result = machine.run("berth allocate first 4")
+    same("the status", 1, result.status)
+    same("a reason that names isolated CPUs", True, "isolated" in result.output.lower())
+
+
+@promise("huge pages are counted as the kernel counts them", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    try:
+        machine.sh("probe huge 2048 5 1000 >/tmp/held & until grep -q touched /tmp/held; do sleep 0.1; done")
+        for node in (0, 1):
+            base = f"/sys/devices/system/node/node{node}/hugepages/hugepages-2048kB"
+            expected = [int(machine.sh(f"cat {base}/{file}_hugepages")) for file in ("nr", "free")]
+            pool = read_json(machine, "berth memory --json")["numa_hugepages"][f"node{node}"]["capacity"][0]
+            same(f"total and free pages of node {node}", expected, [pool["total"], pool["free"]])
+    finally:
+        machine.run("killall probe")
+
+
+@promise("berthd serves a machine of any shape: nodes without CPUs or memory", on=shapes.NODES)
+def _(machine):
+    serve_all(machine)
+
+
+@promise("berthd serves a machine of any shape: control groups of version 1", on=shapes.LEGACY)
+def _(machine):
+    serve_all(machine)
+
+
+def serve_all(machine):
+    """One service takes all isolated CPUs, and gives them back."""
+    start_berthd(machine)
+    isolated = cpus(machine.sh("cat /sys/devices/system/cpu/isolated"))
+    machine.sh(f"berth allocate all {len(isolated)}")
+    same("the CPUs held", {"all": isolated}, holders(machine))
+    machine.sh("berth release all")
+    same("the CPUs held afterwards", {}, holders(machine))
