@@ -122,7 +122,7 @@ let package = Package(
         host.program(
             "berthd",
             [
-                "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
+                "EPASocket", "Host", "Kernel", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
                 arguments, logging, unixSignals,
             ]),
         host.program("berth", ["EPAClient", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),

@@ -48,7 +48,7 @@ package final class EPAFrontend: Sendable {
                 noteIgnored(value, settings)
                 let caller = Caller(
                     uid: peer.uid, gid: peer.gid, pid: peer.pid, label: peer.label, isAdministrator: isAdministrator,
-                    frontend: "epa")
+                    frontend: "epa", cpuLimit: settings.cpusPerUID)
                 try submit(change, by: caller, settings, reply)
                 return nil
             }

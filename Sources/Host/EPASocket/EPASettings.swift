@@ -18,6 +18,8 @@ package struct EPASettings: Sendable {
     package var extensions: EPAExtensions = []
     /// The most bytes of a new service's name; 0 for no limit of its own.
     package var nameLimit = 0
+    /// How many exclusive CPUs the claims of one user may have together; nil for any number.
+    package var cpusPerUID: Int?
 
     /// The defaults: the EPA Orchestrator's choices.
     package init() {}

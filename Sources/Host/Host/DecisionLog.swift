@@ -124,6 +124,9 @@ package final class DecisionLog: Sendable {
                 ["service": "\(service)", "member": "\(member)", "extension": "\(name)"]))
     }
 
+    /// Logs what somebody else changed in the kernel, and what therefore stays as it is.
+    package func noteForeignChange(_ message: String) { add(.warning(message, [:])) }
+
     /// Logs a failure that has no caller.
     package func noteFailure(_ message: String) { add(.error(message)) }
 

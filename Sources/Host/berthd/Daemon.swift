@@ -40,8 +40,11 @@ final class Daemon {
         machine = HostMachine(files: files, pools: settings.pools)
         let (ledger, store) = Self.begin(opened, log)
         refusal = store.corruption
+        machine.configure(housekeeping: settings.housekeeping)
+        let kernel = try Self.kernel(configuration, settings, log, decisionLog)
         host = try Host(
-            ledger: ledger, store: store, machine: machine, onDecisions: { [decisionLog] in decisionLog.note($0) })
+            ledger: ledger, store: store, machine: machine, enforcer: kernel.enforcer, watcher: kernel.watcher,
+            enforcement: settings.enforcement, onDecisions: { [decisionLog] in decisionLog.note($0) })
         server = EPAServer(
             frontend: EPAFrontend(
                 host: host, decisionLog: decisionLog,
@@ -111,6 +114,8 @@ final class Daemon {
             postpone("sysfs-root", \.sysfsRoot)
             postpone("simulate", \.simulate)
             postpone("import-state", \.importState)
+            postpone("enforcement.mode", \.enforces)
+            postpone("enforcement.housekeeping", \.housekeeping)
             let settings = try Settings(fresh, source)
             if fresh.auditLog == configuration.auditLog {
                 try auditSink.reopen()
@@ -120,6 +125,7 @@ final class Daemon {
             log = settings.logger
             server.settings = settings.server
             machine.configure(pools: settings.pools)
+            host.configure(settings.enforcement)
             Self.warnOfPools(
                 host.ledger, isolated: (try? machine.isolated()) ?? CPUSet(), settings.pools, settings.logger)
             decisionLog.replace(audit: AuditLog(sink: auditSink), logger: log)

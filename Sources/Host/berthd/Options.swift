@@ -78,6 +78,8 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Seconds until a change that waits for the disk is answered with an error (30).")
     var commitTimeout: String?
 
+    @OptionGroup(title: "Enforcement") var enforcement: EnforcementOptions
+
     var flags: [ConfigurationSource.Flag] {
         [
             ("socket", socket), ("socket-mode", socketMode), ("socket-owner", socketOwner),
@@ -88,6 +90,28 @@ struct ServeOptions: ParsableArguments {
             ("pools.general", generalPool), ("name-limit", nameLimit),
             ("connections-per-uid", connectionsPerUid), ("read-timeout", readTimeout), ("write-timeout", writeTimeout),
             ("commit-timeout", commitTimeout),
+        ] + enforcement.flags
+    }
+}
+
+/// How the kernel is made to follow claims, and within which limits.
+struct EnforcementOptions: ParsableArguments {
+    @Option(help: "on: the kernel enforces claims that ask for it; off: claims are recorded only (on).")
+    var enforcementMode: String?
+    @Option(help: "The CPUs that stay with the rest of the machine, a list such as 0-1 (the first core).")
+    var enforcementHousekeeping: String?
+    @Option(help: "Whether what differs from a claim is repaired: true; or only reported: false (true).")
+    var enforcementRepair: String?
+    @Option(help: "When berthd stops, keep what the kernel does, or restore what it did before (keep).")
+    var enforcementOnStop: String?
+    @Option(help: "How many exclusive CPUs the claims of one user may have together; root and administrators have no limit.")
+    var limitsCpusPerUid: String?
+
+    var flags: [ConfigurationSource.Flag] {
+        [
+            ("enforcement.mode", enforcementMode), ("enforcement.housekeeping", enforcementHousekeeping),
+            ("enforcement.repair", enforcementRepair), ("enforcement.on-stop", enforcementOnStop),
+            ("limits.cpus-per-uid", limitsCpusPerUid),
         ]
     }
 }

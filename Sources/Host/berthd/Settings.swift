@@ -1,4 +1,5 @@
 import EPASocket
+import Host
 import Glibc
 import Ledger
 import Logging
@@ -10,6 +11,10 @@ struct Settings {
     let server: EPASettings
     /// The configured pools by name.
     let pools: [String: CPUSet]
+    /// The housekeeping CPUs; nil for the first core.
+    let housekeeping: CPUSet?
+    /// How the kernel is held to the claims.
+    let enforcement: EnforcementPolicy
     let logger: Logger
     let socketOwner: UInt32?
     let socketGroup: UInt32?
@@ -55,7 +60,11 @@ struct Settings {
             server.extensions.insert(known.extension)
         }
         server.commitTimeout = configuration.commitTimeout
+        server.cpusPerUID = configuration.cpusPerUID
         pools = try Self.pools(configuration, source)
+        housekeeping = try Self.cpus(configuration.housekeeping, "enforcement.housekeeping", source)
+        enforcement = EnforcementPolicy(
+            repairs: configuration.repairs, restoresOnStop: configuration.restoresOnStop)
         self.server = server
         let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
         let handler = LineLogHandler.standardError(level: level)
@@ -73,9 +82,14 @@ struct Settings {
     static func pools(
         _ configuration: DaemonConfiguration, _ source: ConfigurationSource
     ) throws(ConfigurationError) -> [String: CPUSet] {
-        guard let list = configuration.generalPool else { return [:] }
-        do { return [Pool.general: try CPUSet(list: list)] } catch {
-            throw source.error("pools.general", "pools.general: \(error)")
-        }
+        guard let cpus = try cpus(configuration.generalPool, "pools.general", source) else { return [:] }
+        return [Pool.general: cpus]
+    }
+
+    private static func cpus(
+        _ list: String?, _ key: String, _ source: ConfigurationSource
+    ) throws(ConfigurationError) -> CPUSet? {
+        guard let list else { return nil }
+        do { return try CPUSet(list: list) } catch { throw source.error(key, "\(key): \(error)") }
     }
 }

@@ -27,6 +27,11 @@ extension DaemonConfiguration {
             case "read-timeout": String(readTimeout)
             case "write-timeout": String(writeTimeout)
             case "commit-timeout": String(commitTimeout)
+            case "enforcement.mode": enforces ? "on" : "off"
+            case "enforcement.housekeeping": housekeeping
+            case "enforcement.repair": String(repairs)
+            case "enforcement.on-stop": restoresOnStop ? "restore" : "keep"
+            case "limits.cpus-per-uid": cpusPerUID.map { String($0) }
             case "machine": machine
             case "sysfs-root": sysfsRoot
             case "simulate": String(simulate)

@@ -37,6 +37,16 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package var writeTimeout = 5
     /// Seconds that a change may wait for the disk before the client is answered that its outcome is unknown.
     package var commitTimeout = 30
+    /// Whether the kernel enforces claims that ask for it.
+    package var enforces = true
+    /// The CPUs that are never claimed unless the kernel isolates them, as a list; nil for the first core.
+    package var housekeeping: String?
+    /// Whether drift is repaired, not only reported.
+    package var repairs = true
+    /// Whether the kernel is made to be as it was before when berthd stops.
+    package var restoresOnStop = false
+    /// How many exclusive CPUs the claims of one user may have together; nil for any number.
+    package var cpusPerUID: Int?
     /// A captured machine to serve in place of the real one.
     package var machine: String?
     /// The directory that stands for `/sys`.
@@ -53,7 +63,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package static let keys = [
         "socket", "state-dir", "socket-mode", "socket-owner", "socket-group", "admin-group", "access-group",
         "audit-log", "log-level", "policy", "extensions", "pools.general", "name-limit", "connections-per-uid",
-        "read-timeout", "write-timeout", "commit-timeout", "machine", "sysfs-root", "simulate", "import-state",
+        "read-timeout", "write-timeout", "commit-timeout", "enforcement.mode", "enforcement.housekeeping",
+        "enforcement.repair", "enforcement.on-stop", "limits.cpus-per-uid", "machine", "sysfs-root", "simulate", "import-state",
     ]
 
     /// Takes the settings of a TOML text.
@@ -68,10 +79,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
         for (key, value) in table.sorted(by: { $0.0 < $1.0 }) {
             do throws(ConfigurationError) {
                 // `pools.general` is a key with a dot, which TOML reads as a table.
-                if key == "pools", let pools = value.table {
-                    for (name, list) in pools {
-                        try set("pools.\(name)", to: try text(of: list, "pools.\(name)"))
-                    }
+                if let table = value.table, Self.keys.contains(where: { $0.hasPrefix("\(key).") }) {
+                    for (name, value) in table { try set("\(key).\(name)", to: try text(of: value, "\(key).\(name)")) }
                     continue
                 }
                 try set(key, to: try text(of: value, key))
@@ -84,8 +93,11 @@ package struct DaemonConfiguration: Equatable, Sendable {
     /// The keys that take a number, and those that take a name or a number.
     private static let numeric: Set = [
         "name-limit", "connections-per-uid", "read-timeout", "write-timeout", "commit-timeout", "socket-owner",
-        "socket-group", "admin-group", "access-group",
+        "socket-group", "admin-group", "access-group", "limits.cpus-per-uid",
     ]
+
+    /// The keys that take true or false.
+    private static let flags: Set = ["simulate", "enforcement.repair"]
 
     /// The keys that take a list of names.
     private static let lists: Set = ["policy", "extensions"]
@@ -94,7 +106,7 @@ package struct DaemonConfiguration: Equatable, Sendable {
     private func text(of value: any TOMLValueConvertible, _ key: String) throws(ConfigurationError) -> String {
         guard Self.keys.contains(key) else { throw ConfigurationError(unknown(key)) }
         if let text = value.string { return text }
-        if key == "simulate", let flag = value.bool { return flag ? "true" : "false" }
+        if Self.flags.contains(key), let flag = value.bool { return flag ? "true" : "false" }
         // Not the mode: 0o660 is the number 432, and nobody could tell it from octal digits.
         if Self.numeric.contains(key), let number = value.int { return String(number) }
         if Self.lists.contains(key), let list = value.array {
@@ -102,7 +114,7 @@ package struct DaemonConfiguration: Equatable, Sendable {
             if names.count == list.count { return names.joined(separator: ",") }
         }
         switch key {
-        case "simulate": throw ConfigurationError("\(key) takes true or false")
+        case _ where Self.flags.contains(key): throw ConfigurationError("\(key) takes true or false")
         case _ where Self.lists.contains(key): throw ConfigurationError("\(key) takes a list of texts")
         case _ where Self.numeric.contains(key): throw ConfigurationError("\(key) takes a number or text")
         case "socket-mode": throw ConfigurationError("\(key) takes text, an octal mode such as \"0660\"")
@@ -135,6 +147,11 @@ package struct DaemonConfiguration: Equatable, Sendable {
         case "read-timeout": readTimeout = try number(key, text, in: 1...3_600)
         case "write-timeout": writeTimeout = try number(key, text, in: 1...3_600)
         case "commit-timeout": commitTimeout = try number(key, text, in: 1...3_600)
+        case "enforcement.mode": enforces = try choice(key, text, of: ["on", "off"]) == "on"
+        case "enforcement.housekeeping": housekeeping = text
+        case "enforcement.repair": repairs = try choice(key, text, of: ["true", "false"]) == "true"
+        case "enforcement.on-stop": restoresOnStop = try choice(key, text, of: ["keep", "restore"]) == "restore"
+        case "limits.cpus-per-uid": cpusPerUID = try number(key, text, in: 0...65_536)
         case "machine": machine = try path(key, text)
         case "sysfs-root": sysfsRoot = try path(key, text)
         case "simulate": simulate = try choice(key, text, of: ["true", "false"]) == "true"

@@ -1,0 +1,49 @@
+import Glibc
+import Host
+import Kernel
+import Ledger
+import Logging
+import Service
+
+extension Daemon {
+    /// What makes the kernel follow claims.
+    struct KernelParts {
+        var enforcer: KernelEnforcer?
+        var watcher: KernelLeaseWatcher?
+    }
+
+    /// The parts that change the kernel and watch it: none where the machine is not the real one, or enforcement is off.
+    static func kernel(
+        _ configuration: DaemonConfiguration, _ settings: Settings, _ log: Logger, _ decisionLog: DecisionLog
+    ) throws -> KernelParts {
+        guard configuration.machineKind == "real" else { return KernelParts() }
+        let files = RootedKernelFiles()
+        guard configuration.enforces else {
+            log.notice("claims are recorded only", metadata: ["enforcement.mode": "off"])
+            return KernelParts(watcher: try KernelLeaseWatcher(files: files))
+        }
+        let enforcer = KernelEnforcer(
+            files: files,
+            settings: KernelSettings(
+                housekeeping: settings.housekeeping, hasSystemd: access("/run/systemd/system", F_OK) == 0),
+            notice: { decisionLog.noteForeignChange($0) })
+        let mount = enforcer.hierarchy.mount
+        let watcher = try KernelLeaseWatcher(
+            files: files, cgroupRoot: mount.isEmpty ? "/sys/fs/cgroup" : mount)
+        log.notice("enforcing claims", metadata: ["cgroups": "\(enforcer.hierarchy.text)"])
+        return KernelParts(enforcer: enforcer, watcher: watcher)
+    }
+}
+
+extension CgroupHierarchy {
+    /// What it is, for the log.
+    fileprivate var text: String {
+        let what =
+            switch kind {
+            case .v2: "v2 at \(mount)"
+            case .v1: "v1 at \(mount)"
+            case .none: "none with cpusets"
+            }
+        return isReadOnly ? "\(what), read-only" : what
+    }
+}
