@@ -19,6 +19,8 @@ struct Check: ParsableCommand {
     @OptionGroup var imported: ImportOptions
     @Flag(help: "Leave out members of the state.json that are not known, with a warning, instead of refusing it.")
     var leaveOutUnknown = false
+    @Flag(help: "Check the configuration only; exit status 78 if it is wrong.")
+    var configuration = false
     @Flag(help: "List the stored claims.")
     var list = false
     @OptionGroup var machine: MachineOptions
@@ -30,6 +32,9 @@ struct Check: ParsableCommand {
     }
 
     func run() throws {
+        if configuration {
+            return try reportingErrors { _ = try Settings(source.configuration(), source) }
+        }
         if let path = imported.importState {
             return try reportingErrors { try preview(path, isOptional: false) }
         }
