@@ -72,24 +72,6 @@ extension Claim {
         return grants.reduce(into: CPUSet()) { if !$1.isExplicit && !$1.isProtected { $0.formUnion($1.exclusive) } }
     }
 
-    /// Whether it is what `request` asks for; false also where that cannot be told.
-    func meets(_ request: ClaimRequest) -> Bool {
-        guard let cpus = request.cpus, grants.count == 1, let grant = grants.first else {
-            return request.cpus == nil && grants.isEmpty
-        }
-        guard cpus.label == grant.label, cpus.pool ?? Pool.isolated == pool else { return false }
-        guard Set(request.memoryNodes ?? memoryNodes) == Set(memoryNodes) else {
-            return false
-        }
-        for pages in request.reservations
-        where reservation(node: pages.node, sizeKB: pages.sizeKB)?.count ?? 0 != pages.count { return false }
-        switch cpus.demand {
-        case .count(let count): return grant.cpus.count == count
-        case .list(let list): return grant.cpus == list
-        case .nothing, .percent, .defaultShare, .wholeCores: return false
-        }
-    }
-
     /// Takes `cpus` out of its grants. What is left of a grant keeps its siblings, level and label; a grant that has no
     /// CPU to run on any more ends.
     mutating func remove(_ cpus: CPUSet) {

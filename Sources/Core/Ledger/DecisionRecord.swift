@@ -27,7 +27,7 @@ package struct DecisionRecord: Equatable, Sendable {
     package let change: LedgerChange
 
     /// What a decision comes to, in one word.
-    package enum Outcome: String, Sendable {
+    package enum Outcome: String, CaseIterable, Sendable {
         /// The holder was given something.
         case granted
         /// The holder is to be given something as soon as the kernel enforces it.

@@ -69,6 +69,15 @@ extension Ledger {
         decision.events.append(.released(claim.holder, decision.released))
     }
 
+    /// Gives up all CPUs of `claim`, whatever pool they are in.
+    func releaseAll(_ claim: inout Claim, _ decision: inout Decision) {
+        guard !claim.grants.isEmpty else { return }
+        decision.found = true
+        decision.released = claim.exclusive
+        decision.events.append(.released(claim.holder, decision.released))
+        claim.remove(claim.exclusive.union(claim.cpus))
+    }
+
     /// The CPUs of the nodes together; nil where the request names none.
     private func cpus(ofNodes ids: [Int]?, _ facts: MachineFacts) throws(Refusal) -> CPUSet? {
         guard let ids else { return nil }

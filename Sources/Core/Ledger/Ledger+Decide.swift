@@ -18,7 +18,9 @@ extension Ledger {
         switch request {
         case .claim(let request):
             if let present {
-                if let enforcement = present.enforcement { return try repeated(request, present, enforcement, now: now) }
+                if let enforcement = present.enforcement {
+                    return try repeated(request, present, enforcement, facts, now: now)
+                }
                 // Where the kernel refuses it, the claim ends: what was recorded before must not end with it.
                 guard request.enforcement == nil else { throw Refusal(.recorded(present.holder)) }
             }
@@ -64,20 +66,26 @@ extension Ledger {
     ) throws(Refusal) -> Decision {
         var claim = before
         var decision = Decision()
-        if let cpus = request.cpus { try decide(cpus, &claim, facts: facts, &decision) }
+        try decideCPUs(request, &claim, facts: facts, &decision)
         for pages in request.reservations { try reserve(pages, in: &claim, facts: facts, &decision) }
+        for pages in claim.reservations where request.isComplete && !request.names(pages) {
+            let none = ReservationRequest(node: pages.node, sizeKB: pages.sizeKB, count: 0)
+            try reserve(none, in: &claim, facts: facts, &decision)
+        }
         if let nodes = request.memoryNodes {
             claim.memoryNodes = Set(nodes).sorted()
             let known = Set(facts.machine?.nodes.filter { $0.memoryBytes != 0 }.map(\.id) ?? [])
             let missing = claim.memoryNodes.filter { !known.contains($0) }
             guard missing.isEmpty else { throw Refusal(.memoryNodesMissing(missing)) }
-        } else if claim.grants.isEmpty, claim.reservations.isEmpty {
+        } else if request.isComplete || (claim.grants.isEmpty && claim.reservations.isEmpty) {
             // They are released with the last of what they were bound for.
             claim.memoryNodes = []
         }
         if let lease = request.lease {
             guard !lease.isOver(at: now) else { throw Refusal(.leaseOver) }
             claim.lease = lease
+        } else if request.isComplete {
+            claim.lease = .forever
         }
         if let enforcement = request.enforcement, !claim.isEmpty {
             claim.enforcement = Enforcement(enforcement, phase: .preparing)
@@ -86,18 +94,35 @@ extension Ledger {
         return decision
     }
 
+    /// Decides which CPUs `claim` has. A complete request leaves it those that are what is asked for, so that one which is
+    /// sent again moves nothing.
+    private func decideCPUs(
+        _ request: ClaimRequest, _ claim: inout Claim, facts: MachineFacts, _ decision: inout Decision
+    ) throws(Refusal) {
+        if let cpus = request.cpus {
+            guard request.isComplete, claim.meets(cpus, facts) else {
+                return try decide(cpus, &claim, facts: facts, &decision)
+            }
+            decision.granted = claim.cpus
+        } else if request.isComplete {
+            releaseAll(&claim, &decision)
+        }
+    }
+
     /// Accepts a request that an enforced claim meets already, such as one that was sent again; an enforced claim
     /// changes in no other way.
     private func repeated(
-        _ request: ClaimRequest, _ present: Claim, _ enforcement: Enforcement, now: Int
+        _ request: ClaimRequest, _ present: Claim, _ enforcement: Enforcement, _ facts: MachineFacts, now: Int
     ) throws(Refusal) -> Decision {
         guard enforcement.phase == .active else { throw Refusal(.changing(present.holder)) }
-        guard request.enforcement == enforcement.request, present.meets(request) else {
+        guard request.enforcement == enforcement.request, present.meets(request, facts) else {
             throw Refusal(.enforced(present.holder))
         }
         var decision = Decision()
         decision.granted = present.cpus
-        guard case .until = present.lease, case .until = request.lease, let lease = request.lease else { return decision }
+        guard case .until = present.lease, case .until = request.lease, let lease = request.lease else {
+            return decision
+        }
         guard !lease.isOver(at: now) else { throw Refusal(.leaseOver) }
         var renewed = present
         renewed.lease = lease

@@ -18,7 +18,7 @@ package enum Request: Equatable, Sendable {
     }
 }
 
-/// A claim to make or to change. What is nil or empty stays as it is.
+/// A claim to make or to change. What is nil or empty stays as it is, unless the request is complete.
 package struct ClaimRequest: Equatable, Sendable {
     /// Whose claim it is.
     package var holder: Holder
@@ -32,11 +32,14 @@ package struct ClaimRequest: Equatable, Sendable {
     package var lease: Lease?
     /// What the kernel is to enforce; nil where the claim is only to be recorded.
     package var enforcement: EnforcementRequest?
+    /// Whether the claim is to have nothing else: what is nil or empty is given up, and the lease lasts forever. CPUs that
+    /// are what is asked for stay.
+    package var isComplete: Bool
 
     /// A request of `holder`.
     package init(
         holder: Holder, cpus: CPURequest? = nil, memoryNodes: [Int]? = nil, reservations: [ReservationRequest] = [],
-        lease: Lease? = nil, enforcement: EnforcementRequest? = nil
+        lease: Lease? = nil, enforcement: EnforcementRequest? = nil, isComplete: Bool = false
     ) {
         self.holder = holder
         self.cpus = cpus
@@ -44,6 +47,7 @@ package struct ClaimRequest: Equatable, Sendable {
         self.reservations = reservations
         self.lease = lease
         self.enforcement = enforcement
+        self.isComplete = isComplete
     }
 }
 

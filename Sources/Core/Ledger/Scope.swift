@@ -33,7 +33,7 @@ struct Scope {
         self.isProtected = isProtected
         self.pool = pool
         holder = claim.holder
-        level = request.smt == .one && (request.level == .cpu || request.level == .none) ? .core : request.level
+        level = request.effectiveLevel
         inScope = nodes.map { pool.intersection($0) } ?? pool
         if let id = request.nodes?.first, inScope.isEmpty {
             throw Refusal(.nodeOutsidePool(id, request.pool ?? Pool.isolated))

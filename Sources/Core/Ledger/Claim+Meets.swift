@@ -1,0 +1,71 @@
+import Machine
+
+extension Claim {
+    /// Whether it is what `request` asks for; false also where that cannot be told.
+    func meets(_ request: ClaimRequest, _ facts: MachineFacts) -> Bool {
+        guard Set(request.memoryNodes ?? (request.isComplete ? [] : memoryNodes)) == Set(memoryNodes) else {
+            return false
+        }
+        for pages in request.reservations
+        where reservation(node: pages.node, sizeKB: pages.sizeKB)?.count ?? 0 != pages.count { return false }
+        if request.isComplete, reservations.contains(where: { !request.names($0) }) { return false }
+        guard let cpus = request.cpus else { return grants.isEmpty || !request.isComplete }
+        return meets(cpus, facts)
+    }
+
+    /// Whether its CPUs are what `request` asks for, however they were chosen.
+    func meets(_ request: CPURequest, _ facts: MachineFacts) -> Bool {
+        guard grants.count == 1, let grant = grants.first, request.pool ?? Pool.isolated == pool,
+            request.label == grant.label, request.effectiveLevel == grant.level,
+            request.isExplicit == grant.isExplicit, request.isProtected ?? grant.isProtected == grant.isProtected
+        else { return false }
+        if let nodes = request.nodes {
+            let cpus = nodes.reduce(into: CPUSet()) { $0.formUnion(facts.nodes[$1] ?? CPUSet()) }
+            guard grant.cpus.isSubset(of: cpus) else { return false }
+        }
+        // An offline CPU is replaced, but not behind the back of the kernel.
+        let pool = facts.eligible(pool, onlineOnly: request.onlineOnly) ?? CPUSet()
+        guard enforcement != nil || grant.cpus.isSubset(of: pool) else { return false }
+        guard request.smt == .any || hasCores(grant, request.smt, in: pool, facts) else { return false }
+        switch request.demand {
+        case .count(let count): return grant.cpus.count == count
+        case .list(let list): return grant.cpus == list
+        case .percent(let percent):
+            return (1...100).contains(percent) && grant.cpus.count == (pool.count * percent + 99) / 100
+        case .wholeCores(let count):
+            let smt = request.smt == .any ? .whole : request.smt
+            return hasCores(grant, smt, in: pool, facts) && cores(of: grant, facts) == count
+        case .nothing, .defaultShare: return false
+        }
+    }
+
+    /// Whether the CPUs of `grant` are of each core what `smt` says.
+    private func hasCores(_ grant: Grant, _ smt: CPURequest.SMTPolicy, in pool: CPUSet, _ facts: MachineFacts) -> Bool {
+        guard let machine = facts.machine else { return false }
+        return grant.cpus.allSatisfy { cpu in
+            let core = machine.core(of: cpu)
+            return switch smt {
+            case .any: true
+            case .whole: core.intersection(pool).isSubset(of: grant.cpus)
+            case .one: core.intersection(grant.cpus).count == 1
+            }
+        }
+    }
+
+    private func cores(of grant: Grant, _ facts: MachineFacts) -> Int {
+        guard let machine = facts.machine else { return 0 }
+        return Set(grant.cpus.map { machine.core(of: $0) }).count
+    }
+}
+
+extension CPURequest {
+    /// How far exclusiveness reaches: where siblings stay idle, at least around the core.
+    var effectiveLevel: Exclusiveness { smt == .one && (level == .cpu || level == .none) ? .core : level }
+}
+
+extension ClaimRequest {
+    /// Whether one of its reservations is of the same node and size.
+    func names(_ pages: PageReservation) -> Bool {
+        reservations.contains { $0.node == pages.node && $0.sizeKB == pages.sizeKB }
+    }
+}
