@@ -32,6 +32,8 @@ package final class Host: Sendable {
     private let refused: Mutex<String?>
     /// Since when the writer has been busy with what it does; nil while it waits.
     private let busySince = Mutex<ContinuousClock.Instant?>(nil)
+    /// What was done.
+    private let done = Mutex(HostFigures())
     /// Who is told of committed decisions.
     private let followers = Mutex(Followers())
     private let clock: @Sendable () -> Int
@@ -98,6 +100,9 @@ package final class Host: Sendable {
     /// waits for changes.
     package var busyTime: Duration? { busySince.withLock { $0 }.map { .now - $0 } }
 
+    /// What was done since the start.
+    package var figures: HostFigures { done.withLock { $0 } }
+
     /// What the request would come to, without changing anything. Reads the kernel, on the caller's thread.
     ///
     /// - Throws: ``Failure``, the same that ``submit(_:completion:)`` would give.
@@ -105,6 +110,7 @@ package final class Host: Sendable {
         let facts: MachineFacts
         do { facts = try machine.facts(for: submission.request) } catch { throw .facts(error) }
         var next = ledger
+        try submission.check(next)
         do throws(Refusal) {
             let decision = try next.decide(
                 submission.request, facts: facts, caller: submission.caller, now: clock(), enforcer: enforcer)
@@ -201,7 +207,14 @@ package final class Host: Sendable {
             report(step.reports)
             if isClosed, jobs.isEmpty { break }
             writer.maintain(isIdle: jobs.isEmpty)
-            busySince.withLock { $0 = nil }
+            let began = busySince.withLock { since in
+                defer { since = nil }
+                return since
+            }
+            done.withLock { figures in
+                figures.count(step.reports)
+                if let began, !jobs.isEmpty { figures.busy += .now - began }
+            }
         }
         writer.close(restoring: enforcement.withLock { $0.restoresOnStop })
     }

@@ -66,6 +66,9 @@ package final class HostMachine: Sendable {
         try isolated().isEmpty ? Pool.ordinary : Pool.isolated
     }
 
+    /// The names of all pools: the isolated and the ordinary CPUs, then the configured ones.
+    package var poolNames: [String] { [Pool.isolated, Pool.ordinary] + configured.withLock { $0.keys.sorted() } }
+
     /// The CPUs of a configured pool; nil where there is none of this name.
     package func configuredPool(_ name: String) -> CPUSet? { configured.withLock { $0[name] } }
 
@@ -169,8 +172,10 @@ package final class HostMachine: Sendable {
         return index
     }
 
-    /// The whole machine, read again when CPUs or nodes came or went.
-    private func machine() throws(MachineError) -> Machine {
+    /// The whole machine, read again when CPUs or nodes came or went; its figures of huge pages are those of that time.
+    ///
+    /// - Throws: `MachineError` where the machine cannot be understood.
+    package func machine() throws(MachineError) -> Machine {
         let key = MachineKey(
             online: reader.onlineText(), present: reader.presentText(), nodes: reader.nodeEntries())
         let known: Machine? = cache.withLock { $0.machine?.key == key ? $0.machine?.machine : nil }

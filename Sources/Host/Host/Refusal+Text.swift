@@ -9,6 +9,8 @@ extension Host.Failure {
         case .facts(let error): error.description
         case .notCommitted(let error): error.description
         case .invalid(let text): text
+        case .conditionFailed(let holder):
+            "The claim of \(holder.displayName.debugDescription) is not what the condition of the request says"
         case .overloaded: "Too many changes wait for the disk; try again later"
         case .stopping: "The service is stopping"
         }

@@ -13,15 +13,30 @@ package struct Submission: Sendable {
     package let action: String
     /// The figures of the request as the frontend calls them.
     package let parameters: [DecisionRecord.Parameter]
+    /// What the holder's claim must be like, in the step that decides; nil where it does not matter. Called on the writer's
+    /// thread.
+    package let condition: (@Sendable (Claim?) -> Bool)?
 
     /// A submission.
     package init(
-        _ request: Request, by caller: Caller, action: String, parameters: [DecisionRecord.Parameter] = []
+        _ request: Request, by caller: Caller, action: String, parameters: [DecisionRecord.Parameter] = [],
+        condition: (@Sendable (Claim?) -> Bool)? = nil
     ) {
         self.request = request
         self.caller = caller
         self.action = action
         self.parameters = parameters
+        self.condition = condition
+    }
+}
+
+extension Submission {
+    /// Checks the condition against `ledger`.
+    ///
+    /// - Throws: ``Host/Failure/conditionFailed(_:)``.
+    func check(_ ledger: Ledger) throws(Host.Failure) {
+        guard let condition, !condition(ledger[request.holder]) else { return }
+        throw .conditionFailed(request.holder)
     }
 }
 
@@ -54,6 +69,8 @@ extension Host {
         case notCommitted(CommitError)
         /// The frontend refuses it: the text of its reply.
         case invalid(String)
+        /// The claim is not what the submission's condition asks for.
+        case conditionFailed(Holder)
         /// Too many requests wait for the disk.
         case overloaded
         /// The program ends.
@@ -97,7 +114,8 @@ extension Ledger {
     ///
     /// - Parameter last: the id of the last enforcement that was ever planned, as far as it is known; the new one's is higher.
     func decide(
-        _ request: Request, facts: MachineFacts, caller: Caller, now: Int, enforcer: (any Enforcer)?, after last: Int = 0
+        _ request: Request, facts: MachineFacts, caller: Caller, now: Int, enforcer: (any Enforcer)?,
+        after last: Int = 0
     ) throws(Refusal) -> Decision {
         var decision = try decide(request, facts: facts, caller: caller, now: now)
         for index in decision.change.claims.indices {

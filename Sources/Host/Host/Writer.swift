@@ -134,6 +134,7 @@ final class Writer {
                 completion: completion)
         }
         do throws(Host.Failure) {
+            try submission.check(next)
             let facts: MachineFacts
             do { facts = try machine.facts(for: submission.request) } catch { throw .facts(error) }
             do throws(Refusal) {
