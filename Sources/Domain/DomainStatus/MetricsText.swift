@@ -1,5 +1,6 @@
 import Domain
 import DomainRuntime
+import Service
 
 /// The metrics of a domain in the text format of Prometheus, version 0.0.4.
 package enum MetricsText {

@@ -1,7 +1,7 @@
 /// Writes metrics in the text format of Prometheus, version 0.0.4.
-struct Exposition {
+package struct Exposition {
     /// The type of a metric family.
-    enum Kind: String {
+    package enum Kind: String {
         /// A value that goes up and down.
         case gauge
         /// A value that only increases while the process runs; its name ends in `_total`.
@@ -9,15 +9,15 @@ struct Exposition {
     }
 
     /// The samples of one family.
-    struct Samples {
+    package struct Samples {
         fileprivate let name: String
         fileprivate var text = ""
 
         /// Adds a sample; labels are sorted.
-        mutating func sample(_ labels: [String: String], _ value: Int) { add(labels, "\(value)") }
+        package mutating func sample(_ labels: [String: String], _ value: Int) { add(labels, "\(value)") }
 
         /// Adds a sample in seconds.
-        mutating func sample(_ labels: [String: String], milliseconds: Int) {
+        package mutating func sample(_ labels: [String: String], milliseconds: Int) {
             let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
             let digits = String(rest.magnitude)
             add(labels, "\(seconds).\(String(repeating: "0", count: 3 - digits.count))\(digits)")
@@ -30,10 +30,13 @@ struct Exposition {
     }
 
     /// The text so far.
-    private(set) var text = ""
+    package private(set) var text = ""
+
+    /// No metrics.
+    package init() {}
 
     /// Adds a metric family; `body` adds its samples.
-    mutating func family(_ name: String, _ kind: Kind, _ help: String, _ body: (inout Samples) -> Void) {
+    package mutating func family(_ name: String, _ kind: Kind, _ help: String, _ body: (inout Samples) -> Void) {
         var samples = Samples(name: name)
         body(&samples)
         text += "# HELP \(name) \(escape(help, quotes: false))\n# TYPE \(name) \(kind.rawValue)\n" + samples.text

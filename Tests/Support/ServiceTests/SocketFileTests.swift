@@ -1,5 +1,5 @@
-import EPASocket
 import Glibc
+import Service
 import TestSupport
 import Testing
 

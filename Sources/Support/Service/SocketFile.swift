@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Service
 
 /// A listening Unix socket that appears at its path ready and with the right owner and mode, or not at all.
 ///
