@@ -21,6 +21,8 @@ let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-h
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
@@ -91,6 +93,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
         // Without its traits, which would bring full Foundation and readers of configuration.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
@@ -115,14 +118,22 @@ let package = Package(
         // The host: the ledger of one machine, its socket, its command.
         host.module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
         host.module("Kernel", ["CLinux", "Ledger", "Machine", "Service"]),
-        host.module("Host", ["Kernel", "Ledger", "LedgerStore", "Machine", "Placement", "Service", "WireJSON", logging]),
+        host.module(
+            "Host", ["Kernel", "Ledger", "LedgerStore", "Machine", "Placement", "Service", "WireJSON", logging]),
         host.module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON"]),
+        host.module(
+            "HostAPI",
+            [
+                "Host", "Ledger", "LedgerStore", "Machine", "Service", "WireJSON", hummingbird, httpTypes, logging, nio,
+                nioHTTP1, nioHTTPTypes, nioPosix,
+            ]),
         host.module("EPAClient", ["CLinux", "Machine", "WireJSON"]),
         host.module("Rendering", ["EPAClient", "Machine", "Terminal"]),
         host.program(
             "berthd",
             [
-                "EPASocket", "Host", "Kernel", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
+                "EPASocket", "Host", "HostAPI", "Kernel", "Ledger", "LedgerStore", "Machine", "Service", "Storage",
+                "WireJSON",
                 arguments, logging, unixSignals,
             ]),
         host.program("berth", ["EPAClient", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
@@ -142,7 +153,8 @@ let package = Package(
         domain.module("DomainMirror", ["Domain", "DomainRuntime", "Redis", "Service", "WireJSON", logging]),
         domain.module("DomainView", ["Domain", "Redis", "Terminal", "WireJSON"]),
         domain.module(
-            "DomainStatus", ["Domain", "DomainRuntime", "WireJSON", hummingbird, httpTypes, logging, nio, nioPosix]),
+            "DomainStatus",
+            ["Domain", "DomainRuntime", "Service", "WireJSON", hummingbird, httpTypes, logging, nio, nioPosix]),
         domain.module("DomainSettings", ["Domain", "DomainMirror", "Service", logging, toml]),
         domain.program(
             "berth-domain",
@@ -187,6 +199,11 @@ let package = Package(
             [
                 "CFaultVFS", "CSQLite", "EPASocket", "Host", "Ledger", "LedgerStore", "Machine", "Service",
                 "TestSupport", "WireJSON", logging,
+            ]),
+        host.tests(
+            "HostAPITests",
+            [
+                "Host", "HostAPI", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport", "WireJSON", logging,
             ]),
         host.tests("EPAClientTests", ["EPAClient", "Machine", "TestSupport"]),
         host.tests(

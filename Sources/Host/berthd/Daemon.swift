@@ -2,6 +2,7 @@ import ArgumentParser
 import EPASocket
 import Glibc
 import Host
+import HostAPI
 import Ledger
 import LedgerStore
 import Logging
@@ -17,6 +18,7 @@ final class Daemon {
     private let decisionLog: DecisionLog
     private let machine: HostMachine
     private let socket: SocketFile
+    private let api: APIEndpoint?
     private var configuration: DaemonConfiguration
     private var auditSink: LineSink
     private var log: Logger
@@ -52,12 +54,23 @@ final class Daemon {
             decisionLog: decisionLog, settings: settings.server)
         do {
             try Self.makeDirectory(of: paths.socket)
-            socket = try SocketFile(
+            let socket = try SocketFile(
                 listeningAt: paths.socket, mode: configuration.socketMode, owner: settings.socketOwner,
                 group: settings.socketGroup)
-            // Two at least, so that one waits for connections while another works.
-            try server.start(
-                descriptor: socket.descriptor, threads: min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 2), 4))
+            self.socket = socket
+            do {
+                var api: APIEndpoint?
+                if let path = paths.httpSocket {
+                    api = try APIEndpoint(path, host, configuration, settings, decisionLog)
+                }
+                self.api = api
+                // Two at least, so that one waits for connections while another works.
+                try server.start(
+                    descriptor: socket.descriptor, threads: min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 2), 4))
+            } catch {
+                socket.remove()
+                throw error
+            }
         } catch {
             host.stop()
             printError("\(error)")
@@ -76,7 +89,8 @@ final class Daemon {
             }
         var fields: Logger.Metadata = [
             "version": "\(Version.number)", "config": "\(source.file ?? "none")", "socket": "\(paths.socket)",
-            "state": "\(paths.stateDirectory)", "machine": "\(configuration.machineKind)",
+            "http-socket": "\(paths.httpSocket ?? "off")", "state": "\(paths.stateDirectory)",
+            "machine": "\(configuration.machineKind)",
             "claims": "\(host.ledger.count)", "isolated": "\(isolated)",
         ]
         for key in ["policy", "access-group", "admin-group"] { fields[key] = "\(configuration.shown(key))" }
@@ -106,6 +120,7 @@ final class Daemon {
                 fresh[keyPath: setting] = configuration[keyPath: setting]
             }
             postpone("socket", \.socket)
+            postpone("http-socket", \.httpSocket)
             postpone("state-dir", \.stateDirectory)
             postpone("socket-mode", \.socketMode)
             postpone("socket-owner", \.socketOwner)
@@ -124,6 +139,7 @@ final class Daemon {
             }
             log = settings.logger
             server.settings = settings.server
+            api?.reload(fresh, settings)
             machine.configure(pools: settings.pools)
             host.configure(settings.enforcement)
             Self.warnOfPools(
@@ -139,9 +155,10 @@ final class Daemon {
         }
     }
 
-    /// Takes no more connections, finishes what is in flight, removes the socket, closes the store.
-    func stop() {
+    /// Takes no more connections, finishes what is in flight, removes the sockets, closes the store.
+    func stop() async {
         socket.remove()
+        await api?.stop(within: .seconds(5))
         server.stop(within: 5)
         close(socket.descriptor)
         host.stop(within: 60)

@@ -38,6 +38,8 @@ struct MachineOptions: ParsableArguments {
 struct ServeOptions: ParsableArguments {
     @Option(help: "The socket; $SNAP_DATA/data/epa.sock under snapd, else /run/berth/epa.sock.")
     var socket: String?
+    @Option(help: "The socket of the HTTP API, off for none; berth.sock beside the other socket unless given.")
+    var httpSocket: String?
     @Option(help: "The socket's mode in octal (0660); 0666 lets every user in, as the EPA Orchestrator does.")
     var socketMode: String?
     @Option(help: "The socket's owner, by name or number.")
@@ -71,6 +73,8 @@ struct ServeOptions: ParsableArguments {
     var nameLimit: String?
     @Option(help: "The maximum number of open connections of one user (512).")
     var connectionsPerUid: String?
+    @Option(help: "The most requests that one user may send to the HTTP API in a second (10000); root has no limit.")
+    var httpRequestsPerSecond: String?
     @Option(help: "Seconds until an incomplete request is answered with an error (5).")
     var readTimeout: String?
     @Option(help: "Seconds that a client may take to read a reply (5).")
@@ -82,13 +86,14 @@ struct ServeOptions: ParsableArguments {
 
     var flags: [ConfigurationSource.Flag] {
         [
-            ("socket", socket), ("socket-mode", socketMode), ("socket-owner", socketOwner),
+            ("socket", socket), ("http-socket", httpSocket), ("socket-mode", socketMode), ("socket-owner", socketOwner),
             ("socket-group", socketGroup), ("admin-group", adminGroup), ("access-group", accessGroup),
             ("audit-log", auditLog), ("log-level", logLevel),
             ("policy", policy.isEmpty ? nil : policy.joined(separator: ",")),
             ("extensions", extensions.isEmpty ? nil : extensions.joined(separator: ",")),
             ("pools.general", generalPool), ("name-limit", nameLimit),
-            ("connections-per-uid", connectionsPerUid), ("read-timeout", readTimeout), ("write-timeout", writeTimeout),
+            ("connections-per-uid", connectionsPerUid), ("http-requests-per-second", httpRequestsPerSecond),
+            ("read-timeout", readTimeout), ("write-timeout", writeTimeout),
             ("commit-timeout", commitTimeout),
         ] + enforcement.flags
     }

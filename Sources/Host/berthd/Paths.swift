@@ -4,6 +4,8 @@ import Service
 /// Where files are, as the configuration and the environment say (docs/operations.md, "Paths").
 struct Paths {
     let socket: String
+    /// The socket of the HTTP API; nil where it is turned off.
+    let httpSocket: String?
     let stateDirectory: String
     let importState: String?
     /// The directory made for this run, removed at its end; nil where nothing is temporary.
@@ -37,8 +39,16 @@ struct Paths {
     ) {
         // What snapd says is about the real machine.
         let snap = configuration.simulate ? nil : environment["SNAP_DATA"].flatMap { $0.isEmpty ? nil : $0 }
-        socket =
+        let socket =
             configuration.socket ?? temporary?.socket ?? snap.map { "\($0)/data/epa.sock" } ?? "/run/berth/epa.sock"
+        self.socket = socket
+        // Beside the other one, so that who can reach one can reach both.
+        httpSocket =
+            switch configuration.httpSocket {
+            case "off": nil
+            case let path?: path
+            case nil: "\(socket.lastIndex(of: "/").map { socket[...$0] } ?? "")berth.sock"
+            }
         stateDirectory =
             configuration.stateDirectory ?? temporary?.stateDirectory ?? snap.map { "\($0)/berth" }
             ?? "/var/lib/berth"

@@ -1,5 +1,4 @@
 import ArgumentParser
-import EPASocket
 import Glibc
 import Host
 import Ledger
@@ -12,7 +11,7 @@ import UnixSignals
 
 /// `berthd serve`: serves until a signal ends it.
 struct Serve: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Serve the socket (the default).")
+    static let configuration = CommandConfiguration(abstract: "Serve the sockets (the default).")
 
     @OptionGroup var state: StateOptions
     @OptionGroup var options: ServeOptions
@@ -37,8 +36,13 @@ struct Serve: AsyncParsableCommand {
             throw Status.inputOutput
         }
         defer { paths.temporary?.remove() }
-        guard paths.socket.utf8.count <= SocketFile.pathLimit else {
-            printError("\(source.error("socket", "\(SocketFileError.pathTooLong(paths.socket))"))")
+        for (key, path) in [("socket", paths.socket), ("http-socket", paths.httpSocket ?? "")]
+        where path.utf8.count > SocketFile.pathLimit {
+            printError("\(source.error(key, "\(SocketFileError.pathTooLong(path))"))")
+            throw Status.configuration
+        }
+        guard paths.httpSocket != paths.socket else {
+            printError("\(source.error("http-socket", "http-socket and socket are the same path"))")
             throw Status.configuration
         }
         let log = settings.logger
@@ -58,7 +62,7 @@ struct Serve: AsyncParsableCommand {
             notifier.ready(status: daemon.statusLine)
         }
         notifier.stopping()
-        daemon.stop()
+        await daemon.stop()
         log.notice("stopped")
         if daemon.refusal != nil { throw Status.corrupt }
     }

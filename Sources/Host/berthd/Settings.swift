@@ -1,6 +1,7 @@
 import EPASocket
-import Host
 import Glibc
+import Host
+import HostAPI
 import Ledger
 import Logging
 import Machine
@@ -9,6 +10,8 @@ import Service
 /// The settings in the form of those who use them, names resolved.
 struct Settings {
     let server: EPASettings
+    /// Those of the HTTP API.
+    let api: APISettings
     /// The configured pools by name.
     let pools: [String: CPUSet]
     /// The housekeeping CPUs; nil for the first core.
@@ -66,6 +69,14 @@ struct Settings {
         enforcement = EnforcementPolicy(
             repairs: configuration.repairs, restoresOnStop: configuration.restoresOnStop)
         self.server = server
+        var api = APISettings()
+        api.access = server.access
+        api.connectionsPerUID = configuration.connectionsPerUID
+        api.requestsPerSecond = configuration.httpRequestsPerSecond
+        api.readTimeout = configuration.readTimeout
+        api.writeTimeout = configuration.writeTimeout
+        api.commitTimeout = configuration.commitTimeout
+        self.api = api
         let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
         let handler = LineLogHandler.standardError(level: level)
         logger = Logger(label: "berthd") { _ in handler }

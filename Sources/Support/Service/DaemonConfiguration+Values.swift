@@ -11,6 +11,7 @@ extension DaemonConfiguration {
         let text: String? =
             switch key {
             case "socket": socket
+            case "http-socket": httpSocket
             case "state-dir": stateDirectory
             case "socket-mode": "0" + String(socketMode, radix: 8)
             case "socket-owner": socketOwner
@@ -24,6 +25,7 @@ extension DaemonConfiguration {
             case "pools.general": generalPool
             case "name-limit": String(nameLimit)
             case "connections-per-uid": String(connectionsPerUID)
+            case "http-requests-per-second": String(httpRequestsPerSecond)
             case "read-timeout": String(readTimeout)
             case "write-timeout": String(writeTimeout)
             case "commit-timeout": String(commitTimeout)

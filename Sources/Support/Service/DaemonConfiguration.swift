@@ -4,6 +4,8 @@ internal import TOMLKit
 package struct DaemonConfiguration: Equatable, Sendable {
     /// The socket to listen on; nil for the path that the environment decides.
     package var socket: String?
+    /// The socket of the HTTP API; nil for the path that the environment decides, `off` for none.
+    package var httpSocket: String?
     /// The directory of the durable state; nil for the one that the environment decides.
     package var stateDirectory: String?
     /// The permission bits of the socket.
@@ -31,6 +33,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package var nameLimit = 0
     /// The most connections that one user may have open.
     package var connectionsPerUID = 512
+    /// The most requests that one user may send to the HTTP API in a second.
+    package var httpRequestsPerSecond = 10_000
     /// Seconds until an incomplete request is answered with an error.
     package var readTimeout = 5
     /// Seconds that a client may take to read a reply.
@@ -61,10 +65,12 @@ package struct DaemonConfiguration: Equatable, Sendable {
 
     /// Every key, in the order of the manual.
     package static let keys = [
-        "socket", "state-dir", "socket-mode", "socket-owner", "socket-group", "admin-group", "access-group",
-        "audit-log", "log-level", "policy", "extensions", "pools.general", "name-limit", "connections-per-uid",
-        "read-timeout", "write-timeout", "commit-timeout", "enforcement.mode", "enforcement.housekeeping",
-        "enforcement.repair", "enforcement.on-stop", "limits.cpus-per-uid", "machine", "sysfs-root", "simulate", "import-state",
+        "socket", "http-socket", "state-dir", "socket-mode", "socket-owner", "socket-group", "admin-group",
+        "access-group", "audit-log", "log-level", "policy", "extensions", "pools.general", "name-limit",
+        "connections-per-uid", "http-requests-per-second", "read-timeout", "write-timeout", "commit-timeout",
+        "enforcement.mode", "enforcement.housekeeping", "enforcement.repair", "enforcement.on-stop", "limits.cpus-per-uid",
+        "machine",
+                "sysfs-root", "simulate", "import-state",
     ]
 
     /// Takes the settings of a TOML text.
@@ -92,8 +98,9 @@ package struct DaemonConfiguration: Equatable, Sendable {
 
     /// The keys that take a number, and those that take a name or a number.
     private static let numeric: Set = [
-        "name-limit", "connections-per-uid", "read-timeout", "write-timeout", "commit-timeout", "socket-owner",
-        "socket-group", "admin-group", "access-group", "limits.cpus-per-uid",
+        "name-limit", "connections-per-uid", "http-requests-per-second", "read-timeout", "write-timeout",
+        "commit-timeout", "socket-owner", "socket-group", "admin-group", "access-group",
+        "limits.cpus-per-uid",
     ]
 
     /// The keys that take true or false.
@@ -126,6 +133,7 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package mutating func set(_ key: String, to text: String) throws(ConfigurationError) {
         switch key {
         case "socket": socket = try path(key, text)
+        case "http-socket": httpSocket = text.isEmpty ? "off" : try path(key, text)
         case "state-dir": stateDirectory = try path(key, text)
         case "socket-mode":
             guard let mode = UInt32(text, radix: 8), mode <= 0o777 else {
@@ -144,6 +152,7 @@ package struct DaemonConfiguration: Equatable, Sendable {
         case "pools.general": generalPool = text
         case "name-limit": nameLimit = try number(key, text, in: 0...65_536)
         case "connections-per-uid": connectionsPerUID = try number(key, text, in: 1...65_536)
+        case "http-requests-per-second": httpRequestsPerSecond = try number(key, text, in: 1...1_000_000)
         case "read-timeout": readTimeout = try number(key, text, in: 1...3_600)
         case "write-timeout": writeTimeout = try number(key, text, in: 1...3_600)
         case "commit-timeout": commitTimeout = try number(key, text, in: 1...3_600)

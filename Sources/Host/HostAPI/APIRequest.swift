@@ -1,0 +1,88 @@
+import HTTPTypes
+import Ledger
+import WireJSON
+
+/// A request that has come to its end.
+struct APIRequest: Sendable {
+    /// What is asked.
+    let route: APIRoute
+    /// What the path has in place of the braces.
+    let arguments: [String]
+    /// The decoded target.
+    let target: APITarget
+    /// The header fields.
+    let fields: HTTPFields
+    /// The body.
+    let body: [UInt8]
+    /// Who asks.
+    let peer: APIPeer
+
+    /// The holder in the path.
+    ///
+    /// - Throws: ``Problem`` where the kind is not known.
+    func holder() throws(Problem) -> Holder {
+        guard arguments.count == 2, let kind = Holder.Kind(rawValue: arguments[0]) else {
+            let kinds = Holder.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Problem(.notFound, "There is no kind of claims of this name; there are \(kinds)")
+        }
+        return Holder(kind: kind, name: arguments[1])
+    }
+
+    /// Whether a claim is what the header fields `If-Match` and `If-None-Match` ask for (RFC 9110, section 13).
+    func condition() throws(Problem) -> (@Sendable (Claim?) -> Bool)? {
+        let match = fields[.ifMatch].map(EntityTags.init)
+        let noneMatch = fields[.ifNoneMatch].map(EntityTags.init)
+        guard match != nil || noneMatch != nil else { return nil }
+        return { claim in
+            let version = claim.map(ClaimResource.version)
+            if let match, !match.contains(version) { return false }
+            if let noneMatch, noneMatch.contains(version) { return false }
+            return true
+        }
+    }
+
+    /// Checks that the client takes what the route answers.
+    ///
+    /// - Throws: ``Problem``.
+    static func checkAccept(_ fields: HTTPFields, _ route: APIRoute) throws(Problem) {
+        guard let accept = fields[.accept] else { return }
+        let type = route.contentType.prefix { $0 != ";" }
+        let family = "\(type.prefix { $0 != "/" })/*"
+        for range in accept.split(separator: ",") {
+            let parts = range.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
+            guard let name = parts.first else { continue }
+            let isRefused = parts.dropFirst().contains { ["q=0", "q=0.0", "q=0.00", "q=0.000"].contains($0) }
+            if !isRefused, name == "*/*" || name == family || name == type { return }
+        }
+        throw Problem(.notAcceptable, "The resource is available as \(type) only")
+    }
+
+    /// Checks that a body is said to be JSON.
+    ///
+    /// - Throws: ``Problem``.
+    static func checkContentType(_ fields: HTTPFields) throws(Problem) {
+        let type = fields[.contentType]?.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
+        guard type == "application/json" else { throw Problem(.wrongContentType) }
+    }
+}
+
+/// The value of `If-Match` or `If-None-Match`.
+private struct EntityTags: Sendable {
+    private let isAny: Bool
+    private let versions: [String]
+
+    init(_ text: String) {
+        let parts = text.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" } }
+        isAny = parts == ["*"]
+        // A weak tag never matches: what is compared is the claim, to the byte.
+        versions = parts.compactMap { part in
+            guard part.count >= 2, part.first == "\"", part.last == "\"" else { return nil }
+            return String(part.dropFirst().dropLast())
+        }
+    }
+
+    func contains(_ version: String?) -> Bool {
+        guard let version else { return false }
+        return isAny || versions.contains(version)
+    }
+}

@@ -1,0 +1,151 @@
+import Glibc
+import Host
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import Service
+import Synchronization
+
+/// Serves the HTTP API of a host on a Unix socket.
+///
+/// It has a thread of its own; nobody waits for its clients. Changes go to ``Host``, questions are answered from the last
+/// durable ledger.
+package final class APIServer: Sendable {
+    private struct State {
+        var listener: (any Channel)?
+        var isStopping = false
+    }
+
+    private let state = Mutex(State())
+    private let current: SettingsBox
+    private let open = OpenConnections()
+    private let events: EventStreams
+    private let connections: APIConnections
+    private let descriptor: Int32
+    private let logger: Logger
+
+    /// One thread for all servers of a process, for as long as it lives.
+    private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    /// The delay before connections are accepted again after a failure.
+    private static let pause = Duration.milliseconds(500)
+
+    /// A server of `host` on the listening socket `descriptor`, which stays the caller's.
+    ///
+    /// - Parameters:
+    ///   - decisionLog: logs whom it turned away.
+    ///   - clock: the time in milliseconds since 1970 UTC.
+    package init(
+        host: Host, descriptor: Int32, providers: APIProviders, settings: APISettings, decisionLog: DecisionLog,
+        logger: Logger, clock: @escaping @Sendable () -> Int = wallClock
+    ) {
+        let current = SettingsBox(settings)
+        let read: @Sendable () -> APISettings = { current.settings }
+        self.current = current
+        self.descriptor = descriptor
+        self.logger = logger
+        events = EventStreams(host: host, settings: read)
+        connections = APIConnections(
+            responder: APIResponder(
+                service: APIService(host, providers, clock: clock, settings: read), events: events, rate: RequestRate(),
+                settings: read),
+            counts: ConnectionCounts(), open: open, settings: read,
+            denied: { decisionLog.denied($0, reason: $1) })
+    }
+
+    /// The settings in force.
+    package var settings: APISettings {
+        get { current.settings }
+        set { current.settings = newValue }
+    }
+
+    /// Accepts connections until ``stop(within:)``. If that ends, because the process has run out of descriptors, it begins
+    /// again.
+    package func serve() async {
+        while !state.withLock({ $0.isStopping }) {
+            do { try await accept() } catch {
+                logger.error("the HTTP API stopped accepting and begins again", metadata: ["reason": "\(error)"])
+                try? await Task.sleep(for: Self.pause)
+            }
+        }
+    }
+
+    private func accept() async throws {
+        let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard own >= 0 else { throw SystemError("copy the descriptor of the socket", errno: errno) }
+        let (connections, logger) = (connections, logger)
+        let listener = try await ServerBootstrap(group: Self.loops)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 * 1_024, high: 256 * 1_024))
+            .bind(own) { connections.setup(channel: $0, logger: logger) }
+        let isStopping = state.withLock { state in
+            state.listener = listener.channel
+            return state.isStopping
+        }
+        if isStopping { listener.channel.close(promise: nil) }
+        try await withThrowingDiscardingTaskGroup { group in
+            try await listener.executeThenClose { inbound in
+                for try await connection in inbound {
+                    group.addTask { await connections.handle(value: connection, logger: logger) }
+                }
+            }
+        }
+    }
+
+    /// Takes no more connections, ends the streams of events, and closes each connection once its request is answered, all
+    /// after `grace`.
+    package func stop(within grace: Duration) async {
+        let listener = state.withLock { state in
+            state.isStopping = true
+            return state.listener
+        }
+        try? await listener?.close()
+        events.stop()
+        open.quiesce()
+        let end = ContinuousClock.now + grace
+        while open.count > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
+        open.close()
+    }
+}
+
+/// Settings that are read and replaced from any thread.
+private final class SettingsBox: Sendable {
+    private let value: Mutex<APISettings>
+
+    init(_ settings: APISettings) { value = Mutex(settings) }
+
+    var settings: APISettings {
+        get { value.withLock { $0 } }
+        set { value.withLock { $0 = newValue } }
+    }
+}
+
+/// The connections that are open.
+final class OpenConnections: Sendable {
+    private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+
+    var count: Int { channels.withLock { $0.count } }
+
+    /// Adds a connection until it closes. Returns how many there are.
+    func add(_ channel: any Channel) -> Int {
+        let key = ObjectIdentifier(channel)
+        let count = channels.withLock { channels in
+            channels[key] = channel
+            return channels.count
+        }
+        channel.closeFuture.whenComplete { [self] _ in channels.withLock { _ = $0.removeValue(forKey: key) } }
+        return count
+    }
+
+    /// Has each connection close as soon as its request is answered.
+    func quiesce() {
+        for channel in channels.withLock({ Array($0.values) }) {
+            channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        }
+    }
+
+    /// Closes all.
+    func close() {
+        for channel in channels.withLock({ Array($0.values) }) { channel.close(promise: nil) }
+    }
+}

@@ -1,0 +1,102 @@
+import HTTPTypes
+import Host
+import Ledger
+import NIOCore
+import Service
+import WireJSON
+
+/// Answers requests, whatever connection they came through.
+struct APIService: Sendable {
+    let host: Host
+    let providers: APIProviders
+    let claims: ClaimOperations
+    let settings: @Sendable () -> APISettings
+
+    init(
+        _ host: Host, _ providers: APIProviders, clock: @escaping @Sendable () -> Int,
+        settings: @escaping @Sendable () -> APISettings
+    ) {
+        self.host = host
+        self.providers = providers
+        self.settings = settings
+        claims = ClaimOperations(host: host, processes: providers.processes, clock: clock, lists: ListCache())
+    }
+
+    /// The answer to any request but one for events.
+    ///
+    /// - Throws: ``Problem``.
+    func answer(_ request: APIRequest, on loop: any EventLoop) async throws(Problem) -> APIAnswer {
+        let settings = settings()
+        let patience = ClaimOperations.Patience(
+            commit: .seconds(Int64(settings.commitTimeout)), enforcement: .seconds(Int64(settings.enforcementTimeout)),
+            loop: loop)
+        switch request.route {
+        case .claims: return try claims.list(request)
+        case .claim: return try claims.get(request)
+        case .plan: return try claims.plan(request)
+        case .putClaim: return try await claims.put(request, isComplete: true, patience)
+        case .patchClaim: return try await claims.put(request, isComplete: false, patience)
+        case .deleteClaim: return try await claims.delete(request, patience)
+        case .renewClaim: return try await claims.renew(request, patience)
+        default:
+            _ = try request.target.parameters([])
+            return try resource(request)
+        }
+    }
+
+    private func resource(_ request: APIRequest) throws(Problem) -> APIAnswer {
+        switch request.route {
+        case .machine: return APIAnswer(json: try MachineResource.json(host))
+        case .pools: return APIAnswer(json: try MachineResource.pools(host))
+        case .verification:
+            guard let verification = providers.verification?.verification else { throw Problem(.notEnforced) }
+            var writer = JSONWriter(capacity: 1_024)
+            writer.value(verification)
+            return APIAnswer(json: writer.bytes)
+        case .configuration:
+            return APIAnswer(
+                json: JSONWriter.object { writer in
+                    for (key, value) in providers.configuration() { writer.member(key, value) }
+                })
+        case .metrics:
+            let text = MetricsText.text(
+                host, version: providers.version, drift: providers.verification?.drift)
+            return APIAnswer(.ok, request.route.contentType, ByteBuffer(string: text))
+        case .health: return APIAnswer(line: "ok")
+        case .readiness: return readiness
+        default: return root(request.peer)
+        }
+    }
+
+    private func root(_ peer: APIPeer) -> APIAnswer {
+        APIAnswer(
+            json: JSONWriter.object { writer in
+                writer.member("version", providers.version)
+                writer.member("machine", providers.machine)
+                writer.member("accepts_changes", host.refusal == nil)
+                if let refusal = host.refusal { writer.member("reason", refusal) }
+                writer.name("caller")
+                writer.object { caller in
+                    caller.member("uid", Int(peer.credentials.uid))
+                    caller.member("administrator", peer.role == .administrator)
+                }
+                writer.name("links")
+                writer.object { links in
+                    for route in APIRoute.allCases where route.method == .get && !route.path.contains("{") {
+                        let name = route.path.split(separator: "/").last ?? "v1"
+                        links.member(name == "v1" ? "self" : String(name.prefix { $0 != "." }), route.path)
+                    }
+                }
+            })
+    }
+
+    /// Whether changes can be decided now.
+    private var readiness: APIAnswer {
+        if let refusal = host.refusal { return APIAnswer(.serviceUnavailable, line: refusal) }
+        if let busy = host.busyTime, busy > .seconds(5) {
+            return APIAnswer(
+                .serviceUnavailable, line: "The disk has not answered for \(busy.components.seconds) seconds")
+        }
+        return APIAnswer(line: "ok")
+    }
+}

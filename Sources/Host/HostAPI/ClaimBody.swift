@@ -1,0 +1,211 @@
+import Ledger
+import Machine
+import WireJSON
+
+/// The translation of a body to the ledger's request. It stands here and nowhere else.
+struct ClaimBody {
+    /// What is asked of the ledger.
+    let request: ClaimRequest
+    /// The figures of the request for the records.
+    let parameters: [DecisionRecord.Parameter]
+
+    /// The most nodes, and pages of one size, that a request names.
+    private static let nodeLimit = 1_024
+    private static let highestNode = 65_535
+
+    /// Reads the body of PUT (`isComplete`) or PATCH.
+    ///
+    /// - Parameters:
+    ///   - holder: whose claim it is; nil for a plan, whose body names the holder.
+    ///   - processes: finds the processes that the body names.
+    /// - Throws: ``Problem``.
+    init(
+        _ bytes: [UInt8], holder: Holder?, isComplete: Bool, now: Int, processes: ClaimProcesses
+    ) throws(Problem) {
+        let body = try JSONReader(body: bytes)
+        if holder == nil {
+            try body.allow("holder", "cpus", "memory_nodes", "huge_pages", "lease", "enforcement")
+        } else {
+            try body.allow("cpus", "memory_nodes", "huge_pages", "lease", "enforcement")
+        }
+        let named: Holder
+        if let holder {
+            named = holder
+        } else {
+            guard let text = try body.text("holder", limit: 512), let found = Holder(fullName: text) else {
+                throw body.invalid("holder", "takes KIND:NAME, such as \"run:engine\"")
+            }
+            try Self.check(found)
+            named = found
+        }
+        var parameters: [DecisionRecord.Parameter] = []
+        var request = ClaimRequest(holder: named, isComplete: isComplete)
+        if let cpus = try body.object("cpus") {
+            request.cpus = try Self.cpus(cpus, isComplete: isComplete, &parameters)
+        }
+        request.memoryNodes = try body.numbers(
+            "memory_nodes", in: 0...Self.highestNode, count: 0...Self.nodeLimit)
+        if let nodes = request.memoryNodes {
+            parameters.append(.init("memory_nodes", nodes.map(String.init).joined(separator: ",")))
+        }
+        request.reservations = try Self.pages(body, isComplete: isComplete, &parameters)
+        if let enforcement = try body.object("enforcement") {
+            request.enforcement = try Self.enforcement(enforcement, processes)
+            parameters.append(.init("minimum_isolation", request.enforcement?.minimum.rawValue ?? "none"))
+        }
+        if let lease = try body.object("lease") {
+            request.lease = try LeaseBody.read(lease, now: now, processes)
+            parameters.append(.init("lease", lease.leaseText))
+        }
+        if isComplete, request.cpus == nil, request.reservations.isEmpty, request.memoryNodes?.isEmpty ?? true {
+            throw Problem(
+                .invalidMember, "A claim needs at least one of cpus, memory_nodes and huge_pages; DELETE releases it",
+                member: "cpus")
+        }
+        self.request = request
+        self.parameters = parameters
+    }
+
+    /// Refuses names that cannot be used for new claims; an EPA service may have any.
+    static func check(_ holder: Holder) throws(Problem) {
+        let isPlain = holder.name.unicodeScalars.allSatisfy {
+            switch $0.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+            default: true
+            }
+        }
+        guard !holder.name.isEmpty, holder.name.utf8.count <= 253, isPlain else {
+            throw Problem(
+                .invalidName, "The name of a claim has 1 to 253 bytes and no control or invisible characters")
+        }
+    }
+
+    // MARK: - CPUs
+
+    private static func cpus(
+        _ body: JSONReader, isComplete: Bool, _ parameters: inout [DecisionRecord.Parameter]
+    ) throws(Problem) -> CPURequest {
+        if isComplete {
+            try body.allow(
+                "count", "percent", "cores", "list", "default_share", "pool", "nodes", "smt", "packing", "shared",
+                "level",
+                "label", "preemption", "explicit", "protected")
+        } else {
+            try body.allow(
+                "none", "count", "percent", "cores", "list", "default_share", "pool", "nodes", "smt", "packing",
+                "shared",
+                "level", "label", "preemption", "explicit", "protected", "replaces")
+        }
+        var request = CPURequest(try demand(body, &parameters), onlineOnly: true)
+        request.pool = try body.text("pool")
+        if let pool = request.pool { parameters.append(.init("pool", pool)) }
+        request.nodes = try body.numbers("nodes", in: 0...highestNode, count: 1...nodeLimit)
+        if let nodes = request.nodes {
+            parameters.append(.init("nodes", nodes.map(String.init).joined(separator: ",")))
+        }
+        request.smt = try body.choice("smt", of: ["any": .any, "whole": .whole, "one": .one]) ?? .any
+        request.packing =
+            try body.choice(
+                "packing", of: ["lowest": .lowest, "sibling_pairs": .siblingPairs, "whole_cores": .wholeCores])
+            ?? .lowest
+        request.level = try level(body)
+        request.label = try body.text("label", limit: 253) ?? ""
+        request.preemption =
+            try body.choice("preemption", of: ["never": .never, "allowed": .allowed, "where_needed": .whereNeeded])
+            ?? .never
+        request.isExplicit = try body.flag("explicit") ?? false
+        request.isProtected = try body.flag("protected")
+        request.replaces =
+            try body.choice(
+                "replaces",
+                of: [
+                    "everything": .everything, "all_but_explicit": .allButExplicit, "nodes": .nodes, "label": .grant,
+                ]) ?? .everything
+        if request.isExplicit, request.level == .none { throw body.invalid("explicit", "excludes shared CPUs") }
+        return request
+    }
+
+    private static func level(_ body: JSONReader) throws(Problem) -> Exclusiveness {
+        let level: Exclusiveness? = try body.choice(
+            "level", of: ["none": .none, "cpu": .cpu, "core": .core, "socket": .socket, "numa": .numa])
+        guard let isShared = try body.flag("shared") else { return level ?? .cpu }
+        if let level, (level == .none) != isShared { throw body.invalid("shared", "contradicts level") }
+        return isShared ? .none : level ?? .cpu
+    }
+
+    private static func demand(
+        _ body: JSONReader, _ parameters: inout [DecisionRecord.Parameter]
+    ) throws(Problem) -> CPURequest.Demand {
+        let given = ["none", "count", "percent", "cores", "list", "default_share"].filter { body.has($0) }
+        guard given.count == 1, let name = given.first else {
+            throw body.invalid(
+                "count", "or one of percent, cores, list and default_share is needed, and only one of them")
+        }
+        switch name {
+        case "count":
+            let count = try body.number("count", in: 1...CPUSet.maximumCPU) ?? 1
+            parameters.append(.init("count", count))
+            return .count(count)
+        case "percent":
+            let percent = try body.number("percent", in: 1...100) ?? 1
+            parameters.append(.init("percent", percent))
+            return .percent(percent)
+        case "cores":
+            let count = try body.number("cores", in: 1...CPUSet.maximumCPU) ?? 1
+            parameters.append(.init("cores", count))
+            return .wholeCores(count)
+        case "list":
+            let text = try body.text("list", limit: 16_384) ?? ""
+            let list: CPUSet
+            do { list = try CPUSet(list: text) } catch {
+                throw body.invalid("list", "takes CPUs such as 4-7,9: \(error)")
+            }
+            guard !list.isEmpty else { throw body.invalid("list", "takes at least one CPU") }
+            parameters.append(.init("list", list.list))
+            return .list(list)
+        default:
+            guard try body.flag(name) == true else { throw body.invalid(name, "takes true") }
+            parameters.append(.init(name, 1))
+            return name == "none" ? .nothing : .defaultShare
+        }
+    }
+
+    // MARK: - Huge pages and enforcement
+
+    private static func pages(
+        _ body: JSONReader, isComplete: Bool, _ parameters: inout [DecisionRecord.Parameter]
+    ) throws(Problem) -> [ReservationRequest] {
+        var reservations: [ReservationRequest] = []
+        for pages in try body.objects("huge_pages", limit: nodeLimit) ?? [] {
+            try pages.allow("node", "size_kb", "count")
+            guard let node = try pages.number("node", in: 0...highestNode),
+                let size = try pages.number("size_kb", in: 1...(1 << 40)),
+                let count = try pages.number("count", in: (isComplete ? 1 : 0)...PageReservation.maximumCount)
+            else { throw pages.invalid("node", "size_kb and count are all needed") }
+            guard !reservations.contains(where: { $0.node == node && $0.sizeKB == size }) else {
+                throw pages.invalid("node", "and size_kb are there twice")
+            }
+            reservations.append(ReservationRequest(node: node, sizeKB: size, count: count))
+            if reservations.count == 1 {
+                parameters += [.init("node", node), .init("size_kb", size), .init("pages", count)]
+            }
+        }
+        return reservations
+    }
+
+    private static func enforcement(
+        _ body: JSONReader, _ processes: ClaimProcesses
+    ) throws(Problem) -> EnforcementRequest {
+        try body.allow("minimum", "balanced", "process")
+        var request = EnforcementRequest()
+        request.minimum =
+            try body.choice(
+                "minimum", of: ["none": .none, "affinity": .affinity, "cpuset": .cpuset, "partition": .partition])
+            ?? .none
+        request.isBalanced = try body.flag("balanced") ?? true
+        if let process = body["process"] {
+            request.process = try processes.identity(process, body.invalid("process", "takes a process id or \"self\""))
+        }
+        return request
+    }
+}

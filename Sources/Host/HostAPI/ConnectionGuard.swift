@@ -1,0 +1,127 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+
+/// Keeps one connection within its limits: of time to send a request, to read an answer, and to last. What is no HTTP gets
+/// an answer that says so.
+final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private let settings: APISettings
+    private let began = NIODeadline.now()
+    private var readTimer: Scheduled<Void>?
+    private var writeTimer: Scheduled<Void>?
+    /// Requests whose answer has not come to its end.
+    private var unanswered = 0
+    /// Whether the connection ends with the answer in hand.
+    private var isLast = false
+    private var hasFailed = false
+
+    init(_ settings: APISettings) { self.settings = settings }
+
+    func handlerAdded(context: ChannelHandlerContext) { startReadTimer(context) }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        readTimer?.cancel()
+        writeTimer?.cancel()
+    }
+
+    // MARK: - Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !hasFailed else { return }
+        switch unwrapInboundIn(data) {
+        case .head:
+            unanswered += 1
+            startReadTimer(context)
+        case .body: break
+        case .end:
+            readTimer?.cancel()
+            readTimer = nil
+        }
+        context.fireChannelRead(data)
+    }
+
+    /// A request, the first one included, must come to its end in time; how long a connection may wait for its next request
+    /// is another matter.
+    private func startReadTimer(_ context: ChannelHandlerContext) {
+        guard readTimer == nil || unanswered > 0 else { return }
+        readTimer?.cancel()
+        let context = NIOLoopBound(context, eventLoop: context.eventLoop)
+        let handler = NIOLoopBound(self, eventLoop: context.value.eventLoop)
+        readTimer = context.value.eventLoop.scheduleTask(in: .seconds(Int64(settings.readTimeout))) {
+            handler.value.fail(context.value, Problem(.requestTimeout))
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error {
+        case HTTPParserError.headerOverflow: fail(context, Problem(.headersTooLarge))
+        case let error as HTTPParserError: fail(context, Problem(.badRequest, "The request is not HTTP/1.1: \(error)"))
+        case is NIOHTTPDecoderError: fail(context, Problem(.headersTooLarge))
+        case let error where "\(type(of: error))".hasSuffix("ConversionError"):
+            fail(context, Problem(.badRequest, "The request has a malformed method or path"))
+        default: context.fireErrorCaught(error)
+        }
+    }
+
+    /// Answers with `problem`, unless another answer is under way, and ends the connection.
+    private func fail(_ context: ChannelHandlerContext, _ problem: Problem) {
+        guard !hasFailed else { return }
+        hasFailed = true
+        // An earlier request that waits for its answer would take this one for it.
+        guard unanswered <= (problem.code == .requestTimeout ? 1 : 0) else { return context.close(promise: nil) }
+        var answer = APIAnswer(problem)
+        answer.fields[.connection] = "close"
+        let head = HTTPResponse(status: answer.status, headerFields: answer.fields)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(answer.body)), promise: nil)
+        finish(context, .end(nil), promise: nil)
+    }
+
+    // MARK: - Answers
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard !hasFailed else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        switch unwrapOutboundIn(data) {
+        case .head(var head):
+            if NIODeadline.now() - began > .seconds(Int64(settings.lifetime)) {
+                head.headerFields[.connection] = "close"
+            }
+            isLast = head.headerFields[.connection] == "close"
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .end(let trailers):
+            unanswered -= 1
+            guard isLast else { return context.write(data, promise: promise) }
+            finish(context, .end(trailers), promise: promise)
+        case .body: context.write(data, promise: promise)
+        }
+    }
+
+    /// Ends the answer and then the connection, once all is sent: a client that still sends a body must not lose it.
+    private func finish(_ context: ChannelHandlerContext, _ part: HTTPResponsePart, promise: EventLoopPromise<Void>?) {
+        let sent = promise ?? context.eventLoop.makePromise()
+        let context = NIOLoopBound(context, eventLoop: context.eventLoop)
+        sent.futureResult.assumeIsolatedUnsafeUnchecked().whenComplete { _ in context.value.close(promise: nil) }
+        context.value.writeAndFlush(wrapOutboundOut(part), promise: sent)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        writeTimer?.cancel()
+        writeTimer = nil
+        if !context.channel.isWritable {
+            let channel = context.channel
+            writeTimer = context.eventLoop.scheduleTask(in: .seconds(Int64(settings.writeTimeout))) {
+                channel.close(promise: nil)
+            }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+}

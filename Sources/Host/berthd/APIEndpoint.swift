@@ -1,0 +1,57 @@
+import Glibc
+import Host
+import HostAPI
+import Service
+import Synchronization
+
+/// The HTTP API and its socket.
+final class APIEndpoint {
+    private let socket: SocketFile
+    private let server: APIServer
+    private let serving: Task<Void, Never>
+    private let configuration: Box
+
+    /// The configuration in force, for those who ask.
+    private final class Box: Sendable {
+        let value: Mutex<DaemonConfiguration>
+        init(_ configuration: DaemonConfiguration) { value = Mutex(configuration) }
+    }
+
+    /// Serves at `path` from when this returns.
+    ///
+    /// - Throws: `SocketFileError`, or `SystemError` where the socket's directory cannot be made.
+    init(
+        _ path: String, _ host: Host, _ configuration: DaemonConfiguration, _ settings: Settings,
+        _ decisionLog: DecisionLog
+    ) throws {
+        try Daemon.makeDirectory(of: path)
+        socket = try SocketFile(
+            listeningAt: path, mode: configuration.socketMode, owner: settings.socketOwner, group: settings.socketGroup)
+        let box = Box(configuration)
+        self.configuration = box
+        var providers = APIProviders(version: Version.number, machine: configuration.machineKind)
+        providers.configuration = {
+            let configuration = box.value.withLock { $0 }
+            return DaemonConfiguration.keys.map { ($0, configuration.shown($0)) }
+        }
+        let server = APIServer(
+            host: host, descriptor: socket.descriptor, providers: providers, settings: settings.api,
+            decisionLog: decisionLog, logger: settings.logger)
+        self.server = server
+        serving = Task { await server.serve() }
+    }
+
+    /// Takes the settings that may change while it serves.
+    func reload(_ configuration: DaemonConfiguration, _ settings: Settings) {
+        self.configuration.value.withLock { $0 = configuration }
+        server.settings = settings.api
+    }
+
+    /// Removes the socket and takes no more connections; returns once those that are open have been answered.
+    func stop(within grace: Duration) async {
+        socket.remove()
+        await server.stop(within: grace)
+        await serving.value
+        close(socket.descriptor)
+    }
+}
