@@ -198,6 +198,9 @@ package struct PageNode: Equatable, Sendable {
 package struct FactsError: Error, Equatable, Sendable, CustomStringConvertible {
     /// One sentence for people.
     package let description: String
+
+    /// An error with this text.
+    package init(description: String) { self.description = description }
 }
 
 extension ClaimRequest {

@@ -81,6 +81,8 @@ struct APIConnections: ServerChildChannel {
                     .forbidden,
                     "uid \(credentials.uid) may not use this socket: it is in neither the access nor the admin group"))
         }
-        return .success(APIPeer(credentials: credentials, role: role, since: APIPeer.ticks()))
+        return .success(
+            APIPeer(
+                credentials: credentials, role: role, since: APIPeer.ticks(), cpuLimit: settings.cpusPerUID))
     }
 }

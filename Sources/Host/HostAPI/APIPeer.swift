@@ -10,12 +10,14 @@ struct APIPeer: Sendable {
     let role: AccessPolicy.Role
     /// When it connected, in clock ticks since the boot: a process that started later is not the one that connected.
     let since: Int
+    /// How many exclusive CPUs the claims of its user may have together; nil for any number.
+    let cpuLimit: Int?
 
     /// The caller for the ledger.
     var caller: Caller {
         Caller(
             uid: credentials.uid, gid: credentials.gid, pid: credentials.pid, label: credentials.label,
-            isAdministrator: role == .administrator, frontend: "http")
+            isAdministrator: role == .administrator, frontend: "http", cpuLimit: cpuLimit)
     }
 
     /// The clock ticks since the boot.

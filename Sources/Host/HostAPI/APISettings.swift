@@ -12,6 +12,8 @@ package struct APISettings: Equatable, Sendable {
     package var streams = 128
     /// The most streams of events of one user.
     package var streamsPerUID = 32
+    /// How many exclusive CPUs the claims of one user may have together; nil for any number.
+    package var cpusPerUID: Int?
     /// The most requests of one user in a second; uid 0 has no limit.
     package var requestsPerSecond = 10_000
     /// How long a request may take from its first byte to its last, in seconds.

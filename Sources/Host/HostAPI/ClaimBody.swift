@@ -1,3 +1,4 @@
+import Host
 import Ledger
 import Machine
 import WireJSON
@@ -5,7 +6,7 @@ import WireJSON
 /// The translation of a body to the ledger's request. It stands here and nowhere else.
 struct ClaimBody {
     /// What is asked of the ledger.
-    let request: ClaimRequest
+    private(set) var request: ClaimRequest
     /// The figures of the request for the records.
     let parameters: [DecisionRecord.Parameter]
 
@@ -64,6 +65,18 @@ struct ClaimBody {
         }
         self.request = request
         self.parameters = parameters
+    }
+
+    /// Names the pool of a claim that names none: the one that its CPUs are in already, else the machine's default.
+    mutating func setPool(_ present: Claim?, _ machine: HostMachine) throws(Problem) {
+        guard request.cpus != nil, request.cpus?.pool == nil else { return }
+        if let present, !present.grants.isEmpty {
+            request.cpus?.pool = present.pool
+        } else if request.holder.kind != .service {
+            do { request.cpus?.pool = try machine.defaultPool() } catch {
+                throw Problem(.facts(FactsError(description: error.description)), action: "put")
+            }
+        }
     }
 
     /// Refuses names that cannot be used for new claims; an EPA service may have any.

@@ -51,9 +51,10 @@ struct ClaimOperations: Sendable {
     /// What a request would come to.
     func plan(_ request: APIRequest) throws(Problem) -> APIAnswer {
         _ = try request.target.parameters([])
-        let body = try ClaimBody(
+        var body = try ClaimBody(
             request.body, holder: nil, isComplete: true, now: clock(),
             processes: ClaimProcesses(peer: request.peer, lookup: processes))
+        try body.setPool(host.ledger[body.request.holder], host.machine)
         let submission = Submission(.claim(body.request), by: request.peer.caller, action: "plan")
         do throws(Host.Failure) {
             let outcome = try host.plan(submission)
@@ -68,9 +69,10 @@ struct ClaimOperations: Sendable {
         _ = try request.target.parameters([])
         let holder = try request.holder()
         if host.ledger[holder] == nil { try ClaimBody.check(holder) }
-        let body = try ClaimBody(
+        var body = try ClaimBody(
             request.body, holder: holder, isComplete: isComplete, now: clock(),
             processes: ClaimProcesses(peer: request.peer, lookup: processes))
+        try body.setPool(host.ledger[holder], host.machine)
         let action = isComplete ? "put" : "patch"
         let (outcome, before) = try await submit(
             .claim(body.request), request, action, body.parameters, patience,

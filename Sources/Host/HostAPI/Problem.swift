@@ -109,6 +109,7 @@ extension Refusal.Reason {
         case .pagesNodeMissing: .noPagesNode
         case .pagesSizeMissing: .noPageSize
         case .insufficientPages: .insufficientPages
+        case .overLimit: .overLimit
         case .leaseOver: .leaseOver
         case .changing: .changing
         case .enforced: .enforced
@@ -125,6 +126,7 @@ extension Refusal.Reason {
         case .insufficient(let requested, let available), .insufficientCores(let requested, let available):
             (requested, available)
         case .nodeTooSmall(_, _, let inPool, let requested): (requested, inPool)
+        case .overLimit(let limit, let held, let requested): (requested, max(limit - held, 0))
         case .insufficientPages(_, _, let free, let additional): (additional, free)
         case .explicitExceeds(_, let requested), .notWholeCores(let requested): (requested, nil)
         default: (nil, nil)

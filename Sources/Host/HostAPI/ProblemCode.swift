@@ -51,6 +51,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
     case noPagesNode = "no_pages_node"
     case noPageSize = "no_page_size"
     case insufficientPages = "insufficient_pages"
+    case overLimit = "over_limit"
     case leaseOver = "lease_over"
     case conflict
 
@@ -84,7 +85,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
             .emptyChoice,
             .heldByOthers, .explicitExceeds, .nodeHeld, .protectedHolds, .ownedOutsidePool, .insufficientPages,
             .conflict,
-            .changing, .enforced, .recorded, .notEnforceable, .noEnforcement:
+            .changing, .enforced, .recorded, .overLimit, .notEnforceable, .noEnforcement:
             .conflict
         case .conditionFailed: .preconditionFailed
         case .bodyTooLarge: .contentTooLarge
@@ -150,6 +151,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .noPagesNode: "There is no such NUMA node for huge pages"
         case .noPageSize: "The node has no huge pages of this size"
         case .insufficientPages: "Too few huge pages are free"
+        case .overLimit: "The user's claims would have too many exclusive CPUs"
         case .leaseOver: "The lease is over already"
         case .conflict: "The claim would break a rule between claims"
         case .notYourProcess: "Another user owns the process"

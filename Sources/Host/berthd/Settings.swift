@@ -72,6 +72,7 @@ struct Settings {
         var api = APISettings()
         api.access = server.access
         api.connectionsPerUID = configuration.connectionsPerUID
+        api.cpusPerUID = configuration.cpusPerUID
         api.requestsPerSecond = configuration.httpRequestsPerSecond
         api.readTimeout = configuration.readTimeout
         api.writeTimeout = configuration.writeTimeout

@@ -68,9 +68,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
         "socket", "http-socket", "state-dir", "socket-mode", "socket-owner", "socket-group", "admin-group",
         "access-group", "audit-log", "log-level", "policy", "extensions", "pools.general", "name-limit",
         "connections-per-uid", "http-requests-per-second", "read-timeout", "write-timeout", "commit-timeout",
-        "enforcement.mode", "enforcement.housekeeping", "enforcement.repair", "enforcement.on-stop", "limits.cpus-per-uid",
-        "machine",
-                "sysfs-root", "simulate", "import-state",
+        "enforcement.mode", "enforcement.housekeeping", "enforcement.repair", "enforcement.on-stop",
+        "limits.cpus-per-uid", "machine", "sysfs-root", "simulate", "import-state",
     ]
 
     /// Takes the settings of a TOML text.
