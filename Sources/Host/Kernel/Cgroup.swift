@@ -56,6 +56,35 @@ struct Cgroup {
         do { try files.write(text + "\n", to: file(name)) } catch { throw EnforcementError(error) }
     }
 
+    /// Moves a process into it.
+    func take(_ process: Int) throws(EnforcementError) -> Arrival {
+        do { try files.write("\(process)\n", to: file("cgroup.procs")) } catch {
+            switch error.errno {
+            case ESRCH: return .hasEnded
+            case ENOENT, ENODEV, EOPNOTSUPP, EBUSY, EACCES, EPERM, ENOSPC, EINVAL:
+                return .refused(EnforcementError(error))
+            default: throw EnforcementError(error)
+            }
+        }
+        return .moved
+    }
+
+    /// What became of a process that was to be moved.
+    enum Arrival {
+        case moved
+        /// There is no such process any more.
+        case hasEnded
+        /// The cgroup is gone, or takes no processes.
+        case refused(EnforcementError)
+    }
+
+    /// Moves a process into it; into the root where this one is gone or takes no processes.
+    func takeOrRoot(_ process: Int) throws(EnforcementError) {
+        guard case .refused = try take(process) else { return }
+        let root = Cgroup(files: files, mount: mount, path: "/")
+        if case .refused(let error) = try root.take(process) { throw error }
+    }
+
     /// Makes it where it is not there.
     func make() throws(EnforcementError) {
         do { try files.makeDirectory(directory) } catch {

@@ -217,19 +217,6 @@ struct ClaimCgroups {
             try evacuate(child, to: refuge)
             _ = try child.remove()
         }
-        for process in try cgroup.processes() { try move(process, to: refuge, at: cgroup) }
-    }
-
-    private func move(_ process: Int, to refuge: String, at place: Cgroup) throws(EnforcementError) {
-        for target in [refuge, "/"] {
-            do throws(EnforcementError) {
-                try cgroup(target).write(String(process), to: "cgroup.procs")
-                return
-            } catch {
-                // It may have ended, or the refuge may be gone.
-                guard try place.processes().contains(process) else { return }
-                if target == "/" { throw error }
-            }
-        }
+        for process in try cgroup.processes() { try self.cgroup(refuge).takeOrRoot(process) }
     }
 }

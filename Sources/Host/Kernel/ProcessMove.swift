@@ -18,7 +18,11 @@ struct ProcessMove {
             throw EnforcementError("process \(process.id) has ended")
         }
         if !isInside(process, path) {
-            try target.write(String(process.id), to: "cgroup.procs")
+            switch try target.take(process.id) {
+            case .moved: break
+            case .hasEnded: throw EnforcementError("process \(process.id) has ended")
+            case .refused(let error): throw error
+            }
             // The id may have gone to another process between both looks.
             guard proc.isAlive(process) else { throw EnforcementError("process \(process.id) has ended") }
         }
@@ -40,15 +44,8 @@ struct ProcessMove {
 
     /// Moves it back, where it is still in the cgroup; to the root where its own place does not take it any more.
     func undo(_ process: ProcessIdentity, from path: String, to refuge: String) throws(EnforcementError) {
-        for target in [refuge, "/"] {
-            guard proc.isAlive(process), isInside(process, path) else { return }
-            do throws(EnforcementError) {
-                try hierarchy.cgroup(target, files).write(String(process.id), to: "cgroup.procs")
-                return
-            } catch {
-                if target == "/", proc.isAlive(process) { throw error }
-            }
-        }
+        guard proc.isAlive(process), isInside(process, path) else { return }
+        try hierarchy.cgroup(refuge, files).takeOrRoot(process.id)
     }
 
     private func isInside(_ process: ProcessIdentity, _ path: String) -> Bool {
