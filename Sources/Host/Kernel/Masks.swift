@@ -33,6 +33,7 @@ enum Masks {
     static let onlineCPUs = "/sys/devices/system/cpu/online"
 
     static func interrupt(_ number: Int) -> String { "/proc/irq/\(number)/smp_affinity_list" }
+    static func effective(_ number: Int) -> String { "/proc/irq/\(number)/effective_affinity_list" }
 
     /// The mask in a file.
     static func read(_ path: String, _ form: Form, _ files: any KernelFiles) throws(Failure) -> CPUSet {
