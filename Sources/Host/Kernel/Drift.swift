@@ -9,6 +9,8 @@ package enum Drift: Equatable, Sendable {
     case outside(ObservedThread, cpus: CPUSet, of: Holder)
     /// An interrupt may be delivered to CPUs that only these holders may use, or was: so often since the last look.
     case interrupt(ObservedInterrupt, cpus: CPUSet, delivered: Int, of: [Holder])
+    /// New interrupts, or unbound workqueues, may use CPUs that only these holders may use.
+    case mask(SharedMask, cpus: CPUSet, of: [Holder])
     /// A cgroup is no valid partition; `state` is what the kernel says.
     case partition(cgroup: String, expected: String, state: String, of: [Holder])
     /// Cgroups outside the partition may use CPUs that only the holder may use.
@@ -32,6 +34,7 @@ extension Drift {
         case .intruder: "intruder"
         case .outside: "outside"
         case .interrupt: "interrupt"
+        case .mask: "mask"
         case .partition: "partition"
         case .notAlone: "not-alone"
         case .cpus: "cpus"
@@ -45,7 +48,9 @@ extension Drift {
     /// Whose claims are concerned.
     package var holders: [Holder] {
         switch self {
-        case .intruder(_, _, let holders), .interrupt(_, _, _, let holders), .partition(_, _, _, let holders): holders
+        case .intruder(_, _, let holders), .mask(_, _, let holders), .interrupt(_, _, _, let holders),
+            .partition(_, _, _, let holders):
+            holders
         case .outside(_, _, let holder), .notAlone(_, let holder), .cpus(_, _, _, let holder),
             .memoryNodes(_, _, _, let holder), .offline(_, let holder), .missing(_, let holder):
             [holder]
@@ -53,12 +58,20 @@ extension Drift {
         }
     }
 
-    /// Whether the claim's own steps, taken again, can mend it: false for what others do on its CPUs, for the holder's memory
-    /// and for CPUs that are offline.
+    /// Whether the claim itself is not enforced: false for what others do on its CPUs, for the holder's memory and for CPUs
+    /// that are offline.
     package var isOfEnforcement: Bool {
         switch self {
         case .partition, .notAlone, .cpus, .memoryNodes, .missing, .outside: true
-        case .interrupt, .intruder, .memory, .offline: false
+        case .interrupt, .mask, .intruder, .memory, .offline: false
+        }
+    }
+
+    /// Whether the claim's own steps, taken again, may mend it.
+    package var isRepairable: Bool {
+        switch self {
+        case .interrupt, .mask: true
+        default: isOfEnforcement
         }
     }
 
@@ -74,6 +87,8 @@ extension Drift {
             let name = interrupt.name.isEmpty ? "" : " (\(interrupt.name))"
             let count = delivered > 0 ? "; \(delivered) came there since the last look" : ""
             return "interrupt \(interrupt.number)\(name) may go to \(cpus.phrase), which only \(names) may use\(count)"
+        case .mask(let mask, let cpus, _):
+            return "\(mask.rawValue) may use \(cpus.phrase), which only \(names) may use"
         case .partition(let cgroup, let expected, let state, _):
             return
                 "the cgroup \(cgroup) is no valid partition for \(names): the kernel says “\(state)”, not “\(expected)”"
@@ -121,6 +136,7 @@ extension Drift {
                 ("managed", .flag(interrupt.isManaged)),
             ]
             if let effective = interrupt.effective { fields.append(("effective", .text(effective.list))) }
+        case .mask(let mask, let cpus, _): fields += [("cpus", .text(cpus.list)), ("mask", .text(mask.rawValue))]
         case .partition(let cgroup, let expected, let state, _):
             fields += [("cgroup", .text(cgroup)), ("expected", .text(expected)), ("state", .text(state))]
             if let reason = Self.reason(state) { fields.append(("reason", .text(reason))) }

@@ -132,6 +132,14 @@ package struct ObservedCgroup: Equatable, Sendable {
     }
 }
 
+/// A mask of the kernel's for work of no process.
+package enum SharedMask: String, CaseIterable, Sendable {
+    /// Interrupts that are set up from now on.
+    case newInterrupts = "new interrupts"
+    /// Unbound kernel workqueues.
+    case workqueues = "unbound workqueues"
+}
+
 /// Where the memory of one process of a holder is.
 package struct ObservedMemory: Equatable, Sendable {
     /// The process.
@@ -164,6 +172,8 @@ package struct Observation: Equatable, Sendable {
     package var cgroups: [String: ObservedCgroup] = [:]
     /// The interrupts, those without a handler left out.
     package var interrupts: [ObservedInterrupt] = []
+    /// The mask of interrupts to come and that of unbound workqueues, where the kernel shows them.
+    package var masks: [SharedMask: CPUSet] = [:]
     /// The memory of holders that are bound to nodes, where it was looked at.
     package var memory: [ObservedMemory] = []
     /// How many threads were looked at.

@@ -34,6 +34,10 @@ package struct Verification: Equatable, Sendable {
         let groups = ClaimIndex(claims, seen)
         for thread in seen.threads { compare(thread, claims, groups, exclusive, seen) }
         compareInterrupts(claims, exclusive, seen, before)
+        for mask in SharedMask.allCases {
+            let cpus = (seen.masks[mask] ?? CPUSet()).intersection(exclusive)
+            if !cpus.isEmpty { drifts.append(.mask(mask, cpus: cpus, of: Self.holders(of: cpus, claims))) }
+        }
         for memory in seen.memory {
             guard let claim = groups.claim(of: memory.holder), !claim.memoryNodes.isEmpty else { continue }
             let elsewhere = memory.kilobytes.filter { $0.value > 0 && !claim.memoryNodes.contains($0.key) }
@@ -43,6 +47,11 @@ package struct Verification: Equatable, Sendable {
 
     /// The drift of one claim.
     package func drifts(of holder: Holder) -> [Drift] { drifts.filter { $0.holders.contains(holder) } }
+
+    /// Who has any of `cpus` alone.
+    private static func holders(of cpus: CPUSet, _ claims: [VerifiedClaim]) -> [Holder] {
+        claims.filter { !$0.exclusive.isDisjoint(with: cpus) }.map(\.holder)
+    }
 
     // MARK: - Claims
 
@@ -122,8 +131,7 @@ package struct Verification: Equatable, Sendable {
             keptOff += 1
             return
         }
-        let holders = claims.filter { !$0.exclusive.isDisjoint(with: cpus) }.map(\.holder)
-        drifts.append(.intruder(thread, cpus: cpus, of: holders))
+        drifts.append(.intruder(thread, cpus: cpus, of: Self.holders(of: cpus, claims)))
     }
 
     // MARK: - Interrupts
@@ -146,7 +154,7 @@ package struct Verification: Equatable, Sendable {
             if interrupt.isManaged {
                 managed.append(interrupt)
             } else {
-                let holders = claims.filter { !$0.exclusive.isDisjoint(with: cpus) }.map(\.holder)
+                let holders = Self.holders(of: cpus, claims)
                 drifts.append(.interrupt(interrupt, cpus: cpus, delivered: delivered, of: holders))
             }
         }

@@ -152,6 +152,8 @@ package struct Verifier: Sendable {
             }
             seen.interrupts.append(found)
         }
+        seen.masks[.newInterrupts] = try? Masks.read(Masks.newInterrupts, .hexadecimal, files)
+        seen.masks[.workqueues] = try? Masks.read(Masks.workqueues, .hexadecimal, files)
     }
 
     private func observeMemory(of pid: Int, _ holder: Holder, in seen: inout Observation) {

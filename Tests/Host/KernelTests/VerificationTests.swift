@@ -177,6 +177,14 @@ import Testing
             ])
     }
 
+    @Test("new interrupts and unbound workqueues that may use exclusive CPUs are drift that the claim's steps mend")
+    func masks() {
+        let found = drifts { $0.masks = [.workqueues: CPUSet(0...4), .newInterrupts: CPUSet(0...3)] }
+        #expect(found == [.mask(.workqueues, cpus: [4], of: [Self.holder])])
+        #expect(found.map(\.text) == ["unbound workqueues may use CPU 4, which only run:a may use"])
+        #expect(found.map(\.isRepairable) == [true] && found.map(\.isOfEnforcement) == [false])
+    }
+
     @Test("a partition that the kernel calls invalid is drift, with its reason, once for all claims")
     func partitions() throws {
         let other = Self.claim("b", cpus: [], exclusive: [], nodes: [])

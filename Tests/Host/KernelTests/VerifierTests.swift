@@ -45,7 +45,8 @@ import Testing
             """,
             "/proc/irq/0/smp_affinity_list": "0-7\n", "/proc/irq/5/smp_affinity_list": "0-7\n",
             "/proc/irq/25/smp_affinity_list": "0-7\n", "/proc/irq/25/effective_affinity_list": "4\n",
-            "/proc/irq/26/smp_affinity_list": "0-3\n",
+            "/proc/irq/26/smp_affinity_list": "0-3\n", "/proc/irq/default_smp_affinity": "1f\n",
+            "/sys/devices/virtual/workqueue/cpumask": "0f\n",
         ])
         func add(_ pid: Int, _ tid: Int, _ name: String, _ cpus: String, _ cgroup: String, flags: Int = 0x40_0100) {
             files["/proc/\(pid)/task/\(tid)/status"] = status(name, cpus)
@@ -88,6 +89,7 @@ import Testing
                 "thread 901 (engine) 2) of process 900 of run:a may run on CPU 3, which it does not have",
                 "interrupt 0 (timer) may go to CPUs 4-7, which only run:a may use",
                 "interrupt 25 (virtio1-input.0) may go to CPUs 4-7, which only run:a may use",
+                "new interrupts may use CPU 4, which only run:a may use",
                 "process 900 (engine) of run:a has 2068 kB on node 0",
             ])
         #expect(verification.threadCount == 7 && verification.fixedThreads == 1 && verification.keptOff == 1)
@@ -136,6 +138,34 @@ import Testing
         let (_, verification) = Self.verify(MapFiles())
         #expect(verification.drifts.map(\.kind) == ["missing", "partition"])
         #expect(verification.failures.count == 3)
+    }
+
+    @Test("no text that the kernel could give traps")
+    func garbage() {
+        let good = Self.machine().all
+        let pieces = [
+            "", " ", "\n", ":", "-", ",", "(", ")", "N0=", "=", "CPU", "99999999999999999999", "-1", "\u{FFFD}", "0::",
+        ]
+        for seed in UInt64(1)...150 {
+            var random = SeededRandom(seed: seed)
+            let files = Self.machine()
+            for (path, text) in good where random.next() % 3 == 0 {
+                var bytes = Array(text.utf8)
+                for _ in 0..<(1 + random.next() % 4) {
+                    let place = Int(random.next() % UInt64(bytes.count + 1))
+                    let length = min(Int(random.next() % 6), bytes.count - place)
+                    let piece = pieces[Int(random.next() % UInt64(pieces.count))]
+                    bytes.replaceSubrange(place..<(place + length), with: piece.utf8)
+                }
+                files[path] = random.next() % 10 == 0 ? nil : String(decoding: bytes, as: UTF8.self)
+            }
+            let (seen, verification) = Self.verify(files, memory: true)
+            #expect(seen.failures.count <= 16, "seed \(seed)")
+            for drift in verification.drifts { #expect(!drift.text.isEmpty && !drift.fields.isEmpty, "seed \(seed)") }
+            for shift in MaskShift.plan(off: CPUSet(4...7), housekeeping: [0], files: files) {
+                #expect(MaskShift(text: shift.text) == shift, "seed \(seed)")
+            }
+        }
     }
 
     @Test("cgroup v1 has files of other names")
