@@ -30,8 +30,8 @@ struct APIRequest: Sendable {
 
     /// Whether a claim is what the header fields `If-Match` and `If-None-Match` ask for (RFC 9110, section 13).
     func condition() throws(Problem) -> (@Sendable (Claim?) -> Bool)? {
-        let match = fields[.ifMatch].map(EntityTags.init)
-        let noneMatch = fields[.ifNoneMatch].map(EntityTags.init)
+        let match = try EntityTags.read(fields, .ifMatch)
+        let noneMatch = try EntityTags.read(fields, .ifNoneMatch)
         guard match != nil || noneMatch != nil else { return nil }
         return { claim in
             let version = claim.map(ClaimResource.version)
@@ -71,14 +71,22 @@ private struct EntityTags: Sendable {
     private let isAny: Bool
     private let versions: [String]
 
-    init(_ text: String) {
+    /// The tags of a header field; nil where it is not there.
+    ///
+    /// - Throws: ``Problem`` where it has none.
+    static func read(_ fields: HTTPFields, _ name: HTTPField.Name) throws(Problem) -> EntityTags? {
+        guard let text = fields[name] else { return nil }
+        var versions: [String] = []
         let parts = text.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" } }
-        isAny = parts == ["*"]
-        // A weak tag never matches: what is compared is the claim, to the byte.
-        versions = parts.compactMap { part in
-            guard part.count >= 2, part.first == "\"", part.last == "\"" else { return nil }
-            return String(part.dropFirst().dropLast())
+        guard parts != ["*"] else { return EntityTags(isAny: true, versions: []) }
+        for part in parts {
+            // A weak tag never matches: what is compared is the claim, to the byte. Quotes may be missing.
+            guard !part.hasPrefix("W/") else { continue }
+            let isQuoted = part.count >= 2 && part.first == "\"" && part.last == "\""
+            versions.append(isQuoted ? String(part.dropFirst().dropLast()) : part)
         }
+        guard !parts.isEmpty else { throw Problem(.badRequest, "\(name.rawName) is empty", member: name.rawName) }
+        return EntityTags(isAny: false, versions: versions)
     }
 
     func contains(_ version: String?) -> Bool {

@@ -11,6 +11,8 @@ struct APIService: Sendable {
     let providers: APIProviders
     let claims: ClaimOperations
     let settings: @Sendable () -> APISettings
+    /// The OpenAPI document.
+    private let document: ByteBuffer
 
     init(
         _ host: Host, _ providers: APIProviders, clock: @escaping @Sendable () -> Int,
@@ -19,6 +21,7 @@ struct APIService: Sendable {
         self.host = host
         self.providers = providers
         self.settings = settings
+        document = ByteBuffer(bytes: OpenAPI.document(version: providers.version))
         claims = ClaimOperations(host: host, processes: providers.processes, clock: clock, lists: ListCache())
     }
 
@@ -58,13 +61,15 @@ struct APIService: Sendable {
                 json: JSONWriter.object { writer in
                     for (key, value) in providers.configuration() { writer.member(key, value) }
                 })
+        case .openAPI: return APIAnswer(.ok, request.route.contentType, document)
         case .metrics:
             let text = MetricsText.text(
                 host, version: providers.version, drift: providers.verification?.drift)
             return APIAnswer(.ok, request.route.contentType, ByteBuffer(string: text))
         case .health: return APIAnswer(line: "ok")
         case .readiness: return readiness
-        default: return root(request.peer)
+        case .root, .claims, .claim, .putClaim, .patchClaim, .deleteClaim, .renewClaim, .plan, .events:
+            return root(request.peer)
         }
     }
 

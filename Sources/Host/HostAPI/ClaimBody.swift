@@ -50,7 +50,7 @@ struct ClaimBody {
             parameters.append(.init("memory_nodes", nodes.map(String.init).joined(separator: ",")))
         }
         request.reservations = try Self.pages(body, isComplete: isComplete, &parameters)
-        if let enforcement = try body.object("enforcement") {
+        if body["enforcement"] != .null, let enforcement = try body.object("enforcement") {
             request.enforcement = try Self.enforcement(enforcement, processes)
             parameters.append(.init("minimum_isolation", request.enforcement?.minimum.rawValue ?? "none"))
         }

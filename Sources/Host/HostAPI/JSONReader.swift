@@ -42,14 +42,11 @@ struct JSONReader {
         }
     }
 
-    /// Whether the object has a member that is not null.
+    /// Whether the object has a member.
     func has(_ name: String) -> Bool { self[name] != nil }
 
-    /// The value of a member; nil where it is missing or null.
-    subscript(name: String) -> JSONValue? {
-        guard let value = members.last(where: { $0.name == name })?.value, value != .null else { return nil }
-        return value
-    }
+    /// The value of a member; nil where it is missing.
+    subscript(name: String) -> JSONValue? { members.last { $0.name == name }?.value }
 
     /// A whole number.
     func number(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
@@ -121,9 +118,17 @@ struct JSONReader {
     }
 
     private static func number(_ value: JSONValue, _ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int {
-        guard let number = value.integer, range.contains(number) else {
+        guard let number = value.wholeNumber, range.contains(number) else {
             throw invalid(name, "takes a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
+    }
+}
+
+extension JSONValue {
+    /// The whole number, where this is one; `4.0` is one too, as JSON Schema says.
+    fileprivate var wholeNumber: Int? {
+        guard case .number(let text) = self else { return nil }
+        return Int(text.hasSuffix(".0") ? text.dropLast(2) : text[...])
     }
 }

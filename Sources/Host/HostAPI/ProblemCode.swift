@@ -81,24 +81,17 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .methodNotAllowed: .methodNotAllowed
         case .notAcceptable: .notAcceptable
         case .requestTimeout: .requestTimeout
-        case .emptyPool, .otherPool, .poolLacksOwned, .insufficientCPUs, .insufficientCores, .notWholeCores,
-            .emptyChoice,
-            .heldByOthers, .explicitExceeds, .nodeHeld, .protectedHolds, .ownedOutsidePool, .insufficientPages,
-            .conflict,
-            .changing, .enforced, .recorded, .overLimit, .notEnforceable, .noEnforcement:
-            .conflict
         case .conditionFailed: .preconditionFailed
         case .bodyTooLarge: .contentTooLarge
         case .targetTooLong: .uriTooLong
         case .wrongContentType: .unsupportedMediaType
-        case .unknownMember, .invalidMember, .invalidName, .invalidCount, .noPool, .notInPool, .noTopology, .noNode,
-            .nodeOutsidePool, .nodeTooSmall, .levelUnknown, .noMemoryNode, .noPagesNode, .noPageSize, .leaseOver,
-            .noProcess:
-            .unprocessableContent
+        case .unknownMember, .invalidMember, .invalidName, .invalidCount: .unprocessableContent
         case .tooManyRequests, .tooManyConnections, .tooManyStreams: .tooManyRequests
         case .headersTooLarge: .requestHeaderFieldsTooLarge
         case .machineUnreadable, .notCommitted, .overloaded, .stopping: .serviceUnavailable
         case .outcomeUnknown: .gatewayTimeout
+        // What this machine, or the claims on it, stand in the way of.
+        default: .conflict
         }
     }
 
