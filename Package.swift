@@ -77,6 +77,7 @@ let package = Package(
         .executable(name: "berthd", targets: ["berthd"]),
         .executable(name: "berth", targets: ["berth"]),
         .executable(name: "berth-domain", targets: ["berth-domain"]),
+        .library(name: "HostClient", targets: ["HostClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -127,6 +128,8 @@ let package = Package(
                 "Host", "Ledger", "LedgerStore", "Machine", "Service", "WireJSON", hummingbird, httpTypes, logging, nio,
                 nioHTTP1, nioHTTPTypes, nioPosix,
             ]),
+        // A library for others: what it declares is public.
+        host.module("HostClient", ["WireJSON", nio, nioHTTP1, nioPosix]),
         host.module("EPAClient", ["CLinux", "Machine", "WireJSON"]),
         host.module("Rendering", ["EPAClient", "Machine", "Terminal"]),
         host.program(
@@ -172,6 +175,7 @@ let package = Package(
         testing.module("DomainSimulation", ["Domain", "DomainMirror", "Redis"]),
         testing.program("berth-simulate", ["DomainSimulation", arguments]),
         testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire"]),
+        testing.program("berth-client-example", ["HostClient"]),
         testing.program("berth-bench", ["Ledger", "Machine", "Placement"]),
         testing.program(
             "berth-domain-bench",
@@ -204,6 +208,12 @@ let package = Package(
             "HostAPITests",
             [
                 "Host", "HostAPI", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport", "WireJSON", logging,
+            ]),
+        host.tests(
+            "HostClientTests",
+            [
+                "Host", "HostAPI", "HostClient", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport", logging,
+                "berth-client-example",
             ]),
         host.tests("EPAClientTests", ["EPAClient", "Machine", "TestSupport"]),
         host.tests(

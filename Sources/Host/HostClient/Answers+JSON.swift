@@ -1,0 +1,199 @@
+internal import WireJSON
+
+/// Reads the members of an answer. What it has besides is left alone: a newer daemon says more.
+struct AnswerReader {
+    let value: JSONValue
+
+    init(_ value: JSONValue) { self.value = value }
+
+    /// The answer of these bytes.
+    init(_ bytes: [UInt8]) throws(BerthError) {
+        do { value = try JSONValue(bytes) } catch { throw .malformed(error.description) }
+    }
+
+    func text(_ name: String) throws(BerthError) -> String {
+        guard let text = value[name]?.string else { throw .malformed("\(name) is no text") }
+        return text
+    }
+
+    func number(_ name: String) throws(BerthError) -> Int {
+        guard let number = value[name]?.integer else { throw .malformed("\(name) is no number") }
+        return number
+    }
+
+    func flag(_ name: String) throws(BerthError) -> Bool {
+        guard let flag = value[name]?.boolean else { throw .malformed("\(name) is neither true nor false") }
+        return flag
+    }
+
+    func cpus(_ name: String) throws(BerthError) -> CPUList { CPUList(try text(name)) }
+
+    func texts(_ name: String) throws(BerthError) -> [String] {
+        guard let elements = value[name]?.array else { throw .malformed("\(name) is no list") }
+        return elements.compactMap(\.string)
+    }
+
+    func object(_ name: String) throws(BerthError) -> AnswerReader {
+        guard let member = value[name], member.members != nil else { throw .malformed("\(name) is no object") }
+        return AnswerReader(member)
+    }
+
+    /// An object; nil where it is missing or null.
+    func optional(_ name: String) -> AnswerReader? {
+        guard let member = value[name], member.members != nil else { return nil }
+        return AnswerReader(member)
+    }
+
+    func list<Element>(
+        _ name: String, _ read: (AnswerReader) throws(BerthError) -> Element
+    ) throws(BerthError) -> [Element] {
+        guard let elements = value[name]?.array else { throw .malformed("\(name) is no list") }
+        var list: [Element] = []
+        for element in elements { list.append(try read(AnswerReader(element))) }
+        return list
+    }
+}
+
+extension Claim {
+    init(_ json: AnswerReader) throws(BerthError) {
+        holder = try json.text("holder")
+        owner = try json.optional("owner").map { owner throws(BerthError) in
+            Owner(uid: try owner.number("uid"), label: owner.value["label"]?.string)
+        }
+        pool = try json.text("pool")
+        cpus = try json.cpus("cpus")
+        exclusive = try json.cpus("exclusive")
+        grants = try json.list("grants") { grant throws(BerthError) in
+            Grant(
+                label: try grant.text("label"), cpus: try grant.cpus("cpus"), exclusive: try grant.cpus("exclusive"),
+                level: try grant.text("level"), isExplicit: try grant.flag("explicit"),
+                isProtected: try grant.flag("protected"))
+        }
+        memoryNodes = json.value["memory_nodes"]?.array?.compactMap(\.integer) ?? []
+        hugePages = try json.list("huge_pages") { pages throws(BerthError) in
+            HugePages(
+                node: try pages.number("node"), sizeKB: try pages.number("size_kb"), count: try pages.number("count"))
+        }
+        lease = Lease(try json.object("lease"))
+        enforcement = try json.optional("enforcement").map { enforcement throws(BerthError) in
+            Enforcement(
+                phase: try enforcement.text("phase"), isolation: try enforcement.text("isolation"),
+                failure: enforcement.value["failure"]?.string)
+        }
+        version = try json.text("version")
+    }
+}
+
+extension Lease {
+    fileprivate init(_ json: AnswerReader) {
+        if json.value["forever"] != nil {
+            self = .forever
+        } else if let end = json.value["until"]?.integer {
+            self = .until(end)
+        } else if let pid = json.value["process"]?["pid"]?.integer {
+            self = .process(pid: pid)
+        } else if let cgroup = json.value["cgroup"]?.string {
+            self = .cgroup(cgroup)
+        } else {
+            self = .unknown
+        }
+    }
+}
+
+extension ChangedClaim {
+    init(_ json: AnswerReader, isNew: Bool) throws(BerthError) {
+        claim = try Claim(json)
+        self.isNew = isNew
+        let effects = try json.object("effects")
+        self.effects = Effects(
+            changed: try effects.flag("changed"), granted: try effects.cpus("granted"),
+            released: try effects.cpus("released"),
+            preempted: try effects.list("preempted") { holding throws(BerthError) in try Holding(holding) },
+            noLongerExplicit: try effects.cpus("no_longer_explicit"), warnings: try effects.texts("warnings"))
+    }
+}
+
+extension Holding {
+    fileprivate init(_ json: AnswerReader) throws(BerthError) {
+        holder = try json.text("holder")
+        cpus = try json.cpus("cpus")
+    }
+}
+
+extension MachineSummary {
+    init(_ json: AnswerReader) throws(BerthError) {
+        online = try json.cpus("online")
+        offline = try json.cpus("offline")
+        isolated = try json.cpus("isolated")
+        cores = try json.number("cores")
+        packages = try json.list("packages") { package throws(BerthError) in
+            Package(id: package.value["id"]?.integer, cpus: try package.cpus("cpus"))
+        }
+        nodes = try json.list("nodes") { node throws(BerthError) in
+            Node(
+                id: try node.number("id"), cpus: try node.cpus("cpus"), memoryKB: node.value["memory_kb"]?.integer,
+                hugePages: try node.list("huge_pages") { pages throws(BerthError) in
+                    PageFigures(
+                        sizeKB: try pages.number("size_kb"), total: try pages.number("total"),
+                        inUse: try pages.number("in_use"), reserved: try pages.number("reserved"),
+                        free: try pages.number("free"), claimed: try pages.number("claimed"))
+                })
+        }
+        problems = try json.texts("problems")
+    }
+}
+
+extension Pool {
+    init(_ json: AnswerReader) throws(BerthError) {
+        name = try json.text("name")
+        cpus = try json.cpus("cpus")
+        freeCPUs = try json.cpus("free_cpus")
+        total = try json.number("total")
+        exclusive = try json.number("exclusive")
+        shared = try json.number("shared")
+        free = try json.number("free")
+        claims = try json.number("claims")
+    }
+}
+
+extension DaemonSummary {
+    init(_ json: AnswerReader) throws(BerthError) {
+        let caller = try json.object("caller")
+        version = try json.text("version")
+        machine = try json.text("machine")
+        refusal = json.value["reason"]?.string
+        uid = try caller.number("uid")
+        isAdministrator = try caller.flag("administrator")
+    }
+}
+
+extension HostDecision {
+    init(_ json: AnswerReader) throws(BerthError) {
+        sequence = try json.number("seq")
+        time = try json.number("time")
+        action = try json.text("action")
+        holder = try json.text("holder")
+        outcome = try json.text("outcome")
+        uid = json.optional("caller")?.value["uid"]?.integer
+        granted = try json.cpus("granted")
+        released = try json.cpus("released")
+        preempted = try json.list("preempted") { holding throws(BerthError) in try Holding(holding) }
+        claims = try json.list("claims") { claim throws(BerthError) in try Claim(claim) }
+        removed = try json.texts("removed")
+    }
+}
+
+extension Problem {
+    /// The problem of an answer; what says nothing of itself is one by its status.
+    init(status: Int, _ bytes: [UInt8]) {
+        let json = try? AnswerReader(bytes)
+        self.status = status
+        code = json?.value["code"]?.string ?? "status_\(status)"
+        title = json?.value["title"]?.string ?? "HTTP status \(status)"
+        detail = json?.value["detail"]?.string ?? "The daemon answered with the HTTP status \(status)"
+        member = json?.value["member"]?.string
+        requested = json?.value["requested"]?.integer
+        available = json?.value["available"]?.integer
+        heldBy = (try? json?.list("held_by") { holding throws(BerthError) in try Holding(holding) }) ?? []
+    }
+}

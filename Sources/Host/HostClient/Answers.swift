@@ -1,0 +1,221 @@
+/// A claim: everything that one holder has on the machine.
+public struct Claim: Equatable, Sendable {
+    /// Who holds it, `KIND:NAME`.
+    public let holder: String
+    /// Who may change it besides administrators; nil for nobody.
+    public let owner: Owner?
+    /// The pool of its CPUs.
+    public let pool: String
+    /// The CPUs that the holder may run on.
+    public let cpus: CPUList
+    /// The CPUs that nobody else may use because of it.
+    public let exclusive: CPUList
+    /// Its CPUs by label and kind of protection.
+    public let grants: [Grant]
+    /// The memory nodes that it is bound to.
+    public let memoryNodes: [Int]
+    /// Its huge pages.
+    public let hugePages: [HugePages]
+    /// How long it lives.
+    public let lease: Lease
+    /// What the kernel enforces; nil for a claim that is only recorded.
+    public let enforcement: Enforcement?
+    /// Another one for each state of the claim, for conditions.
+    public let version: String
+}
+
+/// Who may change a claim.
+public struct Owner: Equatable, Sendable {
+    /// The user.
+    public let uid: Int
+    /// The security label, where there is one.
+    public let label: String?
+}
+
+/// One set of CPUs in a claim.
+public struct Grant: Equatable, Sendable {
+    /// The container or purpose that it is for; empty where the claim has only one.
+    public let label: String
+    /// Where the holder may run.
+    public let cpus: CPUList
+    /// The CPUs that nobody else may use because of it; empty where it is shared.
+    public let exclusive: CPUList
+    /// How far exclusiveness reaches: `none`, `cpu`, `core`, `socket`, `numa`.
+    public let level: String
+    /// Whether it is explicit.
+    public let isExplicit: Bool
+    /// Whether it is protected although it is not explicit.
+    public let isProtected: Bool
+}
+
+/// How long a claim lives.
+public enum Lease: Equatable, Sendable {
+    /// Until it is released.
+    case forever
+    /// Until a time in milliseconds since 1970 UTC, unless it is renewed.
+    case until(Int)
+    /// While this process lives.
+    case process(pid: Int)
+    /// While any process is in this cgroup.
+    case cgroup(String)
+    /// A kind of lease that this version of the library does not know.
+    case unknown
+}
+
+/// How far the kernel follows a claim.
+public struct Enforcement: Equatable, Sendable {
+    /// `preparing`, `active` or `releasing`.
+    public let phase: String
+    /// How strong the isolation is: `none`, `affinity`, `cpuset`, `partition`.
+    public let isolation: String
+    /// How the kernel differs from the claim; nil where it follows.
+    public let failure: String?
+}
+
+/// A claim after a change, and what the change did.
+public struct ChangedClaim: Equatable, Sendable {
+    /// The claim; after a release, the claim as it was.
+    public let claim: Claim
+    /// Whether the change made it.
+    public let isNew: Bool
+    /// What the change did besides.
+    public let effects: Effects
+}
+
+/// What a change did.
+public struct Effects: Equatable, Sendable {
+    /// Whether anything changed.
+    public let changed: Bool
+    /// The CPUs that were given.
+    public let granted: CPUList
+    /// The CPUs that were given back.
+    public let released: CPUList
+    /// Who lost CPUs to the request.
+    public let preempted: [Holding]
+    /// Explicit CPUs that became automatic.
+    public let noLongerExplicit: CPUList
+    /// What the caller should know although the request was carried out.
+    public let warnings: [String]
+}
+
+/// The machine.
+public struct MachineSummary: Equatable, Sendable {
+    /// A package (socket).
+    public struct Package: Equatable, Sendable {
+        /// The kernel's number; nil where it gives none.
+        public let id: Int?
+        /// Its online CPUs.
+        public let cpus: CPUList
+    }
+
+    /// A NUMA node.
+    public struct Node: Equatable, Sendable {
+        /// Its number.
+        public let id: Int
+        /// Its online CPUs.
+        public let cpus: CPUList
+        /// Its memory in kB; nil where the kernel does not say.
+        public let memoryKB: Int?
+        /// Its huge pages.
+        public let hugePages: [PageFigures]
+    }
+
+    /// The huge pages of one size on a node: ``inUse`` + ``reserved`` + ``free`` = ``total``.
+    public struct PageFigures: Equatable, Sendable {
+        /// The page size in kB.
+        public let sizeKB: Int
+        /// All pages.
+        public let total: Int
+        /// Pages that programs use.
+        public let inUse: Int
+        /// Pages that claims have and nobody uses yet.
+        public let reserved: Int
+        /// The rest.
+        public let free: Int
+        /// Pages that claims have, used or not.
+        public let claimed: Int
+    }
+
+    /// The CPUs that run.
+    public let online: CPUList
+    /// The CPUs that are there and do not run.
+    public let offline: CPUList
+    /// The CPUs that the kernel isolates.
+    public let isolated: CPUList
+    /// The number of physical cores.
+    public let cores: Int
+    /// The packages.
+    public let packages: [Package]
+    /// The NUMA nodes.
+    public let nodes: [Node]
+    /// What of the machine's description could not be understood.
+    public let problems: [String]
+}
+
+/// A pool of CPUs: ``exclusive`` + ``shared`` + `freeCPUs` are all of them.
+public struct Pool: Equatable, Sendable {
+    /// Its name.
+    public let name: String
+    /// Its CPUs that are online.
+    public let cpus: CPUList
+    /// Those that nobody has.
+    public let freeCPUs: CPUList
+    /// How many CPUs there are.
+    public let total: Int
+    /// How many of them one claim has alone.
+    public let exclusive: Int
+    /// How many of them claims share.
+    public let shared: Int
+    /// How many of them nobody has.
+    public let free: Int
+    /// How many claims have CPUs of it.
+    public let claims: Int
+}
+
+/// What serves, and who asks.
+public struct DaemonSummary: Equatable, Sendable {
+    /// The version of the daemon.
+    public let version: String
+    /// Where the machine comes from: `real`, `simulated`, `captured`, `sysfs-root`.
+    public let machine: String
+    /// Why changes are refused; nil while they are accepted.
+    public let refusal: String?
+    /// The caller's user.
+    public let uid: Int
+    /// Whether the caller may change everything.
+    public let isAdministrator: Bool
+}
+
+/// Something that happened to claims.
+public enum HostEvent: Equatable, Sendable {
+    /// A decision.
+    case decision(HostDecision)
+    /// Decisions between two numbers are not retained any more; what is known of the claims should be read anew.
+    case gap(after: Int, oldest: Int)
+}
+
+/// A decision that was committed.
+public struct HostDecision: Equatable, Sendable {
+    /// Its number; a stream can be resumed after it.
+    public let sequence: Int
+    /// When it was decided, in milliseconds since 1970 UTC.
+    public let time: Int
+    /// What was asked: `put`, `allocate_cores`, `expire`.
+    public let action: String
+    /// Whose claim it is about, `KIND:NAME`.
+    public let holder: String
+    /// What it came to: `granted`, `preparing`, `renewed`, `releasing`, `released`, `expired`, `failed`, `recovered`.
+    public let outcome: String
+    /// The user who asked; nil for what the daemon decided by itself.
+    public let uid: Int?
+    /// The CPUs that were given.
+    public let granted: CPUList
+    /// The CPUs that were given back.
+    public let released: CPUList
+    /// Who lost CPUs to the request.
+    public let preempted: [Holding]
+    /// The new state of the claims that changed.
+    public let claims: [Claim]
+    /// The holders that have nothing any more.
+    public let removed: [String]
+}
