@@ -15,8 +15,14 @@ struct CPUSetPartition {
     private var root: Cgroup { hierarchy.cgroup("/", files) }
     private var slice: Cgroup { hierarchy.cgroup(place.slice, files) }
     private var claims: Cgroup { hierarchy.cgroup(place.claims, files) }
-    /// The cgroup that is the partition's root.
-    private var head: Cgroup { place.isRemote ? claims : slice }
+    /// The cgroup that is the partition's root; nil where that is the claim's own.
+    private var head: Cgroup? {
+        switch place.kind {
+        case .root: slice
+        case .remote: claims
+        case .apart: nil
+        }
+    }
 
     // MARK: - Growing
 
@@ -24,33 +30,32 @@ struct CPUSetPartition {
     func grow(_ cpus: CPUSet) throws(EnforcementError) {
         // 1. Look again: the plan may be old.
         let state = try KernelState.read(files, hierarchy, settings)
-        let new = cpus.subtracting(try head.requiredCPUs("cpuset.cpus").intersection(try owned()))
-        if let danger = state.danger(ofTaking: new) { throw EnforcementError(danger) }
+        if let danger = state.danger(ofTaking: cpus) { throw EnforcementError(danger) }
         if let obstacle = state.partitionObstacle(cpus) { throw EnforcementError(obstacle) }
         // 2. From the top down: a cgroup has no CPU that the one above it lacks.
         try add(cpus, to: slice)
-        if place.isRemote {
-            try add(cpus, to: slice, "cpuset.cpus.exclusive")
+        if place.kind != .root { try add(cpus, to: slice, Self.exclusive) }
+        if place.kind == .remote {
             try add(cpus, to: claims)
-            try add(cpus, to: claims, "cpuset.cpus.exclusive")
-        } else {
-            let isNested = try isNested()
-            if isNested { try add(cpus, to: claims) }
+            // Linux 6.12 makes a remote partition invalid by this, until its word is written again.
+            try add(cpus, to: claims, Self.exclusive)
         }
         // 3. A partition that is invalid is made one again.
-        try head.makePartition("root")
-        let isNested = try isNested()
-        if isNested { try claims.makePartition("root") }
+        try head?.makePartition("root")
         // 4. The word says that it is valid; the CPUs say whether that is true.
         try verify(cpus)
     }
 
     /// Checks that the partition has these CPUs, and that nobody outside has them.
     func verify(_ cpus: CPUSet) throws(EnforcementError) {
+        guard let head else {
+            let missing = cpus.subtracting(try slice.requiredCPUs(Self.exclusive))
+            guard missing.isEmpty else { throw EnforcementError("\(slice.file(Self.exclusive)) lacks CPUs \(missing)") }
+            return
+        }
         let word = try head.required("cpuset.cpus.partition")
         guard word == "root" else { throw EnforcementError("\(head.file("cpuset.cpus.partition")): \(word)") }
-        let online = try onlineCPUs()
-        let missing = cpus.intersection(online).subtracting(try owned())
+        let missing = cpus.intersection(try onlineCPUs()).subtracting(try head.partitionCPUs())
         guard missing.isEmpty else {
             throw EnforcementError("the kernel keeps CPUs \(missing) out of the partition \(head.path)")
         }
@@ -60,11 +65,7 @@ struct CPUSetPartition {
         }
     }
 
-    /// The CPUs that the partition has: its own and those that it gave to partitions below.
-    private func owned() throws(EnforcementError) -> CPUSet {
-        guard try head.text("cpuset.cpus.partition") == "root" else { return CPUSet() }
-        return try head.partitionCPUs()
-    }
+    private static let exclusive = "cpuset.cpus.exclusive"
 
     private func onlineCPUs() throws(EnforcementError) -> CPUSet {
         try Cgroup(files: files, mount: "/sys/devices/system/cpu", path: "/").requiredCPUs("online")
@@ -97,14 +98,14 @@ struct CPUSetPartition {
 
     /// Takes CPUs out, but for those that cgroups of other claims have: shared ones.
     ///
-    /// - Parameter own: the path of the claim's cgroup, which must be gone.
+    /// - Parameter own: the name of the claim's cgroup, which must be gone.
     func shrink(_ cpus: CPUSet, own: String) throws(EnforcementError) {
         guard slice.exists else { return }
         var leaving = cpus
-        for claim in claims.children {
+        for claim in claims.children + slice.children where claim.path != claims.path {
             let used = try claim.cpus("cpuset.cpus")?.intersection(cpus) ?? CPUSet()
-            guard claim.path != own || used.isEmpty else {
-                throw EnforcementError("cgroup \(own) still has CPUs \(used)")
+            guard used.isEmpty || (claim.path != slice.child(own).path && claim.path != claims.child(own).path) else {
+                throw EnforcementError("cgroup \(claim.path) still has CPUs \(used)")
             }
             leaving.subtract(used)
         }
@@ -115,31 +116,35 @@ struct CPUSetPartition {
 
     /// From the bottom up.
     private func reduce(by leaving: CPUSet, sliceCPUs: CPUSet, _ rest: CPUSet) throws(EnforcementError) {
-        if place.isRemote {
-            try remove(leaving, from: claims, "cpuset.cpus.exclusive")
+        if place.kind == .remote {
+            try remove(leaving, from: claims, Self.exclusive)
+            try revalidate()
             try remove(leaving, from: claims)
-            try remove(leaving, from: slice, "cpuset.cpus.exclusive")
-        } else {
-            let isNested = try isNested()
-            if isNested { try remove(leaving, from: claims) }
         }
+        if place.kind != .root { try remove(leaving, from: slice, Self.exclusive) }
         try set(rest, from: sliceCPUs, of: slice)
-        // What the shrinking claim's CPUs made invalid is valid again, for the other claims.
-        let word = try head.text("cpuset.cpus.partition") ?? "member"
-        if word.hasPrefix("root invalid") {
-            do throws(EnforcementError) { try head.makePartition("root") } catch { notice(error.description) }
+        // What the leaving CPUs made invalid is valid again, for the other claims.
+        try revalidate()
+    }
+
+    private func revalidate() throws(EnforcementError) {
+        guard let head, let word = try head.text("cpuset.cpus.partition"), word.hasPrefix("root invalid") else {
+            return
         }
+        try head.makePartition("root")
+        let now = try head.required("cpuset.cpus.partition")
+        if now != "root" { notice("\(head.file("cpuset.cpus.partition")): \(now)") }
     }
 
     /// The last claim's CPUs leave. An empty partition is refused, so it becomes a member first.
     private func dissolve() throws(EnforcementError) {
         if claims.exists {
             try claims.makeMember()
-            try clear(claims, "cpuset.cpus.exclusive")
+            try clear(claims, Self.exclusive)
             try clear(claims, "cpuset.cpus")
         }
         try slice.makeMember()
-        try clear(slice, "cpuset.cpus.exclusive")
+        try clear(slice, Self.exclusive)
         try set(CPUSet(), from: try slice.cpus("cpuset.cpus") ?? CPUSet(), of: slice)
     }
 
@@ -153,33 +158,6 @@ struct CPUSetPartition {
         let rest = now.subtracting(cpus)
         if rest.isEmpty { try cgroup.makeMember() }
         try set(rest, from: now, of: cgroup, file)
-    }
-
-    // MARK: - Partitions inside
-
-    /// Whether the cgroup of all claims is a partition inside a local one, or is set to be.
-    private func isNested() throws(EnforcementError) -> Bool {
-        guard !place.isRemote else { return false }
-        return try claims.text("cpuset.cpus.partition").map { !$0.hasPrefix("member") } ?? false
-    }
-
-    /// Makes the cgroup of all claims a partition, with all CPUs of the slice.
-    func nest() throws(EnforcementError) {
-        guard !place.isRemote else { return }
-        try add(try slice.requiredCPUs("cpuset.cpus"), to: claims)
-        try claims.makePartition("root")
-        let word = try claims.required("cpuset.cpus.partition")
-        guard word == "root" else { throw EnforcementError("\(claims.file("cpuset.cpus.partition")): \(word)") }
-    }
-
-    /// Makes it a member again, without CPUs of its own, unless a claim needs it.
-    func unnest() throws(EnforcementError) {
-        guard !place.isRemote, claims.exists else { return }
-        for claim in claims.children {
-            if let word = try claim.text("cpuset.cpus.partition"), !word.hasPrefix("member") { return }
-        }
-        try claims.makeMember()
-        try clear(claims, "cpuset.cpus")
     }
 }
 

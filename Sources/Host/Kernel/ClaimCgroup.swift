@@ -171,8 +171,12 @@ struct ClaimCgroups {
     }
 
     /// Makes the cgroup a partition without load balancing, and reads back the kernel's verdict.
-    func isolate(_ path: String) throws(EnforcementError) {
-        try cgroup(path).makePartition("isolated")
+    ///
+    /// - Parameter exclusive: the exclusive CPUs of a remote partition; empty where the cgroup above is a partition.
+    func isolate(_ path: String, exclusive: CPUSet) throws(EnforcementError) {
+        let cgroup = cgroup(path)
+        if !exclusive.isEmpty { try set(exclusive, "cpuset.cpus.exclusive", of: cgroup) }
+        try cgroup.makePartition("isolated")
         try verifyIsolated(path)
     }
 
@@ -189,10 +193,20 @@ struct ClaimCgroups {
         guard effective == wanted else {
             throw EnforcementError("\(cgroup.file("cpuset.cpus.effective")) is \(effective.shown), not \(wanted.shown)")
         }
+        let outside = try self.cgroup("/").requiredCPUs("cpuset.cpus.effective").intersection(wanted)
+        guard outside.isEmpty else {
+            throw EnforcementError("CPUs \(outside) are still among those of all other processes")
+        }
     }
 
-    /// Makes the cgroup a member.
-    func balance(_ path: String) throws(EnforcementError) { try cgroup(path).makeMember() }
+    /// Makes the cgroup a member without exclusive CPUs.
+    func balance(_ path: String) throws(EnforcementError) {
+        let cgroup = cgroup(path)
+        try cgroup.makeMember()
+        if let exclusive = try cgroup.cpus("cpuset.cpus.exclusive"), !exclusive.isEmpty {
+            try cgroup.write("", to: "cpuset.cpus.exclusive")
+        }
+    }
 
     /// Removes the cgroup with all below it. Processes that are left go to `refuge`, or to the root where that does not
     /// take them.

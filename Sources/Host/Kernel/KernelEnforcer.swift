@@ -116,12 +116,10 @@ package struct KernelEnforcer: Enforcer {
         case .tidy(let path): try cgroups.tidy(path)
         case .grow(let cpus, let place): try partition(place).grow(cpus)
         case .shrink(let cpus, let place):
-            try partition(place).shrink(cpus, own: "\(place.claims)/\(CgroupName.name(of: holder))")
-        case .nest(let place): try partition(place).nest()
-        case .unnest(let place): try partition(place).unnest()
+            try partition(place).shrink(cpus, own: CgroupName.name(of: holder))
         case .cgroup(let claim): try cgroups.make(claim)
         case .remove(let path, let refuge): try cgroups.remove(path, refuge: refuge)
-        case .isolate(let path): try cgroups.isolate(path)
+        case .isolate(let path, let exclusive): try cgroups.isolate(path, exclusive: exclusive)
         case .balance(let path): try cgroups.balance(path)
         case .move(let process, let path): try moves.apply(process, to: path)
         case .giveBack(let process, let from, let to): try moves.undo(process, from: from, to: to)
@@ -143,10 +141,10 @@ package struct KernelEnforcer: Enforcer {
             switch try parsed(step.action) {
             case .grow(let cpus, let place): try partition(place).verify(cpus)
             case .cgroup(let cgroup): try cgroups.verify(cgroup)
-            case .isolate(let path): try cgroups.verifyIsolated(path)
+            case .isolate(let path, _): try cgroups.verifyIsolated(path)
             case .move(let process, let path): try moves.verify(process, in: path)
             case .pin(let process, let cpus): try pins.verify(process, cpus)
-            case .prepare, .tidy, .shrink, .nest, .unnest, .remove, .balance, .giveBack, .unpin, .shift, .unshift,
+            case .prepare, .tidy, .shrink, .remove, .balance, .giveBack, .unpin, .shift, .unshift,
                 .nothing:
                 break
             }

@@ -44,8 +44,16 @@ package struct KernelPlan {
         self.shifts = shifts
     }
 
-    /// The path of the cgroup of a claim of `holder`.
-    package func path(of holder: Holder) -> String { "\(settings.claims)/\(CgroupName.name(of: holder))" }
+    /// The path of the cgroup of a claim of `holder`. A claim without load balancing is beside the cgroup of all others: the
+    /// kernel makes partitions only of what is directly below a partition, and that one cannot be a partition as well while
+    /// processes are in it.
+    package func path(of holder: Holder, isBalanced: Bool = true) -> String {
+        "\(isBalanced ? settings.claims : settings.slice)/\(CgroupName.name(of: holder))"
+    }
+
+    private func path(of claim: Claim) -> String {
+        path(of: claim.holder, isBalanced: claim.enforcement?.request.isBalanced ?? true)
+    }
 
     /// The steps for `claim`, and how strong the isolation is once they are taken: as strong as it can be here.
     ///
@@ -120,17 +128,28 @@ package struct KernelPlan {
     private func partition(
         _ claim: Claim, _ cpus: CPUSet, _ request: EnforcementRequest, _ others: Others
     ) throws(EnforcementError) -> EnforcementPlan {
-        let place = PartitionPlace(
-            slice: settings.slice, claims: settings.claims,
-            // A local partition over CPUs of isolcpus is refused by the kernels that know remote ones.
-            isRemote: state.hasRemotePartitions && !state.isolated.isEmpty)
         var steps = [prepare(claim, others)]
-        steps.append(EnforcementStep(.grow(cpus, place), undo: .shrink(cpus, place)))
-        if !request.isBalanced { steps.append(EnforcementStep(.nest(place), undo: .unnest(place))) }
+        // A local partition over CPUs of isolcpus is refused by the kernels that know remote ones.
+        let isRemote = state.hasRemotePartitions && !state.isolated.isEmpty
+        func change(_ cpus: CPUSet, _ kind: PartitionPlace.Kind) {
+            guard !cpus.isEmpty else { return }
+            let place = PartitionPlace(slice: settings.slice, claims: settings.claims, kind: kind)
+            steps.append(EnforcementStep(.grow(cpus, place), undo: .shrink(cpus, place)))
+        }
+        switch (isRemote, request.isBalanced) {
+        case (false, _): change(cpus, .root)
+        case (true, true): change(cpus, .remote)
+        case (true, false):
+            // CPUs that stay idle are nobody's, but still in a partition.
+            change(cpus.subtracting(claim.cpus), .remote)
+            change(claim.cpus, .apart)
+        }
         steps += try cgroup(claim, others)
         if !request.isBalanced {
-            let path = path(of: claim.holder)
-            steps.append(EnforcementStep(.isolate(path: path), undo: .balance(path: path)))
+            let path = path(of: claim)
+            steps.append(
+                EnforcementStep(
+                    .isolate(path: path, exclusive: isRemote ? claim.cpus : CPUSet()), undo: .balance(path: path)))
         }
         return finish(claim, steps, .partition)
     }
@@ -161,7 +180,7 @@ package struct KernelPlan {
     }
 
     private func cgroup(_ claim: Claim, _ others: Others) throws(EnforcementError) -> [EnforcementStep] {
-        let path = path(of: claim.holder)
+        let path = path(of: claim)
         if let other = others.paths(path, in: self) {
             throw EnforcementError("the cgroup of \(other.fullName) has the same name: choose a shorter one")
         }
@@ -195,7 +214,7 @@ package struct KernelPlan {
     private func finish(_ claim: Claim, _ steps: [EnforcementStep], _ isolation: Isolation) -> EnforcementPlan {
         var plan = EnforcementPlan(steps: steps + shiftSteps(claim), isolation: isolation)
         guard let process else { return plan }
-        let path = path(of: claim.holder)
+        let path = path(of: claim)
         plan.steps.append(
             EnforcementStep(
                 .move(process.identity, to: path), undo: .giveBack(process.identity, from: path, to: process.cgroup)))
@@ -238,7 +257,7 @@ private struct Others {
     /// Another claim whose cgroup has this path: names that were cut may collide.
     func paths(_ path: String, in plan: KernelPlan) -> Holder? {
         guard path.utf8.count >= CgroupName.limit else { return nil }
-        return holders.first { plan.path(of: $0) == path }
+        return holders.first { plan.path(of: $0) == path || plan.path(of: $0, isBalanced: false) == path }
     }
 }
 

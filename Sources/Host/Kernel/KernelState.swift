@@ -132,7 +132,7 @@ extension KernelState {
                 ? "no CPU would be left for the rest of the machine"
                 : "the rest of the machine would have no CPU left but those of isolcpus (\(isolated)), which crashes the kernel"
         }
-        let missing = housekeeping.intersection(online).intersection(cpus)
+        let missing = housekeeping.intersection(online).intersection(rootCPUs).intersection(cpus)
         if !missing.isEmpty { return "CPUs \(missing) are housekeeping CPUs, which stay with the rest of the machine" }
         return nil
     }

@@ -12,16 +12,13 @@ package enum KernelStep: Equatable, Sendable {
     case grow(CPUSet, PartitionPlace)
     /// Takes CPUs out of the partition, but for those that other claims use.
     case shrink(CPUSet, PartitionPlace)
-    /// Makes the cgroup of all claims a partition inside the partition, so that claims may have partitions of their own.
-    case nest(PartitionPlace)
-    /// Makes it a member again, where no claim has a partition of its own any more.
-    case unnest(PartitionPlace)
     /// Makes the cgroup of a claim.
     case cgroup(ClaimCgroup)
     /// Removes the cgroup of a claim, with those inside it. Processes that are left are moved to `refuge`.
     case remove(path: String, refuge: String)
-    /// Makes the cgroup of a claim a partition without load balancing.
-    case isolate(path: String)
+    /// Makes the cgroup of a claim a partition without load balancing: of the partition above it, or a remote one with these
+    /// exclusive CPUs.
+    case isolate(path: String, exclusive: CPUSet)
     /// Makes it a member again.
     case balance(path: String)
     /// Moves a process into the cgroup of a claim.
@@ -47,11 +44,10 @@ package enum KernelStep: Equatable, Sendable {
         case .tidy(let path): "tidy \(encoded(path))"
         case .grow(let cpus, let place): "partition +\(cpus.list) \(place.text)"
         case .shrink(let cpus, let place): "partition -\(cpus.list) \(place.text)"
-        case .nest(let place): "nest \(place.text)"
-        case .unnest(let place): "unnest \(place.text)"
         case .cgroup(let cgroup): "cgroup \(cgroup.text)"
         case .remove(let path, let refuge): "remove \(encoded(path)) to \(encoded(refuge))"
-        case .isolate(let path): "isolate \(encoded(path))"
+        case .isolate(let path, let exclusive):
+            "isolate \(encoded(path))" + (exclusive.isEmpty ? "" : " remote \(exclusive.list)")
         case .balance(let path): "balance \(encoded(path))"
         case .move(let process, let path): "move \(process.text) to \(encoded(path))"
         case .giveBack(let process, let from, let to):
@@ -72,7 +68,7 @@ package enum KernelStep: Equatable, Sendable {
         let step: KernelStep?
         switch verb {
         case "prepare", "tidy", "cgroup", "remove", "isolate", "balance": step = Self.cgroupStep(verb, rest)
-        case "partition", "nest", "unnest": step = Self.partitionStep(verb, rest)
+        case "partition": step = Self.partitionStep(rest)
         case "move", "return", "pin", "unpin": step = Self.processStep(verb, rest)
         case "nothing": step = rest.isEmpty ? .nothing : nil
         case "undo": step = MaskShift(text: String(text.dropFirst(5))).map { .unshift($0) }
@@ -90,7 +86,10 @@ package enum KernelStep: Equatable, Sendable {
             guard controllers.allSatisfy({ $0.utf8.allSatisfy(isWordByte) }) else { return nil }
             return .prepare(path: path, controllers: controllers)
         case ("tidy", 1): return .tidy(path: path)
-        case ("isolate", 1): return .isolate(path: path)
+        case ("isolate", 1): return .isolate(path: path, exclusive: CPUSet())
+        case ("isolate", 3) where words[1] == "remote":
+            guard let cpus = try? CPUSet(list: words[2]), !cpus.isEmpty else { return nil }
+            return .isolate(path: path, exclusive: cpus)
         case ("balance", 1): return .balance(path: path)
         case ("remove", 3) where words[1] == "to": return decoded(words[2]).map { .remove(path: path, refuge: $0) }
         case ("cgroup", _): return ClaimCgroup(path, Array(words.dropFirst())).map { .cgroup($0) }
@@ -98,10 +97,7 @@ package enum KernelStep: Equatable, Sendable {
         }
     }
 
-    private static func partitionStep(_ verb: String, _ words: [String]) -> KernelStep? {
-        guard verb == "partition" else {
-            return PartitionPlace(words).map { verb == "nest" ? .nest($0) : .unnest($0) }
-        }
+    private static func partitionStep(_ words: [String]) -> KernelStep? {
         guard let delta = words.first, let sign = delta.first, sign == "+" || sign == "-",
             let cpus = try? CPUSet(list: delta.dropFirst()), let place = PartitionPlace(Array(words.dropFirst()))
         else { return nil }
@@ -129,27 +125,38 @@ package enum KernelStep: Equatable, Sendable {
 
 /// Where the partition is.
 package struct PartitionPlace: Equatable, Sendable {
-    /// The cgroup of Berth; the partition root, unless the partition is remote.
-    package var slice: String
-    /// The cgroup below it in which the claims' cgroups are; the partition root where the partition is remote.
-    package var claims: String
-    /// Whether the partition is a remote one: made by `cpuset.cpus.exclusive` below members (Linux 6.7 and later).
-    package var isRemote: Bool
-
-    /// A place.
-    package init(slice: String, claims: String, isRemote: Bool = false) {
-        self.slice = slice
-        self.claims = claims
-        self.isRemote = isRemote
+    /// How the partition is made.
+    package enum Kind: String, Sendable {
+        /// The slice is a partition root.
+        case root
+        /// The slice is a member with exclusive CPUs, and the cgroup of all claims is a remote partition root (Linux 6.7 and
+        /// later).
+        case remote
+        /// The slice is a member with exclusive CPUs, and the claim's cgroup becomes a remote partition of its own.
+        case apart
     }
 
-    var text: String { "\(isRemote ? "remote" : "root") \(encoded(slice)) for \(encoded(claims))" }
+    /// The cgroup of Berth.
+    package var slice: String
+    /// The cgroup below it in which the claims' cgroups are.
+    package var claims: String
+    /// How the partition is made.
+    package var kind: Kind
+
+    /// A place.
+    package init(slice: String, claims: String, kind: Kind = .root) {
+        self.slice = slice
+        self.claims = claims
+        self.kind = kind
+    }
+
+    var text: String { "\(kind.rawValue) \(encoded(slice)) for \(encoded(claims))" }
 
     init?(_ words: [String]) {
-        guard words.count == 4, words[0] == "root" || words[0] == "remote", words[2] == "for",
-            let slice = decoded(words[1]), let claims = decoded(words[3])
+        guard words.count == 4, let kind = Kind(rawValue: words[0]), words[2] == "for", let slice = decoded(words[1]),
+            let claims = decoded(words[3])
         else { return nil }
-        self.init(slice: slice, claims: claims, isRemote: words[0] == "remote")
+        self.init(slice: slice, claims: claims, kind: kind)
     }
 }
 

@@ -112,9 +112,7 @@ extension FakeCgroups.State {
         case "cpuset.cpus": return kernel == .v1 ? writeV1(value, group) : writeCPUs(value, group)
         case "cpuset.cpus.exclusive":
             guard let cpus = try? CPUSet(list: value) else { return EINVAL }
-            groups[group]?.exclusive = cpus
-            revalidate(group)
-            return 0
+            return writeExclusive(cpus, group)
         case "cpuset.cpus.partition": return writePartition(value, group)
         case "cpuset.mems":
             guard let nodes = try? CPUSet(list: value), nodes.isSubset(of: [0, 1]) else { return EINVAL }

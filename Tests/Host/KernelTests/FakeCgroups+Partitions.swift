@@ -71,8 +71,20 @@ extension FakeCgroups.State {
         guard let cpus = try? CPUSet(list: text) else { return EINVAL }
         guard cpus.isSubset(of: present) else { return ERANGE }
         if cpus.isEmpty && groups[path]?.word != "member" { return ENOSPC }
+        // Not even a member, while processes are in it or below.
+        if cpus.isEmpty && groups[path]?.cpus.isEmpty == false && isPopulated(path) { return ENOSPC }
         groups[path]?.cpus = cpus
         revalidate(path)
+        return 0
+    }
+
+    mutating func writeExclusive(_ cpus: CPUSet, _ path: String) -> Int32 {
+        let wasRemote = isRemote(path)
+        for sibling in siblings(path) where !(groups[sibling]?.exclusive ?? []).isDisjoint(with: cpus) { return EINVAL }
+        guard groups[path]?.exclusive != cpus else { return 0 }
+        groups[path]?.exclusive = cpus
+        // A remote partition does not survive the change, though it could.
+        if wasRemote { groups[path]?.reason = "Parent is not a partition root" } else { revalidate(path) }
         return 0
     }
 
@@ -102,6 +114,11 @@ extension FakeCgroups.State {
 
     private static let notExclusive = "Cpu list in cpuset.cpus not exclusive"
 
+    /// Whether a process is in a group or below it.
+    private func isPopulated(_ path: String) -> Bool {
+        processes.values.contains { $0.cgroup == path || $0.cgroup.hasPrefix(path + "/") }
+    }
+
     private func siblings(_ path: String) -> [String] {
         Self.parent(path).map { children(of: $0).filter { $0 != path } } ?? []
     }
@@ -125,11 +142,20 @@ extension FakeCgroups.State {
             if !canBeRemote(path) { return "Invalid cpu list in cpuset.cpus.exclusive" }
             return nil
         }
-        if kernel == .linux612, parent == "/", !group.cpus.isDisjoint(with: isolated) {
+        if kernel == .linux612, !group.cpus.isDisjoint(with: isolated) {
             return "partition config conflicts with housekeeping setup"
         }
         let mine = group.cpus.intersection(owned(parent))
-        if mine.isEmpty { return "Parent unable to distribute cpu downstream" }
+        var left = owned(parent)
+        var isInUse = processes.values.contains { $0.cgroup == parent }
+        for sibling in siblings(path) {
+            if isPartition(sibling) {
+                left.subtract(owned(sibling))
+            } else if isPopulated(sibling) {
+                isInUse = true
+            }
+        }
+        if mine.isEmpty || (left.isSubset(of: mine) && isInUse) { return "Parent unable to distribute cpu downstream" }
         return nil
     }
 

@@ -60,17 +60,19 @@ struct PartitionTests {
         }
     }
 
-    @Test("a claim without load balancing is a partition inside the partition", arguments: v2)
+    @Test(
+        "a claim without load balancing is a partition inside the partition, also beside claims with processes",
+        arguments: v2)
     func unbalanced(kernel: FakeCgroups.Kernel) throws {
         for order in [["a", "b", "c"], ["c", "b", "a"], ["b", "a", "c"]] {
             var test = TestKernel(kernel)
+            for id in 42...44 { test.files.addProcess(id, in: "/") }
             let before = test.files.snapshot
-            try test.enforce(TestKernel.claim("a", [4, 5]))
-            try test.enforce(TestKernel.claim("b", [6, 7], isBalanced: false))
-            #expect(test.files.file("/berth.slice/claims/cpuset.cpus.partition") == "root\n")
-            #expect(test.files.file("/berth.slice/claims/run-b/cpuset.cpus.partition") == "isolated\n")
+            try test.enforce(TestKernel.claim("a", [4, 5], process: 42))
+            try test.enforce(TestKernel.claim("b", [6, 7], process: 43, isBalanced: false))
+            #expect(test.files.file("/berth.slice/run-b/cpuset.cpus.partition") == "isolated\n")
             #expect(test.files.file("/berth.slice/claims/run-a/cpuset.cpus.effective") == "4-5\n")
-            try test.enforce(TestKernel.claim("c", [8], isBalanced: false))
+            try test.enforce(TestKernel.claim("c", [8], exclusive: [8, 9], process: 44, isBalanced: false))
             for name in ["a", "b", "c"] { try test.verify(name) }
             var left = ["a", "b", "c"]
             for name in order {
@@ -96,7 +98,8 @@ struct PartitionTests {
             )
             try test.release("a")
             try test.verify("b")
-            try test.enforce(TestKernel.claim("c", [10], isBalanced: false))
+            try test.enforce(TestKernel.claim("c", [10], exclusive: [10, 11], isBalanced: false))
+            #expect(test.files.file("/cpuset.cpus.effective") == "0-7,12-15\n")
             try test.verify("b")
             try test.release("b")
             try test.verify("c")

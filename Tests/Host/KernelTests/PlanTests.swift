@@ -45,22 +45,20 @@ struct PlanTests {
             plan.steps.map(\.action) == [
                 "prepare /berth.slice/claims with cpuset,hugetlb",
                 "partition +4-7 root /berth.slice for /berth.slice/claims",
-                "nest root /berth.slice for /berth.slice/claims",
-                "cgroup /berth.slice/claims/run-a cpus 4,6 mems 1 pages 2MB=10485760,1GB=1073741824",
-                "isolate /berth.slice/claims/run-a",
-                "move 42@420 boot boot-1 to /berth.slice/claims/run-a",
+                "cgroup /berth.slice/run-a cpus 4,6 mems 1 pages 2MB=10485760,1GB=1073741824",
+                "isolate /berth.slice/run-a",
+                "move 42@420 boot boot-1 to /berth.slice/run-a",
             ])
         #expect(
             plan.steps.map(\.undo) == [
                 "tidy /berth.slice/claims",
                 "partition -4-7 root /berth.slice for /berth.slice/claims",
-                "unnest root /berth.slice for /berth.slice/claims",
-                "remove /berth.slice/claims/run-a to /user.slice",
-                "balance /berth.slice/claims/run-a",
-                "return 42@420 boot boot-1 from /berth.slice/claims/run-a to /user.slice",
+                "remove /berth.slice/run-a to /user.slice",
+                "balance /berth.slice/run-a",
+                "return 42@420 boot boot-1 from /berth.slice/run-a to /user.slice",
             ])
         #expect(plan.isolation == .partition)
-        #expect(plan.lease == .cgroup(path: "/berth.slice/claims/run-a", bootID: "boot-1"))
+        #expect(plan.lease == .cgroup(path: "/berth.slice/run-a", bootID: "boot-1"))
     }
 
     @Test("the partition is remote exactly where isolcpus and a kernel that knows remote ones meet")
@@ -71,6 +69,20 @@ struct PlanTests {
             let plan = try plan(TestKernel.claim("a", [4]), Self.state(isolated: isolated, hasRemote: hasRemote))
             #expect(plan.steps[1].action == "partition +4 \(word) /berth.slice for /berth.slice/claims")
         }
+    }
+
+    @Test("over isolcpus a claim without load balancing is a remote partition of its own")
+    func apart() throws {
+        let claim = TestKernel.claim("a", [4, 6], exclusive: [4, 5, 6, 7], isBalanced: false)
+        let plan = try plan(claim, Self.state(isolated: CPUSet(4...15)))
+        #expect(
+            plan.steps.map(\.action) == [
+                "prepare /berth.slice/claims with cpuset,hugetlb",
+                "partition +5,7 remote /berth.slice for /berth.slice/claims",
+                "partition +4,6 apart /berth.slice for /berth.slice/claims",
+                "cgroup /berth.slice/run-a cpus 4,6",
+                "isolate /berth.slice/run-a remote 4,6",
+            ])
     }
 
     @Test("a plan never leaves the root with CPUs of isolcpus only, also with what other claims are about to take")

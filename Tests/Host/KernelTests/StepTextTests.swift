@@ -19,8 +19,6 @@ struct StepTextTests {
             (.tidy(path: "/berth.slice/claims"), "tidy /berth.slice/claims"),
             (.grow([4, 5, 6, 7], place), "partition +4-7 root /berth.slice for /berth.slice/claims"),
             (.shrink([4, 6], place), "partition -4,6 root /berth.slice for /berth.slice/claims"),
-            (.nest(place), "nest root /berth.slice for /berth.slice/claims"),
-            (.unnest(place), "unnest root /berth.slice for /berth.slice/claims"),
             (
                 .cgroup(
                     ClaimCgroup(
@@ -28,7 +26,8 @@ struct StepTextTests {
                 "cgroup \(path) cpus 4-5 mems 1 pages 2MB=4194304"
             ),
             (.remove(path: path, refuge: "/user.slice/a b%"), "remove \(path) to /user.slice/a%20b%25"),
-            (.isolate(path: path), "isolate \(path)"),
+            (.isolate(path: path, exclusive: []), "isolate \(path)"),
+            (.isolate(path: path, exclusive: [4, 5]), "isolate \(path) remote 4-5"),
             (.balance(path: path), "balance \(path)"),
             (.move(process, to: path), "move 4242@10533 boot 6a1f to \(path)"),
             (.giveBack(process, from: path, to: "/"), "return 4242@10533 boot 6a1f from \(path) to /"),
@@ -44,8 +43,10 @@ struct StepTextTests {
             #expect(step.text == text)
             #expect(KernelStep(text: text) == step)
         }
-        let remote = KernelStep.grow([1], PartitionPlace(slice: "/a", claims: "/a/b", isRemote: true))
-        #expect(remote.text == "partition +1 remote /a for /a/b" && KernelStep(text: remote.text) == remote)
+        for kind in [PartitionPlace.Kind.remote, .apart] {
+            let step = KernelStep.grow([1], PartitionPlace(slice: "/a", claims: "/a/b", kind: kind))
+            #expect(step.text == "partition +1 \(kind.rawValue) /a for /a/b" && KernelStep(text: step.text) == step)
+        }
     }
 
     @Test("text that is no step is no step, whatever it is")
