@@ -90,8 +90,8 @@ extension Drift {
         case .mask(let mask, let cpus, _):
             return "\(mask.rawValue) may use \(cpus.phrase), which only \(names) may use"
         case .partition(let cgroup, let expected, let state, _):
-            return
-                "the cgroup \(cgroup) is no valid partition for \(names): the kernel says “\(state)”, not “\(expected)”"
+            let says = state.isEmpty ? "says nothing of it" : "says “\(state)”, not “\(expected)”"
+            return "the cgroup \(cgroup) is no valid partition for \(names): the kernel \(says)"
         case .notAlone(let cpus, _):
             return "other cgroups may use \(cpus.phrase), which only \(names) may use"
         case .cpus(let expected, let found, let cgroup, _):

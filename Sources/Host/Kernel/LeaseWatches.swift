@@ -115,8 +115,8 @@ struct LeaseWatches {
             if let bootID, bootID != process.bootID { return true }
             guard let pid = Int32(exactly: process.id), pid > 0 else { return true }
             let opened = clinux_pidfd_open(pid)
-            // EINVAL: the id is now that of a thread.
-            if opened < 0, errno == ESRCH || errno == EINVAL { return true }
+            // EINVAL, and ENOENT from Linux 6.16: the id is now that of a thread.
+            if opened < 0, errno == ESRCH || errno == EINVAL || errno == ENOENT { return true }
             // Looked at after it was opened: it cannot be another process afterwards.
             if look(at: lease) == .over {
                 if opened >= 0 { Glibc.close(opened) }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Kernel
 import Ledger
@@ -78,6 +79,16 @@ import Testing
         end(pid)
         test.watch(.process(real), "gone")
         #expect(try await eventually { test.reports.withLock { $0.last } == "gone" })
+    }
+
+    @Test("a pidfd is had for processes only, and tells apart what is none")
+    func pidfd() throws {
+        let thread = try #require(try Self.processes.threads(of: Int(getpid())).last)
+        let own = clinux_pidfd_open(getpid())
+        #expect(own >= 0 && fcntl(own, F_GETFD) == FD_CLOEXEC)
+        close(own)
+        #expect(thread != Int(getpid()) && clinux_pidfd_open(Int32(thread)) == -1 && [EINVAL, ENOENT].contains(errno))
+        #expect(clinux_pidfd_open(Int32.max) == -1 && errno == ESRCH)
     }
 
     @Test("what is not watched any more is not reported, and a new lease of a holder replaces the old one")

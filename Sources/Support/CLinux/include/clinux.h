@@ -76,7 +76,7 @@ int clinux_epoll_wait(int epoll, clinux_ready *ready, int capacity, int millisec
 int clinux_event_create(void);
 
 /// A descriptor of a process (close-on-exec), which is readable once the process has ended. errno is ESRCH where there is none
-/// of this id, and EINVAL where the id is that of a thread.
+/// of this id; EINVAL, or ENOENT from Linux 6.16, where the id is that of a thread.
 int clinux_pidfd_open(int32_t pid);
 
 /// The next connection (close-on-exec, not blocking), or -1.
