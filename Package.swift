@@ -139,7 +139,7 @@ let package = Package(
                 "WireJSON",
                 arguments, logging, unixSignals,
             ]),
-        host.program("berth", ["EPAClient", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
+        host.program("berth", ["EPAClient", "HostClient", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
 
         // The edge domain.
         domain.module("Domain"),

@@ -61,10 +61,14 @@ package struct KernelEnforcer: Enforcer {
     ///   or names a process that is not there.
     package func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan {
         let state = try KernelState.read(files, hierarchy, settings)
+        // What other claims have taken from the masks, or are about to take.
+        let others = ledger.sortedClaims.reduce(into: CPUSet()) { cpus, other in
+            if other.holder != claim.holder, other.enforcement != nil { cpus.formUnion(other.exclusive) }
+        }
         let plan = KernelPlan(
             state: state, settings: settings, process: try process(of: claim),
             isPopulated: { path in !((try? hierarchy.cgroup(path, files).processes()) ?? []).isEmpty },
-            shifts: { MaskShift.plan(off: $0, housekeeping: state.housekeeping, files: files) })
+            shifts: { MaskShift.plan(off: $0, others: others, housekeeping: state.housekeeping, files: files) })
         return try plan.plan(claim, in: ledger)
     }
 

@@ -13,6 +13,7 @@ struct Berth: ParsableCommand {
             EXIT STATUS
               0   success
               1   the daemon refused, or does not know the outcome; its reason is on standard error
+              2   there is no such claim
               64  wrong arguments
               65  a reply or a file is malformed
               66  a file or machine cannot be read
@@ -24,17 +25,22 @@ struct Berth: ParsableCommand {
             """,
         version: "berth \(version)",
         subcommands: [
-            List.self, Allocate.self, Percent.self, NUMA.self, Release.self, Memory.self, HugePages.self, Status.self,
+            Run.self, Plan.self, Adopt.self, Claims.self, Show.self, Renew.self, Verify.self, List.self, Allocate.self, Percent.self, NUMA.self, Release.self, Memory.self, HugePages.self, Status.self,
             Map.self, Topology.self, Events.self,
         ])
 
     /// The version, the same as the daemon's.
     static let version = "0.2.0"
 
-    static func main() {
+    static func main() async {
+        Execution.rememberSignals()
         do {
             var command = try parseAsRoot()
-            try command.run()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
         } catch {
             leave(after: error)
         }

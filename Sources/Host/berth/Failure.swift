@@ -11,6 +11,8 @@ struct Failure: Error {
     let status: Int32
 
     static let refused: Int32 = 1
+    static let noClaim: Int32 = 2
+    static let unavailable: Int32 = 69
     static let malformed: Int32 = 65
     static let noInput: Int32 = 66
     static let unreachable: Int32 = 69

@@ -26,6 +26,9 @@ enum Output {
     /// Writes `berth: …` to standard error.
     static func complain(_ text: String) { _ = put(Array("berth: \(text)\n".utf8), on: STDERR_FILENO) }
 
+    /// Writes a line to standard error that is no complaint.
+    static func note(_ text: String) { _ = put(Array("berth: \(text)\n".utf8), on: STDERR_FILENO) }
+
     private static func put(_ bytes: [UInt8], on descriptor: Int32) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {

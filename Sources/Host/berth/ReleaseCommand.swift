@@ -1,23 +1,27 @@
 import ArgumentParser
 import EPAClient
+import HostClient
 import Machine
 import Rendering
 import Terminal
 import WireJSON
 
 /// `berth release`.
-struct Release: SocketCommand {
+struct Release: SocketCommand, AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Release a service's CPUs, and with --hugepages its huge pages.",
+        abstract: "Release what a run has, or a service's CPUs.",
         discussion: """
+            run:NAME (or pod:, function:) releases all that it has; its programs run on without it, and the exit status is 2 \
+            if it has no claim. Any other name is a service's. With --hugepages its huge pages are released too. \
             It is no error if the service holds nothing. With --hugepages --json the document is \
             {"cores": reply, "hugepages": [reply, …]}.
             """)
-    @Argument(help: "The service's name.") var service: String
+    @Argument(help: "run:NAME, or the service's name.") var service: String
     @Option(help: "Release only what it holds of this NUMA node.") var node: Int?
     @Flag(help: "Release its reservations of huge pages too.") var hugepages = false
     @OptionGroup var daemon: SocketOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup(title: "The API, for runs") var api: APISocketOptions
 
     func validate() throws {
         try checkName(service)
@@ -34,7 +38,15 @@ struct Release: SocketCommand {
             .reduce(CPUSet()) { $0.union($1.cpus) }
     }
 
-    func run() throws {
+    func run() async throws {
+        if let holder = Holder(service), holder.kind != .service {
+            let released: ChangedClaim
+            do { released = try await api.client(timeout: daemon.timeout).delete(holder) } catch {
+                throw Failure(error, socket: api.path)
+            }
+            try Output.write(Printable.text("\(holder) gave back the CPUs \(released.claim.cpus)") + "\n")
+            return
+        }
         // For people only: the replies do not say what was released.
         let before = output.json ? nil : try held()
         let json: [UInt8]

@@ -1,6 +1,7 @@
 import Glibc
 import Host
 import HostAPI
+import Kernel
 import Service
 import Synchronization
 
@@ -22,7 +23,7 @@ final class APIEndpoint {
     /// - Throws: `SocketFileError`, or `SystemError` where the socket's directory cannot be made.
     init(
         _ path: String, _ host: Host, _ configuration: DaemonConfiguration, _ settings: Settings,
-        _ decisionLog: DecisionLog
+        _ decisionLog: DecisionLog, verifier: Verifier?
     ) throws {
         try Daemon.makeDirectory(of: path)
         socket = try SocketFile(
@@ -30,6 +31,7 @@ final class APIEndpoint {
         let box = Box(configuration)
         self.configuration = box
         var providers = APIProviders(version: Version.number, machine: configuration.machineKind)
+        providers.verification = verifier.map { KernelVerification(host: host, verifier: $0) }
         providers.configuration = {
             let configuration = box.value.withLock { $0 }
             return DaemonConfiguration.keys.map { ($0, configuration.shown($0)) }

@@ -10,6 +10,7 @@ extension Daemon {
     struct KernelParts {
         var enforcer: KernelEnforcer?
         var watcher: KernelLeaseWatcher?
+        var verifier: Verifier?
     }
 
     /// The parts that change the kernel and watch it: none where the machine is not the real one, or enforcement is off.
@@ -27,11 +28,12 @@ extension Daemon {
             settings: KernelSettings(
                 housekeeping: settings.housekeeping, hasSystemd: access("/run/systemd/system", F_OK) == 0),
             notice: { decisionLog.noteForeignChange($0) })
-        let mount = enforcer.hierarchy.mount
-        let watcher = try KernelLeaseWatcher(
-            files: files, cgroupRoot: mount.isEmpty ? "/sys/fs/cgroup" : mount)
+        let mount = enforcer.hierarchy.mount.isEmpty ? "/sys/fs/cgroup" : enforcer.hierarchy.mount
+        let watcher = try KernelLeaseWatcher(files: files, cgroupRoot: mount)
         log.notice("enforcing claims", metadata: ["cgroups": "\(enforcer.hierarchy.text)"])
-        return KernelParts(enforcer: enforcer, watcher: watcher)
+        return KernelParts(
+            enforcer: enforcer, watcher: watcher,
+            verifier: Verifier(files: files, cgroupRoot: mount, isUnified: enforcer.hierarchy.kind != .v1))
     }
 }
 

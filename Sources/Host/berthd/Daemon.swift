@@ -61,7 +61,7 @@ final class Daemon {
             do {
                 var api: APIEndpoint?
                 if let path = paths.httpSocket {
-                    api = try APIEndpoint(path, host, configuration, settings, decisionLog)
+                    api = try APIEndpoint(path, host, configuration, settings, decisionLog, verifier: kernel.verifier)
                 }
                 self.api = api
                 // Two at least, so that one waits for connections while another works.

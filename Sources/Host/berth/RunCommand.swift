@@ -1,0 +1,107 @@
+import ArgumentParser
+import Glibc
+import HostClient
+import Terminal
+
+/// `berth run`.
+struct Run: APICommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a program on CPUs of its own.",
+        discussion: """
+            berth asks the daemon for the CPUs, is moved onto them, and becomes the program: exit status, signals, streams \
+            and job control are the program's own. The claim ends with the last process that the program leaves behind. If \
+            the daemon refuses, the program does not start.
+
+            berth run --cores 4 --node 1 -- ./engine --flag
+
+            Exit status before the program starts: 126 if it cannot be executed, 127 if there is no such program, else as \
+            for every command (see berth --help).
+            """)
+    @OptionGroup(title: "What the program has") var claim: ClaimOptions
+    @Option(help: "The claim's name; the program's and a process id unless given.")
+    var name: String?
+    @Flag(help: "Print nothing about the claim.")
+    var quiet = false
+    @OptionGroup(title: "The daemon") var api: APIOptions
+    @Argument(parsing: .postTerminator, help: "The program and its arguments, after --.")
+    var program: [String] = []
+
+    func validate() throws {
+        guard let first = program.first, !first.isEmpty else {
+            throw ValidationError("expected -- and a program, such as: berth run --cores 2 -- ./engine")
+        }
+        if name?.isEmpty ?? false { throw ValidationError("--name: expected a name, not empty text") }
+    }
+
+    func run() async throws {
+        let execution = try Execution(program)
+        let holder = Holder(.run, name ?? "\(execution.name)-\(getpid())")
+        let request = try claim.request(process: .caller)
+        let changed = try await ask { client throws(BerthError) in try await client.create(holder, request) }
+        if !quiet { Output.note(Self.sentence(changed.claim)) }
+        throw execution.replaceThisProcess()
+    }
+
+    /// `run:engine-4242: CPUs 8-11, memory of node 1, isolation partition`.
+    static func sentence(_ claim: Claim) -> String {
+        var parts = ["CPUs \(claim.cpus)"]
+        if !claim.memoryNodes.isEmpty {
+            let nodes = claim.memoryNodes.map(String.init).joined(separator: ",")
+            parts.append("memory of node \(nodes)")
+        }
+        for pages in claim.hugePages { parts.append("\(pages.count) huge pages of \(pages.sizeKB) kB on node \(pages.node)") }
+        if let enforcement = claim.enforcement { parts.append("isolation \(enforcement.isolation)") }
+        return Printable.text("\(claim.holder): \(parts.joined(separator: ", "))")
+    }
+}
+
+/// A program that takes the place of this one.
+struct Execution {
+    /// The file, and the arguments with the name that was given first.
+    private let path: String
+    private let arguments: [String]
+
+    /// Finds the program as a shell does, so that nothing is claimed for one that is not there.
+    ///
+    /// - Throws: ``Failure`` with the status that shells give: 127 where there is none, 126 where it cannot be executed.
+    init(_ arguments: [String], path: String? = processEnvironment()["PATH"]) throws {
+        self.arguments = arguments
+        let name = arguments.first ?? ""
+        var places = [name]
+        if !name.contains("/") {
+            places = (path ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":", omittingEmptySubsequences: false)
+                .map { "\($0.isEmpty ? "." : String($0))/\(name)" }
+        }
+        var isThere = false
+        for place in places {
+            var status = stat()
+            guard stat(place, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+            isThere = true
+            guard access(place, X_OK) == 0 else { continue }
+            self.path = place
+            return
+        }
+        guard isThere else { throw Failure("\(Printable.text(name)): there is no such program", status: 127) }
+        throw Failure("\(Printable.text(name)): permission denied", status: 126)
+    }
+
+    /// The program's own name.
+    var name: String { String(path.split(separator: "/").last ?? "program") }
+
+    /// Becomes the program, with the signals as they were when this one started. Returns only where the kernel refuses.
+    func replaceThisProcess() -> Failure {
+        // Worker threads of the runtime block signals; the program must not inherit that.
+        var mask = Self.startMask
+        pthread_sigmask(SIG_SETMASK, &mask, nil)
+        let words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        execv(path, words)
+        let reason = String(cString: strerror(errno))
+        return Failure("\(Printable.text(path)): \(reason)", status: errno == ENOENT ? 127 : 126)
+    }
+
+    /// The signals that were blocked when the program started.
+    nonisolated(unsafe) private static var startMask = sigset_t()
+
+    /// Remembers the signals that are blocked; called once, at the start, on the first thread.
+    static func rememberSignals() { pthread_sigmask(SIG_SETMASK, nil, &startMask) }
+}
