@@ -30,9 +30,14 @@ struct CPUSetPartition {
     func grow(_ cpus: CPUSet) throws(EnforcementError) {
         // 1. Look again: the plan may be old.
         let state = try KernelState.read(files, hierarchy, settings)
-        if let danger = state.danger(ofTaking: cpus) { throw EnforcementError(danger) }
+        // The word takes all CPUs that the partition is set to have, whoever added them.
+        let all = cpus.union(try head?.cpus("cpuset.cpus") ?? CPUSet())
+        if let danger = state.danger(ofTaking: all) { throw EnforcementError(danger) }
         if let obstacle = state.partitionObstacle(cpus) { throw EnforcementError(obstacle) }
-        // 2. From the top down: a cgroup has no CPU that the one above it lacks.
+        // 2. A partition that is invalid is made a member first: Linux 6.12 calls it valid when its CPUs change, and does not
+        // take the new ones away from the others.
+        if let word = try head?.text("cpuset.cpus.partition"), word.hasPrefix("root invalid") { try head?.makeMember() }
+        // 3. From the top down: a cgroup has no CPU that the one above it lacks.
         try add(cpus, to: slice)
         if place.kind != .root { try add(cpus, to: slice, Self.exclusive) }
         if place.kind == .remote {
@@ -40,9 +45,9 @@ struct CPUSetPartition {
             // Linux 6.12 makes a remote partition invalid by this, until its word is written again.
             try add(cpus, to: claims, Self.exclusive)
         }
-        // 3. A partition that is invalid is made one again.
+        // 4. The word of a partition makes it one again.
         try head?.makePartition("root")
-        // 4. The word says that it is valid; the CPUs say whether that is true.
+        // 5. The word says that it is valid; the CPUs say whether that is true.
         try verify(cpus)
     }
 
@@ -116,6 +121,9 @@ struct CPUSetPartition {
 
     /// From the bottom up.
     private func reduce(by leaving: CPUSet, sliceCPUs: CPUSet, _ rest: CPUSet) throws(EnforcementError) {
+        // What is invalid may become valid by this, for the other claims.
+        let wasInvalid = try head?.text("cpuset.cpus.partition")?.hasPrefix("root invalid") ?? false
+        if wasInvalid { try head?.makeMember() }
         if place.kind == .remote {
             try remove(leaving, from: claims, Self.exclusive)
             try revalidate()
@@ -123,13 +131,16 @@ struct CPUSetPartition {
         }
         if place.kind != .root { try remove(leaving, from: slice, Self.exclusive) }
         try set(rest, from: sliceCPUs, of: slice)
-        // What the leaving CPUs made invalid is valid again, for the other claims.
         try revalidate()
     }
 
+    /// Makes the partition valid again, for the other claims. It may be a member since a change was broken off.
     private func revalidate() throws(EnforcementError) {
-        guard let head, let word = try head.text("cpuset.cpus.partition"), word.hasPrefix("root invalid") else {
-            return
+        guard let head, let word = try head.text("cpuset.cpus.partition"), word != "root",
+            let cpus = try head.cpus("cpuset.cpus"), !cpus.isEmpty
+        else { return }
+        if let danger = try KernelState.read(files, hierarchy, settings).danger(ofTaking: cpus) {
+            return notice("\(head.path) stays a member: \(danger)")
         }
         try head.makePartition("root")
         let now = try head.required("cpuset.cpus.partition")

@@ -1,3 +1,4 @@
+import Ledger
 import Machine
 
 /// The cgroup of one claim.
@@ -17,6 +18,16 @@ package struct ClaimCgroup: Equatable, Sendable {
         self.cpus = cpus
         self.memoryNodes = memoryNodes
         self.pages = pages
+    }
+}
+
+extension Claim {
+    /// The cgroup that the kernel has for this claim; nil where its enforcement takes none.
+    package var cgroup: ClaimCgroup? {
+        for step in enforcement?.steps ?? [] where step.action.hasPrefix("cgroup ") {
+            if case .cgroup(let cgroup) = KernelStep(text: step.action) { return cgroup }
+        }
+        return nil
     }
 }
 
@@ -151,7 +162,11 @@ struct ClaimCgroups {
         let file = hierarchy.kind == .v2 ? "cpuset.cpus.effective" : "cpuset.effective_cpus"
         if let effective = try cgroup.cpus(file) {
             let wanted = claim.cpus.intersection(online)
-            guard effective == wanted else {
+            guard !wanted.isEmpty || claim.cpus.isEmpty else {
+                throw EnforcementError(
+                    "no CPU of \(claim.cpus) is online: processes in \(claim.path) run on \(effective)")
+            }
+            guard claim.cpus.isEmpty || effective == wanted else {
                 throw EnforcementError("\(cgroup.file(file)) is \(effective.shown), not \(wanted.shown)")
             }
         }

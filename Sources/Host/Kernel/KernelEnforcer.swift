@@ -44,7 +44,7 @@ package struct KernelEnforcer: Enforcer {
     private var cgroups: ClaimCgroups {
         ClaimCgroups(files: files, hierarchy: hierarchy, settings: settings, pause: pause, notice: notice)
     }
-    private var moves: ProcessMove { ProcessMove(files: files, hierarchy: hierarchy) }
+    private var moves: ProcessMove { ProcessMove(files: files, hierarchy: hierarchy, control: processes) }
     private var pins: ProcessPin { ProcessPin(proc: proc, control: processes) }
 
     private func partition(_ place: PartitionPlace) -> CPUSetPartition {
@@ -84,13 +84,22 @@ package struct KernelEnforcer: Enforcer {
         guard start == identity.startTime else {
             throw EnforcementError("process \(identity.id) is another one now: the one that was meant has ended")
         }
-        guard let affinity = ThreadAffinity.read(identity.id, proc) else {
+        guard var affinity = ThreadAffinity.read(identity.id, proc) else {
             throw EnforcementError("process \(identity.id) has ended")
         }
         var cgroup = proc.cgroup(of: identity.id, in: hierarchy) ?? "/"
         // One outside of what is seen here, or one that is gone, cannot be gone back to.
         if cgroup.hasPrefix("/..") || cgroup.hasSuffix(" (deleted)") || !cgroup.hasPrefix("/") { cgroup = "/" }
-        return KernelPlan.Process(identity: identity, cgroup: cgroup, affinity: affinity)
+        // What its cgroup lets it have, which changes with the partitions.
+        let online = try Cgroup(files: files, mount: "/sys/devices/system/cpu", path: "/").requiredCPUs("online")
+        let file = hierarchy.kind == .v1 ? "cpuset.effective_cpus" : "cpuset.cpus.effective"
+        var offered: CPUSet?
+        if hierarchy.kind != .none { offered = try hierarchy.cgroup(cgroup, files).cpus(file) }
+        let masks = affinity.narrower(than: offered ?? online, of: identity.id)
+        if affinity.process == offered { affinity.process = online }
+        return KernelPlan.Process(
+            identity: identity, cgroup: cgroup, affinity: affinity,
+            masks: masks)
     }
 
     // MARK: - Carrying out
@@ -126,7 +135,8 @@ package struct KernelEnforcer: Enforcer {
         case .isolate(let path, let exclusive): try cgroups.isolate(path, exclusive: exclusive)
         case .balance(let path): try cgroups.balance(path)
         case .move(let process, let path): try moves.apply(process, to: path)
-        case .giveBack(let process, let from, let to): try moves.undo(process, from: from, to: to)
+        case .giveBack(let process, let from, let to, let masks):
+            try moves.undo(process, from: from, to: to, masks: masks)
         case .pin(let process, let cpus): try pins.apply(process, cpus)
         case .unpin(let process, let cpus, let before): try pins.undo(process, cpus, before)
         case .shift(let shift): try shift.apply(files)

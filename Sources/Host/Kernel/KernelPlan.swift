@@ -11,9 +11,14 @@ package struct KernelPlan {
         package var cgroup: String
         /// What its threads may run on.
         package var affinity: ThreadAffinity
+        /// The threads that have been given fewer CPUs than the cgroup has.
+        package var masks: [ThreadMask]
 
         /// A process.
-        package init(identity: ProcessIdentity, cgroup: String, affinity: ThreadAffinity) {
+        package init(
+            identity: ProcessIdentity, cgroup: String, affinity: ThreadAffinity, masks: [ThreadMask] = []
+        ) {
+            self.masks = masks
             self.identity = identity
             self.cgroup = cgroup
             self.affinity = affinity
@@ -217,7 +222,8 @@ package struct KernelPlan {
         let path = path(of: claim)
         plan.steps.append(
             EnforcementStep(
-                .move(process.identity, to: path), undo: .giveBack(process.identity, from: path, to: process.cgroup)))
+                .move(process.identity, to: path),
+                undo: .giveBack(process.identity, from: path, to: process.cgroup, masks: process.masks)))
         // A v1 hierarchy does not tell when a cgroup becomes empty.
         if case .process = claim.lease, state.hierarchy.kind == .v2 {
             plan.lease = .cgroup(path: path, bootID: process.identity.bootID)

@@ -23,8 +23,8 @@ package enum KernelStep: Equatable, Sendable {
     case balance(path: String)
     /// Moves a process into the cgroup of a claim.
     case move(ProcessIdentity, to: String)
-    /// Moves it back, where it is still there.
-    case giveBack(ProcessIdentity, from: String, to: String)
+    /// Moves it back, where it is still there, and gives threads the affinity that the cgroups do not give them.
+    case giveBack(ProcessIdentity, from: String, to: String, masks: [ThreadMask])
     /// Sets the affinity of all threads of a process.
     case pin(ProcessIdentity, CPUSet)
     /// Gives the threads the affinity they had, where it is still the one that was set.
@@ -50,8 +50,8 @@ package enum KernelStep: Equatable, Sendable {
             "isolate \(encoded(path))" + (exclusive.isEmpty ? "" : " remote \(exclusive.list)")
         case .balance(let path): "balance \(encoded(path))"
         case .move(let process, let path): "move \(process.text) to \(encoded(path))"
-        case .giveBack(let process, let from, let to):
-            "return \(process.text) from \(encoded(from)) to \(encoded(to))"
+        case .giveBack(let process, let from, let to, let masks):
+            "return \(process.text) from \(encoded(from)) to \(encoded(to))" + masks.map { " \($0.text)" }.joined()
         case .pin(let process, let cpus): "pin \(process.text) to \(cpus.list)"
         case .unpin(let process, let cpus, let before): "unpin \(process.text) from \(cpus.list) to \(before.text)"
         case .shift(let shift): shift.text
@@ -109,9 +109,10 @@ package enum KernelStep: Equatable, Sendable {
         let rest = Array(words.dropFirst(3))
         switch (verb, rest.count) {
         case ("move", 2) where rest[0] == "to": return decoded(rest[1]).map { .move(process, to: $0) }
-        case ("return", 4) where rest[0] == "from" && rest[2] == "to":
-            guard let from = decoded(rest[1]), let to = decoded(rest[3]) else { return nil }
-            return .giveBack(process, from: from, to: to)
+        case ("return", 4...) where rest[0] == "from" && rest[2] == "to":
+            let masks = rest.dropFirst(4).map { ThreadMask($0) }
+            guard let from = decoded(rest[1]), let to = decoded(rest[3]), !masks.contains(nil) else { return nil }
+            return .giveBack(process, from: from, to: to, masks: masks.compactMap(\.self))
         case ("pin", 2) where rest[0] == "to": return (try? CPUSet(list: rest[1])).map { .pin(process, $0) }
         case ("unpin", 4...) where rest[0] == "from" && rest[2] == "to":
             guard let cpus = try? CPUSet(list: rest[1]), let before = ThreadAffinity(Array(rest.dropFirst(3))) else {

@@ -1,10 +1,13 @@
+import Glibc
 import Ledger
 import Machine
+import Service
 
 /// Moves processes between cgroups.
 struct ProcessMove {
     let files: any KernelFiles
     let hierarchy: CgroupHierarchy
+    let control: any ProcessControl
 
     private var proc: ProcFiles { ProcFiles(files: files) }
 
@@ -43,9 +46,22 @@ struct ProcessMove {
     }
 
     /// Moves it back, where it is still in the cgroup; to the root where its own place does not take it any more.
-    func undo(_ process: ProcessIdentity, from path: String, to refuge: String) throws(EnforcementError) {
+    ///
+    /// - Parameter masks: the affinity that threads had been given; those that are not listed get all that the cgroup has.
+    func undo(
+        _ process: ProcessIdentity, from path: String, to refuge: String, masks: [ThreadMask]
+    ) throws(EnforcementError) {
         guard proc.isAlive(process), isInside(process, path) else { return }
         try hierarchy.cgroup(refuge, files).takeOrRoot(process.id)
+        for mask in masks {
+            for thread in mask.threads
+            where proc.allowedCPUs(process.id, thread: thread).map({ $0 != mask.cpus }) ?? false {
+                do { try control.setAffinity(thread, mask.cpus) } catch {
+                    // It has ended, or its cgroup has none of these CPUs any more.
+                    if error.errno != ESRCH && error.errno != EINVAL { throw EnforcementError(error) }
+                }
+            }
+        }
     }
 
     private func isInside(_ process: ProcessIdentity, _ path: String) -> Bool {

@@ -27,13 +27,21 @@ package struct Systemctl: Sendable {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         for fd in Int32(0)...2 { posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0) }
+        // Signals that this program blocks are no business of the child.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         let words: [String] = [program] + arguments
         let argv: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         let variables: [String] = ["LC_ALL=C", "PATH=/usr/bin:/bin"]
         let environment: [UnsafeMutablePointer<CChar>?] = variables.map { strdup($0) } + [nil]
         defer { for text in argv + environment { free(text) } }
         var child: pid_t = 0
-        let error = posix_spawn(&child, program, &actions, nil, argv, environment)
+        let error = posix_spawn(&child, program, &actions, &attributes, argv, environment)
         guard error == 0 else { throw EnforcementError("cannot run \(command): \(String(cString: strerror(error)))") }
         var status: Int32 = 0
         let start = ContinuousClock.now

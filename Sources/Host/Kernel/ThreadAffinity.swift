@@ -17,17 +17,12 @@ package struct ThreadAffinity: Equatable, Sendable {
     /// That of the process's first thread, which threads get that are not listed.
     package var process: CPUSet
     /// The threads whose affinity differed, by what it was.
-    package var others: [(cpus: CPUSet, threads: [Int])]
+    package var others: [ThreadMask]
 
     /// Affinities.
-    package init(process: CPUSet, others: [(cpus: CPUSet, threads: [Int])] = []) {
+    package init(process: CPUSet, others: [ThreadMask] = []) {
         self.process = process
         self.others = others
-    }
-
-    /// Whether all are the same.
-    package static func == (left: ThreadAffinity, right: ThreadAffinity) -> Bool {
-        left.process == right.process && left.others.elementsEqual(right.others) { $0 == $1 }
     }
 
     /// What a thread had.
@@ -43,25 +38,51 @@ package struct ThreadAffinity: Equatable, Sendable {
         }
         return ThreadAffinity(
             process: process,
-            others: others.sorted { $0.value[0] < $1.value[0] }.map { (cpus: $0.key, threads: $0.value) })
+            others: others.sorted { $0.value[0] < $1.value[0] }.map { ThreadMask(cpus: $0.key, threads: $0.value) })
+    }
+
+    /// The threads that have been given fewer CPUs than `cpus`: what nobody else gives back when they move between cgroups.
+    func narrower(than cpus: CPUSet, of id: Int) -> [ThreadMask] {
+        let listed = others.flatMap(\.threads)
+        let all = [ThreadMask(cpus: process, threads: listed.contains(id) ? [] : [id])] + others
+        return all.filter { !$0.threads.isEmpty && $0.cpus != cpus && $0.cpus.isSubset(of: cpus) }
     }
 
     /// `0-7 0-3:11,12 4:15`.
-    var text: String {
-        ([process.list] + others.map { "\($0.cpus.list):\($0.threads.map(String.init).joined(separator: ","))" })
-            .joined(separator: " ")
-    }
+    var text: String { ([process.list] + others.map(\.text)).joined(separator: " ") }
 
     init?(_ words: [String]) {
         guard let first = words.first, let process = try? CPUSet(list: first) else { return nil }
         self.init(process: process)
         for word in words.dropFirst() {
-            let parts = word.split(separator: ":")
-            guard parts.count == 2, let cpus = try? CPUSet(list: parts[0]) else { return nil }
-            let threads = parts[1].split(separator: ",").map { Int($0) }
-            guard threads.allSatisfy({ $0 ?? 0 > 0 }) else { return nil }
-            others.append((cpus: cpus, threads: threads.compactMap(\.self)))
+            guard let mask = ThreadMask(word) else { return nil }
+            others.append(mask)
         }
+    }
+}
+
+/// Threads that may run on the same CPUs.
+package struct ThreadMask: Equatable, Sendable {
+    /// The CPUs.
+    package var cpus: CPUSet
+    /// The threads, by id.
+    package var threads: [Int]
+
+    /// Threads with these CPUs.
+    package init(cpus: CPUSet, threads: [Int]) {
+        self.cpus = cpus
+        self.threads = threads
+    }
+
+    /// `0-3:11,12`.
+    var text: String { "\(cpus.list):\(threads.map(String.init).joined(separator: ","))" }
+
+    init?(_ word: String) {
+        let parts = word.split(separator: ":")
+        guard parts.count == 2, let cpus = try? CPUSet(list: parts[0]) else { return nil }
+        let threads = parts[1].split(separator: ",").map { Int($0) }
+        guard !threads.isEmpty, threads.allSatisfy({ $0 ?? 0 > 0 }) else { return nil }
+        self.init(cpus: cpus, threads: threads.compactMap(\.self))
     }
 }
 

@@ -6,7 +6,7 @@ extension FakeCgroups.State {
     /// The CPUs that tasks of a process may use.
     func cpus(of process: FakeCgroups.Process) -> CPUSet {
         if kernel == .v1 { return groups[process.cgroup]?.cpus ?? present }
-        return process.cgroup == "/" ? present : effective(process.cgroup)
+        return effective(process.cgroup)
     }
 
     private func isPartition(_ path: String) -> Bool {
@@ -34,7 +34,8 @@ extension FakeCgroups.State {
     /// The CPUs of a partition, with those of partitions below.
     private func owned(_ path: String) -> CPUSet {
         guard let group = groups[path], path != "/" else { return online }
-        let wanted = kernel == .linux612 && !group.exclusive.isEmpty ? group.exclusive : group.cpus
+        var wanted = kernel == .linux612 && !group.exclusive.isEmpty ? group.exclusive : group.cpus
+        if let taken = group.taken { wanted.formIntersection(taken) }
         guard let parent = Self.parent(path), !isRemote(path) else { return wanted.intersection(online) }
         return wanted.intersection(owned(parent))
     }
@@ -73,8 +74,13 @@ extension FakeCgroups.State {
         if cpus.isEmpty && groups[path]?.word != "member" { return ENOSPC }
         // Not even a member, while processes are in it or below.
         if cpus.isEmpty && groups[path]?.cpus.isEmpty == false && isPopulated(path) { return ENOSPC }
+        let old = groups[path]?.cpus ?? []
+        let wasInvalid = groups[path]?.reason != nil
         groups[path]?.cpus = cpus
         revalidate(path)
+        // Linux 6.12 calls it valid, and does not take the new CPUs from the others.
+        let isLie = kernel == .linux612 && wasInvalid && groups[path]?.reason == nil
+        groups[path]?.taken = isLie ? old : nil
         return 0
     }
 
@@ -98,6 +104,7 @@ extension FakeCgroups.State {
             return 0
         }
         groups[path]?.word = text
+        groups[path]?.taken = nil
         let reason = text == "member" ? nil : verdict(path)
         groups[path]?.reason = reason
         return 0

@@ -16,6 +16,8 @@ final class FakeCgroups: KernelFiles, ProcessControl {
         var word = "member"
         /// Why that is invalid; empty where the kernel has lost the reason.
         var reason: String?
+        /// What a partition has in truth, where that is less than it was given.
+        var taken: CPUSet?
         /// The controllers of the groups below.
         var control: [String] = []
         var pages: [String: String] = [:]

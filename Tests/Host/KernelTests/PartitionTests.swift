@@ -21,6 +21,9 @@ struct PartitionTests {
         #expect(test.files.file("/berth.slice/cpuset.cpus.partition") == "root\n")
         #expect(test.files.file("/berth.slice/claims/run-a/cpuset.cpus.effective") == "4-7\n")
         #expect(test.files.file("/berth.slice/claims/run-a/cgroup.procs") == "42\n")
+        #expect(
+            test.ledger[Holder(kind: .run, name: "a")]?.cgroup
+                == ClaimCgroup(path: "/berth.slice/claims/run-a", cpus: [4, 5, 6, 7]))
         try test.release("a")
         #expect(test.files.snapshot == before && test.ledger.count == 0)
     }
@@ -131,6 +134,24 @@ struct PartitionTests {
         #expect(!test.files.hasCrashed && test.ledger.count == 0)
     }
 
+    @Test("CPUs that somebody else added to the slice do not endanger the machine, and stay when the claim ends")
+    func foreignCPUs() throws {
+        for kernel in Self.v2 {
+            var test = TestKernel(kernel, cpus: 8, isolated: CPUSet(4...7), settings: KernelSettings(housekeeping: [0]))
+            let claim = TestKernel.claim("a", [1])
+            try test.commit(claim)
+            try test.enforcer.apply(
+                test.ledger[claim.holder]?.enforcement?.steps[0] ?? EnforcementStep(action: "", undo: ""),
+                of: claim.holder)
+            for directory in ["/berth.slice", "/berth.slice/claims"] {
+                test.files.poke("0-3", to: "\(directory)/cpuset.cpus")
+            }
+            #expect(throws: EnforcementError.self) { try test.apply(claim.holder) }
+            try test.release("a")
+            #expect(!test.files.hasCrashed && test.files.file("/berth.slice/cpuset.cpus") == "0,2-3\n")
+        }
+    }
+
     @Test("an invalid partition is an error with the kernel's reason, and what the claim had is undone", arguments: v2)
     func invalid(kernel: FakeCgroups.Kernel) throws {
         var test = TestKernel(kernel)
@@ -166,9 +187,12 @@ struct PartitionTests {
         #expect(throws: EnforcementError("cgroup /other has CPUs 4-5 in its cpuset")) { try test.apply(claim.holder) }
         test.files.poke("0-3", to: "/other/cpuset.cpus")
         #expect(throws: EnforcementError.self) { try test.verify("a") }
-        // Linux 6.1 needs another word first.
+        // Linux 6.1 needs another word first; 6.12 does not take new CPUs into an invalid partition.
+        try test.enforce(TestKernel.claim("b", [8, 9]))
+        try test.verify("a")
         try test.apply(claim.holder)
         try test.release("a")
+        try test.release("b")
         test.files.poke("", to: "/other/cpuset.cpus")
         #expect(test.files.snapshot == before)
     }

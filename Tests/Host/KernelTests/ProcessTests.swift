@@ -16,6 +16,21 @@ struct ProcessTests {
         #expect(test.files.file("/user.slice/cgroup.procs") == "42\n")
     }
 
+    @Test("threads that had an affinity of their own have it again after the claim; the others have all CPUs")
+    func affinityAfterwards() throws {
+        for kernel in PartitionTests.v2 {
+            var test = TestKernel(kernel)
+            test.files.addProcess(42, in: "/", threads: 3)
+            test.files.change { $0.processes[42]?.threads[43] = [0, 1] }
+            // Those of other claims are not missing afterwards.
+            try test.enforce(TestKernel.claim("b", [8]))
+            try test.enforce(TestKernel.claim("a", [4, 5], process: 42))
+            try test.release("a")
+            try test.release("b")
+            #expect(test.threads == [42: CPUSet(0...15), 43: [0, 1], 44: CPUSet(0...15)])
+        }
+    }
+
     @Test("a process id that was reused is never touched")
     func reused() throws {
         var test = TestKernel()

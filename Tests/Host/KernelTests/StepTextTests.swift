@@ -30,11 +30,16 @@ struct StepTextTests {
             (.isolate(path: path, exclusive: [4, 5]), "isolate \(path) remote 4-5"),
             (.balance(path: path), "balance \(path)"),
             (.move(process, to: path), "move 4242@10533 boot 6a1f to \(path)"),
-            (.giveBack(process, from: path, to: "/"), "return 4242@10533 boot 6a1f from \(path) to /"),
+            (.giveBack(process, from: path, to: "/", masks: []), "return 4242@10533 boot 6a1f from \(path) to /"),
+            (
+                .giveBack(process, from: path, to: "/", masks: [ThreadMask(cpus: [0, 1], threads: [4242, 4243])]),
+                "return 4242@10533 boot 6a1f from \(path) to / 0-1:4242,4243"
+            ),
             (.pin(process, [4]), "pin 4242@10533 boot 6a1f to 4"),
             (
                 .unpin(
-                    process, [4], ThreadAffinity(process: CPUSet(0...7), others: [(cpus: [2, 3], threads: [5, 6])])),
+                    process, [4],
+                    ThreadAffinity(process: CPUSet(0...7), others: [ThreadMask(cpus: [2, 3], threads: [5, 6])])),
                 "unpin 4242@10533 boot 6a1f from 4 to 0-7 2-3:5,6"
             ),
             (.nothing, "nothing"),
@@ -58,7 +63,8 @@ struct StepTextTests {
             "cgroup /a cpus", "cgroup /a cpus 1 mems", "cgroup /a cpus 1 pages 2MB", "cgroup /a cpus 1 pages ../x=1",
             "cgroup /a cpus 1 pages 2MB=-1", "remove /a to %", "remove /a to %zz", "remove /a to %00",
             "remove /a  to /b",
-            "prepare /a with ../b", "nothing at all", "return 1@2 boot x from /a", "unpin 1@2 boot x from 1 to",
+            "prepare /a with ../b", "nothing at all", "return 1@2 boot x from /a", "return 1@2 boot x from /a to /b 1",
+            "return 1@2 boot x from /a to /b 1:", "unpin 1@2 boot x from 1 to",
             "unpin 1@2 boot x from 1 to 2 3:0", "pin 99999999999999999999@1 boot x to 1",
         ]
         for text in texts { #expect(KernelStep(text: text) == nil, "\(text)") }
