@@ -142,6 +142,15 @@ struct FaultTests {
                     test.files.poke(
                         ["\(first)-15", "\(first)", ""].randomElement(using: &random) ?? "", to: "/user/cpuset.cpus")
                 }
+                // Somebody undoes our work.
+                switch Int.random(in: 0..<12, using: &random) {
+                case 0: test.files.poke("member", to: "/berth.slice/cpuset.cpus.partition")
+                case 1: test.files.poke("member", to: "/berth.slice/claims/cpuset.cpus.partition")
+                case 2: test.files.poke("0-1", to: "/berth.slice/claims/run-\(name)/cpuset.cpus")
+                case 3: test.files.poke("member", to: "/berth.slice/run-\(name)/cpuset.cpus.partition")
+                case 4: test.files.poke("\(100 + step % 10)", to: "/cgroup.procs")
+                default: break
+                }
                 #expect(!test.files.hasCrashed, "seed \(seed), step \(step)")
             }
             test.files.change { $0.failures = [:] }

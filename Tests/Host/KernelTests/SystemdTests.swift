@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Kernel
 import Ledger
@@ -100,5 +101,6 @@ struct SystemdTests {
         try SystemProcessControl().setAffinity(thread, try CPUSet(list: list))
         #expect(throws: SystemError.self) { try SystemProcessControl().setAffinity(thread, CPUSet()) }
         #expect(throws: SystemError.self) { try SystemProcessControl().setAffinity(0, [0]) }
+        #expect(clinux_set_affinity(-1, [1], 1) == -1 && errno == EINVAL || errno == ESRCH)
     }
 }
