@@ -122,6 +122,10 @@ struct FaultTests {
             } else {
                 test.files.addGroup("/user")
             }
+            // Cgroups that were there before Berth stay.
+            if seed % 2 == 1 && machine.kernel != .v1 {
+                for path in ["/berth.slice", "/berth.slice/claims"] { test.files.addGroup(path) }
+            }
             for id in 100..<110 { test.files.addProcess(id, in: id % 2 == 0 ? "/" : "/user") }
             let before = test.files.snapshot
             for step in 0..<40 {
