@@ -109,6 +109,10 @@ package struct KernelPlan {
     /// The strongest isolation below a partition, and why it is no stronger.
     private func weaker(_ claim: Claim, _ others: Others, _ why: String) -> (Isolation, String) {
         let online = claim.cpus.intersection(state.online)
+        // No cpuset and no affinity leads a process onto CPUs of another partition.
+        if state.hierarchy.kind == .v2, !online.isSubset(of: state.rootCPUs.union(state.partitionCPUs)) {
+            return (.none, why)
+        }
         let obstacle: String?
         if claim.cpus.isEmpty || state.hierarchy.kind == .none {
             obstacle = why

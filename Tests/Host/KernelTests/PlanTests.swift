@@ -127,7 +127,7 @@ struct PlanTests {
                 "cgroup /system.slice has CPUs 4 in its cpuset"
             ),
             (
-                Self.state(rootCPUs: CPUSet(8...15)), .cpuset, .cpuset,
+                Self.state(rootCPUs: CPUSet(8...15)), .none, .none,
                 "CPUs 4 are in a partition of another cgroup"
             ),
             (
