@@ -179,13 +179,19 @@ package struct KernelPlan {
     }
 
     private func prepare(_ claim: Claim, _ others: Others) -> EnforcementStep {
+        // Where a process is in one of these cgroups, the kernel refuses hugetlb and takes cpuset: only who needs it asks.
         var controllers = ["cpuset"]
-        if state.controllers.contains("hugetlb") && state.hierarchy.kind == .v2 { controllers.append("hugetlb") }
+        if limitsPages(claim) { controllers.append("hugetlb") }
         // What was there before Berth's first claim stays after its last one.
         let isOurs = !settings.hasSystemd && (others.hasTidy || !state.hasClaims)
         return EnforcementStep(
             .prepare(path: settings.claims, controllers: controllers),
             undo: isOurs ? .tidy(path: settings.claims) : .nothing)
+    }
+
+    /// Whether the claim's huge pages can be limited, and are.
+    private func limitsPages(_ claim: Claim) -> Bool {
+        !claim.reservations.isEmpty && state.controllers.contains("hugetlb") && state.hierarchy.kind == .v2
     }
 
     private func cgroup(_ claim: Claim, _ others: Others) throws(EnforcementError) -> [EnforcementStep] {
@@ -204,10 +210,9 @@ package struct KernelPlan {
                 bytes.append((pages.sizeKB, pages.count))
             }
         }
-        let hasPages = state.controllers.contains("hugetlb") && state.hierarchy.kind == .v2
         let cgroup = ClaimCgroup(
             path: path, cpus: claim.cpus, memoryNodes: CPUSet(claim.memoryNodes),
-            pages: hasPages ? bytes.map { PageLimit(sizeKB: $0.size, count: $0.count) } : [])
+            pages: limitsPages(claim) ? bytes.map { PageLimit(sizeKB: $0.size, count: $0.count) } : [])
         return [EnforcementStep(.cgroup(cgroup), undo: .remove(path: path, refuge: refuge))]
     }
 

@@ -77,7 +77,7 @@ struct PlanTests {
         let plan = try plan(claim, Self.state(isolated: CPUSet(4...15)))
         #expect(
             plan.steps.map(\.action) == [
-                "prepare /berth.slice/claims with cpuset,hugetlb",
+                "prepare /berth.slice/claims with cpuset",
                 "partition +5,7 remote /berth.slice for /berth.slice/claims",
                 "partition +4,6 apart /berth.slice for /berth.slice/claims",
                 "cgroup /berth.slice/run-a cpus 4,6",
@@ -188,7 +188,7 @@ struct PlanTests {
         #expect(
             try plan(TestKernel.claim("a", [4]), Self.state(), settings: KernelSettings(hasSystemd: true)).steps[0]
                 == EnforcementStep(
-                    action: "prepare /berth.slice/berth-claims.service with cpuset,hugetlb", undo: "nothing"))
+                    action: "prepare /berth.slice/berth-claims.service with cpuset", undo: "nothing"))
     }
 
     @Test("two long names that were cut to the same cgroup are not enforced together")
