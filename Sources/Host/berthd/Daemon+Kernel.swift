@@ -1,4 +1,3 @@
-import Glibc
 import Host
 import Kernel
 import Ledger
@@ -25,8 +24,7 @@ extension Daemon {
         }
         let enforcer = KernelEnforcer(
             files: files,
-            settings: KernelSettings(
-                housekeeping: settings.housekeeping, hasSystemd: access("/run/systemd/system", F_OK) == 0),
+            settings: KernelSettings(housekeeping: settings.housekeeping),
             notice: { decisionLog.noteForeignChange($0) })
         let mount = enforcer.hierarchy.mount.isEmpty ? "/sys/fs/cgroup" : enforcer.hierarchy.mount
         let watcher = try KernelLeaseWatcher(files: files, cgroupRoot: mount)

@@ -103,7 +103,7 @@ final class Daemon {
         Self.warnOfGroups(configuration, settings, log)
         Self.warnOfPools(host.ledger, isolated: isolated, settings.pools, log)
         if isolated.isEmpty {
-            log.notice("no isolated CPUs: core allocations are refused, lists and huge pages work")
+            log.notice("no isolated CPUs: EPA clients are refused cores; berth run takes ordinary CPUs")
         }
     }
 
