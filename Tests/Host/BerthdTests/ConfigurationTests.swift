@@ -248,7 +248,7 @@ import WireJSON
         #expect(try daemon.cores("a", -1).error == "No CPUs available")
         #expect(try daemon.numa("a", 0, 1).error == "NUMA topology not available")
         #expect(try daemon.pages("a", 1).error == "NUMA node 0 not found")
-        #expect(daemon.program.text.contains("no isolated CPUs: core allocations are refused"))
+        #expect(daemon.program.text.contains("no isolated CPUs: EPA clients are refused cores"))
         #expect(try await daemon.stop() == 0)
     }
 
