@@ -207,7 +207,8 @@ let package = Package(
         host.tests(
             "HostAPITests",
             [
-                "Host", "HostAPI", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport", "WireJSON", logging,
+                "Host", "HostAPI", "Kernel", "Ledger", "LedgerStore", "Machine", "Service", "TestSupport", "WireJSON",
+                logging,
             ]),
         host.tests(
             "HostClientTests",

@@ -9,12 +9,13 @@ import Synchronization
 
 /// Serves the HTTP API of a host on a Unix socket.
 ///
-/// It has a thread of its own; nobody waits for its clients. Changes go to ``Host``, questions are answered from the last
-/// durable ledger.
+/// All its work is done on a thread of its own, so that neither its clients nor the program's other tasks hold each other
+/// up. Changes go to ``Host``, questions are answered from the last durable ledger.
 package final class APIServer: Sendable {
     private struct State {
         var listener: (any Channel)?
         var isStopping = false
+        var serving: Task<Void, Never>?
     }
 
     private let state = Mutex(State())
@@ -27,6 +28,7 @@ package final class APIServer: Sendable {
 
     /// One thread for all servers of a process, for as long as it lives.
     private static let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private static let executor = LoopExecutor(loops.next())
     /// The delay before connections are accepted again after a failure.
     private static let pause = Duration.milliseconds(500)
 
@@ -59,9 +61,14 @@ package final class APIServer: Sendable {
         set { current.settings = newValue }
     }
 
-    /// Accepts connections until ``stop(within:)``. If that ends, because the process has run out of descriptors, it begins
-    /// again.
-    package func serve() async {
+    /// Accepts connections from now on, until ``stop(within:)``.
+    package func start() {
+        let serving = Task(executorPreference: Self.executor) { await self.serve() }
+        state.withLock { $0.serving = serving }
+    }
+
+    /// Accepts connections. If that ends, because the process has run out of descriptors, it begins again.
+    private func serve() async {
         while !state.withLock({ $0.isStopping }) {
             do { try await accept() } catch {
                 logger.error("the HTTP API stopped accepting and begins again", metadata: ["reason": "\(error)"])
@@ -95,9 +102,9 @@ package final class APIServer: Sendable {
     /// Takes no more connections, ends the streams of events, and closes each connection once its request is answered, all
     /// after `grace`.
     package func stop(within grace: Duration) async {
-        let listener = state.withLock { state in
+        let (listener, serving) = state.withLock { state in
             state.isStopping = true
-            return state.listener
+            return (state.listener, state.serving)
         }
         try? await listener?.close()
         events.stop()
@@ -105,6 +112,19 @@ package final class APIServer: Sendable {
         let end = ContinuousClock.now + grace
         while open.count > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
         open.close()
+        await serving?.value
+    }
+}
+
+/// Runs tasks on the thread of an event loop.
+private final class LoopExecutor: TaskExecutor {
+    private let loop: any EventLoop
+
+    init(_ loop: any EventLoop) { self.loop = loop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }
 

@@ -64,7 +64,7 @@ package enum CommitError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 /// Stands in for a store whose state is corrupt: commits nothing, and so refuses every change.
-package final class RefusingStore: DecisionStore {
+package final class RefusingStore: DecisionStore, Sendable {
     private let error: CommitError
 
     /// A store that gives `error` for each refusal.

@@ -9,7 +9,6 @@ import Synchronization
 final class APIEndpoint {
     private let socket: SocketFile
     private let server: APIServer
-    private let serving: Task<Void, Never>
     private let configuration: Box
 
     /// The configuration in force, for those who ask.
@@ -36,11 +35,10 @@ final class APIEndpoint {
             let configuration = box.value.withLock { $0 }
             return DaemonConfiguration.keys.map { ($0, configuration.shown($0)) }
         }
-        let server = APIServer(
+        server = APIServer(
             host: host, descriptor: socket.descriptor, providers: providers, settings: settings.api,
             decisionLog: decisionLog, logger: settings.logger)
-        self.server = server
-        serving = Task { await server.serve() }
+        server.start()
     }
 
     /// Takes the settings that may change while it serves.
@@ -53,7 +51,6 @@ final class APIEndpoint {
     func stop(within grace: Duration) async {
         socket.remove()
         await server.stop(within: grace)
-        await serving.value
         close(socket.descriptor)
     }
 }
