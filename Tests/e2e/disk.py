@@ -19,10 +19,14 @@ READ, WRITE, DISCONNECT, FLUSH = 0, 1, 2, 3
 
 class Disk:
     """An ext4 file system in a file. QEMU reaches it through a socket, because only so does this side see each write and
-    each flush in order."""
+    each flush in order.
 
-    def __init__(self, path, megabytes=64):
-        self.path = Path(path)
+    `keep` says what a power cut leaves: only what was "flushed", also a "random" part of the other sectors, as the seed has
+    it, or "all" that was written.
+    """
+
+    def __init__(self, path, megabytes=64, keep="flushed", seed=0):
+        self.path, self.keep, self.seed = Path(path), keep, seed
         self.size = megabytes << 20
         # What the sectors written since the last flush held before, by number.
         self.unflushed = {}
@@ -37,11 +41,10 @@ class Disk:
         self.server.start()
         return far
 
-    def settle(self, keep, seed=0):
-        """After the machine's end: what the disk holds now. `keep` is "all" that was written, only what was "flushed", or a
-        "random" part of the sectors that were not, as the seed has it. Returns how many sectors were lost."""
+    def settle(self, keep):
+        """After the machine's end: makes the file what the disk holds now. Returns how many sectors were lost."""
         self.server.join()
-        choice = random.Random(seed)
+        choice = random.Random(self.seed)
         lost = [] if keep == "all" else sorted(self.unflushed)
         if keep == "random":
             lost = [sector for sector in lost if choice.random() < 0.5]

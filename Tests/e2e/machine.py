@@ -2,12 +2,13 @@
 
     machine = Machine(Shape("small", cores=4), Kernel(cache, "6.1"), cache, files={"/bin/berthd": "path"})
     machine.sh("berthd --version")                 what it prints; Failed if the status is not 0
-    machine.cut_power()
+    machine.cut_power(during=script, at="line")
 
 The machine is emulated (never /dev/kvm), has no network, and one host thread runs all of its CPUs: with one thread for
 each, Linux 6.12 panics now and then while it patches its own code.
 """
 
+import contextlib
 import os
 import re
 import secrets
@@ -79,7 +80,7 @@ class Result:
 
 
 class Machine:
-    def __init__(self, shape, kernel, cache, files=(), disks=(), root=None, boot_timeout=300):
+    def __init__(self, shape, kernel, cache, files=(), disks=(), root=None, boot_timeout=600):
         """Boots it, and waits until it takes scripts.
 
         `files` maps paths in the machine to files here. `disks` are of class Disk: the first is /dev/vda, with systemd
@@ -104,53 +105,47 @@ class Machine:
             end.close()
         self.received = b""
         try:
-            self._take(self._receive(re.compile(rb"ready\n"), boot_timeout))
+            self._receive(rb"ready\n", boot_timeout)
             if shape.systemd:
                 self.run("systemctl is-system-running --wait", timeout=boot_timeout)
         except BaseException:
             self._kill()
             raise
 
-    def run(self, script, timeout=120):
+    def run(self, script, timeout=300):
         """What a script printed on both streams, and its status. /bin/sh runs it as root."""
-        token = secrets.token_hex(8)
-        self._send(token, script)
-        found = self._receive(re.compile(rb"\n%s (\d+)\n" % token.encode()), timeout)
-        return Result(int(found[1]), self._take(found).decode(errors="replace"))
+        token = self._send(script)
+        found = self._receive(rb"%s start\n(.*)\n%s end (\d+)\n" % (token, token), timeout)
+        return Result(int(found[2]), found[1].decode(errors="replace"))
 
-    def sh(self, script, status=0, timeout=120):
+    def sh(self, script, status=0, timeout=300):
         """What the script printed, without space around it. Failed if it ended with another status."""
         result = self.run(script, timeout)
         if result.status != status:
             raise Failed(f"status {result.status} instead of {status} of: {script.strip()}\nIt printed:\n{result.output}")
         return result.output.strip()
 
-    def cut_power(self, during="", at=None, after=None, keep="flushed", seed=0, timeout=120):
-        """Ends the machine as it is, `during` a script: as soon as it prints the line `at`, or `after` so many seconds.
-        `keep` says what is left of its disks (Disk.settle). Returns what the script printed."""
-        if during:
-            token = secrets.token_hex(8)
-            self._send(token, during)
-            end = rb"^%s (\d+)\n" % token.encode()
-            moment = end if at is None else rb"^%s\n|%s" % (re.escape(at.encode()), end)
-            try:
-                found = self._receive(re.compile(moment, re.MULTILINE), timeout if after is None else after)
-                if found[1]:
-                    raise Failed(f"the script ended with {int(found[1])} before the power cut; it printed:\n"
-                                 + self._take(found).decode(errors="replace"))
-            except Timeout:
-                if after is None:
-                    raise
+    def cut_power(self, during, at, after=0, timeout=300):
+        """Ends the machine as it is, `during` a script: `after` so many seconds from when it prints the line `at`. Returns
+        what the script printed."""
+        token = self._send(during)
+        found = self._receive(rb"%s start\n(.*?^%s\n|.*\n%s end \d+\n)" % (token, re.escape(at.encode()), token), timeout)
+        if not found[1].endswith(at.encode() + b"\n"):
+            raise Failed(f"the script ended before it printed {at}; it printed:\n{found[1].decode(errors='replace')}")
+        with contextlib.suppress(Timeout):
+            self._receive(rb"%s end" % token, after)
         self._kill()
         for disk in self.disks:
-            disk.settle(keep, seed)
-        return self.received.decode(errors="replace")
+            disk.settle(disk.keep)
+        return (found[1] + self.received).decode(errors="replace")
 
     def stop(self):
         """Ends the machine in an orderly way: its disks keep everything."""
-        if self.power and self.disks:
-            self._send("-", "sync; poweroff -f")
-            self.process.wait(60)
+        if not self.power:
+            return
+        if self.disks:
+            self._send("sync; poweroff -f")
+            self.process.wait(300)
         self._kill()
         for disk in self.disks:
             disk.settle("all")
@@ -168,35 +163,36 @@ class Machine:
         """The lines of the kernel's log that report a fault in the kernel."""
         return [line for line in self.log().splitlines() if COMPLAINT.search(line)]
 
-    def _send(self, token, script):
+    def _send(self, script):
+        """Makes the machine run a script. Returns the token that its answer has."""
         if not self.power:
             raise PowerCut("the machine has no power", "", "")
-        content = script.encode()
+        token, content = secrets.token_hex(8), script.encode()
         self.link.settimeout(None)
-        try:
+        with contextlib.suppress(ConnectionError):  # Reading says what happened.
             self.link.sendall(f"{token} {len(content)}\n".encode() + content)
-        except ConnectionError:
-            pass  # Reading says what happened.
+        return token.encode()
 
     def _receive(self, pattern, timeout):
+        """Waits for what the pattern says. Forgets it and all before it, such as what is left of a script before."""
         deadline = time.monotonic() + timeout
-        while not (found := pattern.search(self.received)):
-            self.link.settimeout(max(0.01, deadline - time.monotonic()))
+        while not (found := re.search(pattern, self.received, re.DOTALL | re.MULTILINE)):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self._lost(Timeout, f"no end after {timeout} s")
+            self.link.settimeout(left)
             try:
                 chunk = self.link.recv(65536)
+            except TimeoutError:
+                continue
             except ConnectionError:
                 chunk = b""
-            except TimeoutError:
-                raise self._lost(Timeout, f"no end after {timeout} s") from None
             if not chunk:
                 self.process.wait()
                 raise self._lost(Panic, "the machine ended by itself")
             self.received += chunk
+        self.received = self.received[found.end():]
         return found
-
-    def _take(self, found):
-        output, self.received = self.received[:found.start()], self.received[found.end():]
-        return output
 
     def _lost(self, kind, reason):
         qemu = (self.log_path.parent / "qemu.log").read_text(errors="replace").splitlines()
@@ -246,7 +242,7 @@ def arguments(shape, kernel, work, descriptors, root):
                   else f"virtio-blk-pci,drive={name},num-queues={queues or 1}"]
     # A host that is busy with other things gives the machine so little time that its kernel takes timers for broken, and
     # CPUs for stuck.
-    kernel_words = ["no_timer_check", "nowatchdog", "rcupdate.rcu_cpu_stall_suppress=1",
+    kernel_words = ["no_timer_check", "nowatchdog", "rcupdate.rcu_cpu_stall_suppress=1", "cryptomgr.notests",
                     "console=ttyS0", "panic=-1", "mitigations=off", "random.trust_cpu=on", f"e2e_cgroup={shape.cgroup}"]
     if shape.systemd:
         kernel_words += ["e2e_root=/dev/vda", "systemd.show_status=0"]

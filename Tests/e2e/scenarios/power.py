@@ -30,7 +30,7 @@ def _(lab):
     disk = Disk(lab.cache / "power.img")
     possible = [frozenset()]
     answered = {}
-    for keep in ("flushed", "random", "random", None):
+    for keep in ("flushed", "random", None):
         machine = lab.boot(shapes.SMALL_ISOLATED, [disk])
         machine.sh(MOUNT)
         start_berthd(machine, keep_state=True)
@@ -46,9 +46,10 @@ def _(lab):
         steps = changes(choice, held, 1000)
         script = "\n".join(f"berth {command} --json && echo 'done {number}' || exit 1"
                            for number, (command, _) in enumerate(steps, 1))
-        output = machine.cut_power(script, after=1 + 4 * choice.random(), keep=keep, seed=choice.random())
-        done = max([0, *map(int, re.findall(r"(?m)^done (\d+)$", output))])
-        possible = [steps[done - 1][1] if done else frozenset(held), steps[done][1]]
+        disk.keep, disk.seed = keep, choice.random()
+        output = machine.cut_power(script, at=f"done {choice.randrange(5, 30)}", after=choice.random() / 4)
+        done = int(re.findall(r"(?m)^done (\d+)$", output)[-1])
+        possible = [steps[done - 1][1], steps[done][1]]
         answered = {**held, **{name: cpus(text) for name, text in ANSWER.findall(output)}}
         answered = {name: now for name, now in answered.items() if all(name in names for names in possible)}
         lab.end()
