@@ -1,4 +1,6 @@
 import ArgumentParser
+import Dispatch
+import Synchronization
 
 /// The program: one subcommand for each request to the daemon and each view of the machine.
 @main
@@ -32,17 +34,43 @@ struct Berth: ParsableCommand {
     /// The version, the same as the daemon's.
     static let version = "0.2.0"
 
-    static func main() async {
-        Execution.rememberSignals()
+    static func main() {
         do {
             var command = try parseAsRoot()
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
+            if let command = command as? any AsyncParsableCommand {
+                try waitForEnd(of: command)
             } else {
                 try command.run()
             }
         } catch {
             leave(after: error)
+        }
+    }
+
+    /// Runs a command and waits on this thread. An asynchronous `main` would end the first thread with pthread_exit(3), which
+    /// costs a static program 40 ms; and the first thread is the one that becomes the program of `berth run`.
+    private static func waitForEnd(of command: any AsyncParsableCommand) throws {
+        let work = Work(command)
+        Task.detached {
+            await work.run()
+            work.ended.signal()
+        }
+        work.ended.wait()
+        if let error = work.error.withLock({ $0 }) {
+            throw (error as? Execution)?.replaceThisProcess() ?? error
+        }
+    }
+
+    /// A command on its way to another thread and back. The first thread only waits meanwhile.
+    private final class Work: @unchecked Sendable {
+        let ended = DispatchSemaphore(value: 0)
+        let error = Mutex<(any Error)?>(nil)
+        private var command: any AsyncParsableCommand
+
+        init(_ command: any AsyncParsableCommand) { self.command = command }
+
+        func run() async {
+            do { try await command.run() } catch { self.error.withLock { $0 = error } }
         }
     }
 }

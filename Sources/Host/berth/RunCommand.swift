@@ -39,7 +39,7 @@ struct Run: APICommand {
         let request = try claim.request(process: .caller)
         let changed = try await ask { client throws(BerthError) in try await client.create(holder, request) }
         if !quiet { Output.note(Self.sentence(changed.claim)) }
-        throw execution.replaceThisProcess()
+        throw execution
     }
 
     /// `run:engine-4242: CPUs 8-11, memory of node 1, isolation partition`.
@@ -55,8 +55,8 @@ struct Run: APICommand {
     }
 }
 
-/// A program that takes the place of this one.
-struct Execution {
+/// A program that takes the place of this one, once a command has thrown it.
+struct Execution: Error {
     /// The file, and the arguments with the name that was given first.
     private let path: String
     private let arguments: [String]
@@ -88,20 +88,12 @@ struct Execution {
     /// The program's own name.
     var name: String { String(path.split(separator: "/").last ?? "program") }
 
-    /// Becomes the program, with the signals as they were when this one started. Returns only where the kernel refuses.
+    /// Becomes the program; called on the first thread, whose signals are as they were at the start. Returns only where the
+    /// kernel refuses.
     func replaceThisProcess() -> Failure {
-        // Worker threads of the runtime block signals; the program must not inherit that.
-        var mask = Self.startMask
-        pthread_sigmask(SIG_SETMASK, &mask, nil)
         let words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         execv(path, words)
         let reason = String(cString: strerror(errno))
         return Failure("\(Printable.text(path)): \(reason)", status: errno == ENOENT ? 127 : 126)
     }
-
-    /// The signals that were blocked when the program started.
-    nonisolated(unsafe) private static var startMask = sigset_t()
-
-    /// Remembers the signals that are blocked; called once, at the start, on the first thread.
-    static func rememberSignals() { pthread_sigmask(SIG_SETMASK, nil, &startMask) }
 }
