@@ -10,6 +10,7 @@ function gets the lab, and boots what it needs: lab.boot(shape, disks=...).
 
 import contextlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,15 @@ class Skipped(Exception):
 class Promise:
     text: str
     shape: object
+    needs: str
     check: object
     file: str
 
 
-def promise(text, on=None):
+def promise(text, on=None, needs=None):
+    """`needs` is an option of `run` without which the check is skipped."""
     def register(check):
-        PROMISES.append(Promise(text, on, check, Path(check.__code__.co_filename).stem))
+        PROMISES.append(Promise(text, on, needs, check, Path(check.__code__.co_filename).stem))
         return check
     return register
 
@@ -48,6 +51,8 @@ class Lab:
 
     def boot(self, shape, disks=()):
         """A machine with the programs on its PATH; with systemd only the probe, and the package as /root/berth.deb."""
+        if shape.systemd and os.geteuid() != 0:
+            raise Skipped("a machine with systemd needs root")
         root = root_file_system(self.cache) if shape.systemd else None
         if shape.systemd:
             files = {"/usr/local/bin/probe": self.programs["probe"]}

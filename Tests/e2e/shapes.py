@@ -1,19 +1,18 @@
-"""The machines of the scenarios. Checks of the same shape share one machine, so a new shape costs a boot on each kernel."""
+"""The machines of the scenarios. Checks of one shape share a machine, so a new shape costs a boot on each kernel."""
 
 from machine import Node, Shape
 
-SMALL = Shape("4 CPUs", cores=4)
-
-SMALL_ISOLATED = Shape("4 cores of 2 threads, isolcpus", cores=4, threads=2, arguments="isolcpus=2-7")
+SMALL = Shape("8 CPUs, isolcpus", cores=4, threads=2, arguments="isolcpus=2-7")
 
 PACKAGES = Shape(
     "16 CPUs in 2 packages with 2 threads a core, 2 nodes", sockets=2, cores=4, threads=2,
     nodes=(Node("0-7", 1024), Node("8-15", 1024)), distances=((0, 1, 21),), arguments="hugepagesz=2M hugepages=64")
 
-# The first core of each package stays with the kernel.
+# The first core of each package stays with the kernel. The devices are here for their interrupts.
 ISOLATED = Shape(
-    "the same with isolcpus", sockets=2, cores=4, threads=2, nodes=PACKAGES.nodes, distances=PACKAGES.distances,
-    arguments=PACKAGES.arguments + " isolcpus=2-7,10-15")
+    "16 CPUs in 2 packages with isolcpus, network cards and disks", sockets=2, cores=4, threads=2,
+    nodes=PACKAGES.nodes, distances=PACKAGES.distances, arguments=PACKAGES.arguments + " isolcpus=2-7,10-15",
+    devices=("nic", "nic", "nvme 2", "disk 4"))
 
 NODES = Shape(
     "4 nodes, one without CPUs and one without memory", cores=6, threads=2,

@@ -1,5 +1,4 @@
 import Machine
-import TestSupport
 import Testing
 
 /// The virtual machines of `Tests/e2e`, whose shapes QEMU was told.
@@ -9,12 +8,14 @@ import Testing
         return try MachineReader(files: CapturedFiles(contentsOf: "/\(root)/Tests/e2e/machines/\(name).json")).read()
     }
 
-    @Test("two packages with SMT and a node each", arguments: ["two-packages", "two-packages-isolcpus"])
-    func twoPackages(_ name: String) throws {
-        let machine = try machine(name)
+    private static let kernels = ["6.1", "6.12"]
+
+    @Test("two packages with SMT and a node each", arguments: kernels)
+    func twoPackages(_ kernel: String) throws {
+        let machine = try machine("two-packages-isolcpus-\(kernel)")
         #expect(machine.problems.isEmpty)
         #expect(machine.online.list == "0-15" && machine.offline.isEmpty)
-        #expect(machine.isolated.list == (name == "two-packages" ? "" : "2-7,10-15"))
+        #expect(machine.isolated.list == "2-7,10-15")
         #expect(machine.packages.map(\.cpus.list) == ["0-7", "8-15"])
         #expect(machine.cores.count == 8 && machine.core(of: 5).list == "4-5")
         #expect(machine.l3Groups.map(\.list) == ["0-7", "8-15"])
@@ -25,9 +26,9 @@ import Testing
         }
     }
 
-    @Test("four nodes: the third has no memory, the fourth no CPUs")
-    func fourNodes() throws {
-        let machine = try machine("four-nodes")
+    @Test("four nodes: the third has no memory, the fourth no CPUs", arguments: kernels)
+    func fourNodes(_ kernel: String) throws {
+        let machine = try machine("four-nodes-\(kernel)")
         #expect(machine.problems.isEmpty)
         #expect(machine.nodes.map(\.cpus.list) == ["0-3", "4-7", "8-11", ""])
         #expect(machine.nodes.map { $0.memoryBytes == 0 } == [false, false, true, false])
@@ -36,9 +37,9 @@ import Testing
         #expect(machine.isolated.list == "2-11")
     }
 
-    @Test("one package without NUMA nodes of its own is one node")
-    func legacy() throws {
-        let machine = try machine("legacy")
+    @Test("one package without NUMA nodes of its own is one node", arguments: kernels)
+    func legacy(_ kernel: String) throws {
+        let machine = try machine("legacy-\(kernel)")
         #expect(machine.problems.isEmpty)
         #expect(machine.nodes.map(\.cpus.list) == ["0-7"])
         #expect(machine.packages.count == 1 && machine.cores.count == 4)

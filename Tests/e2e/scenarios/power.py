@@ -31,7 +31,7 @@ def _(lab):
     possible = [frozenset()]
     answered = {}
     for keep in ("flushed", "random", None):
-        machine = lab.boot(shapes.SMALL_ISOLATED, [disk])
+        machine = lab.boot(shapes.SMALL, [disk])
         machine.sh(MOUNT)
         start_berthd(machine, keep_state=True)
         held = holders(machine)

@@ -12,8 +12,9 @@ MACHINES = Path(__file__).resolve().parent.parent / "machines"
 
 
 def compare_capture(machine, name):
-    """Compares what `berth topology capture` writes with the fixture, all but the sizes of memory, which depend on the
-    kernel's build."""
+    """Compares what `berth topology capture` writes with the fixture of this kernel: 6.12 numbers dies differently. Sizes of
+    memory depend on the kernel's build."""
+    name = f"{name}-{machine.lab.kernel.version}"
     found = read_json(machine, f"berth topology capture - --name {name}")
     fixture = MACHINES / f"{name}.json"
     if machine.lab.options.record:
@@ -32,11 +33,6 @@ def compare_capture(machine, name):
 @promise("berth topology capture writes what the fixture has: isolcpus", on=shapes.ISOLATED)
 def _(machine):
     compare_capture(machine, "two-packages-isolcpus")
-
-
-@promise("berth topology capture writes what the fixture has: no isolcpus", on=shapes.PACKAGES)
-def _(machine):
-    compare_capture(machine, "two-packages")
 
 
 @promise("berth topology capture writes what the fixture has: nodes without CPUs or memory", on=shapes.NODES)

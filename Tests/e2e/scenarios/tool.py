@@ -78,3 +78,19 @@ def _(machine):
     same("memory of a node without CPUs", "touched", machine.sh("probe touch 3 8 0"))
     same("memory of no node", "mbind: Invalid argument", machine.sh("probe touch 9 8 0", status=1))
     same("huge pages that there are none of", "mmap: Cannot allocate memory", machine.sh("probe huge 2048 1 0", status=1))
+
+
+@promise("a machine has interrupts that can be moved, and managed ones that cannot", on=shapes.ISOLATED)
+def _(machine):
+    lines = [line.split() for line in machine.sh("cat /proc/interrupts").splitlines()]
+    numbers = {words[-1]: words[0].rstrip(":") for words in lines}
+    names = sorted(numbers)
+    same("queues of the disks", [4, 2], [sum("-req." in name for name in names),
+                                         sum(name.startswith("nvme0q") and name != "nvme0q0" for name in names)])
+    same("inputs of the network cards", 2, sum("-input." in name for name in names))
+    movable = next(number for name, number in numbers.items() if name.endswith("-config"))
+    list_file = f"/proc/irq/{movable}/smp_affinity_list"
+    before = machine.sh(f"cat {list_file}")
+    same("where it was moved", "3", machine.sh(f"echo 3 >{list_file}; cat {list_file}"))
+    machine.sh(f"echo {before} >{list_file}")
+    machine.sh(f"echo 3 >/proc/irq/{numbers['nvme0q1']}/smp_affinity_list", status=1)
