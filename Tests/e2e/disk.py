@@ -18,11 +18,11 @@ READ, WRITE, DISCONNECT, FLUSH = 0, 1, 2, 3
 
 
 class Disk:
-    """An ext4 file system in a file. QEMU reaches it through a socket, because only so does this side see each write and
-    each flush in order.
+    """An ext4 file system in a file. QEMU reaches it through a socket, because only so does this side see each write
+    and each flush in order.
 
-    `keep` says what a power cut leaves: only what was "flushed", also a "random" part of the other sectors, as the seed has
-    it, or "all" that was written.
+    `keep` says what a power cut leaves: only what was "flushed", also a "random" part of the other sectors, as the seed
+    has it, or "all" that was written.
     """
 
     def __init__(self, path, megabytes=64, keep="flushed", seed=0):

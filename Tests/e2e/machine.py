@@ -126,10 +126,10 @@ class Machine:
         return result.output.strip()
 
     def cut_power(self, during, at, after=0, timeout=300):
-        """Ends the machine as it is, `during` a script: `after` so many seconds from when it prints the line `at`. Returns
-        what the script printed."""
-        token = self._send(during)
-        found = self._receive(rb"%s start\n(.*?^%s\n|.*\n%s end \d+\n)" % (token, re.escape(at.encode()), token), timeout)
+        """Ends the machine as it is, `during` a script: `after` so many seconds from when it prints the line `at`.
+        Returns what the script printed."""
+        token, line = self._send(during), re.escape(at.encode())
+        found = self._receive(rb"%s start\n(.*?^%s\n|.*\n%s end \d+\n)" % (token, line, token), timeout)
         if not found[1].endswith(at.encode() + b"\n"):
             raise Failed(f"the script ended before it printed {at}; it printed:\n{found[1].decode(errors='replace')}")
         with contextlib.suppress(Timeout):
@@ -227,7 +227,8 @@ def arguments(shape, kernel, work, descriptors, root):
     words += ["-chardev", f"socket,id=agent,fd={descriptors[0]}", "-device", "virtio-serial-pci",
               "-device", "virtserialport,nr=1,chardev=agent"]
     if root:
-        words += ["-drive", f"file={root},format=raw,if=none,id=root,snapshot=on", "-device", "virtio-blk-pci,drive=root"]
+        words += ["-drive", f"file={root},format=raw,if=none,id=root,snapshot=on",
+                  "-device", "virtio-blk-pci,drive=root"]
     for number, descriptor in enumerate(descriptors[1:]):
         words += ["-blockdev", f"driver=nbd,node-name=disk{number},server.type=fd,server.str={descriptor}",
                   "-device", f"virtio-blk-pci,drive=disk{number}"]
@@ -240,8 +241,7 @@ def arguments(shape, kernel, work, descriptors, root):
         words += ["-blockdev", f"driver=null-co,node-name={name},size=64M,read-zeroes=on"]
         words += ["-device", f"nvme,drive={name},serial={name},max_ioqpairs={queues or 1}" if kind == "nvme"
                   else f"virtio-blk-pci,drive={name},num-queues={queues or 1}"]
-    # A host that is busy with other things gives the machine so little time that its kernel takes timers for broken, and
-    # CPUs for stuck.
+    # A busy host gives the machine so little time that its kernel takes timers for broken, and CPUs for stuck.
     kernel_words = ["no_timer_check", "nowatchdog", "rcupdate.rcu_cpu_stall_suppress=1", "cryptomgr.notests",
                     "console=ttyS0", "panic=-1", "mitigations=off", "random.trust_cpu=on", f"e2e_cgroup={shape.cgroup}"]
     if shape.systemd:

@@ -1,4 +1,4 @@
-// Does to a kernel what programs of a user do, and says what became of it. Built statically, for machines without a C library.
+// Does to a kernel what programs of a user do, and says what became of it. Static, for machines without a C library.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>

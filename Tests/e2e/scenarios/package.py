@@ -32,7 +32,8 @@ def _(machine):
     same("what it reports", True, "/run/berth/epa.sock" in show(machine, "StatusText"))
     same("failed units", "", machine.sh("systemctl list-units --failed --plain --no-legend"))
     machine.sh("berth allocate engine 2")
-    same("CPUs outside isolcpus", set(), holders(machine)["engine"] - cpus(machine.sh("cat /sys/devices/system/cpu/isolated")))
+    isolated = cpus(machine.sh("cat /sys/devices/system/cpu/isolated"))
+    same("CPUs outside isolcpus", set(), holders(machine)["engine"] - isolated)
 
 
 @promise("a stranger may not connect, a member of the group may", on=shapes.SYSTEMD, needs="deb")

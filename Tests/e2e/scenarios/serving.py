@@ -12,8 +12,8 @@ MACHINES = Path(__file__).resolve().parent.parent / "machines"
 
 
 def compare_capture(machine, name):
-    """Compares what `berth topology capture` writes with the fixture of this kernel: 6.12 numbers dies differently. Sizes of
-    memory depend on the kernel's build."""
+    """Compares what `berth topology capture` writes with the fixture of this kernel (6.12 numbers dies differently), all
+    but the sizes of memory, which depend on the kernel's build."""
     name = f"{name}-{machine.lab.kernel.version}"
     found = read_json(machine, f"berth topology capture - --name {name}")
     fixture = MACHINES / f"{name}.json"

@@ -43,7 +43,9 @@ def _(lab):
              for keep in ("flushed", "random", "all")]
     write = """
         tr '\\0' {0} </dev/zero | dd of=/tmp/{0} bs=64k count=1 iflag=fullblock 2>/dev/null
-        for disk in a b c; do dd if=/tmp/{0} of=/dev/vd$disk bs=64k seek=16 oflag=direct conv=notrunc{1} 2>/dev/null; done
+        for disk in a b c; do
+            dd if=/tmp/{0} of=/dev/vd$disk bs=64k seek=16 oflag=direct conv=notrunc{1} 2>/dev/null
+        done
     """
     script = write.format("A", ",fsync") + write.format("B", "") + "echo written; sleep 100"
 
@@ -77,7 +79,7 @@ def _(machine):
     same("its affinity", "affinity 5", machine.sh("taskset 20 probe show | head -n 1"))
     same("memory of a node without CPUs", "touched", machine.sh("probe touch 3 8 0"))
     same("memory of no node", "mbind: Invalid argument", machine.sh("probe touch 9 8 0", status=1))
-    same("huge pages that there are none of", "mmap: Cannot allocate memory", machine.sh("probe huge 2048 1 0", status=1))
+    same("huge pages where there are none", "mmap: Cannot allocate memory", machine.sh("probe huge 2048 1 0", status=1))
 
 
 @promise("a machine has interrupts that can be moved, and managed ones that cannot", on=shapes.ISOLATED)
