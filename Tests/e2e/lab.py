@@ -9,6 +9,7 @@ function gets the lab, and boots what it needs: lab.boot(shape, disks=...).
 """
 
 import contextlib
+import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -41,6 +42,14 @@ def promise(text, on=None, needs=None):
     return register
 
 
+@contextlib.contextmanager
+def alone(cache, name):
+    """Waits until no other run has the lock `name`, and holds it."""
+    with open(cache / name, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class Lab:
     """One kernel, the programs under test, and the machines that run."""
 
@@ -53,7 +62,10 @@ class Lab:
         """A machine with the programs on its PATH; with systemd only the probe, and the package as /root/berth.deb."""
         if shape.systemd and os.geteuid() != 0:
             raise Skipped("a machine with systemd needs root")
-        root = root_file_system(self.cache) if shape.systemd else None
+        root = None
+        if shape.systemd:
+            with alone(self.cache, "lock"):
+                root = root_file_system(self.cache)
         if shape.systemd:
             files = {"/usr/local/bin/probe": self.programs["probe"]}
             if self.options.deb:
