@@ -55,7 +55,8 @@ package final class Host: Sendable {
     /// - Throws: `SystemError` where its threads cannot be started.
     package init(
         ledger: Ledger, store: sending any DecisionStore, machine: HostMachine, enforcer: (any Enforcer)? = nil,
-        watcher: (any LeaseWatcher)? = nil, enforcement: EnforcementPolicy = EnforcementPolicy(), clock: @escaping @Sendable () -> Int = wallClock,
+        watcher: (any LeaseWatcher)? = nil, enforcement: EnforcementPolicy = EnforcementPolicy(),
+        clock: @escaping @Sendable () -> Int = wallClock,
         onDecisions: @escaping @Sendable ([Report]) -> Void = { _ in }
     ) throws(SystemError) {
         let queue = WorkQueue<Job>(limit: Self.queueLimit)

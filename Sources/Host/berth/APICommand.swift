@@ -54,7 +54,8 @@ extension Failure {
         case .problem(let problem):
             var lines = [Printable.text(problem.detail)]
             for holding in problem.heldBy {
-                lines.append("  \(Printable.text(holding.holder)) has the CPUs \(Printable.text(holding.cpus.description))")
+                lines.append(
+                    "  \(Printable.text(holding.holder)) has the CPUs \(Printable.text(holding.cpus.description))")
             }
             let status: Int32 =
                 switch problem.code {
@@ -65,7 +66,9 @@ extension Failure {
                 }
             self.init(lines.joined(separator: "\n"), status: status)
         case .unreachable: self.init(Printable.text("\(error)"), status: Self.unreachable)
-        case .timedOut: self.init("\(Printable.text(socket)): no answer in time; a change may still take effect", status: Self.timeout)
+        case .timedOut:
+            let text = "no answer in time; a change may still take effect"
+            self.init("\(Printable.text(socket)): \(text)", status: Self.timeout)
         case .closed, .malformed: self.init(Printable.text("\(error)"), status: Self.malformed)
         }
     }

@@ -67,7 +67,9 @@ struct Claims: APICommand {
         let widths = titles.indices.map { column in ([titles] + rows).map { $0[column].count }.max() ?? 0 }
         for row in [titles] + rows {
             var line = ""
-            for (text, width) in zip(row, widths) { line += text + String(repeating: " ", count: width - text.count + 2) }
+            for (text, width) in zip(row, widths) {
+                line += text + String(repeating: " ", count: width - text.count + 2)
+            }
             while line.hasSuffix(" ") { line.removeLast() }
             try Output.write(line + "\n")
         }
@@ -82,7 +84,9 @@ struct Show: APICommand {
 
     func run() async throws {
         let claim = try await ask { client throws(BerthError) in try await client.claim(holder.holder) }
-        guard let claim else { throw Failure("\(Printable.text("\(holder.holder)")) has no claim", status: Failure.noClaim) }
+        guard let claim else {
+            throw Failure("\(Printable.text("\(holder.holder)")) has no claim", status: Failure.noClaim)
+        }
         var lines: [(String, String)] = [
             ("holder", claim.holder), ("cpus", claim.cpus.description), ("exclusive", claim.exclusive.description),
             ("pool", claim.pool),

@@ -115,7 +115,9 @@ struct ClaimOptions: ParsableArguments {
         guard parts.count == 2, let size = PageSize(argument: String(parts[0])),
             let count = places.first.flatMap({ Int($0) }), count > 0, places.count <= 2,
             let node = places.count == 2 ? Int(places[1]) : node, node >= 0
-        else { throw ValidationError("--hugepages: expected SIZE:COUNT or SIZE:COUNT@NODE, such as 2M:64@0, not \(text)") }
+        else {
+            throw ValidationError("--hugepages: expected SIZE:COUNT or SIZE:COUNT@NODE, such as 2M:64@0, not \(text)")
+        }
         return HostClient.HugePages(node: node, sizeKB: size.kilobytes, count: count)
     }
 

@@ -49,7 +49,9 @@ struct Run: APICommand {
             let nodes = claim.memoryNodes.map(String.init).joined(separator: ",")
             parts.append("memory of node \(nodes)")
         }
-        for pages in claim.hugePages { parts.append("\(pages.count) huge pages of \(pages.sizeKB) kB on node \(pages.node)") }
+        for pages in claim.hugePages {
+            parts.append("\(pages.count) huge pages of \(pages.sizeKB) kB on node \(pages.node)")
+        }
         if let enforcement = claim.enforcement { parts.append("isolation \(enforcement.isolation)") }
         return Printable.text("\(claim.holder): \(parts.joined(separator: ", "))")
     }

@@ -109,7 +109,9 @@ struct EnforcementOptions: ParsableArguments {
     var enforcementRepair: String?
     @Option(help: "When berthd stops, keep what the kernel does, or restore what it did before (keep).")
     var enforcementOnStop: String?
-    @Option(help: "How many exclusive CPUs the claims of one user may have together; root and administrators have no limit.")
+    @Option(
+        help: "How many exclusive CPUs the claims of one user may have together; root and administrators have no limit."
+    )
     var limitsCpusPerUid: String?
 
     var flags: [ConfigurationSource.Flag] {

@@ -20,7 +20,8 @@ import Testing
             cores: CoreIndex(of: all) { CPUSet([$0 % 8, $0 % 8 + 8]) }, machine: machine)
     }()
 
-    @Test("the claims of one user have no more exclusive CPUs together than the limit, those of administrators have none")
+    @Test(
+        "the claims of one user have no more exclusive CPUs together than the limit, those of administrators have none")
     func limit() throws {
         var session = Session()
         func caller(_ uid: UInt32, _ isAdministrator: Bool = false) -> Caller {

@@ -190,7 +190,8 @@ import Testing
         #expect(again.claim == before[Self.run("a")] && again.decision.granted == CPUSet(0...1))
         #expect(test.host.host.ledger == before)
         #expect(
-            try await test.host.cores("a", 3, isEnforced: true).failure() == .refused(Refusal(.enforced(Self.run("a")))))
+            try await test.host.cores("a", 3, isEnforced: true).failure() == .refused(Refusal(.enforced(Self.run("a"))))
+        )
         test.host.host.stop()
     }
 
@@ -243,7 +244,10 @@ import Testing
             try await test.cores("a", 2, isEnforced: true).outcome()
             kernel.state.withLock { $0.settings = [] }
             if repairs {
-                #expect(try await eventually { test.host.checkLeases(); return kernel.settings == Self.all })
+                #expect(
+                    try await eventually {
+                        test.host.checkLeases(); return kernel.settings == Self.all
+                    })
             } else {
                 #expect(
                     try await eventually {

@@ -30,7 +30,8 @@ final class TestHost: Sendable {
         let reports = ReportBox()
         host = try Host(
             ledger: ledger, store: store, machine: HostMachine(files: files), enforcer: enforcer,
-            watcher: watcher, enforcement: enforcement, clock: { [clock] in clock.now.load(ordering: .relaxed) }, onDecisions: { reports.add($0) })
+            watcher: watcher, enforcement: enforcement, clock: { [clock] in clock.now.load(ordering: .relaxed) },
+            onDecisions: { reports.add($0) })
         box = reports
     }
 

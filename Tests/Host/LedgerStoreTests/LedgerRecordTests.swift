@@ -34,7 +34,8 @@ import Testing
             grants: [Grant(cpus: [2, 3], isExplicit: true)], memoryNodes: [0],
             reservations: [.init(node: 0, sizeKB: 2048, count: 3)], lease: .until(1_700_000_000_000))
         let record = DecisionRecord(
-            time: 12, caller: Caller(uid: 1, gid: 2, pid: 3, isAdministrator: false, frontend: "epa"), action: "allocate_numa_cores",
+            time: 12, caller: Caller(uid: 1, gid: 2, pid: 3, isAdministrator: false, frontend: "epa"),
+            action: "allocate_numa_cores",
             parameters: [.init("node", 0), .init("count", 2)], holder: .service("a"), outcome: .granted,
             granted: [2, 3], preempted: [.init(holder: Holder(kind: .run, name: "r"), cpus: [2])],
             change: LedgerChange(claims: [claim], removed: [Holder(kind: .run, name: "r")]))
