@@ -82,6 +82,7 @@ package final class APIServer: Sendable {
         guard own >= 0 else { throw SystemError("copy the descriptor of the socket", errno: errno) }
         let (connections, logger) = (connections, logger)
         let listener = try await ServerBootstrap(group: Self.loops)
+            .serverChannelOption(.backlog, value: 1_024)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 * 1_024, high: 256 * 1_024))
             .bind(own) { connections.setup(channel: $0, logger: logger) }

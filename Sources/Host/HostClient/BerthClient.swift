@@ -5,8 +5,8 @@ internal import WireJSON
 
 /// A client of `berthd` on this machine, over its Unix socket.
 ///
-/// It may be used from any task. Connections are kept and used again. No call waits longer than its time limit, and every
-/// failure is a ``BerthError``.
+/// It may be used from any task; of many calls at a time some wait for others. Connections are kept and used again. No
+/// exchange takes longer than the time limit, and every failure is a ``BerthError``.
 ///
 /// ```swift
 /// let berth = BerthClient()
@@ -25,6 +25,7 @@ public final class BerthClient: Sendable {
     public let timeLimit: Duration
 
     private let idle = Mutex<[ClientConnection]>([])
+    private let slots = Slots(16)
     /// The most connections that are kept.
     private static let idleLimit = 8
 
@@ -183,6 +184,8 @@ public final class BerthClient: Sendable {
     private func exchange(
         _ method: HTTPMethod, _ target: String, body: [UInt8] = [], _ headers: [(String, String)] = []
     ) async throws(BerthError) -> ClientAnswer {
+        await slots.enter()
+        defer { slots.leave() }
         let request = ClientRequest(method: method, target: target, headers: headers, body: body)
         let answer: ClientAnswer
         if let kept = idle.withLock({ $0.popLast() }), kept.channel.isActive {

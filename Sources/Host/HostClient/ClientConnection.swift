@@ -1,3 +1,4 @@
+import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -32,18 +33,28 @@ struct ClientConnection: Sendable {
 
     /// Connects to the socket at `path`.
     static func connect(_ path: String) async throws(BerthError) -> ClientConnection {
-        do {
-            return try await ClientBootstrap(group: loops).connect(unixDomainSocketPath: path) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let handler = AnswerHandler(limit: answerLimit)
-                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                    try channel.pipeline.syncOperations.addHandler(handler)
-                    return ClientConnection(
-                        channel: channel, handler: NIOLoopBound(handler, eventLoop: channel.eventLoop))
+        var tries = 0
+        while true {
+            do { return try await once(path) } catch {
+                // The queue of the socket is full for a moment.
+                if (error as? IOError)?.errnoCode == EAGAIN, tries < 100, !Task.isCancelled {
+                    tries += 1
+                    try? await Task.sleep(for: .milliseconds(10))
+                    continue
                 }
+                throw .unreachable("Cannot connect to \(path): \(reason(error)); is berthd running?")
             }
-        } catch {
-            throw .unreachable("Cannot connect to \(path): \(reason(error)); is berthd running?")
+        }
+    }
+
+    private static func once(_ path: String) async throws -> ClientConnection {
+        try await ClientBootstrap(group: loops).connect(unixDomainSocketPath: path) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                let handler = AnswerHandler(limit: answerLimit)
+                try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                try channel.pipeline.syncOperations.addHandler(handler)
+                return ClientConnection(channel: channel, handler: NIOLoopBound(handler, eventLoop: channel.eventLoop))
+            }
         }
     }
 
