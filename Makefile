@@ -79,6 +79,7 @@ docs: ## man pages and completions into OUT (dist), and check the commands and e
 	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth .build/debug/berth-domain
 	@Scripts/check-readme .build/debug
 	@Scripts/check-protocol .build/debug
+	@Scripts/check-api .build/debug
 
 deb: ## build a Debian package of static programs into OUT (dist)
 	@Scripts/dependencies build deb

@@ -144,7 +144,16 @@ enum OpenAPI {
             properties.name("code")
             properties.object { code in
                 code.member("type", "string")
-                code.member("enum", ProblemCode.allCases.map(\.rawValue))
+                code.name("oneOf")
+                code.array { array in
+                    for problem in ProblemCode.allCases {
+                        array.object { entry in
+                            entry.member("const", problem.rawValue)
+                            entry.member("title", problem.title)
+                            entry.member("description", "Status \(problem.status.code)")
+                        }
+                    }
+                }
             }
             properties.member("held_by", OpenAPISchemas.holdings)
         }
