@@ -16,7 +16,7 @@ SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run demo-domain test interop e2e bench simulate fuzz format lint protos docs deb clean help
+.PHONY: run demo-domain test interop e2e openapi bench simulate fuzz format lint protos docs deb clean help
 
 run: ## build, start berthd, allocate for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
@@ -43,6 +43,11 @@ e2e: ## boot virtual machines with Linux 6.1 and 6.12 and try what is shipped in
 	Scripts/static .build/bench berthd berth
 	Tests/e2e/run --berthd .build/bench/berthd --berth .build/bench/berth \
 		$(addprefix --deb ,$(lastword $(sort $(wildcard $(OUT)/berth_*.deb)))) $(E2E)
+
+openapi: ## send generated requests to berthd and check every answer against its OpenAPI document (schemathesis)
+	@Scripts/dependencies build check
+	swift build --product berthd
+	Scripts/check-openapi .build/debug/berthd
 
 bench: ## measure the programs as they are shipped against floors taken in the same run (BENCH="--quick")
 	@Scripts/dependencies build bench

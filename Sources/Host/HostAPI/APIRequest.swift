@@ -29,9 +29,9 @@ struct APIRequest: Sendable {
     }
 
     /// Whether a claim is what the header fields `If-Match` and `If-None-Match` ask for (RFC 9110, section 13).
-    func condition() throws(Problem) -> (@Sendable (Claim?) -> Bool)? {
-        let match = try EntityTags.read(fields, .ifMatch)
-        let noneMatch = try EntityTags.read(fields, .ifNoneMatch)
+    func condition() -> (@Sendable (Claim?) -> Bool)? {
+        let match = EntityTags.read(fields, .ifMatch)
+        let noneMatch = EntityTags.read(fields, .ifNoneMatch)
         guard match != nil || noneMatch != nil else { return nil }
         return { claim in
             let version = claim.map(ClaimResource.version)
@@ -72,9 +72,7 @@ private struct EntityTags: Sendable {
     private let versions: [String]
 
     /// The tags of a header field; nil where it is not there.
-    ///
-    /// - Throws: ``Problem`` where it has none.
-    static func read(_ fields: HTTPFields, _ name: HTTPField.Name) throws(Problem) -> EntityTags? {
+    static func read(_ fields: HTTPFields, _ name: HTTPField.Name) -> EntityTags? {
         guard let text = fields[name] else { return nil }
         var versions: [String] = []
         let parts = text.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" } }
@@ -85,7 +83,6 @@ private struct EntityTags: Sendable {
             let isQuoted = part.count >= 2 && part.first == "\"" && part.last == "\""
             versions.append(isQuoted ? String(part.dropFirst().dropLast()) : part)
         }
-        guard !parts.isEmpty else { throw Problem(.badRequest, "\(name.rawName) is empty", member: name.rawName) }
         return EntityTags(isAny: false, versions: versions)
     }
 

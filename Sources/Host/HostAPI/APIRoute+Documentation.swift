@@ -51,7 +51,7 @@ extension APIRoute {
             parameters.append(
                 .init(
                     "name", in: "path", "The name of the holder, percent-encoded",
-                    #"{"type":"string","minLength":1,"maxLength":63,"pattern":"^[A-Za-z0-9][A-Za-z0-9._/ -]*$"}"#))
+                    OpenAPISchemas.name))
         }
         switch self {
         case .claims:
@@ -92,7 +92,7 @@ extension APIRoute {
         return parameters
     }
 
-    private static let tags = #"{"type":"string","minLength":1,"pattern":"^[0-9a-z]+$"}"#
+    private static let tags = #"{"type":"string"}"#
 
     /// The name of the schema of its body.
     var bodySchema: String? {

@@ -33,7 +33,7 @@ struct ClaimBody {
         if let holder {
             named = holder
         } else {
-            guard let text = try body.text("holder", limit: 512), let found = Holder(fullName: text) else {
+            guard let text = try body.text("holder", limit: 260), let found = Holder(fullName: text) else {
                 throw body.invalid("holder", "takes KIND:NAME, such as \"run:engine\"")
             }
             try Self.check(found)
@@ -81,15 +81,9 @@ struct ClaimBody {
 
     /// Refuses names that cannot be used for new claims; an EPA service may have any.
     static func check(_ holder: Holder) throws(Problem) {
-        let isPlain = holder.name.unicodeScalars.allSatisfy {
-            switch $0.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
-            default: true
-            }
-        }
-        guard !holder.name.isEmpty, holder.name.utf8.count <= 253, isPlain else {
-            throw Problem(
-                .invalidName, "The name of a claim has 1 to 253 bytes and no control or invisible characters")
+        let isPlain = holder.name.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+        guard !holder.name.isEmpty, holder.name.unicodeScalars.count <= 253, isPlain else {
+            throw Problem(.invalidName, "The name of a claim has 1 to 253 characters and no control characters")
         }
     }
 
@@ -122,7 +116,7 @@ struct ClaimBody {
                 "packing", of: ["lowest": .lowest, "sibling_pairs": .siblingPairs, "whole_cores": .wholeCores])
             ?? .lowest
         request.level = try level(body)
-        request.label = try body.text("label", limit: 253) ?? ""
+        request.label = try body.text("label") ?? ""
         request.preemption =
             try body.choice("preemption", of: ["never": .never, "allowed": .allowed, "where_needed": .whereNeeded])
             ?? .never
@@ -142,8 +136,8 @@ struct ClaimBody {
         let level: Exclusiveness? = try body.choice(
             "level", of: ["none": .none, "cpu": .cpu, "core": .core, "socket": .socket, "numa": .numa])
         guard let isShared = try body.flag("shared") else { return level ?? .cpu }
-        if let level, (level == .none) != isShared { throw body.invalid("shared", "contradicts level") }
-        return isShared ? .none : level ?? .cpu
+        guard level == nil else { throw body.invalid("shared", "and level say the same thing: give one of them") }
+        return isShared ? .none : .cpu
     }
 
     private static func demand(

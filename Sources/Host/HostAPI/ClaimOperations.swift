@@ -36,7 +36,7 @@ struct ClaimOperations: Sendable {
         _ = try request.target.parameters([])
         let holder = try request.holder()
         let claim = host.ledger[holder]
-        let condition = try request.condition()
+        let condition = request.condition()
         guard let claim else { throw Problem(.refused(Refusal(.noClaim(holder))), action: "get") }
         let tag = "\"\(ClaimResource.version(of: claim))\""
         if let condition, !condition(claim) {
@@ -115,7 +115,7 @@ struct ClaimOperations: Sendable {
         _ change: Request, _ request: APIRequest, _ action: String, _ parameters: [DecisionRecord.Parameter],
         _ patience: Patience, isEnforced: Bool
     ) async throws(Problem) -> (Host.Outcome, Claim?) {
-        let condition = try request.condition()
+        let condition = request.condition()
         let before = Before()
         let submission = Submission(
             change, by: request.peer.caller, action: action, parameters: parameters,

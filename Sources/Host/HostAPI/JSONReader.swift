@@ -54,11 +54,11 @@ struct JSONReader {
         return try Self.number(value, prefix + name, in: range)
     }
 
-    /// A text of at most `limit` bytes.
-    func text(_ name: String, limit: Int = 255) throws(Problem) -> String? {
+    /// A text of at most `limit` characters.
+    func text(_ name: String, limit: Int = 63) throws(Problem) -> String? {
         guard let value = self[name] else { return nil }
-        guard let text = value.string, text.utf8.count <= limit else {
-            throw Self.invalid(prefix + name, "takes a text of at most \(limit) bytes")
+        guard let text = value.string, text.unicodeScalars.count <= limit else {
+            throw Self.invalid(prefix + name, "takes a text of at most \(limit) characters")
         }
         return text
     }
@@ -127,7 +127,7 @@ struct JSONReader {
 
 extension JSONValue {
     /// The whole number, where this is one; `4.0` is one too, as JSON Schema says.
-    fileprivate var wholeNumber: Int? {
+    var wholeNumber: Int? {
         guard case .number(let text) = self else { return nil }
         return Int(text.hasSuffix(".0") ? text.dropLast(2) : text[...])
     }

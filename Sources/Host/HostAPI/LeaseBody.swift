@@ -61,7 +61,7 @@ struct ClaimProcesses: Sendable {
         if isSelf {
             pid = Int(peer.credentials.pid)
         } else {
-            guard let number = value.integer, (1...Int(Int32.max)).contains(number) else { throw invalid }
+            guard let number = value.wholeNumber, (1...Int(Int32.max)).contains(number) else { throw invalid }
             pid = number
         }
         guard pid > 0, let process = lookup(pid) else {

@@ -35,6 +35,16 @@ enum OpenAPISchemas {
         "protected":{"type":"boolean","description":"Whether nobody may take the CPUs although they are not explicit"}
         """#
 
+    /// A name of a claim.
+    static let name = #"{"type":"string","minLength":1,"maxLength":253,"pattern":"^[^\\u0000-\\u001f\\u007f]+$"}"#
+
+    /// What contradicts itself.
+    private static let contradictions = #"""
+        "allOf":[{"not":{"required":["shared","level"]}},
+        {"not":{"required":["shared","explicit"],"properties":{"shared":{"const":true},"explicit":{"const":true}}}},
+        {"not":{"required":["level","explicit"],"properties":{"level":{"const":"none"},"explicit":{"const":true}}}}]
+        """#
+
     private static let demands =
         #"{"required":["count"]},{"required":["percent"]},{"required":["cores"]},{"required":["list"]},{"required":["default_share"]}"#
 
@@ -80,7 +90,7 @@ enum OpenAPISchemas {
         ("CPUList", #"{"type":"string","description":"CPUs such as 2-5,9; empty for none"}"#),
         (
             "CPURequest",
-            #"{"type":"object","additionalProperties":false,"properties":{\#(cpuMembers)},"oneOf":[\#(demands)]}"#
+            #"{"type":"object","additionalProperties":false,"properties":{\#(cpuMembers)},"oneOf":[\#(demands)],\#(contradictions)}"#
         ),
         (
             "CPUPatch",
@@ -88,13 +98,14 @@ enum OpenAPISchemas {
             {"type":"object","additionalProperties":false,"properties":{\#(cpuMembers),
             "none":{"const":true,"description":"No CPUs: those that it replaces are released"},
             "replaces":{"enum":["everything","all_but_explicit","nodes","label"],"description":"Which of the claim's CPUs the new ones replace"}},
-            "oneOf":[{"required":["none"]},\#(demands)]}
+            "oneOf":[{"required":["none"]},\#(demands)],\#(contradictions)}
             """#
         ),
         (
             "LeaseRequest",
             #"""
-            {"type":"object","additionalProperties":false,"minProperties":1,"maxProperties":1,"properties":{
+            {"type":"object","additionalProperties":false,
+            "oneOf":[{"required":["forever"]},{"required":["seconds"]},{"required":["until"]},{"required":["process"]}],"properties":{
             "forever":{"const":true},"seconds":{"type":"integer","minimum":1,"maximum":31622400},
             "until":{"type":"integer","minimum":0,"maximum":253402300799999,"description":"In milliseconds since 1970 UTC"},
             "process":{"description":"While a process lives: true for the caller, or a process id","oneOf":[{"const":true},{"const":"self"},{"type":"integer","minimum":1,"maximum":2147483647}]}}}
@@ -127,14 +138,14 @@ enum OpenAPISchemas {
             "PlanRequest",
             #"""
             {"type":"object","additionalProperties":false,"required":["holder"],"properties":{
-            "holder":{"type":"string","pattern":"^(service|pod|function|run):[A-Za-z0-9]{1,63}$"},
+            "holder":{"type":"string","pattern":"^(service|pod|function|run):[^\\u0000-\\u001f\\u007f]{1,253}$"},
             "cpus":{"$ref":"#/components/schemas/CPURequest"},"huge_pages":\#(pages(1)),\#(claimMembers)},"anyOf":\#(needs)}
             """#
         ),
         (
             "RenewRequest",
             #"""
-            {"type":"object","additionalProperties":false,"required":["lease"],"properties":{"lease":{"$ref":"#/components/schemas/LeaseRequest"}}}
+            {"type":"object","additionalProperties":false,"required":["lease"],"properties":{"lease":{"$ref":"#/components/schemas/LeaseRequest"}},"examples":[{"lease":{"seconds":60}}]}
             """#
         ),
         (

@@ -59,7 +59,8 @@ import Testing
             ("socket", "/s"), ("state-dir", "/d"), ("socket-mode", "0600"), ("socket-owner", "1"),
             ("socket-group", "g"), ("admin-group", "a"), ("access-group", "b"), ("audit-log", "/l"),
             ("log-level", "error"), ("policy", "keep-pins,whole-cores"), ("name-limit", "7"),
-            ("connections-per-uid", "65536"), ("http-socket", "off"), ("read-timeout", "1"), ("write-timeout", "2"), ("machine", "/m"),
+            ("connections-per-uid", "65536"), ("http-socket", "off"), ("read-timeout", "1"), ("write-timeout", "2"),
+            ("machine", "/m"),
             ("sysfs-root", "/r"), ("simulate", "true"), ("import-state", "/i"),
         ] {
             var new = old
