@@ -238,7 +238,7 @@ def arguments(shape, kernel, work, descriptors, root):
         if kind == "nic":
             words += ["-netdev", f"hubport,id={name},hubid=0", "-device", f"virtio-net-pci,netdev={name},romfile="]
             continue
-        words += ["-blockdev", f"driver=null-co,node-name={name},size=64M,read-zeroes=on"]
+        words += ["-blockdev", f"driver=null-co,node-name={name},size={64 << 20},read-zeroes=on"]
         words += ["-device", f"nvme,drive={name},serial={name},max_ioqpairs={queues or 1}" if kind == "nvme"
                   else f"virtio-blk-pci,drive={name},num-queues={queues or 1}"]
     # A busy host gives the machine so little time that its kernel takes timers for broken, and CPUs for stuck.
