@@ -1,7 +1,6 @@
 """berthd in machines of several shapes, without a service manager."""
 
 import json
-import re
 from pathlib import Path
 
 import shapes
@@ -17,13 +16,15 @@ def compare_capture(machine, name):
     name = f"{name}-{machine.lab.kernel.version}"
     found = read_json(machine, f"berth topology capture - --name {name}")
     fixture = MACHINES / f"{name}.json"
-    if machine.lab.options.record:
-        fixture.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
 
     def comparable(capture):
         return {path: text for path, text in capture["files"].items() if not path.endswith("/meminfo")}
 
-    expected, found = comparable(json.loads(fixture.read_text())), comparable(found)
+    expected = comparable(json.loads(fixture.read_text())) if fixture.exists() else {}
+    if machine.lab.options.record and expected != comparable(found):
+        fixture.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        return
+    found = comparable(found)
     differences = [f"{path}: the fixture has {expected.get(path)!r}, the machine {found.get(path)!r}"
                    for path in sorted({*expected, *found}) if expected.get(path) != found.get(path)]
     if differences:
