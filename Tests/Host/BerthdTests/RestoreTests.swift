@@ -190,8 +190,8 @@ import WireJSON
         let site = try await stored()
         let own = [
             "check": [
-                "--config", "--state-dir", "--import-state", "--leave-out-unknown", "--list", "--machine",
-                "--sysfs-root", "--simulate",
+                "--config", "--state-dir", "--import-state", "--leave-out-unknown", "--configuration", "--list",
+                "--machine", "--sysfs-root", "--simulate",
             ],
             "restore": [
                 "--config", "--state-dir", "--from-state", "--from-backup", "--empty", "--leave-out-unknown", "--force",

@@ -13,7 +13,7 @@ import WireJSON
             try api.put("run/a", #"{"cpus":{"count":2},"huge_pages":[{"node":0,"size_kb":2048,"count":6}]}"#)
             try api.put("run/b", #"{"cpus":{"count":3,"shared":true}}"#)
             let pools = try #require(try api.ask("GET", "/v1/pools")["pools"]?.array)
-            #expect(pools.map { $0["name"]?.string } == ["isolated", "general"])
+            #expect(pools.map { $0["name"]?.string } == ["isolated", "ordinary", "general"])
             for pool in pools {
                 let parts = ["exclusive", "shared", "free"].compactMap { pool[$0]?.integer }
                 #expect(parts.count == 3 && parts.reduce(0, +) == pool["total"]?.integer)

@@ -222,6 +222,7 @@ import Testing
             #expect(
                 result.text == """
                     pool isolated: 6 of 6 CPUs are free
+                    pool ordinary: 0 of 0 CPUs are free
                     run:engine has the CPUs 1-2,5-6
                     released the CPUs 1-2,5-6
                     1: put of run:engine: granted

@@ -78,7 +78,9 @@ import Testing
             "policy": "keep-pins,whole-cores", "name-limit": "0", "connections-per-uid": "65536", "read-timeout": "1",
             "http-socket": "/h", "http-requests-per-second": "9",
             "write-timeout": "2", "commit-timeout": "3", "extensions": "cpu-pools", "pools.general": "2-5",
-            "machine": "/m", "sysfs-root": "/r", "simulate": "true", "import-state": "/i",
+            "enforcement.mode": "off", "enforcement.housekeeping": "0-1", "enforcement.repair": "false",
+            "enforcement.on-stop": "restore", "limits.cpus-per-uid": "4", "machine": "/m", "sysfs-root": "/r",
+            "simulate": "true", "import-state": "/i",
         ]
         #expect(Set(texts.keys) == Set(DaemonConfiguration.keys))
         var flags = DaemonConfiguration()
