@@ -188,17 +188,19 @@ public final class BerthClient: Sendable {
         defer { slots.leave() }
         let request = ClientRequest(method: method, target: target, headers: headers, body: body)
         let answer: ClientAnswer
-        if let kept = idle.withLock({ $0.popLast() }), kept.channel.isActive {
-            do { answer = try await ask(kept, request) } catch {
-                // The daemon may close a connection that was idle at any time. Every request may be sent twice.
-                guard case .closed = error, !Task.isCancelled else { throw error }
-                answer = try await ask(try await ClientConnection.connect(socket), request)
-            }
-        } else {
+        do { answer = try await ask(try await connection(), request) } catch {
+            // The daemon may close a connection that waits at any time. Every request may be sent twice.
+            guard case .closed = error, !Task.isCancelled else { throw error }
             answer = try await ask(try await ClientConnection.connect(socket), request)
         }
         guard answer.status < 300 else { throw .problem(Problem(status: answer.status, answer.body)) }
         return answer
+    }
+
+    /// A kept connection, or a new one.
+    private func connection() async throws(BerthError) -> ClientConnection {
+        if let kept = idle.withLock({ $0.popLast() }), kept.channel.isActive { return kept }
+        return try await ClientConnection.connect(socket)
     }
 
     private func ask(

@@ -100,15 +100,15 @@ import WireJSON
             $0.idleTimeout = 1
             $0.lifetime = 0
         }) { api in
-            let client = try SocketClient(api.path)
+            let client = try Connection(api.path)
             try client.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            let reply = Reply(String(decoding: try client.receive(), as: UTF8.self))
+            let reply = Reply(try await client.rest())
             #expect(reply.status == 200 && reply.fields["connection"] == "close")
         }
         try await TestAPI.serving(settings: { $0.idleTimeout = 1 }) { api in
-            let client = try SocketClient(api.path)
+            let client = try Connection(api.path)
             try client.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            #expect(Reply(String(decoding: try client.receive(), as: UTF8.self)).status == 200)
+            #expect(Reply(try await client.rest()).status == 200)
         }
     }
 }

@@ -130,7 +130,7 @@ import WireJSON
             let head =
                 "PUT /v1/claims/run/a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
             for text in [head, "GET /v1 HT", ""] {
-                let reply = try api.raw(text)
+                let reply = try await blocking { try api.raw(text) }
                 #expect(reply.status == 408 && reply.code == "request_timeout", "\(reply.text)")
             }
         }

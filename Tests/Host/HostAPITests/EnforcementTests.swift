@@ -81,14 +81,14 @@ import WireJSON
     func hanging() async throws {
         let store = HangingStore()
         try await TestAPI.serving(store: store, settings: { $0.commitTimeout = 1 }) { api in
-            let waiting = try SocketClient(api.path)
+            let waiting = try Connection(api.path)
             let body = #"{"cpus":{"count":1}}"#
             try waiting.send(
                 "PUT /v1/claims/run/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
             )
             #expect(try api.ask("GET", "/v1/claims")["claims"]?.array == [])
             #expect(try api.ask("POST", "/v1/plan", #"{"holder":"run:b","cpus":{"count":1}}"#).status == 200)
-            let reply = Reply(String(decoding: try waiting.receive(), as: UTF8.self))
+            let reply = Reply(try await waiting.rest())
             #expect(reply.status == 504 && reply.code == "outcome_unknown")
             store.gate.signal()
             #expect(try await eventually { try api.ask("GET", "/v1/claims/run/a").status == 200 })

@@ -57,12 +57,11 @@ import WireJSON
     func live() async throws {
         try await TestAPI.serving { api in
             for count in 1...5 { try api.put("run/\(count)", body) }
-            let client = try SocketClient(api.path)
+            let client = try Connection(api.path)
             try client.send("GET /v1/events?after=2 HTTP/1.1\r\nHost: x\r\n\r\n")
-            var text = ""
-            while !text.contains("id: 5\n") { text += String(decoding: try client.receive(limit: 1), as: UTF8.self) }
+            _ = try await client.text(until: "id: 5\n")
             try api.put("run/more", #"{"huge_pages":[{"node":0,"size_kb":2048,"count":1}]}"#)
-            while !text.contains("id: 6\n") { text += String(decoding: try client.receive(limit: 1), as: UTF8.self) }
+            let text = try await client.text(until: "id: 6\n")
             let head = Reply(text)
             #expect(head.status == 200 && head.fields["content-type"] == "text/event-stream")
             for id in 3...6 { #expect(text.components(of: "id: \(id)\n") == 1) }
@@ -84,20 +83,20 @@ import WireJSON
     @Test("there may be so many streams; one that its client leaves makes room; the stop of the server ends them")
     func bounded() async throws {
         try await TestAPI.serving(settings: { $0.streamsPerUID = 2 }) { api in
-            func stream() throws -> SocketClient {
-                let client = try SocketClient(api.path)
+            func stream() async throws -> Connection {
+                let client = try Connection(api.path)
                 try client.send("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
-                _ = try client.receive(limit: 12)
+                _ = try await client.text(until: "event-stream")
                 return client
             }
-            let first = try stream()
-            var second: SocketClient? = try stream()
+            let first = try await stream()
+            var second: Connection? = try await stream()
             #expect(try api.ask("GET", "/v1/events").code == "too_many_streams")
             withExtendedLifetime(second) {}
             second = nil
             #expect(try await eventually { try api.ask("GET", "/v1/events?follow=false").status == 200 })
             await api.server.stop(within: .seconds(5))
-            let rest = String(decoding: try first.receive(), as: UTF8.self)
+            let rest = try await first.rest()
             #expect(rest.hasSuffix("0\r\n\r\n"))
         }
     }
@@ -105,12 +104,9 @@ import WireJSON
     @Test("a silent stream shows signs of life")
     func heartbeat() async throws {
         try await TestAPI.serving(settings: { $0.heartbeat = 1 }) { api in
-            let client = try SocketClient(api.path)
+            let client = try Connection(api.path)
             try client.send("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
-            var text = ""
-            while text.components(of: ":\n\n") < 3 {
-                text += String(decoding: try client.receive(limit: 1), as: UTF8.self)
-            }
+            let text = try await client.text(until: ":\n\n", times: 3)
             #expect(text.contains("text/event-stream"))
         }
     }
@@ -118,14 +114,16 @@ import WireJSON
     @Test("a client that does not read its stream is disconnected, and nobody waits for it")
     func slow() async throws {
         try await TestAPI.serving(settings: { $0.writeTimeout = 1 }) { api in
-            let client = try SocketClient(api.path)
+            let client = try Connection(api.path)
             try client.send("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
-            _ = try client.receive(limit: 12)
-            let label = String(repeating: "l", count: 250)
-            for count in 0..<1_500 {
-                try api.put("run/a", #"{"cpus":{"count":\#(count % 6 + 1),"label":"\#(label)"}}"#)
+            _ = try await client.text(until: "event-stream")
+            let label = String(repeating: "l", count: 60)
+            try await blocking {
+                for count in 0..<1_500 {
+                    try api.put("run/a", #"{"cpus":{"count":\#(count % 6 + 1),"label":"\#(label)"}}"#)
+                }
             }
-            let rest = String(decoding: try client.receive(), as: UTF8.self)
+            let rest = try await client.rest()
             #expect(!rest.hasSuffix("0\r\n\r\n"))
         }
     }

@@ -114,6 +114,46 @@ final class TestAPI: Sendable {
     }
 }
 
+/// Does what blocks on a thread of its own, so that it holds no other test up.
+func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        do throws(SystemError) {
+            try startThread(named: "test") { continuation.resume(with: Result { try body() }) }
+        } catch { continuation.resume(throwing: error) }
+    }
+}
+
+/// A connection that is used by one thread at a time.
+final class Connection: @unchecked Sendable {
+    private let client: SocketClient
+    private var text = ""
+
+    init(_ path: String) throws { client = try SocketClient(path) }
+
+    /// Sends a text.
+    func send(_ text: String) throws { try client.send(text) }
+
+    /// Waits until what has come has `part` in it so many times. Returns all that has come.
+    func text(until part: String, times: Int = 1) async throws -> String {
+        try await blocking { [self] in
+            while text.ranges(of: part).count < times {
+                let piece = try client.receive(limit: 1)
+                guard !piece.isEmpty else { break }
+                text += String(decoding: piece, as: UTF8.self)
+            }
+            return text
+        }
+    }
+
+    /// All that has come by the end of the connection.
+    func rest() async throws -> String {
+        try await blocking { [self] in
+            text += String(decoding: try client.receive(), as: UTF8.self)
+            return text
+        }
+    }
+}
+
 /// An answer, taken apart by other means than the code under test.
 struct Reply {
     let text: String

@@ -7,6 +7,7 @@ import LedgerStore
 import Logging
 import Machine
 import Service
+import Synchronization
 import TestSupport
 import Testing
 
@@ -46,7 +47,10 @@ import Testing
             api.start()
         }
 
+        private let isStopped = Atomic(false)
+
         func stop() async {
+            guard !isStopped.exchange(true, ordering: .relaxed) else { return }
             socket.remove()
             await api.stop(within: .seconds(5))
             close(socket.descriptor)
