@@ -85,19 +85,22 @@ package final class APIServer: Sendable {
             .serverChannelOption(.backlog, value: 1_024)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 * 1_024, high: 256 * 1_024))
-            .bind(own) { connections.setup(channel: $0, logger: logger) }
-        let isStopping = state.withLock { state in
-            state.listener = listener.channel
-            return state.isStopping
-        }
-        if isStopping { listener.channel.close(promise: nil) }
-        try await withThrowingDiscardingTaskGroup { group in
-            try await listener.executeThenClose { inbound in
-                for try await connection in inbound {
-                    group.addTask { await connections.handle(value: connection, logger: logger) }
+            .childChannelInitializer { channel in
+                // Served from here on, not from a queue: a connection that is set up and dropped is a fatal error in NIO.
+                connections.setup(channel: channel, logger: logger).map { connection in
+                    _ = Task(executorPreference: Self.executor) {
+                        await connections.handle(value: connection, logger: logger)
+                    }
                 }
             }
+            .withBoundSocket(own).get()
+        let isStopping = state.withLock { state in
+            state.listener = listener
+            return state.isStopping
         }
+        if isStopping { listener.close(promise: nil) }
+        try await listener.closeFuture.get()
+        if !state.withLock({ $0.isStopping }) { throw ChannelError.eof }
     }
 
     /// Takes no more connections, ends the streams of events, and closes each connection once its request is answered, all

@@ -40,9 +40,12 @@ import Testing
             host = try Host(
                 ledger: ledger, store: store, machine: HostMachine(files: CapturedFiles(shape)))
             socket = try SocketFile(listeningAt: path, mode: 0o600, owner: nil, group: nil)
+            var settings = APISettings()
+            // Other tests may keep the client from sending for a while.
+            settings.readTimeout = 60
             api = APIServer(
                 host: host, descriptor: socket.descriptor,
-                providers: APIProviders(version: "1.2.3", machine: "captured"), settings: APISettings(),
+                providers: APIProviders(version: "1.2.3", machine: "captured"), settings: settings,
                 decisionLog: decisionLog, logger: quiet)
             api.start()
         }
@@ -144,14 +147,11 @@ import Testing
             var all = 0
             for try await _ in berth.events(after: 0, follows: false) { all += 1 }
             #expect(all == 3)
-            let waiting = Task {
-                var count = 0
-                for try await _ in berth.events(after: 0) { count += 1 }
-                return count
-            }
-            try await Task.sleep(for: .milliseconds(200))
+            let count = Counter()
+            let waiting = Task { for try await _ in berth.events(after: 0) { count.add() } }
+            #expect(try await eventually { count.value == 3 })
             await server.stop()
-            #expect(try await waiting.value == 3)
+            try await waiting.value
         }
     }
 
@@ -235,4 +235,11 @@ import Testing
                     """, "\(result)")
         }
     }
+}
+
+/// A number that several tasks count up.
+private final class Counter: Sendable {
+    private let number = Atomic(0)
+    var value: Int { number.load(ordering: .relaxed) }
+    func add() { number.add(1, ordering: .relaxed) }
 }
