@@ -125,7 +125,8 @@ let package = Package(
         host.module(
             "HostAPI",
             [
-                "Host", "Ledger", "LedgerStore", "Machine", "Service", "WireJSON", hummingbird, httpTypes, logging, nio,
+                "Host", "Kernel", "Ledger", "LedgerStore", "Machine", "Service", "WireJSON", hummingbird, httpTypes,
+                logging, nio,
                 nioHTTP1, nioHTTPTypes, nioPosix,
             ]),
         // A library for others: what it declares is public.

@@ -124,8 +124,8 @@ package final class DecisionLog: Sendable {
                 ["service": "\(service)", "member": "\(member)", "extension": "\(name)"]))
     }
 
-    /// Logs what somebody else changed in the kernel, and what therefore stays as it is.
-    package func noteForeignChange(_ message: String) { add(.warning(message, [:])) }
+    /// Logs something about the machine that an operator should look at.
+    package func noteWarning(_ message: String) { add(.warning(message, [:])) }
 
     /// Logs a failure that has no caller.
     package func noteFailure(_ message: String) { add(.error(message)) }
@@ -248,7 +248,7 @@ extension LedgerEvent {
                 ])
         case .beyondKernelReservations(let node, let size, let free, let kernelReserved, let reserved):
             log.warning(
-                "huge pages were reserved that the kernel has promised to mappings already",
+                "huge pages were reserved that the kernel has reserved for mappings already",
                 metadata: [
                     "node": "\(node)", "size_kb": "\(size)", "free": "\(free)", "resv_hugepages": "\(kernelReserved)",
                     "reserved": "\(reserved)",

@@ -34,7 +34,7 @@ package final class Host: Sendable {
     private let busySince = Mutex<ContinuousClock.Instant?>(nil)
     /// What was done.
     private let done = Mutex(HostFigures())
-    /// Who is told of committed decisions.
+    /// Who gets committed decisions.
     private let followers = Mutex(Followers())
     private let clock: @Sendable () -> Int
     private let enforcer: (any Enforcer)?
@@ -268,7 +268,7 @@ package struct EnforcementPolicy: Equatable, Sendable {
     }
 }
 
-/// Who is told of committed decisions.
+/// Who gets committed decisions.
 private struct Followers {
     var last = 0
     var bodies: [Int: @Sendable ([DecisionRecord]) -> Void] = [:]

@@ -98,10 +98,6 @@ struct APIService: Sendable {
     /// Whether changes can be decided now.
     private var readiness: APIAnswer {
         if let refusal = host.refusal { return APIAnswer(.serviceUnavailable, line: refusal) }
-        if let busy = host.busyTime, busy > .seconds(5) {
-            return APIAnswer(
-                .serviceUnavailable, line: "The disk has not answered for \(busy.components.seconds) seconds")
-        }
         return APIAnswer(line: "ok")
     }
 }

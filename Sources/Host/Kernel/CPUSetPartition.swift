@@ -7,8 +7,6 @@ struct CPUSetPartition {
     let hierarchy: CgroupHierarchy
     let settings: KernelSettings
     let place: PartitionPlace
-    /// Sets the CPUs of the slice where systemd owns it.
-    let setAllowedCPUs: AllowedCPUsSetter
     /// Reports what somebody else changed and what therefore stays as it is.
     let notice: @Sendable (String) -> Void
 
@@ -86,13 +84,7 @@ struct CPUSetPartition {
         _ cpus: CPUSet, from now: CPUSet, of cgroup: Cgroup, _ file: String = "cpuset.cpus"
     ) throws(EnforcementError) {
         guard cpus != now else { return }
-        if settings.hasSystemd && cgroup.path == settings.slice && file == "cpuset.cpus" {
-            try setAllowedCPUs(String(settings.slice.dropFirst()), cpus)
-            // An empty AllowedCPUs leaves the kernel's file as it is.
-            if try cgroup.requiredCPUs(file) != cpus { try cgroup.write(cpus.list, to: file) }
-        } else {
-            try cgroup.write(cpus.list, to: file)
-        }
+        try cgroup.write(cpus.list, to: file)
         let found = try cgroup.requiredCPUs(file)
         guard found == cpus else {
             throw EnforcementError("\(cgroup.file(file)) is \(found.shown) after \(cpus.shown) was written")
@@ -204,6 +196,3 @@ extension CPUSet {
     /// The list, or `empty`.
     var shown: String { isEmpty ? "empty" : list }
 }
-
-/// Sets AllowedCPUs of a unit of systemd, at once and until the next boot.
-package typealias AllowedCPUsSetter = @Sendable (_ unit: String, _ cpus: CPUSet) throws(EnforcementError) -> Void

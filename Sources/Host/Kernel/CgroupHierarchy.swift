@@ -51,21 +51,6 @@ package struct CgroupHierarchy: Equatable, Sendable {
 
     /// A cgroup of it.
     func cgroup(_ path: String, _ files: any KernelFiles) -> Cgroup { Cgroup(files: files, mount: mount, path: path) }
-
-    /// The path of a process in it, from the text of `/proc/PID/cgroup`; nil where the text does not say.
-    func path(in text: String) -> String? {
-        for line in text.split(separator: "\n") {
-            // hierarchy-id:controllers:path
-            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard parts.count == 3 else { continue }
-            switch kind {
-            case .v2: if parts[0] == "0" && parts[1].isEmpty { return String(parts[2]) }
-            case .v1: if parts[1].split(separator: ",").contains("cpuset") { return String(parts[2]) }
-            case .none: return nil
-            }
-        }
-        return nil
-    }
 }
 
 /// One line of `/proc/self/mountinfo` (kernel `Documentation/filesystems/proc.rst`, section 3.5).

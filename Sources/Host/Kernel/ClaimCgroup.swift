@@ -59,7 +59,6 @@ package struct PageLimit: Equatable, Sendable {
 struct ClaimCgroups {
     let files: any KernelFiles
     let hierarchy: CgroupHierarchy
-    let settings: KernelSettings
     /// Waits for so many milliseconds.
     let pause: @Sendable (Int) -> Void
     let notice: @Sendable (String) -> Void
@@ -82,9 +81,6 @@ struct ClaimCgroups {
         }
         for cgroup in line {
             if cgroup.path != "/" {
-                if settings.hasSystemd && !cgroup.exists {
-                    throw EnforcementError("systemd has not made \(cgroup.path): is the unit active?")
-                }
                 try cgroup.make()
                 if hierarchy.kind == .v1 { try inherit(cgroup) }
             }

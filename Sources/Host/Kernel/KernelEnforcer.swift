@@ -9,7 +9,6 @@ package struct KernelEnforcer: Enforcer {
     private let files: any KernelFiles
     private let settings: KernelSettings
     private let processes: any ProcessControl
-    private let setAllowedCPUs: AllowedCPUsSetter
     private let pause: @Sendable (Int) -> Void
     private let notice: @Sendable (String) -> Void
 
@@ -19,22 +18,17 @@ package struct KernelEnforcer: Enforcer {
     ///   - files: the kernel's files.
     ///   - settings: how it is to be done.
     ///   - processes: the system calls that change processes.
-    ///   - setAllowedCPUs: sets the CPUs of a unit of systemd; used where the settings say that systemd runs.
     ///   - pause: waits for so many milliseconds.
-    ///   - notice: is told, in a sentence, of what somebody else changed and what therefore stays as it is.
+    ///   - notice: gets one sentence on each setting that somebody else changed and that therefore stays as it is.
     package init(
         files: any KernelFiles, settings: KernelSettings = KernelSettings(),
         processes: any ProcessControl = SystemProcessControl(),
-        setAllowedCPUs: @escaping AllowedCPUsSetter = { unit, cpus throws(EnforcementError) in
-            try Systemctl().setAllowedCPUs(of: unit, cpus)
-        },
         pause: @escaping @Sendable (Int) -> Void = { usleep(UInt32(clamping: $0) * 1_000) },
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.files = files
         self.settings = settings
         self.processes = processes
-        self.setAllowedCPUs = setAllowedCPUs
         self.pause = pause
         self.notice = notice
         hierarchy = CgroupHierarchy.detect(files, mount: settings.mount)
@@ -42,15 +36,14 @@ package struct KernelEnforcer: Enforcer {
 
     private var proc: ProcFiles { ProcFiles(files: files) }
     private var cgroups: ClaimCgroups {
-        ClaimCgroups(files: files, hierarchy: hierarchy, settings: settings, pause: pause, notice: notice)
+        ClaimCgroups(files: files, hierarchy: hierarchy, pause: pause, notice: notice)
     }
     private var moves: ProcessMove { ProcessMove(files: files, hierarchy: hierarchy, control: processes) }
     private var pins: ProcessPin { ProcessPin(proc: proc, control: processes) }
 
     private func partition(_ place: PartitionPlace) -> CPUSetPartition {
         CPUSetPartition(
-            files: files, hierarchy: hierarchy, settings: settings, place: place, setAllowedCPUs: setAllowedCPUs,
-            notice: notice)
+            files: files, hierarchy: hierarchy, settings: settings, place: place, notice: notice)
     }
 
     // MARK: - Planning
@@ -98,8 +91,7 @@ package struct KernelEnforcer: Enforcer {
         let masks = affinity.narrower(than: offered ?? online, of: identity.id)
         if affinity.process == offered { affinity.process = online }
         return KernelPlan.Process(
-            identity: identity, cgroup: cgroup, affinity: affinity,
-            masks: masks)
+            identity: identity, cgroup: cgroup, affinity: affinity, masks: masks)
     }
 
     // MARK: - Carrying out

@@ -183,7 +183,7 @@ package struct KernelPlan {
         var controllers = ["cpuset"]
         if limitsPages(claim) { controllers.append("hugetlb") }
         // What was there before Berth's first claim stays after its last one.
-        let isOurs = !settings.hasSystemd && (others.hasTidy || !state.hasClaims)
+        let isOurs = others.hasTidy || !state.hasClaims
         return EnforcementStep(
             .prepare(path: settings.claims, controllers: controllers),
             undo: isOurs ? .tidy(path: settings.claims) : .nothing)
@@ -220,7 +220,7 @@ package struct KernelPlan {
     private var refuge: String { process?.cgroup ?? "/" }
 
     private func shiftSteps(_ claim: Claim) -> [EnforcementStep] {
-        guard settings.movesInterrupts, !claim.exclusive.isEmpty else { return [] }
+        guard !claim.exclusive.isEmpty else { return [] }
         return shifts(claim.exclusive).map { EnforcementStep(.shift($0), undo: .unshift($0)) }
     }
 

@@ -1,24 +1,17 @@
-import Glibc
 import Ledger
 import Machine
-import Service
 
-/// What `/proc` says about processes.
+/// What plans and steps need of processes, where it does not matter why something cannot be told.
 struct ProcFiles {
     let files: any KernelFiles
 
+    private var processes: ProcessFiles { ProcessFiles(files) }
+
     /// The id of this boot; nil where the kernel does not say.
-    var bootID: String? { (try? files.read("/proc/sys/kernel/random/boot_id")).map(trimmed) }
+    var bootID: String? { try? processes.bootID() }
 
     /// When a process started, in clock ticks since the boot; nil where there is no such process.
-    func startTime(of id: Int) -> Int? {
-        guard let text = try? files.read("/proc/\(id)/stat") else { return nil }
-        // The name, in parentheses, may contain anything; field 3 follows the last of them.
-        guard let end = text.utf8.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-        let fields = text.utf8[text.utf8.index(after: end)...].split(separator: UInt8(ascii: " "))
-        guard fields.count > 19 else { return nil }
-        return Int(String(Substring(fields[19])))
-    }
+    func startTime(of id: Int) -> Int? { (try? processes.status(of: id))?.startTime }
 
     /// Whether this process is still there.
     func isAlive(_ process: ProcessIdentity) -> Bool {
@@ -27,20 +20,21 @@ struct ProcFiles {
 
     /// Its cgroup in `hierarchy`; nil where there is no such process or hierarchy.
     func cgroup(of id: Int, in hierarchy: CgroupHierarchy) -> String? {
-        (try? files.read("/proc/\(id)/cgroup")).flatMap { hierarchy.path(in: $0) }
+        switch hierarchy.kind {
+        case .v2: try? processes.cgroup(of: id)
+        case .v1: try? processes.cgroup(of: id, controller: "cpuset")
+        case .none: nil
+        }
     }
 
     /// The CPUs that a task may run on: a process, or a thread of it; nil where there is no such task.
     func allowedCPUs(_ id: Int, thread: Int? = nil) -> CPUSet? {
-        let path = thread.map { "/proc/\(id)/task/\($0)/status" } ?? "/proc/\(id)/status"
-        guard let text = try? files.read(path) else { return nil }
+        guard let text = try? processes.read(thread.map { "task/\($0)/status" } ?? "status", of: id) else { return nil }
         let key = "Cpus_allowed_list:"
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }) else { return nil }
         return try? CPUSet(list: line.dropFirst(key.count))
     }
 
     /// The threads of a process, ascending; none where there is no such process.
-    func threads(of id: Int) -> [Int] {
-        ((try? files.entries("/proc/\(id)/task")) ?? []).compactMap { Int($0) }.sorted()
-    }
+    func threads(of id: Int) -> [Int] { (try? processes.threads(of: id)) ?? [] }
 }

@@ -25,13 +25,24 @@ extension Daemon {
         let enforcer = KernelEnforcer(
             files: files,
             settings: KernelSettings(housekeeping: settings.housekeeping),
-            notice: { decisionLog.noteForeignChange($0) })
+            notice: { decisionLog.noteWarning($0) })
         let mount = enforcer.hierarchy.mount.isEmpty ? "/sys/fs/cgroup" : enforcer.hierarchy.mount
         let watcher = try KernelLeaseWatcher(files: files, cgroupRoot: mount)
         log.notice("enforcing claims", metadata: ["cgroups": "\(enforcer.hierarchy.text)"])
         return KernelParts(
             enforcer: enforcer, watcher: watcher,
             verifier: Verifier(files: files, cgroupRoot: mount, isUnified: enforcer.hierarchy.kind != .v1))
+    }
+}
+
+extension Daemon.KernelParts {
+    /// Has enforced claims checked when CPUs go offline or come back; nil where nothing is enforced.
+    func watchHotplug(_ host: Host, _ decisionLog: DecisionLog) throws -> CPUHotplug? {
+        guard enforcer != nil else { return nil }
+        return try CPUHotplug(files: RootedKernelFiles()) { online in
+            decisionLog.noteWarning("CPUs went offline or came back: \(online) are online")
+            host.reconcile()
+        }
     }
 }
 

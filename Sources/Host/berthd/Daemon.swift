@@ -3,6 +3,7 @@ import EPASocket
 import Glibc
 import Host
 import HostAPI
+import Kernel
 import Ledger
 import LedgerStore
 import Logging
@@ -18,6 +19,7 @@ final class Daemon {
     private let decisionLog: DecisionLog
     private let machine: HostMachine
     private let socket: SocketFile
+    private let hotplug: CPUHotplug?
     private let api: APIEndpoint?
     private var configuration: DaemonConfiguration
     private var auditSink: LineSink
@@ -47,6 +49,7 @@ final class Daemon {
         host = try Host(
             ledger: ledger, store: store, machine: machine, enforcer: kernel.enforcer, watcher: kernel.watcher,
             enforcement: settings.enforcement, onDecisions: { [decisionLog] in decisionLog.note($0) })
+        hotplug = try kernel.watchHotplug(host, decisionLog)
         server = EPAServer(
             frontend: EPAFrontend(
                 host: host, decisionLog: decisionLog,

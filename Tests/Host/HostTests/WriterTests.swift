@@ -170,7 +170,7 @@ import Testing
         #expect(queue.takeAll().items == [1, 3])
     }
 
-    @Test("followers are told of every committed decision, in order, until they leave")
+    @Test("followers get every committed decision, in order, until they leave")
     func followers() async throws {
         let test = try TestHost()
         let (seen, other) = (ReportedNumbers(), ReportedNumbers())

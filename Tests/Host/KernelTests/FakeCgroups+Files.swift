@@ -52,7 +52,10 @@ extension FakeCgroups.State {
 
     private func text(of process: FakeCgroups.Process, _ id: Int, _ file: [String]) -> String? {
         switch file {
-        case ["stat"]: return "\(id) (a) b (c) S 1 \(id) 0 0 0 0 0 0 0 0 0 0 0 0 20 0 1 0 \(process.start) 0 0"
+        case ["stat"]:
+            // 52 fields; the start time is number 22.
+            let rest = String(repeating: " 0", count: 30)
+            return "\(id) (a) b (c) S 1 \(id) 0 0 0 0 0 0 0 0 0 0 0 0 20 0 1 0 \(process.start)\(rest)"
         case ["cgroup"]: return kernel == .v1 ? "5:pids:/x\n1:cpuset:\(process.cgroup)\n0::/y" : "0::\(process.cgroup)"
         default:
             guard file.last == "status", let thread = file.count == 1 ? id : Int(file[1]) else { return nil }

@@ -185,10 +185,6 @@ struct PlanTests {
         #expect(try plan(TestKernel.claim("a", [4]), Self.state()).steps[0].undo == "tidy /berth.slice/claims")
         let slice = KernelState.Group(path: "/berth.slice", cpus: [])
         #expect(try plan(TestKernel.claim("a", [4]), Self.state(slice: slice)).steps[0].undo == "nothing")
-        #expect(
-            try plan(TestKernel.claim("a", [4]), Self.state(), settings: KernelSettings(hasSystemd: true)).steps[0]
-                == EnforcementStep(
-                    action: "prepare /berth.slice/berth-claims.service with cpuset", undo: "nothing"))
     }
 
     @Test("two long names that were cut to the same cgroup are not enforced together")

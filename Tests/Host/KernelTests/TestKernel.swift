@@ -16,26 +16,17 @@ struct TestKernel {
 
     init(
         _ kernel: FakeCgroups.Kernel = .linux612, cpus: Int = 16, isolated: CPUSet = CPUSet(),
-        settings: KernelSettings = KernelSettings(),
-        setAllowedCPUs: @escaping AllowedCPUsSetter = { _, _ throws(EnforcementError) in
-            throw EnforcementError("no systemd here")
-        }
+        settings: KernelSettings = KernelSettings()
     ) {
-        self.init(
-            FakeCgroups(kernel, cpus: cpus, isolated: isolated), settings: settings, setAllowedCPUs: setAllowedCPUs)
+        self.init(FakeCgroups(kernel, cpus: cpus, isolated: isolated), settings: settings)
     }
 
-    init(
-        _ files: FakeCgroups, settings: KernelSettings = KernelSettings(),
-        setAllowedCPUs: @escaping AllowedCPUsSetter = { _, _ throws(EnforcementError) in
-            throw EnforcementError("no systemd here")
-        }
-    ) {
+    init(_ files: FakeCgroups, settings: KernelSettings = KernelSettings()) {
         self.files = files
         let notices = Notices()
         self.notices = notices
         enforcer = KernelEnforcer(
-            files: files, settings: settings, processes: files, setAllowedCPUs: setAllowedCPUs, pause: { _ in },
+            files: files, settings: settings, processes: files, pause: { _ in },
             notice: { text in notices.texts.withLock { $0.append(text) } })
     }
 
