@@ -27,7 +27,7 @@ def changes(choice, held, count):
 def _(lab):
     seed = lab.options.seed
     choice = random.Random(seed)
-    disk = Disk(lab.cache / "power.img")
+    disk = Disk(lab.cache / f"power-{lab.kernel.version}.img")
     possible = [frozenset()]
     answered = {}
     for keep in ("flushed", "random", None):
