@@ -9,14 +9,19 @@ extension Claim {
         for pages in request.reservations
         where reservation(node: pages.node, sizeKB: pages.sizeKB)?.count ?? 0 != pages.count { return false }
         if request.isComplete, reservations.contains(where: { !request.names($0) }) { return false }
-        guard let cpus = request.cpus else { return grants.isEmpty || !request.isComplete }
-        return meets(cpus, facts)
+        guard !request.grants.isEmpty else { return grants.isEmpty || !request.isComplete }
+        return meets(request.grants, facts)
     }
 
-    /// Whether its CPUs are what `request` asks for, however they were chosen.
-    func meets(_ request: CPURequest, _ facts: MachineFacts) -> Bool {
-        guard grants.count == 1, let grant = grants.first, request.pool ?? Pool.isolated == pool,
-            request.label == grant.label, request.effectiveLevel == grant.level,
+    /// Whether its grants are what `requests` ask for, one each, however their CPUs were chosen.
+    func meets(_ requests: [CPURequest], _ facts: MachineFacts) -> Bool {
+        grants.count == requests.count
+            && requests.allSatisfy { request in grants.contains { meets(request, $0, facts) } }
+    }
+
+    /// Whether `grant`, which is one of its own, is what `request` asks for.
+    func meets(_ request: CPURequest, _ grant: Grant, _ facts: MachineFacts) -> Bool {
+        guard request.isFor(grant), request.pool ?? Pool.isolated == pool, request.effectiveLevel == grant.level,
             request.isExplicit == grant.isExplicit, request.isProtected ?? grant.isProtected == grant.isProtected
         else { return false }
         if let nodes = request.nodes {
@@ -61,6 +66,12 @@ extension Claim {
 extension CPURequest {
     /// How far exclusiveness reaches: where siblings stay idle, at least around the core.
     var effectiveLevel: Exclusiveness { smt == .one && (level == .cpu || level == .none) ? .core : level }
+
+    /// Whether others may run on the CPUs.
+    package var isShared: Bool { effectiveLevel == .none }
+
+    /// Whether `grant` is what an earlier request of this label and kind was given.
+    func isFor(_ grant: Grant) -> Bool { label == grant.label && isShared == grant.isShared }
 }
 
 extension ClaimRequest {

@@ -106,7 +106,7 @@ extension Ledger {
         for claim in sortedClaims where claim.holder != holder {
             let lost = claim.preemptible.intersection(cpus)
             guard !lost.isEmpty else { continue }
-            var loser = claim
+            var loser = decision.change.claims.first { $0.holder == claim.holder } ?? claim
             loser.remove(lost)
             if loser.grants.isEmpty, loser.reservations.isEmpty { loser.memoryNodes = [] }
             decision.change.record(loser)
@@ -136,7 +136,7 @@ extension Claim {
         case .everything: remove(exclusive.union(cpus))
         case .allButExplicit: grants.removeAll { !$0.isExplicit }
         case .nodes: remove(nodes ?? exclusive.union(cpus))
-        case .grant: grants.removeAll { $0.label == request.label }
+        case .grant: grants.removeAll { request.isFor($0) }
         }
         if grants.isEmpty { pool = Pool.isolated }
     }

@@ -99,14 +99,53 @@ extension Ledger {
     private func decideCPUs(
         _ request: ClaimRequest, _ claim: inout Claim, facts: MachineFacts, _ decision: inout Decision
     ) throws(Refusal) {
-        if let cpus = request.cpus {
-            guard request.isComplete, claim.meets(cpus, facts) else {
-                return try decide(cpus, &claim, facts: facts, &decision)
-            }
+        if request.grants.isEmpty {
+            if request.isComplete { releaseAll(&claim, &decision) }
+        } else if request.isComplete, claim.meets(request.grants, facts) {
             decision.granted = claim.cpus
-        } else if request.isComplete {
-            releaseAll(&claim, &decision)
+        } else if request.isComplete, request.grants.count > 1 || claim.grants.count > 1 {
+            try decide(request.grants, &claim, facts: facts, &decision)
+        } else {
+            for cpus in request.grants { try decide(cpus, &claim, facts: facts, &decision) }
         }
+    }
+
+    /// Gives `claim` exactly the grants that `requests` ask for. Those that it has stay, unless there is room for the others
+    /// only where all are chosen anew.
+    private func decide(
+        _ requests: [CPURequest], _ claim: inout Claim, facts: MachineFacts, _ decision: inout Decision
+    ) throws(Refusal) {
+        let before = claim
+        if !claim.grants.isEmpty, requests.contains(where: { $0.pool ?? Pool.isolated != claim.pool }) {
+            throw Refusal(.otherPool(claim.holder, claim.pool))
+        }
+        if claim.isProtected, requests.contains(where: { $0.isProtected == false }) {
+            throw Refusal(.protectedHolds(claim.holder))
+        }
+        var requests = requests
+        for index in requests.indices {
+            requests[index].replaces = .grant
+            requests[index].isProtected = requests[index].isProtected ?? before.isProtected
+        }
+        claim.grants.removeAll { grant in !requests.contains { before.meets($0, grant, facts) } }
+        let missing = requests.filter { request in !claim.grants.contains { before.meets(request, $0, facts) } }
+        do throws(Refusal) { try add(missing, to: &claim, facts: facts, &decision) } catch {
+            guard missing.count < requests.count else { throw error }
+            claim.remove(claim.exclusive.union(claim.cpus))
+            try add(requests, to: &claim, facts: facts, &decision)
+        }
+        decision.granted = claim.cpus
+        let lost = before.explicit.subtracting(claim.explicit)
+        if !lost.isEmpty { decision.events.append(.explicitLost(claim.holder, lost)) }
+    }
+
+    /// Gives `claim` a grant for each of `requests`, or none.
+    private func add(
+        _ requests: [CPURequest], to claim: inout Claim, facts: MachineFacts, _ decision: inout Decision
+    ) throws(Refusal) {
+        var (changed, changes) = (claim, decision)
+        for request in requests { try decide(request, &changed, facts: facts, &changes) }
+        (claim, decision) = (changed, changes)
     }
 
     /// Accepts a request that an enforced claim meets already, such as one that was sent again; an enforced claim

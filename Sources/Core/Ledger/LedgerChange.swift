@@ -16,6 +16,7 @@ package struct LedgerChange: Sendable, Equatable {
 
     /// Records the new state of a claim, or that its holder holds nothing any more.
     mutating func record(_ claim: Claim) {
+        claims.removeAll { $0.holder == claim.holder }
         if claim.isEmpty { removed.append(claim.holder) } else { claims.append(claim) }
     }
 }

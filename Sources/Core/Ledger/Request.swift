@@ -22,8 +22,9 @@ package enum Request: Equatable, Sendable {
 package struct ClaimRequest: Equatable, Sendable {
     /// Whose claim it is.
     package var holder: Holder
-    /// The CPUs.
-    package var cpus: CPURequest?
+    /// The CPUs: one request for each grant. Several are decided together, so they belong to a complete request, and differ
+    /// in their label or in whether they are shared.
+    package var grants: [CPURequest]
     /// The memory nodes to bind to; an empty list unbinds.
     package var memoryNodes: [Int]?
     /// The huge pages; each sets the reservation of its node and size.
@@ -42,7 +43,7 @@ package struct ClaimRequest: Equatable, Sendable {
         lease: Lease? = nil, enforcement: EnforcementRequest? = nil, isComplete: Bool = false
     ) {
         self.holder = holder
-        self.cpus = cpus
+        grants = cpus.map { [$0] } ?? []
         self.memoryNodes = memoryNodes
         self.reservations = reservations
         self.lease = lease
@@ -80,6 +81,14 @@ package struct CPURequest: Equatable, Sendable {
         case wholeCores
     }
 
+    /// What the CPUs are spread over, as evenly as the free ones allow.
+    package enum Spread: Equatable, Sendable {
+        /// The NUMA nodes.
+        case nodes
+        /// The groups of CPUs that share an L3 cache.
+        case caches
+    }
+
     /// What the holder does with the CPUs of a core.
     package enum SMTPolicy: Equatable, Sendable {
         /// Any CPUs, as the packing says.
@@ -98,7 +107,7 @@ package struct CPURequest: Equatable, Sendable {
         case allButExplicit
         /// Those of the request's nodes.
         case nodes
-        /// Those of the grant with the request's label.
+        /// Those of the grants with the request's label that are shared as it is.
         case grant
     }
 
@@ -123,6 +132,8 @@ package struct CPURequest: Equatable, Sendable {
     package var packing: Packing
     /// What the holder does with the CPUs of a core.
     package var smt: SMTPolicy
+    /// What the CPUs are spread over; nil where they are packed.
+    package var spread: Spread?
     /// Whether only online CPUs are given. In pools other than ``Pool/isolated`` it is always so.
     package var onlineOnly: Bool
     /// What is given up for them.
@@ -141,7 +152,7 @@ package struct CPURequest: Equatable, Sendable {
     /// A demand for exclusive CPUs of the isolated pool, in place of all that the holder has, at nobody's expense.
     package init(
         _ demand: Demand, pool: String? = nil, nodes: [Int]? = nil, packing: Packing = .lowest,
-        smt: SMTPolicy = .any, onlineOnly: Bool = false, replaces: Replacement = .everything,
+        smt: SMTPolicy = .any, spread: Spread? = nil, onlineOnly: Bool = false, replaces: Replacement = .everything,
         preemption: Preemption = .never, isProtected: Bool? = nil, isExplicit: Bool = false,
         level: Exclusiveness = .cpu, label: String = ""
     ) {
@@ -150,6 +161,7 @@ package struct CPURequest: Equatable, Sendable {
         self.nodes = nodes
         self.packing = packing
         self.smt = smt
+        self.spread = spread
         self.onlineOnly = onlineOnly
         self.replaces = replaces
         self.preemption = preemption

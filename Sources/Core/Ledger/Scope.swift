@@ -47,8 +47,8 @@ struct Scope {
         let all = claim.exclusive.union(claim.cpus)
         switch request.replaces {
         case .grant:
-            present = claim.grants.reduce(into: CPUSet()) { if $1.label == request.label { $0.formUnion($1.cpus) } }
-            let rest = claim.grants.filter { $0.label != request.label }
+            present = claim.grants.reduce(into: CPUSet()) { if request.isFor($1) { $0.formUnion($1.cpus) } }
+            let rest = claim.grants.filter { !request.isFor($0) }
             usable.subtract(rest.reduce(into: CPUSet()) { $0.formUnion($1.exclusive.union($1.cpus)) })
             kept = CPUSet()
         case .nodes:
@@ -179,7 +179,11 @@ struct Scope {
     }
 
     private func pack(_ count: Int, _ candidates: CPUSet) -> CPUSet? {
-        switch (request.smt, request.packing) {
+        if let chosen = evenly(count, candidates) { return chosen }
+        return switch (request.smt, request.packing) {
+        case (.any, .lowest) where level == .none:
+            // Those that are shared already come first, so that others find free ones.
+            Placement.lowest(count, of: candidates, first: ledger.shared(byOthersThan: holder))
         case (.any, .lowest): Placement.lowest(count, of: candidates)
         case (.any, .siblingPairs): Placement.pairs(count, of: candidates, cores: facts.cores)
         case (.any, .wholeCores): Placement.wholeCores(count, of: candidates, cores: facts.cores)
@@ -189,14 +193,56 @@ struct Scope {
         }
     }
 
+    /// `count` of `candidates` evenly from the parts of the machine that the request spreads them over; nil where it
+    /// spreads nothing, or cores of unequal size cannot be divided.
+    private func evenly(_ count: Int, _ candidates: CPUSet) -> CPUSet? {
+        guard let parts = parts(candidates), let machine = facts.machine else { return nil }
+        let cores = parts.map { Placement.freeCores($0, of: machine) }
+        if request.smt == .any {
+            guard let shares = Placement.evenly(count, over: parts.map(\.count)) else { return nil }
+            return zip(shares, parts).reduce(into: CPUSet()) { chosen, part in
+                chosen.formUnion(Placement.wholeCores(part.0, of: part.1, cores: facts.cores) ?? CPUSet())
+            }
+        }
+        let size = request.smt == .one ? 1 : cores.joined().first?.count ?? 1
+        guard count % size == 0, request.smt == .one || cores.joined().allSatisfy({ $0.count == size }) else {
+            return nil
+        }
+        guard let chosen = evenly(count / size, cores) else { return nil }
+        return request.smt == .one ? CPUSet(chosen.lazy.compactMap(\.first)) : union(chosen)
+    }
+
+    /// `count` cores evenly from these parts of the machine; nil where there are fewer.
+    private func evenly(_ count: Int, _ cores: [[CPUSet]]) -> [CPUSet]? {
+        guard let shares = Placement.evenly(count, over: cores.map(\.count)) else { return nil }
+        return zip(shares, cores).flatMap { share, cores in cores.prefix(share) }
+    }
+
+    /// What of `candidates` is in each part of the machine that the request spreads its CPUs over; nil where it spreads
+    /// them over nothing.
+    private func parts(_ candidates: CPUSet) -> [CPUSet]? {
+        guard let spread = request.spread, let machine = facts.machine else { return nil }
+        var parts: [CPUSet] = []
+        var rest = candidates
+        for part in spread == .nodes ? machine.nodes.map(\.cpus) : Array(machine.l3Groups) {
+            parts.append(rest.intersection(part))
+            rest.subtract(part)
+        }
+        return parts + [rest]
+    }
+
+    private func union(_ sets: some Sequence<CPUSet>) -> CPUSet { sets.reduce(into: CPUSet()) { $0.formUnion($1) } }
+
     private func wholeCores(_ count: Int, _ claim: Claim) throws(Refusal) -> CPUSet {
         let cores = facts.machine.map { Placement.freeCores(candidates.subtracting(kept), of: $0) } ?? []
         guard cores.count >= count else {
             throw Refusal(.insufficientCores(requested: count, available: cores.count), blockers: blockers)
         }
-        let chosen = cores.prefix(count)
-        guard request.smt != .one else { return CPUSet(chosen.lazy.compactMap(\.first)) }
-        return chosen.reduce(into: CPUSet()) { $0.formUnion($1) }
+        let spread = parts(candidates.subtracting(kept)).flatMap { parts in
+            facts.machine.flatMap { machine in evenly(count, parts.map { Placement.freeCores($0, of: machine) }) }
+        }
+        let chosen = spread ?? Array(cores.prefix(count))
+        return request.smt == .one ? CPUSet(chosen.lazy.compactMap(\.first)) : union(chosen)
     }
 
     /// A protected holder keeps what it has: more CPUs are added, whole cores first, and only the difference is given up

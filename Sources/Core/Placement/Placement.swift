@@ -11,6 +11,31 @@ package enum Placement {
         return chosen.count == count ? chosen : nil
     }
 
+    /// The `count` lowest-numbered candidates, those of `preferred` before the others.
+    package static func lowest(_ count: Int, of candidates: CPUSet, first preferred: CPUSet) -> CPUSet? {
+        guard count >= 0, candidates.count >= count else { return nil }
+        let chosen = candidates.intersection(preferred).lowest(count)
+        return chosen.union(candidates.subtracting(preferred).lowest(count - chosen.count))
+    }
+
+    /// `count` divided evenly over parts of the machine with so much room: no part gets two more than another one that has
+    /// room for more, and of equal parts the first ones get more. Nil where the room is too small.
+    package static func evenly(_ count: Int, over room: [Int]) -> [Int]? {
+        guard count >= 0, room.reduce(0, +) >= count else { return nil }
+        var shares = [Int](repeating: 0, count: room.count)
+        var left = count
+        while left > 0 {
+            let open = shares.indices.filter { shares[$0] < room[$0] }
+            let each = max(left / open.count, 1)
+            for part in open where left > 0 {
+                let more = min(each, room[part] - shares[part], left)
+                shares[part] += more
+                left -= more
+            }
+        }
+        return shares
+    }
+
     /// Sibling pairs first, then single threads (EPA specification 3.3, "Choice of CPUs").
     ///
     /// 1. While two or more are needed, the two lowest members of each core, one pair a core, cores in order.

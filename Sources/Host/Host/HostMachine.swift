@@ -117,7 +117,7 @@ package final class HostMachine: Sendable {
     package func facts(for request: Request) throws(FactsError) -> MachineFacts {
         guard case .claim(let claim) = request else { return MachineFacts() }
         var facts = MachineFacts()
-        if let cpus = claim.cpus {
+        for cpus in claim.grants {
             do throws(CPUListError) { try gather(&facts, for: cpus) } catch {
                 throw FactsError(description: error.description)
             }
@@ -141,7 +141,7 @@ package final class HostMachine: Sendable {
             if let cpus = try reader.nodeCPUs(id), !cpus.isEmpty { facts.nodes[id] = cpus }
         }
         if let nodes = request.nodes {
-            facts.hasNUMA = facts.nodes.count == nodes.count
+            facts.hasNUMA = nodes.allSatisfy { facts.nodes[$0] != nil }
             if !facts.hasNUMA { facts.hasNUMA = try hasNUMA() }
         }
         let name = request.pool ?? Pool.isolated
@@ -207,8 +207,9 @@ extension ClaimRequest {
     /// Whether more than pools, node lists and siblings must be known.
     fileprivate var needsWholeMachine: Bool {
         if memoryNodes?.isEmpty == false { return true }
-        guard let cpus else { return false }
-        if case .wholeCores = cpus.demand { return true }
-        return cpus.smt != .any || (cpus.level != .none && cpus.level != .cpu)
+        return grants.contains { cpus in
+            if case .wholeCores = cpus.demand { return true }
+            return cpus.smt != .any || cpus.spread != nil || (cpus.level != .none && cpus.level != .cpu)
+        }
     }
 }

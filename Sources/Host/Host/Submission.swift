@@ -145,7 +145,7 @@ extension Ledger {
 extension MachineFacts {
     /// The CPUs of the pool that `request` is about; none where it is about no CPUs.
     fileprivate func pool(of request: Request) -> CPUSet {
-        guard case .claim(let claim) = request, let cpus = claim.cpus else { return CPUSet() }
+        guard case .claim(let claim) = request, let cpus = claim.grants.first else { return CPUSet() }
         return eligible(cpus.pool ?? Pool.isolated, onlineOnly: cpus.onlineOnly) ?? CPUSet()
     }
 }

@@ -13,6 +13,8 @@ struct ClaimBody {
     /// The most nodes, and pages of one size, that a request names.
     private static let nodeLimit = 1_024
     private static let highestNode = 65_535
+    /// The most grants of a claim: a pod has fewer containers.
+    private static let grantLimit = 256
 
     /// Reads the body of PUT (`isComplete`) or PATCH.
     ///
@@ -24,11 +26,10 @@ struct ClaimBody {
         _ bytes: [UInt8], holder: Holder?, isComplete: Bool, now: Int, processes: ClaimProcesses
     ) throws(Problem) {
         let body = try JSONReader(body: bytes)
-        if holder == nil {
-            try body.allow("holder", "cpus", "memory_nodes", "huge_pages", "lease", "enforcement")
-        } else {
-            try body.allow("cpus", "memory_nodes", "huge_pages", "lease", "enforcement")
-        }
+        var members = ["cpus", "memory_nodes", "huge_pages", "lease", "enforcement"]
+        if isComplete { members.append("grants") }
+        if holder == nil { members.append("holder") }
+        try body.allow(members)
         let named: Holder
         if let holder {
             named = holder
@@ -42,7 +43,11 @@ struct ClaimBody {
         var parameters: [DecisionRecord.Parameter] = []
         var request = ClaimRequest(holder: named, isComplete: isComplete)
         if let cpus = try body.object("cpus") {
-            request.cpus = try Self.cpus(cpus, isComplete: isComplete, &parameters)
+            request.grants = [try Self.cpus(cpus, isComplete: isComplete, &parameters)]
+        }
+        if let grants = try body.objects("grants", limit: Self.grantLimit) {
+            guard !body.has("cpus") else { throw body.invalid("grants", "and cpus exclude each other") }
+            request.grants = try Self.grants(grants, &parameters)
         }
         request.memoryNodes = try body.numbers(
             "memory_nodes", in: 0...Self.highestNode, count: 0...Self.nodeLimit)
@@ -58,7 +63,7 @@ struct ClaimBody {
             request.lease = try LeaseBody.read(lease, now: now, processes)
             parameters.append(.init("lease", lease.leaseText))
         }
-        if isComplete, request.cpus == nil, request.reservations.isEmpty, request.memoryNodes?.isEmpty ?? true {
+        if isComplete, request.grants.isEmpty, request.reservations.isEmpty, request.memoryNodes?.isEmpty ?? true {
             throw Problem(
                 .invalidMember, "A claim needs at least one of cpus, memory_nodes and huge_pages; DELETE releases it",
                 member: "cpus")
@@ -69,14 +74,16 @@ struct ClaimBody {
 
     /// Names the pool of a claim that names none: the one that its CPUs are in already, else the machine's default.
     mutating func setPool(_ present: Claim?, _ machine: HostMachine) throws(Problem) {
-        guard request.cpus != nil, request.cpus?.pool == nil else { return }
-        if let present, !present.grants.isEmpty {
-            request.cpus?.pool = present.pool
-        } else if request.holder.kind != .service {
-            do { request.cpus?.pool = try machine.defaultPool() } catch {
+        guard request.grants.contains(where: { $0.pool == nil }) else { return }
+        var pool = request.grants.lazy.compactMap(\.pool).first
+        if pool == nil, let present, !present.grants.isEmpty {
+            pool = present.pool
+        } else if pool == nil, request.holder.kind != .service {
+            do { pool = try machine.defaultPool() } catch {
                 throw Problem(.facts(FactsError(description: error.description)), action: "put")
             }
         }
+        for index in request.grants.indices { request.grants[index].pool = pool }
     }
 
     /// Refuses names that cannot be used for new claims; an EPA service may have any.
@@ -89,20 +96,39 @@ struct ClaimBody {
 
     // MARK: - CPUs
 
+    /// The grants of a claim that has several. They are of one pool, take nothing from others, and differ in their label or
+    /// in whether they are shared.
+    private static func grants(
+        _ bodies: [JSONReader], _ parameters: inout [DecisionRecord.Parameter]
+    ) throws(Problem) -> [CPURequest] {
+        var grants: [CPURequest] = []
+        for body in bodies {
+            var own: [DecisionRecord.Parameter] = []
+            let grant = try cpus(body, isComplete: true, &own)
+            guard !grants.contains(where: { $0.label == grant.label && $0.isShared == grant.isShared }) else {
+                throw body.invalid("label", "is there twice: two grants of one kind need different labels")
+            }
+            if let pool = grant.pool, let other = grants.lazy.compactMap(\.pool).first, other != pool {
+                throw body.invalid("pool", "differs from that of another grant; all grants of a claim are of one pool")
+            }
+            guard grant.preemption == .never else {
+                throw body.invalid("preemption", "is possible only where a claim has one grant, in the member cpus")
+            }
+            if grants.isEmpty { parameters += own }
+            grants.append(grant)
+        }
+        if grants.count > 1 { parameters.append(.init("grants", grants.count)) }
+        return grants
+    }
+
     private static func cpus(
         _ body: JSONReader, isComplete: Bool, _ parameters: inout [DecisionRecord.Parameter]
     ) throws(Problem) -> CPURequest {
-        if isComplete {
-            try body.allow(
-                "count", "percent", "cores", "list", "default_share", "pool", "nodes", "smt", "packing", "shared",
-                "level",
-                "label", "preemption", "explicit", "protected")
-        } else {
-            try body.allow(
-                "none", "count", "percent", "cores", "list", "default_share", "pool", "nodes", "smt", "packing",
-                "shared",
-                "level", "label", "preemption", "explicit", "protected", "replaces")
-        }
+        let members = [
+            "count", "percent", "cores", "list", "default_share", "pool", "nodes", "smt", "packing", "spread", "shared",
+            "level", "label", "preemption", "explicit", "protected",
+        ]
+        try body.allow(isComplete ? members : members + ["none", "replaces"])
         var request = CPURequest(try demand(body, &parameters), onlineOnly: true)
         request.pool = try body.text("pool")
         if let pool = request.pool { parameters.append(.init("pool", pool)) }
@@ -115,6 +141,7 @@ struct ClaimBody {
             try body.choice(
                 "packing", of: ["lowest": .lowest, "sibling_pairs": .siblingPairs, "whole_cores": .wholeCores])
             ?? .lowest
+        request.spread = try body.choice("spread", of: ["nodes": .nodes, "caches": .caches])
         request.level = try level(body)
         request.label = try body.text("label") ?? ""
         request.preemption =

@@ -27,7 +27,10 @@ struct JSONReader {
     }
 
     /// Refuses members that are there twice or not among `names`.
-    func allow(_ names: String...) throws(Problem) {
+    func allow(_ names: String...) throws(Problem) { try allow(names) }
+
+    /// Refuses members that are there twice or not among `names`.
+    func allow(_ names: [String]) throws(Problem) {
         var seen: [String] = []
         for member in members {
             let full = prefix + member.name

@@ -27,6 +27,7 @@ enum OpenAPISchemas {
         "nodes":{"type":"array","minItems":1,"maxItems":64,"uniqueItems":true,"items":{"type":"integer","minimum":0,"maximum":65535},"description":"Only CPUs of these NUMA nodes"},
         "smt":{"enum":["any","whole","one"],"description":"any CPUs; all CPUs of each core; one CPU of each core whose siblings stay idle"},
         "packing":{"enum":["lowest","sibling_pairs","whole_cores"],"description":"Which free CPUs are chosen"},
+        "spread":{"enum":["nodes","caches"],"description":"What the CPUs are spread over, as evenly as the free ones allow: NUMA nodes, or groups with an L3 cache of their own"},
         "shared":{"type":"boolean","description":"Whether others may share the CPUs; the same as level none"},
         "level":{"enum":["none","cpu","core","socket","numa"],"description":"How far exclusiveness reaches around each CPU"},
         "label":{"type":"string","maxLength":63,"description":"The container or purpose of the CPUs"},
@@ -48,6 +49,13 @@ enum OpenAPISchemas {
     private static let demands =
         #"{"required":["count"]},{"required":["percent"]},{"required":["cores"]},{"required":["list"]},{"required":["default_share"]}"#
 
+    private static let cpus = #"""
+        "cpus":{"$ref":"#/components/schemas/CPURequest"},
+        "grants":{"type":"array","maxItems":8,"items":{"$ref":"#/components/schemas/CPURequest"},"description":"Several grants in place of cpus, of one pool; each has another label, or is shared where the other one is not. There may be 256"}
+        """#
+
+    private static let cpusOnce = #""not":{"required":["cpus","grants"]}"#
+
     private static let claimMembers = #"""
         "memory_nodes":{"type":"array","maxItems":64,"uniqueItems":true,"items":{"type":"integer","minimum":0,"maximum":65535}},
         "lease":{"$ref":"#/components/schemas/LeaseRequest"},
@@ -55,7 +63,7 @@ enum OpenAPISchemas {
         """#
 
     private static let needs = #"""
-        [{"required":["cpus"]},{"required":["huge_pages"],"properties":{"huge_pages":{"minItems":1}}},
+        [{"required":["cpus"]},{"required":["grants"],"properties":{"grants":{"minItems":1}}},{"required":["huge_pages"],"properties":{"huge_pages":{"minItems":1}}},
         {"required":["memory_nodes"],"properties":{"memory_nodes":{"minItems":1}}}]
         """#
 
@@ -124,7 +132,7 @@ enum OpenAPISchemas {
             "ClaimRequest",
             #"""
             {"type":"object","additionalProperties":false,"description":"All that the claim is to have","properties":{
-            "cpus":{"$ref":"#/components/schemas/CPURequest"},"huge_pages":\#(pages(1)),\#(claimMembers)},"anyOf":\#(needs)}
+            \#(cpus),"huge_pages":\#(pages(1)),\#(claimMembers)},"anyOf":\#(needs),\#(cpusOnce)}
             """#
         ),
         (
@@ -139,7 +147,7 @@ enum OpenAPISchemas {
             #"""
             {"type":"object","additionalProperties":false,"required":["holder"],"properties":{
             "holder":{"type":"string","pattern":"^(service|pod|function|run):[^\\u0000-\\u001f\\u007f]{1,253}$"},
-            "cpus":{"$ref":"#/components/schemas/CPURequest"},"huge_pages":\#(pages(1)),\#(claimMembers)},"anyOf":\#(needs)}
+            \#(cpus),"huge_pages":\#(pages(1)),\#(claimMembers)},"anyOf":\#(needs),\#(cpusOnce)}
             """#
         ),
         (

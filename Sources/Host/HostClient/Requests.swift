@@ -4,6 +4,9 @@ internal import WireJSON
 public struct ClaimRequest: Equatable, Sendable {
     /// The CPUs.
     public var cpus: CPURequest?
+    /// Several grants of CPUs in place of `cpus`, for ``BerthClient/put(_:_:ifVersion:)``. They come from one pool, and
+    /// differ in their label or in whether they are shared.
+    public var grants: [CPURequest] = []
     /// The memory nodes to bind to.
     public var memoryNodes: [Int]?
     /// The huge pages.
@@ -26,7 +29,14 @@ public struct ClaimRequest: Equatable, Sendable {
     }
 
     func write(to writer: inout JSONWriter) {
-        if let cpus { cpus.write(to: &writer) }
+        if let cpus {
+            writer.name("cpus")
+            cpus.write(to: &writer)
+        }
+        if !grants.isEmpty {
+            writer.name("grants")
+            writer.array { array in for grant in grants { grant.write(to: &array) } }
+        }
         if let memoryNodes { writer.member("memory_nodes", numbers: memoryNodes) }
         if let hugePages {
             writer.name("huge_pages")
@@ -83,6 +93,14 @@ public struct CPURequest: Equatable, Sendable {
         case wholeCores = "whole_cores"
     }
 
+    /// What the CPUs are spread over, as evenly as the free ones allow.
+    public enum Spread: String, Sendable {
+        /// The NUMA nodes.
+        case nodes
+        /// The groups of CPUs that share an L3 cache.
+        case caches
+    }
+
     /// How far exclusiveness reaches around each CPU.
     public enum Level: String, Sendable {
         /// Not at all: others may share the CPUs.
@@ -129,6 +147,8 @@ public struct CPURequest: Equatable, Sendable {
     public var smt = SMT.any
     /// Which free CPUs are chosen.
     public var packing = Packing.lowest
+    /// What the CPUs are spread over; nil where they are packed.
+    public var spread: Spread?
     /// How far exclusiveness reaches.
     public var level = Level.cpu
     /// The container or purpose of the CPUs.
@@ -150,7 +170,6 @@ public struct CPURequest: Equatable, Sendable {
     }
 
     func write(to writer: inout JSONWriter) {
-        writer.name("cpus")
         writer.object { writer in
             switch demand {
             case .count(let count): writer.member("count", count)
@@ -164,6 +183,7 @@ public struct CPURequest: Equatable, Sendable {
             if let nodes { writer.member("nodes", numbers: nodes) }
             if smt != .any { writer.member("smt", smt.rawValue) }
             if packing != .lowest { writer.member("packing", packing.rawValue) }
+            if let spread { writer.member("spread", spread.rawValue) }
             if level != .cpu { writer.member("level", level.rawValue) }
             if !label.isEmpty { writer.member("label", label) }
             if preemption != .never { writer.member("preemption", preemption.rawValue) }

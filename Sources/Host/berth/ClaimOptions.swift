@@ -13,8 +13,8 @@ struct ClaimOptions: ParsableArguments {
     var percent: Int?
     @Option(help: "Exactly these CPUs, a list such as 4-7,12.")
     var list: String?
-    @Flag(help: "Other claims may share the CPUs. Without it, nobody else may use them.")
-    var shared = false
+    @Option(help: "This many CPUs that other claims may share, beside those that nobody else may use.")
+    var shared: Int?
     @Option(
         name: [.customLong("node"), .customLong("numa")],
         help: ArgumentHelp(
@@ -35,6 +35,11 @@ struct ClaimOptions: ParsableArguments {
             "Which CPUs of a core: whole (all), one (the others stay idle), any. With --cores whole unless given, else "
                 + "any."))
     var smt: SMTChoice?
+    @Option(
+        help: ArgumentHelp(
+            "Spread the CPUs as evenly as the free ones allow over: nodes, caches (CPUs with a common L3 cache).",
+            valueName: "over"))
+    var spread: SpreadChoice?
     @Option(help: "How far exclusiveness reaches around each CPU: cpu, core, socket, numa.")
     var level: LevelChoice?
     @Option(
@@ -49,15 +54,17 @@ struct ClaimOptions: ParsableArguments {
     var balance = true
 
     enum SMTChoice: String, ExpressibleByArgument, CaseIterable { case whole, one, any }
+    enum SpreadChoice: String, ExpressibleByArgument, CaseIterable { case nodes, caches }
     enum LevelChoice: String, ExpressibleByArgument, CaseIterable { case cpu, core, socket, numa }
     enum IsolationChoice: String, ExpressibleByArgument, CaseIterable { case partition, cpuset, affinity, none }
 
     func validate() throws {
         let demands = [cores != nil, cpus != nil, percent != nil, list != nil].filter { $0 }.count
-        guard demands == 1 else {
-            throw ValidationError("expected one of --cores, --cpus, --percent and --list: how many CPUs, or which")
+        guard demands == 1 || (demands == 0 && shared != nil) else {
+            throw ValidationError(
+                "expected one of --cores, --cpus, --percent and --list, or --shared: how many CPUs, or which")
         }
-        for (name, count) in [("--cores", cores), ("--cpus", cpus)] {
+        for (name, count) in [("--cores", cores), ("--cpus", cpus), ("--shared", shared)] {
             if let count, count < 1 { throw ValidationError("\(name): expected 1 or more") }
         }
         if let percent, !(1...100).contains(percent) { throw ValidationError("--percent: expected 1 to 100") }
@@ -65,7 +72,6 @@ struct ClaimOptions: ParsableArguments {
             if let text { _ = try Self.numbers(text, name) }
         }
         if near != nil, node != nil { throw ValidationError("--near and --node exclude each other") }
-        if shared, level != nil { throw ValidationError("--shared and --level exclude each other") }
         for text in hugepages { _ = try Self.pages(text, on: 0) }
     }
 
@@ -80,24 +86,35 @@ struct ClaimOptions: ParsableArguments {
         process: ProcessReference?, files: any MachineFiles = DirectoryFiles()
     ) throws -> HostClient.ClaimRequest {
         let nodes = try nodes(files)
-        var cpus = CPURequest(try demand(), pool: pool, nodes: nodes)
-        cpus.smt = CPURequest.SMT(rawValue: (smt ?? (cores == nil ? .any : .whole)).rawValue) ?? .any
-        cpus.level = shared ? .none : level.flatMap { CPURequest.Level(rawValue: $0.rawValue) } ?? .cpu
         let memory = try memNodes.map { Array(try Self.numbers($0, "--mem-nodes")) } ?? nodes
         let pages = try hugepages.map { try Self.pages($0, on: nodes?.first ?? 0) }
-        return ClaimRequest(
-            cpus: cpus, memoryNodes: memory, hugePages: pages.isEmpty ? nil : pages,
+        var request = ClaimRequest(
+            memoryNodes: memory, hugePages: pages.isEmpty ? nil : pages,
             lease: process.map { .process($0) },
             enforcement: EnforcementRequest(
                 minimum: minIsolation.flatMap { Isolation(rawValue: $0.rawValue) } ?? .none, isBalanced: balance,
                 process: process))
+        if let demand = try demand() {
+            var own = CPURequest(demand, pool: pool, nodes: nodes)
+            own.smt = CPURequest.SMT(rawValue: (smt ?? (cores == nil ? .any : .whole)).rawValue) ?? .any
+            own.spread = spread.flatMap { CPURequest.Spread(rawValue: $0.rawValue) }
+            own.level = level.flatMap { CPURequest.Level(rawValue: $0.rawValue) } ?? .cpu
+            request.grants.append(own)
+        }
+        if let shared {
+            var others = CPURequest(.count(shared), pool: pool, nodes: nodes)
+            others.level = .none
+            request.grants.append(others)
+        }
+        return request
     }
 
-    private func demand() throws -> CPURequest.Demand {
+    /// The CPUs that nobody else may use; nil for none.
+    private func demand() throws -> CPURequest.Demand? {
         if let cores { return .cores(cores) }
         if let cpus { return .count(cpus) }
         if let percent { return .percent(percent) }
-        return .list(CPUList(try Self.numbers(list ?? "", "--list").list))
+        return try list.map { .list(CPUList(try Self.numbers($0, "--list").list)) }
     }
 
     private static func numbers(_ text: String, _ name: String) throws -> CPUSet {

@@ -10,7 +10,7 @@ import Testing
     static let pod = Holder(kind: .pod, name: "ns/web")
 
     /// 16 CPUs in 8 cores (siblings n and n + 8), 2 packages and nodes of 4 cores; all isolated.
-    private static let facts: MachineFacts = {
+    static let facts: MachineFacts = {
         let all = CPUSet(0...15)
         let shape = CapturedFiles.Shape(packages: 2, coresPerNode: 4, threadsPerCore: 2)
         let halves = [shape.cpus(ofNode: 0), shape.cpus(ofNode: 1)]
@@ -43,7 +43,7 @@ import Testing
     }
 
     /// A ledger and what is asked of it.
-    private struct Session {
+    struct Session {
         var ledger = Ledger()
         var facts = RequestTests.facts
 

@@ -157,6 +157,28 @@ import WireJSON
         }
     }
 
+    @Test("a claim may have several grants, of own and of shared CPUs, and a contradiction between them is named")
+    func grants() async throws {
+        try await TestAPI.serving { api in
+            let body = #"{"grants":[{"cores":1,"spread":"nodes"},{"count":2,"shared":true,"label":"rest"}]}"#
+            let claim = try api.put("run/g", body)
+            #expect(claim["exclusive"]?.string == "1,5" && claim.cpus == "1-3,5")
+            #expect(claim["grants"]?.array?.compactMap { $0["label"]?.string } == ["", "rest"])
+            #expect(try api.put("run/g", body)["effects"]?["changed"]?.boolean == false)
+            for (body, member) in [
+                (#"{"grants":[{"count":1}],"cpus":{"count":1}}"#, "grants"),
+                (#"{"grants":[{"count":1},{"count":1}]}"#, "grants[1].label"),
+                (#"{"grants":[{"count":1,"pool":"a"},{"count":1,"label":"b","pool":"b"}]}"#, "grants[1].pool"),
+                (#"{"grants":[{"count":1,"preemption":"allowed"}]}"#, "grants[0].preemption"),
+                (#"{"grants":[]}"#, "cpus"),
+            ] {
+                let answer = try api.put("run/h", body)
+                #expect(answer.status == 422 && answer["member"]?.string == member, "\(body)")
+            }
+            #expect(try api.ask("PATCH", "/v1/claims/run/g", #"{"grants":[{"count":1}]}"#).code == "unknown_member")
+        }
+    }
+
     @Test("shared CPUs, whole cores, one CPU of each core, nodes and pools are what was asked for")
     func demands() async throws {
         try await TestAPI.serving { api in

@@ -1,0 +1,85 @@
+import Ledger
+import Machine
+import Placement
+import Testing
+
+/// Claims with several grants, and CPUs that are spread over the machine.
+@Suite struct GrantTests {
+    private static let run = Holder(kind: .run, name: "engine")
+
+    private static func request(_ grants: CPURequest...) -> Request {
+        var request = ClaimRequest(holder: run, isComplete: true)
+        request.grants = grants
+        return .claim(request)
+    }
+
+    @Test("a program has cores of its own and CPUs that others share, and keeps both when it asks again")
+    func ownAndShared() throws {
+        var session = RequestTests.Session()
+        let request = Self.request(CPURequest(.wholeCores(2), smt: .whole), CPURequest(.count(3), level: .none))
+        #expect(try session.ask(request).granted == CPUSet([0, 1, 2, 3, 4, 8, 9]))
+        let claim = try #require(session.ledger[Self.run])
+        #expect(claim.exclusive == CPUSet([0, 1, 8, 9]))
+        #expect(claim.grants.map(\.isShared) == [false, true] && claim.grants[1].cpus == CPUSet([2, 3, 4]))
+        #expect(try session.ask(request).change.isEmpty)
+        // Others get neither, and share what is shared.
+        #expect(try session.ask(.service("a"), CPURequest(.count(1))).granted == CPUSet([5]))
+        #expect(try session.ask(.service("b"), CPURequest(.count(4), level: .none)).granted == CPUSet([2, 3, 4, 6]))
+    }
+
+    @Test("each container has its grant, and one that changes leaves the others where they are")
+    func containers() throws {
+        var session = RequestTests.Session()
+        func container(_ label: String, _ count: Int) -> CPURequest { CPURequest(.count(count), label: label) }
+        func cpus(_ label: String) -> CPUSet? {
+            session.ledger[Self.run]?.grants.first { $0.label == label }?.cpus
+        }
+        try session.ask(Self.request(container("a", 2), container("b", 2)))
+        #expect(cpus("a") == CPUSet([0, 1]) && cpus("b") == CPUSet([2, 3]))
+        try session.ask(Self.request(container("a", 3), container("b", 2), container("c", 1)))
+        #expect(cpus("a") == CPUSet([0, 1, 4]) && cpus("b") == CPUSet([2, 3]) && cpus("c") == CPUSet([5]))
+        try session.ask(Self.request(container("b", 2)))
+        #expect(cpus("a") == nil && cpus("b") == CPUSet([2, 3]) && cpus("c") == nil)
+    }
+
+    @Test("all grants are chosen anew where there is room for them only so, and none changes where there is no room")
+    func chosenAnew() throws {
+        var session = RequestTests.Session()
+        let shared = CPURequest(.count(2), nodes: [0], level: .none)
+        try session.ask(Self.request(shared))
+        // Node 0 has 4 cores: the shared CPUs break two of them, unless they move together.
+        try session.ask(Self.request(CPURequest(.wholeCores(3), nodes: [0], smt: .whole), shared))
+        #expect(session.ledger[Self.run]?.cpus == CPUSet([0, 1, 2, 3, 8, 9, 10, 11]))
+        let before = session.ledger
+        #expect(throws: Refusal.self) {
+            try session.ask(Self.request(CPURequest(.wholeCores(4), nodes: [0], smt: .whole), shared))
+        }
+        #expect(session.ledger == before)
+    }
+
+    @Test("CPUs are spread over nodes and caches as evenly as the free ones allow")
+    func spread() throws {
+        var session = RequestTests.Session()
+        let cores = CPURequest(.wholeCores(4), smt: .whole, spread: .nodes)
+        #expect(try session.ask(Self.run, cores).granted == CPUSet([0, 1, 4, 5, 8, 9, 12, 13]))
+        // Three free cores: one of node 0 and two of node 1.
+        try session.ask(.service("a"), CPURequest(.list(CPUSet([2, 10]))))
+        #expect(
+            try session.ask(.service("b"), CPURequest(.count(3), smt: .one, spread: .nodes)).granted
+                == CPUSet([3, 6, 7]))
+        try session.ask(.release(Self.run))
+        #expect(
+            try session.ask(Self.run, CPURequest(.count(4), spread: .caches)).granted == CPUSet([0, 8, 4, 12]))
+        #expect(session.reason(.service("c"), CPURequest(.count(9), spread: .nodes)) != nil)
+    }
+
+    @Test(
+        "a count is divided evenly over unequal room",
+        arguments: [
+            (4, [8, 8], [2, 2]), (5, [8, 8], [3, 2]), (5, [1, 8], [1, 4]), (7, [2, 2, 2], nil), (0, [1], [0]),
+            (6, [0, 4, 1, 9], [0, 3, 1, 2]), (1, [], nil),
+        ] as [(Int, [Int], [Int]?)])
+    func evenly(count: Int, room: [Int], shares: [Int]?) {
+        #expect(Placement.evenly(count, over: room) == shares)
+    }
+}
