@@ -59,7 +59,15 @@ struct ClaimOperations: Sendable {
         do throws(Host.Failure) {
             let outcome = try host.plan(submission)
             return Self.answer(outcome, of: request.peer.caller, body.request.holder)
-        } catch { throw Problem(error, action: "plan") }
+        } catch { throw explained(Problem(error, action: "plan"), submission) }
+    }
+
+    /// The problem with what would fit instead.
+    private func explained(_ problem: Problem, _ submission: Submission) -> Problem {
+        guard let failure = problem.failure else { return problem }
+        var problem = problem
+        problem.wouldFit = host.alternatives(to: submission, after: failure)
+        return problem
     }
 
     // MARK: - Changes
@@ -74,9 +82,14 @@ struct ClaimOperations: Sendable {
             processes: ClaimProcesses(peer: request.peer, lookup: processes))
         try body.setPool(host.ledger[holder], host.machine)
         let action = isComplete ? "put" : "patch"
-        let (outcome, before) = try await submit(
-            .claim(body.request), request, action, body.parameters, patience,
-            isEnforced: body.request.enforcement != nil)
+        let (outcome, before): (Host.Outcome, Claim?)
+        do {
+            (outcome, before) = try await submit(
+                .claim(body.request), request, action, body.parameters, patience,
+                isEnforced: body.request.enforcement != nil)
+        } catch {
+            throw explained(error, Submission(.claim(body.request), by: request.peer.caller, action: action))
+        }
         var answer = Self.answer(outcome, of: request.peer.caller, holder, isNew: before == nil)
         if before == nil { answer.fields[.location] = Self.path(of: holder) }
         return answer

@@ -156,6 +156,7 @@ enum OpenAPI {
                 }
             }
             properties.member("held_by", OpenAPISchemas.holdings)
+            properties.member("would_fit", OpenAPISchemas.alternatives)
         }
     }
 }

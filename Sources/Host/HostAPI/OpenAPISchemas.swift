@@ -8,6 +8,11 @@ enum OpenAPISchemas {
     static let text = parse(#"{"type":"string"}"#)
     static let number = parse(#"{"type":"integer"}"#)
     static let holdings = parse(holdingsText)
+    static let alternatives = parse(
+        #"""
+        {"type":"array","description":"What would be granted instead","items":{"type":"object","required":["text","cpus"],"properties":{
+          "text":{"type":"string","description":"How it differs from the request"},"cpus":{"$ref":"#/components/schemas/CPUList"}}}}
+        """#)
 
     /// The value of a text that is known to be JSON; a test says which are not.
     static func parse(_ text: String) -> JSONValue { (try? JSONValue(Array(text.utf8))) ?? .null }

@@ -12,6 +12,10 @@ struct Problem: Error, Sendable {
     let detail: String
     /// Who holds what is missing.
     var heldBy: [Refusal.Blocker] = []
+    /// What the host refused; nil where something else was wrong.
+    private(set) var failure: Host.Failure?
+    /// What would fit instead.
+    var wouldFit: [Host.Alternative] = []
     /// How much was asked for, and how much there is.
     var requested: Int?
     var available: Int?
@@ -46,16 +50,45 @@ struct Problem: Error, Sendable {
             if let member { writer.member("member", member) }
             if let requested { writer.member("requested", requested) }
             if let available { writer.member("available", available) }
-            guard !heldBy.isEmpty else { return }
-            writer.name("held_by")
-            writer.array { array in
-                for blocker in heldBy {
-                    array.object { writer in
-                        writer.member("holder", blocker.holder.fullName)
-                        writer.member("cpus", blocker.cpus.list)
+            if !heldBy.isEmpty {
+                writer.name("held_by")
+                writer.array { array in
+                    for blocker in heldBy {
+                        array.object { writer in
+                            writer.member("holder", blocker.holder.fullName)
+                            writer.member("cpus", blocker.cpus.list)
+                        }
                     }
                 }
             }
+            guard !wouldFit.isEmpty else { return }
+            writer.name("would_fit")
+            writer.array { array in
+                for alternative in wouldFit {
+                    array.object { writer in
+                        writer.member("text", alternative.difference.text)
+                        writer.member("cpus", alternative.cpus.list)
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension CPUDifference {
+    /// What would be different, for people.
+    fileprivate var text: String {
+        switch self {
+        case .count(1): "1 CPU"
+        case .count(let number): "\(number) CPUs"
+        case .cores(1): "1 core"
+        case .cores(let number): "\(number) cores"
+        case .loose(let number): "\(number) CPUs that are not whole cores"
+        case .others(1): "another CPU"
+        case .others(let number): "\(number) other CPUs"
+        case .nodes(nil): "the same on any node"
+        case .nodes(let nodes?): "the same on node \(nodes.map(String.init).joined(separator: ","))"
+        case .pool(let pool): "the same from the pool \(pool)"
         }
     }
 }
@@ -76,6 +109,7 @@ extension Problem {
         case .overloaded: self.init(.overloaded, text)
         case .stopping: self.init(.stopping, text)
         }
+        self.failure = failure
     }
 }
 

@@ -195,5 +195,9 @@ extension Problem {
         requested = json?.value["requested"]?.integer
         available = json?.value["available"]?.integer
         heldBy = (try? json?.list("held_by") { holding throws(BerthError) in try Holding(holding) }) ?? []
+        wouldFit =
+            (try? json?.list("would_fit") { alternative throws(BerthError) in
+                Alternative(text: try alternative.text("text"), cpus: try alternative.cpus("cpus"))
+            }) ?? []
     }
 }

@@ -45,6 +45,16 @@ public struct Problem: Equatable, Sendable {
     public let available: Int?
     /// Who holds what is missing.
     public let heldBy: [Holding]
+    /// What would be granted instead.
+    public let wouldFit: [Alternative]
+}
+
+/// What a refused request could have instead.
+public struct Alternative: Equatable, Sendable {
+    /// How it differs from the request, for people: `3 cores`, `the same on node 0`.
+    public let text: String
+    /// The CPUs that the claim would have.
+    public let cpus: CPUList
 }
 
 /// CPUs that a holder has, or had.

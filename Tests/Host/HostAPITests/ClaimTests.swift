@@ -157,6 +157,32 @@ import WireJSON
         }
     }
 
+    @Test(
+        "a refusal says what would fit instead: fewer, elsewhere, or not as whole cores; and all of it would be granted"
+    )
+    func alternatives() async throws {
+        try await TestAPI.serving { api in
+            try api.put("run/a", #"{"cpus":{"list":"1"}}"#)
+            func alternatives(_ cpus: String) throws -> [String] {
+                let refused = try api.put("run/b", #"{"cpus":\#(cpus)}"#)
+                let plan = try api.ask("POST", "/v1/plan", #"{"holder":"run:b","cpus":\#(cpus)}"#)
+                #expect(plan["would_fit"] == refused["would_fit"])
+                return refused["would_fit"]?.array?.map {
+                    "\($0["text"]?.string ?? ""): \($0["cpus"]?.string ?? "")"
+                } ?? []
+            }
+            #expect(try alternatives(#"{"cores":3}"#) == ["2 cores: 2-3,6-7"])
+            #expect(try alternatives(#"{"cores":2,"nodes":[0]}"#) == ["the same on node 1: 2-3,6-7"])
+            #expect(try alternatives(#"{"count":9}"#) == ["5 CPUs: 2-3,5-7"])
+            #expect(try alternatives(#"{"list":"1"}"#) == ["another CPU: 2"])
+            #expect(try alternatives(#"{"count":1,"pool":"none"}"#).isEmpty)
+            try api.put("run/c", #"{"cpus":{"list":"7"}}"#)
+            #expect(
+                try alternatives(#"{"cores":2}"#)
+                    == ["1 core: 2,6", "4 CPUs that are not whole cores: 2-3,5-6"])
+        }
+    }
+
     @Test("a claim may have several grants, of own and of shared CPUs, and a contradiction between them is named")
     func grants() async throws {
         try await TestAPI.serving { api in
