@@ -18,11 +18,15 @@ package struct Claim: Equatable, Sendable {
     package var lease: Lease
     /// What the kernel is to enforce and how far that is; nil for a claim that is only recorded.
     package var enforcement: Enforcement?
+    /// What it was before a change that the kernel is being made to follow. Until the kernel does, or the change is undone, it
+    /// holds that as well.
+    package var predecessor: Predecessor
 
     /// A claim of `holder`, empty unless told otherwise.
     package init(
         holder: Holder, owner: Owner, pool: String = Pool.isolated, grants: [Grant] = [], memoryNodes: [Int] = [],
-        reservations: [PageReservation] = [], lease: Lease = .forever, enforcement: Enforcement? = nil
+        reservations: [PageReservation] = [], lease: Lease = .forever, enforcement: Enforcement? = nil,
+        predecessor: Predecessor = .none
     ) {
         self.holder = holder
         self.owner = owner
@@ -32,23 +36,45 @@ package struct Claim: Equatable, Sendable {
         self.reservations = reservations
         self.lease = lease
         self.enforcement = enforcement
+        self.predecessor = predecessor
+    }
+
+    /// An active claim before a change of it.
+    package indirect enum Predecessor: Equatable, Sendable {
+        /// No change is under way.
+        case none
+        /// The claim as it was.
+        case claim(Claim)
+
+        /// The claim as it was; nil where no change is under way.
+        package var claim: Claim? { if case .claim(let claim) = self { claim } else { nil } }
     }
 }
 
 extension Claim {
     /// The CPUs that nobody else may use because of this claim.
     package var exclusive: CPUSet {
-        grants.reduce(into: CPUSet()) { $0.formUnion($1.exclusive) }
+        grants.reduce(into: predecessor.claim?.exclusive ?? CPUSet()) { $0.formUnion($1.exclusive) }
     }
 
     /// The CPUs that the holder may run on.
     package var cpus: CPUSet {
-        grants.reduce(into: CPUSet()) { $0.formUnion($1.cpus) }
+        grants.reduce(into: predecessor.claim?.cpus ?? CPUSet()) { $0.formUnion($1.cpus) }
+    }
+
+    /// The claim once the kernel follows the change that is under way; the claim itself where none is.
+    package var changed: Claim {
+        guard predecessor != .none else { return self }
+        var changed = self
+        changed.predecessor = .none
+        changed.enforcement?.steps = enforcement?.nextSteps ?? []
+        changed.enforcement?.nextSteps = []
+        return changed
     }
 
     /// The CPUs of its shared grants.
     var shared: CPUSet {
-        grants.reduce(into: CPUSet()) { if $1.isShared { $0.formUnion($1.cpus) } }
+        grants.reduce(into: predecessor.claim?.shared ?? CPUSet()) { if $1.isShared { $0.formUnion($1.cpus) } }
     }
 
     /// Whether any grant is explicit.
@@ -93,6 +119,13 @@ extension Claim {
     /// The reservation of this node and size, where there is one.
     package func reservation(node: Int, sizeKB: Int) -> PageReservation? {
         reservations.first { $0.node == node && $0.sizeKB == sizeKB }
+    }
+
+    /// How many pages of this node and size it holds.
+    func pages(node: Int, sizeKB: Int) -> Int {
+        max(
+            reservation(node: node, sizeKB: sizeKB)?.count ?? 0,
+            predecessor.claim?.reservation(node: node, sizeKB: sizeKB)?.count ?? 0)
     }
 }
 

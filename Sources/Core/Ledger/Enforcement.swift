@@ -35,7 +35,8 @@ package enum Isolation: String, CaseIterable, Comparable, Sendable {
 /// What the kernel is to enforce for a claim, and how far that is.
 ///
 /// A claim is committed as preparing, with the undo of each step, before the first step is taken; it is active once the
-/// kernel was read back, and releasing from the moment at which it is given up until everything is undone.
+/// kernel was read back, and releasing from the moment at which it is given up until everything is undone. A change of an
+/// active claim makes it preparing again, with its predecessor; where the kernel refuses, it is that one again.
 package struct Enforcement: Equatable, Sendable {
     /// How far the kernel follows the claim.
     package enum Phase: String, Sendable {
@@ -57,19 +58,22 @@ package struct Enforcement: Equatable, Sendable {
     package var isolation: Isolation
     /// The steps that are, or may have been, applied, in order.
     package var steps: [EnforcementStep]
+    /// What the steps are once the kernel follows a change of an active claim; empty where no change is under way.
+    package var nextSteps: [EnforcementStep]
     /// Why the last attempt to enforce or to undo failed, or how the kernel differs now; nil where all is well.
     package var failure: String?
 
     /// An enforcement in `phase`.
     package init(
         _ request: EnforcementRequest = EnforcementRequest(), phase: Phase, id: Int = 0, isolation: Isolation = .none,
-        steps: [EnforcementStep] = [], failure: String? = nil
+        steps: [EnforcementStep] = [], nextSteps: [EnforcementStep] = [], failure: String? = nil
     ) {
         self.request = request
         self.phase = phase
         self.id = id
         self.isolation = isolation
         self.steps = steps
+        self.nextSteps = nextSteps
         self.failure = failure
     }
 }

@@ -19,7 +19,9 @@ extension Ledger {
         case .claim(let request):
             if let present {
                 if let enforcement = present.enforcement {
-                    return try repeated(request, present, enforcement, facts, now: now)
+                    let decision = try change(present, enforcement, as: request, facts, now: now)
+                    try checkLimit(of: caller, present, decision)
+                    return decision
                 }
                 // Where the kernel refuses it, the claim ends: what was recorded before must not end with it.
                 guard request.enforcement == nil else { throw Refusal(.recorded(present.holder)) }
@@ -53,7 +55,9 @@ extension Ledger {
         guard let limit = caller.cpuLimit, !caller.isAdministrator,
             let after = decision.change.claims.first(where: { $0.holder == before.holder })
         else { return }
-        let (requested, present) = (after.exclusive.count, before.exclusive.count)
+        // What a change gives up does not count.
+        let exclusive = after.grants.reduce(into: CPUSet()) { $0.formUnion($1.exclusive) }
+        let (requested, present) = (exclusive.count, before.exclusive.count)
         let owned = sortedClaims.filter { $0.owner == before.owner && $0.holder != before.holder }
         let held = owned.reduce(0) { $0 + $1.exclusive.count }
         guard requested <= present || held + requested <= limit else {
@@ -148,27 +152,44 @@ extension Ledger {
         (claim, decision) = (changed, changes)
     }
 
-    /// Accepts a request that an enforced claim meets already, such as one that was sent again; an enforced claim
-    /// changes in no other way.
-    private func repeated(
-        _ request: ClaimRequest, _ present: Claim, _ enforcement: Enforcement, _ facts: MachineFacts, now: Int
+    /// Changes an active claim: its CPUs, memory nodes and huge pages. Whom the kernel enforces it for, and how, stays; so does
+    /// a lease by a process or cgroup. What meets the request already is not touched.
+    private func change(
+        _ present: Claim, _ enforcement: Enforcement, as request: ClaimRequest, _ facts: MachineFacts, now: Int
     ) throws(Refusal) -> Decision {
         guard enforcement.phase == .active else { throw Refusal(.changing(present.holder)) }
-        guard request.enforcement == enforcement.request, present.meets(request, facts) else {
-            throw Refusal(.enforced(present.holder))
+        guard let asked = request.enforcement ?? (request.isComplete ? nil : enforcement.request),
+            asked.isBalanced == enforcement.request.isBalanced,
+            asked.process == nil || asked.process == enforcement.request.process
+        else { throw Refusal(.enforced(present.holder)) }
+        var request = request
+        request.enforcement = nil
+        if case .until = present.lease, case .until? = request.lease {} else { request.lease = present.lease }
+        guard !present.meets(request, facts) || asked.minimum != enforcement.request.minimum else {
+            return try repeated(request, present, now: now)
         }
-        var decision = Decision()
-        decision.granted = present.cpus
-        guard case .until = present.lease, case .until = request.lease, let lease = request.lease else {
+        var decision = try decide(request, from: present, facts: facts, now: now)
+        guard let index = decision.change.claims.firstIndex(where: { $0.holder == present.holder }) else {
+            // It holds nothing any more, or nothing changes.
+            guard decision.change.removed.isEmpty else { throw Refusal(.enforced(present.holder)) }
             return decision
         }
+        decision.change.claims[index].enforcement?.phase = .preparing
+        decision.change.claims[index].enforcement?.request.minimum = asked.minimum
+        decision.change.claims[index].predecessor = .claim(present)
+        return decision
+    }
+
+    /// Accepts a request that an active claim meets already, such as one that was sent again. Its time may be renewed.
+    private func repeated(_ request: ClaimRequest, _ present: Claim, now: Int) throws(Refusal) -> Decision {
+        var decision = Decision()
+        decision.granted = present.cpus
+        guard let lease = request.lease, lease != present.lease else { return decision }
         guard !lease.isOver(at: now) else { throw Refusal(.leaseOver) }
         var renewed = present
         renewed.lease = lease
-        if renewed != present {
-            decision.change.claims = [renewed]
-            decision.events = [.renewed(present.holder, lease)]
-        }
+        decision.change.claims = [renewed]
+        decision.events = [.renewed(present.holder, lease)]
         return decision
     }
 
@@ -218,12 +239,16 @@ extension Ledger {
             decision.events.insert(.expired(claim.holder, lease), at: 0)
         case .enforced:
             guard claim.enforcement?.phase == .preparing else { return decision }
-            var active = claim
+            var active = claim.changed
             active.enforcement?.phase = .active
             active.enforcement?.failure = nil
+            if case .claim(let before) = claim.predecessor {
+                decision.released = before.exclusive.subtracting(active.exclusive)
+                if !decision.released.isEmpty { decision.events = [.released(claim.holder, decision.released)] }
+            }
             decision.change.claims = [active]
-            decision.granted = claim.cpus
-            decision.events = [.granted(claim.holder, claim.cpus, isExplicit: claim.hasExplicitGrant)]
+            decision.granted = active.cpus
+            decision.events.append(.granted(claim.holder, active.cpus, isExplicit: claim.hasExplicitGrant))
         case .drifted(_, _, let failure):
             guard claim.enforcement?.phase == .active, claim.enforcement?.failure != failure else { return decision }
             var drifted = claim
@@ -232,15 +257,25 @@ extension Ledger {
             decision.events = [failure.map { .enforcementFailed(claim.holder, $0) } ?? .recovered(claim.holder)]
         case .undone(_, _, let failure):
             guard let phase = claim.enforcement?.phase, phase != .active else { return decision }
+            if phase == .preparing, case .claim(let before) = claim.predecessor {
+                decision.change.claims = [before]
+                decision.events = [.enforcementFailed(claim.holder, failure ?? "the change was given up")]
+                return decision
+            }
             decision.change.removed = [claim.holder]
             decision.found = true
             decision.released = claim.exclusive
             if let failure { decision.events.append(.enforcementFailed(claim.holder, failure)) }
             decision.events.append(.released(claim.holder, claim.exclusive))
         case .notUndone(_, _, let failure):
-            guard claim.enforcement?.phase != .active else { return decision }
+            guard let phase = claim.enforcement?.phase, phase != .active else { return decision }
             var stuck = claim
-            stuck.enforcement?.phase = .releasing
+            if phase == .preparing, case .claim(let before) = claim.predecessor {
+                // It is active, and drifts; the next check repairs that.
+                stuck = before
+            } else {
+                stuck.enforcement?.phase = .releasing
+            }
             stuck.enforcement?.failure = failure
             if stuck != claim { decision.change.claims = [stuck] }
             decision.events = [.enforcementFailed(claim.holder, failure)]

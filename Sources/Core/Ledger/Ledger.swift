@@ -44,7 +44,7 @@ package struct Ledger: Sendable, Equatable {
 
     /// The pages of one node and size that all claims reserve together.
     package func reservedPages(node: Int, sizeKB: Int) -> Int {
-        pagesSince.keys.reduce(0) { $0 + (claims[$1]?.reservation(node: node, sizeKB: sizeKB)?.count ?? 0) }
+        pagesSince.keys.reduce(0) { $0 + (claims[$1]?.pages(node: node, sizeKB: sizeKB) ?? 0) }
     }
 
     /// The name of `holder` on the EPA socket: bare for a service, `kind:name` for the others. A service whose bare name
@@ -159,8 +159,8 @@ package struct Ledger: Sendable, Equatable {
         let own = claim.exclusive
         exclusive.formUnion(own)
         unpreemptible.formUnion(own.subtracting(claim.preemptible))
-        if claim.grants.contains(where: \.isShared) { sharing.insert(claim.holder) }
-        if claim.reservations.isEmpty {
+        if !claim.shared.isEmpty { sharing.insert(claim.holder) }
+        if claim.reservations.isEmpty, claim.predecessor.claim?.reservations.isEmpty ?? true {
             pagesSince[claim.holder] = nil
         } else if pagesSince[claim.holder] == nil {
             pagesSince[claim.holder] = steps

@@ -7,7 +7,7 @@ import Service
 final class EnforcementWorker: Sendable {
     /// What is to be done for one claim.
     enum Job: Sendable {
-        /// Take the steps of a claim that is preparing, and read back.
+        /// Take the steps of a claim, or of its change, that is preparing, and read back.
         case enforce(Claim)
         /// Undo the steps of a claim that is releasing; the failure that led to it, where one did.
         case undo(Claim, after: String?)
@@ -52,7 +52,7 @@ final class EnforcementWorker: Sendable {
     private func carryOut(_ job: Job) {
         switch job {
         case .enforce(let claim): enforce(claim)
-        case .undo(let claim, let failure): undo(claim, claim.steps, after: failure)
+        case .undo(let claim, let failure): undo(claim, claim.stepsInHand, after: failure)
         case .repair(let claim): check(claim, repairs: true)
         case .verify(let claim): check(claim, repairs: false)
         }
@@ -61,11 +61,11 @@ final class EnforcementWorker: Sendable {
     private func enforce(_ claim: Claim) {
         var taken: [EnforcementStep] = []
         do throws(EnforcementError) {
-            for step in claim.steps {
+            for step in claim.stepsInHand {
                 taken.append(step)
                 try enforcer.apply(step, of: claim.holder)
             }
-            try enforcer.verify(claim)
+            try enforcer.verify(claim.changed)
             report(.enforced(claim.holder, id: claim.id))
         } catch {
             undo(claim, taken, after: error.description)
@@ -108,6 +108,12 @@ final class EnforcementWorker: Sendable {
 extension Claim {
     /// The steps that are, or may have been, taken for it.
     fileprivate var steps: [EnforcementStep] { enforcement?.steps ?? [] }
+
+    /// Those of them that are taken or undone together: of a change that is prepared, those of the change.
+    fileprivate var stepsInHand: [EnforcementStep] {
+        guard enforcement?.phase == .preparing, case .claim(let before) = predecessor else { return steps }
+        return Array(steps.dropFirst(before.steps.count))
+    }
 
     /// Which enforcement it has.
     fileprivate var id: Int { enforcement?.id ?? 0 }

@@ -73,7 +73,8 @@ extension Refusal {
                 + "\(requested) were requested"
         case .leaseOver: "The lease would be over already"
         case .enforced(let holder):
-            "The kernel enforces the claim of \(quoted(holder)), which must be released before it can change"
+            "The kernel enforces the claim of \(quoted(holder)); it must be released before it can be enforced in another way, for "
+                + "another process, or not at all"
         case .changing(let holder):
             "The kernel is being changed for the claim of \(quoted(holder)); try again in a moment"
         case .recorded(let holder):

@@ -128,6 +128,7 @@ extension Ledger {
                 let plan = try enforcer.plan(claim, in: with)
                 decision.change.claims[index].enforcement?.steps = plan.steps
                 decision.change.claims[index].enforcement?.isolation = plan.isolation
+                decision.change.claims[index].enforcement?.nextSteps = plan.nextSteps
                 if let lease = plan.lease { decision.change.claims[index].lease = lease }
             } catch {
                 throw Refusal(.notEnforceable(claim.holder, error.description))

@@ -134,6 +134,8 @@ struct ClaimCgroups {
             try set(claim.memoryNodes, "cpuset.mems", of: cgroup)
         } else if hierarchy.kind == .v1, let parent = cgroup.parent {
             try set(try parent.requiredCPUs("cpuset.mems"), "cpuset.mems", of: cgroup)
+        } else {
+            try set(CPUSet(), "cpuset.mems", of: cgroup)
         }
         for limit in claim.pages {
             let file = "hugetlb.\(limit.size).max"

@@ -27,16 +27,21 @@ package protocol Enforcer: Sendable {
 
 /// How a claim is to be enforced.
 package struct EnforcementPlan: Equatable, Sendable {
-    /// The steps, in order.
+    /// The steps, in order; for a change of an active claim those that were taken for it before come first.
     package var steps: [EnforcementStep]
     /// How strong the isolation is once they are taken.
     package var isolation: Isolation
     /// The lease that the claim gets in place of the one that was asked for; nil where that one stays. A claim that moves a
     /// process into a cgroup lives while that cgroup is populated.
     package var lease: Lease?
+    /// What the steps are once a change of an active claim is enforced; empty where it is no change.
+    package var nextSteps: [EnforcementStep]
 
     /// A plan of `steps`.
-    package init(steps: [EnforcementStep], isolation: Isolation, lease: Lease? = nil) {
+    package init(
+        steps: [EnforcementStep], isolation: Isolation, lease: Lease? = nil, nextSteps: [EnforcementStep] = []
+    ) {
+        self.nextSteps = nextSteps
         self.steps = steps
         self.isolation = isolation
         self.lease = lease

@@ -57,7 +57,7 @@ package struct KernelEnforcer: Enforcer {
         // What other claims have taken from the masks, or are about to take.
         let others = ledger.sortedClaims.reduce(into: CPUSet()) { cpus, other in
             if other.holder != claim.holder, other.enforcement != nil { cpus.formUnion(other.exclusive) }
-        }
+        }.union(claim.predecessor.claim?.exclusive ?? CPUSet())
         let plan = KernelPlan(
             state: state, settings: settings, process: try process(of: claim),
             isPopulated: { path in !((try? hierarchy.cgroup(path, files).processes()) ?? []).isEmpty },
@@ -67,7 +67,8 @@ package struct KernelEnforcer: Enforcer {
 
     /// The process that the claim asks to move.
     private func process(of claim: Claim) throws(EnforcementError) -> KernelPlan.Process? {
-        guard let identity = claim.enforcement?.request.process else { return nil }
+        // A change moves no process.
+        guard claim.predecessor == .none, let identity = claim.enforcement?.request.process else { return nil }
         guard let boot = proc.bootID, boot == identity.bootID else {
             throw EnforcementError("process \(identity.id) was started before the machine was")
         }

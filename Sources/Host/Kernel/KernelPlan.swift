@@ -65,6 +65,7 @@ package struct KernelPlan {
     /// - Parameter ledger: the ledger, with the claim or without it.
     /// - Throws: ``EnforcementError`` where that is weaker than was asked for, or would endanger the machine.
     package func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan {
+        if case .claim(let before) = claim.predecessor { return try change(before, to: claim, in: ledger) }
         let request = claim.enforcement?.request ?? EnforcementRequest()
         let others = Others(than: claim, in: ledger)
         let cpus = claim.cpus.union(claim.exclusive)
@@ -190,7 +191,7 @@ package struct KernelPlan {
     }
 
     /// Whether the claim's huge pages can be limited, and are.
-    private func limitsPages(_ claim: Claim) -> Bool {
+    func limitsPages(_ claim: Claim) -> Bool {
         !claim.reservations.isEmpty && state.controllers.contains("hugetlb") && state.hierarchy.kind == .v2
     }
 
@@ -202,18 +203,23 @@ package struct KernelPlan {
         if isPopulated(path) {
             throw EnforcementError("cgroup \(path) is there already, with processes that no claim moved there")
         }
-        var bytes: [(size: Int, count: Int)] = []
-        for pages in claim.reservations {
-            if let index = bytes.firstIndex(where: { $0.size == pages.sizeKB }) {
-                bytes[index].count = bytes[index].count.addingReportingOverflow(pages.count).partialValue
-            } else {
-                bytes.append((pages.sizeKB, pages.count))
-            }
-        }
         let cgroup = ClaimCgroup(
             path: path, cpus: claim.cpus, memoryNodes: CPUSet(claim.memoryNodes),
-            pages: limitsPages(claim) ? bytes.map { PageLimit(sizeKB: $0.size, count: $0.count) } : [])
+            pages: limitsPages(claim) ? pages(claim) : [])
         return [EnforcementStep(.cgroup(cgroup), undo: .remove(path: path, refuge: refuge))]
+    }
+
+    /// How many huge pages of each size the claim may use, on all nodes together.
+    func pages(_ claim: Claim) -> [PageLimit] {
+        var counts: [(size: Int, count: Int)] = []
+        for pages in claim.reservations {
+            if let index = counts.firstIndex(where: { $0.size == pages.sizeKB }) {
+                counts[index].count = counts[index].count.addingReportingOverflow(pages.count).partialValue
+            } else {
+                counts.append((pages.sizeKB, pages.count))
+            }
+        }
+        return counts.map { PageLimit(sizeKB: $0.size, count: $0.count) }
     }
 
     /// Where processes go that are left when the claim ends.

@@ -7,7 +7,7 @@ import WireJSON
 /// `{"holder":"kind:name","owner":{"uid":0,"label":"…"},"pool":"isolated","grants":[GRANT…],"memory_nodes":[0],
 /// "reservations":[{"node":0,"size_kb":2048,"count":3}],"lease":LEASE,"enforcement":{"minimum":"cpuset",
 /// "balanced":false,"process":PROCESS,"phase":"active","id":1,"isolation":"partition",
-/// "steps":[{"action":"…","undo":"…"}],"failure":"…"}}` with GRANT = `{"cpus":"2-3","exclusive":"2-3","level":"cpu",
+/// "steps":[{"action":"…","undo":"…"}],"next_steps":[…],"failure":"…"},"predecessor":CLAIM}` with GRANT = `{"cpus":"2-3","exclusive":"2-3","level":"cpu",
 /// "explicit":true,"protected":true,"label":"…"}`, LEASE = `{"until":MILLISECONDS}`, `{"process":PROCESS}` or
 /// `{"cgroup":{"path":"PATH","boot_id":"…"}}` and PROCESS = `{"id":1,"start_time":2,"boot_id":"…"}`. An owner that is
 /// left out is the administrators, a pool the isolated CPUs, a lease one that lasts forever.
@@ -45,12 +45,31 @@ extension Claim {
             }
             lease.write(to: &writer)
             enforcement?.write(to: &writer)
+            if case .claim(let before) = predecessor {
+                writer.name("predecessor")
+                before.write(to: &writer)
+            }
         }
     }
 
     init(json: JSONValue) throws(RecordError) {
+        try self.init(whole: json)
+        guard let before = json["predecessor"] else { return }
+        let claim = try Claim(whole: before)
+        guard claim.holder == holder, claim.enforcement != nil, before["predecessor"] == nil else {
+            throw .malformed("a predecessor that is no enforced claim of the same holder")
+        }
+        predecessor = .claim(claim)
+    }
+
+    /// The claim without its predecessor.
+    private init(whole json: JSONValue) throws(RecordError) {
         try json.allow(
-            ["holder", "owner", "pool", "grants", "memory_nodes", "reservations", "lease", "enforcement"], "a claim")
+            [
+                "holder", "owner", "pool", "grants", "memory_nodes", "reservations", "lease", "enforcement",
+                "predecessor",
+            ],
+            "a claim")
         guard let name = json["holder"] else { throw .malformed("a claim without holder") }
         self.init(holder: try Holder(json: name), owner: try Owner(json: json["owner"]))
         if let pool = json["pool"] { self.pool = try pool.text("pool") }
@@ -166,22 +185,38 @@ extension Enforcement {
             writer.member("phase", phase.rawValue)
             writer.member("id", id)
             writer.member("isolation", isolation.rawValue)
-            writer.name("steps")
-            writer.array { array in
-                for step in steps {
-                    array.object { writer in
-                        writer.member("action", step.action)
-                        writer.member("undo", step.undo)
-                    }
-                }
-            }
+            Self.write(steps, "steps", to: &writer)
+            if !nextSteps.isEmpty { Self.write(nextSteps, "next_steps", to: &writer) }
             if let failure { writer.member("failure", failure) }
         }
     }
 
+    private static func write(_ steps: [EnforcementStep], _ name: String, to writer: inout JSONWriter) {
+        writer.name(name)
+        writer.array { array in
+            for step in steps {
+                array.object { writer in
+                    writer.member("action", step.action)
+                    writer.member("undo", step.undo)
+                }
+            }
+        }
+    }
+
+    private static func steps(_ json: JSONValue?, _ name: String) throws(RecordError) -> [EnforcementStep] {
+        var steps: [EnforcementStep] = []
+        for step in try json.elements(name) {
+            try step.allow(["action", "undo"], "a step")
+            steps.append(
+                EnforcementStep(action: try step["action"].text("action"), undo: try step["undo"].text("undo")))
+        }
+        return steps
+    }
+
     fileprivate init(json: JSONValue) throws(RecordError) {
         try json.allow(
-            ["minimum", "balanced", "process", "phase", "id", "isolation", "steps", "failure"], "an enforcement")
+            ["minimum", "balanced", "process", "phase", "id", "isolation", "steps", "next_steps", "failure"],
+            "an enforcement")
         func isolation(_ name: String) throws(RecordError) -> Isolation? {
             guard let value = json[name] else { return nil }
             guard let isolation = value.string.flatMap(Isolation.init) else {
@@ -198,11 +233,8 @@ extension Enforcement {
         self.init(
             request, phase: phase, id: try json["id"].number("id"), isolation: try isolation("isolation") ?? .none,
             failure: try json["failure"]?.text("failure"))
-        for step in try json["steps"].elements("steps") {
-            try step.allow(["action", "undo"], "a step")
-            steps.append(
-                EnforcementStep(action: try step["action"].text("action"), undo: try step["undo"].text("undo")))
-        }
+        steps = try Self.steps(json["steps"], "steps")
+        if let next = json["next_steps"] { nextSteps = try Self.steps(next, "next_steps") }
     }
 }
 

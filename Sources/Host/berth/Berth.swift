@@ -27,7 +27,8 @@ struct Berth: ParsableCommand {
             """,
         version: "berth \(version)",
         subcommands: [
-            Run.self, Plan.self, Adopt.self, Claims.self, Show.self, Renew.self, Verify.self, List.self, Allocate.self,
+            Run.self, Plan.self, Adopt.self, Resize.self, Claims.self, Show.self, Renew.self, Verify.self, List.self,
+            Allocate.self,
             Percent.self, NUMA.self, Release.self, Memory.self, HugePages.self, Status.self,
             Map.self, Topology.self, Events.self,
         ])

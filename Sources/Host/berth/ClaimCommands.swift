@@ -49,6 +49,32 @@ struct Adopt: APICommand {
     }
 }
 
+/// `berth resize`.
+struct Resize: APICommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Change what a running program has.",
+        discussion: """
+            Takes the options of berth run. The program runs on: its threads move to the new CPUs once the kernel follows. CPUs \
+            that are asked for again stay; what is left out, such as --node or --hugepages, is given up. Where the kernel \
+            refuses, the program keeps what it had.
+            """)
+    @Argument(help: "The claim: run:NAME, or the name of a run.") var holder: HolderArgument
+    @OptionGroup(title: "What the program has from now on") var claim: ClaimOptions
+    @OptionGroup(title: "The daemon") var api: APIOptions
+
+    func run() async throws {
+        let request = try claim.request(process: nil)
+        let present = try await ask { client throws(BerthError) in try await client.claim(holder.holder) }
+        guard let present else {
+            throw Failure("\(Printable.text("\(holder.holder)")) has no claim", status: Failure.noClaim)
+        }
+        let changed = try await ask { client throws(BerthError) in
+            try await client.put(holder.holder, request, ifVersion: present.version)
+        }
+        try Output.write(Run.sentence(changed.claim) + "\n")
+    }
+}
+
 /// `berth claims`.
 struct Claims: APICommand {
     static let configuration = CommandConfiguration(

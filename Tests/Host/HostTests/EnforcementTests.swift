@@ -173,10 +173,18 @@ import Testing
         test.host.stop()
     }
 
-    @Test("while a claim is being enforced or released, and while it is enforced, it is not changed")
-    func busy() async throws {
+    @Test(
+        "a claim that is enforced does not become one that is recorded only, is balanced otherwise, or has another process"
+    )
+    func kept() async throws {
         let test = try await enforced()
-        #expect(try await test.host.cores("a", 1).failure() == .refused(Refusal(.enforced(Self.run("a")))))
+        let other = ProcessIdentity(id: 7, startTime: 1, bootID: "b")
+        for enforcement in [nil, EnforcementRequest(isBalanced: false), EnforcementRequest(process: other)] {
+            let request = ClaimRequest(
+                holder: Self.run("a"), cpus: CPURequest(.count(1)), enforcement: enforcement, isComplete: true)
+            #expect(
+                try await test.host.submit(.claim(request)).failure() == .refused(Refusal(.enforced(Self.run("a")))))
+        }
         #expect(
             try await test.host.submit(.renew(Self.run("a"), .until(9_000))).outcome().claim?.lease == .until(9_000))
         test.host.host.stop()
@@ -189,10 +197,78 @@ import Testing
         let again = try await test.host.cores("a", 2, isEnforced: true).outcome()
         #expect(again.claim == before[Self.run("a")] && again.decision.granted == CPUSet(0...1))
         #expect(test.host.host.ledger == before)
-        #expect(
-            try await test.host.cores("a", 3, isEnforced: true).failure() == .refused(Refusal(.enforced(Self.run("a"))))
-        )
         test.host.host.stop()
+    }
+
+    @Test(
+        "an enforced claim changes: it holds what it had and what it gets until the kernel follows, then only the new CPUs"
+    )
+    func change() async throws {
+        let gate = DispatchSemaphore(value: 0)
+        let kernel = FakeKernel { call in if call == "apply a.most" { gate.wait() } }
+        let test = try TestHost(enforcer: kernel)
+        let first = try await test.cores("a", 2, isEnforced: true).outcome()
+        kernel.state.withLock { $0.calls = [] }
+        let list = CPURequest(.list(CPUSet([1, 2, 3])))
+        let changing = test.submit(.claim(ClaimRequest(holder: Self.run("a"), cpus: list)))
+        #expect(try await eventually { kernel.calls.contains("apply a.more") })
+        #expect(test.host.ledger[Self.run("a")]?.exclusive == CPUSet(0...3))
+        #expect(try await test.cores("b", 1).outcome().decision.granted == CPUSet([4]))
+        #expect(try await test.cores("a", 1).failure() == .refused(Refusal(.changing(Self.run("a")))))
+        #expect(try await test.submit(.release(Self.run("a"))).failure() == .refused(Refusal(.changing(Self.run("a")))))
+        gate.signal()
+        let changed = try await changing.outcome()
+        #expect(changed.claim?.exclusive == CPUSet([1, 2, 3]) && changed.claim?.predecessor == Claim.Predecessor.none)
+        #expect(changed.claim?.enforcement?.steps.map(\.action) == ["a.cpus", "a.mems", "a.partition", "a.most"])
+        #expect(changed.claim?.enforcement?.id != first.claim?.enforcement?.id)
+        #expect(kernel.calls == ["apply a.more", "apply a.most"])
+        #expect(try await test.cores("c", 1).outcome().decision.granted == CPUSet([0]))
+        try await test.submit(.release(Self.run("a"))).outcome()
+        #expect(kernel.settings == ["a.more"] && test.host.ledger[Self.run("a")] == nil)
+        test.host.stop()
+    }
+
+    @Test("a change that the kernel refuses is undone, and the claim is what it was; so is one that a crash interrupts")
+    func refusedChange() async throws {
+        let kernel = FakeKernel()
+        let test = try TestHost(enforcer: kernel)
+        let first = try await test.cores("a", 2, isEnforced: true).outcome()
+        kernel.state.withLock { state in
+            state.calls = []
+            state.refused = ["a.most"]
+        }
+        #expect(
+            try await test.cores("a", 4, isEnforced: true).failure()
+                == .refused(Refusal(.notEnforceable(Self.run("a"), "the kernel refuses a.most"))))
+        #expect(kernel.calls == ["apply a.more", "apply a.most", "undo a.most", "undo a.more"])
+        #expect(test.host.ledger[Self.run("a")] == first.claim && kernel.settings == Self.all)
+        let interrupted = try #require(
+            test.store.records.first { $0.change.claims.first?.predecessor != Claim.Predecessor.none })
+        test.host.stop()
+
+        var ledger = Ledger()
+        try ledger.apply(interrupted.change)
+        kernel.state.withLock { _ = $0.settings.insert("a.more") }
+        let next = try TestHost(ledger: ledger, enforcer: kernel)
+        #expect(try await eventually { next.host.ledger[Self.run("a")] == first.claim && kernel.settings == Self.all })
+        next.host.stop()
+    }
+
+    @Test("a claim that ends while it changes is undone whole")
+    func leaseWhileChanging() async throws {
+        let box = Mutex<TestHost?>(nil)
+        let kernel = FakeKernel { call in
+            guard call == "apply a.more", let test = box.withLock({ $0 }) else { return }
+            test.move(to: 5_000)
+            for _ in 0..<500 where test.host.ledger[Self.run("a")]?.enforcement?.phase != .releasing { usleep(10_000) }
+        }
+        let test = try TestHost(enforcer: kernel)
+        try await test.cores("a", 2, lease: .until(2_000), isEnforced: true).outcome()
+        box.withLock { $0 = test }
+        #expect(try await test.cores("a", 4, isEnforced: true).failure() == .refused(Refusal(.leaseOver)))
+        #expect(try await eventually { test.host.ledger.count == 0 && kernel.settings.isEmpty })
+        box.withLock { $0 = nil }
+        test.host.stop()
     }
 
     @Test("what is recorded only does not end because the kernel refuses to enforce it")

@@ -25,9 +25,14 @@ final class FakeKernel: Enforcer {
 
     func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan {
         guard claim.holder.name != "impossible" else { throw EnforcementError("no cgroup v2 here") }
-        let steps = ["cpus", "mems", "partition"].map {
-            EnforcementStep(action: "\(claim.holder.name).\($0)", undo: "\(claim.holder.name).\($0)")
+        func step(_ name: String) -> EnforcementStep {
+            EnforcementStep(action: "\(claim.holder.name).\(name)", undo: "\(claim.holder.name).\(name)")
         }
+        if let before = claim.predecessor.claim?.enforcement {
+            let steps = before.steps + [step("more"), step("most")]
+            return EnforcementPlan(steps: steps, isolation: .partition, nextSteps: before.steps + [step("most")])
+        }
+        let steps = ["cpus", "mems", "partition"].map(step)
         return EnforcementPlan(steps: steps, isolation: .partition)
     }
 

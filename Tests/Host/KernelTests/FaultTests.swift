@@ -136,8 +136,13 @@ struct FaultTests {
                     test.files.change { $0.failures = [number: hasEffect] }
                 }
                 let name = "n\(Int.random(in: 0..<6, using: &random))"
-                if test.ledger[Holder(kind: .run, name: name)] != nil {
-                    try? test.release(name)
+                if let claim = test.ledger[Holder(kind: .run, name: name)] {
+                    if claim.predecessor == .none, Bool.random(using: &random) {
+                        let other = Self.randomClaim(name, &random)
+                        try? test.change(name) { $0.grants = other.grants }
+                    } else {
+                        try? test.release(name)
+                    }
                 } else {
                     _ = try? test.enforce(Self.randomClaim(name, &random))
                 }

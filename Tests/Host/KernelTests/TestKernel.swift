@@ -65,6 +65,7 @@ struct TestKernel {
         var planned = claim
         planned.enforcement?.steps = plan.steps
         planned.enforcement?.isolation = plan.isolation
+        planned.enforcement?.nextSteps = plan.nextSteps
         if let lease = plan.lease { planned.lease = lease }
         try? ledger.apply(LedgerChange(claims: [planned]))
         return plan
@@ -75,6 +76,48 @@ struct TestKernel {
         guard let claim = ledger[holder] else { return }
         for step in claim.enforcement?.steps ?? [] { try enforcer.apply(step, of: holder) }
         try enforcer.verify(claim)
+    }
+
+    /// Changes an enforced claim. Where that fails, it is what it was.
+    mutating func change(_ name: String, _ edit: (inout Claim) -> Void) throws(EnforcementError) {
+        try commitChange(name, edit)
+        do throws(EnforcementError) { try applyChange(name) } catch {
+            try? undoChange(name)
+            throw error
+        }
+    }
+
+    /// Plans and commits a change.
+    mutating func commitChange(_ name: String, _ edit: (inout Claim) -> Void) throws(EnforcementError) {
+        guard let before = ledger[Holder(kind: .run, name: name)] else { return }
+        var claim = before
+        edit(&claim)
+        claim.enforcement?.phase = .preparing
+        claim.predecessor = .claim(before)
+        try commit(claim)
+    }
+
+    /// Takes the steps of a change, reads back, and commits what the claim is now.
+    mutating func applyChange(_ name: String) throws(EnforcementError) {
+        guard let claim = ledger[Holder(kind: .run, name: name)], let before = claim.predecessor.claim else { return }
+        for step in (claim.enforcement?.steps ?? []).dropFirst(before.enforcement?.steps.count ?? 0) {
+            try enforcer.apply(step, of: claim.holder)
+        }
+        try enforcer.verify(claim.changed)
+        try? ledger.apply(LedgerChange(claims: [claim.changed]))
+    }
+
+    /// Undoes the steps of a change; the claim is what it was.
+    mutating func undoChange(_ name: String) throws(EnforcementError) {
+        guard let claim = ledger[Holder(kind: .run, name: name)], let before = claim.predecessor.claim else { return }
+        var problem: EnforcementError?
+        for step in (claim.enforcement?.steps ?? []).dropFirst(before.enforcement?.steps.count ?? 0).reversed() {
+            do throws(EnforcementError) { try enforcer.undo(step, of: claim.holder) } catch {
+                problem = problem ?? error
+            }
+        }
+        try? ledger.apply(LedgerChange(claims: [before]))
+        if let problem { throw problem }
     }
 
     /// Undoes all steps; the claim ends where that succeeds.

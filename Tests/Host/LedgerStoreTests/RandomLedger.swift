@@ -97,7 +97,16 @@ struct RandomLedger {
         }
         if chance(30) || claim.isEmpty { claim.memoryNodes = [0, 3].shuffled(using: &random) }
         if chance(20) { claim.lease = lease() }
-        if chance(10) { claim.enforcement = enforcement() }
+        if chance(10) {
+            claim.enforcement = enforcement()
+            if claim.enforcement?.phase == .preparing, chance(50) {
+                var before = Claim(holder: holder, owner: claim.owner, grants: [grant("")].compactMap(\.self))
+                before.memoryNodes = [1]
+                before.enforcement = enforcement()
+                claim.predecessor = .claim(before)
+                claim.enforcement?.nextSteps = [EnforcementStep(action: "next", undo: "back")]
+            }
+        }
         return claim
     }
 
