@@ -57,6 +57,8 @@ package enum LedgerEvent: Equatable, Sendable {
     case nothingToShare(Holder)
     /// A lease was renewed.
     case renewed(Holder, Lease)
+    /// CPUs of a holder went offline, and others take their place.
+    case replaced(Holder, CPUSet, by: CPUSet)
     /// The kernel does again what an active claim says.
     case recovered(Holder)
     /// A lease is over, and with it the claim.

@@ -259,6 +259,10 @@ extension LedgerEvent {
                 metadata: service(holder))
         case .renewed(let holder, let lease):
             log.debug("lease renewed", metadata: service(holder).merging(["lease": "\(lease)"]) { $1 })
+        case .replaced(let holder, let offline, let others):
+            log.warning(
+                "CPUs are offline, and others take their place",
+                metadata: service(holder).merging(["offline": "\(offline)", "cpus": "\(others)"]) { $1 })
         case .recovered(let holder): log.notice("the kernel follows the claim again", metadata: service(holder))
         case .expired(let holder, let lease):
             log.notice("claim ended with its lease", metadata: service(holder).merging(["lease": "\(lease)"]) { $1 })

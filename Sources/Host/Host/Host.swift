@@ -188,7 +188,7 @@ package final class Host: Sendable {
     private func run(_ writer: Writer, _ onDecisions: ([Report]) -> Void) {
         for claim in ledger.sortedClaims { watch(claim) }
         var reconciled = ContinuousClock.now
-        writer.reconcile(repairs: enforcement.withLock { $0.repairs })
+        writer.reconcile(enforcement.withLock { $0 })
         while true {
             let (jobs, isClosed) = queue.takeAll(within: writer.idleTime)
             busySince.withLock { $0 = .now }
@@ -196,7 +196,7 @@ package final class Host: Sendable {
             let policy = enforcement.withLock { $0 }
             if jobs.contains(where: \.isReconciliation) || reconciled.duration(to: .now) >= policy.interval {
                 reconciled = .now
-                writer.reconcile(repairs: policy.repairs)
+                writer.reconcile(policy)
             }
             if let ledger = step.ledger {
                 published.withLock { $0 = Published(ledger: ledger, version: $0.version + 1) }
@@ -254,15 +254,20 @@ extension Host.Job {
 package struct EnforcementPolicy: Equatable, Sendable {
     /// Whether drift is repaired, not only reported.
     package var repairs: Bool
+    /// Whether other CPUs take the place of those that go offline.
+    package var refills: Bool
     /// Whether the kernel is as it was before once the host has stopped; the claims stay, and are enforced again at the next
     /// start.
     package var restoresOnStop: Bool
     /// How often every enforced claim is checked.
     package var interval: Duration
 
-    /// A policy; repairing, every 30 s, and keeping enforcement over a stop unless told otherwise.
-    package init(repairs: Bool = true, restoresOnStop: Bool = false, interval: Duration = .seconds(30)) {
+    /// A policy; repairing without other CPUs, every 30 s, and keeping enforcement over a stop unless told otherwise.
+    package init(
+        repairs: Bool = true, refills: Bool = false, restoresOnStop: Bool = false, interval: Duration = .seconds(30)
+    ) {
         self.repairs = repairs
+        self.refills = refills
         self.restoresOnStop = restoresOnStop
         self.interval = interval
     }

@@ -133,6 +133,17 @@ package final class HostMachine: Sendable {
         return facts
     }
 
+    /// What `Ledger.refill` needs for `claim`: where the free CPUs of its pool are.
+    ///
+    /// - Throws: ``FactsError`` where a file of the machine cannot be understood.
+    func facts(toRefill claim: Claim) throws(FactsError) -> MachineFacts {
+        let cpus = CPURequest(.count(1), pool: claim.pool, spread: .nodes, onlineOnly: true)
+        var facts = try facts(for: .claim(ClaimRequest(holder: claim.holder, cpus: cpus)))
+        for node in facts.machine?.nodes ?? [] where !node.rawCPUs.isEmpty { facts.nodes[node.id] = node.rawCPUs }
+        facts.hasNUMA = !facts.nodes.isEmpty
+        return facts
+    }
+
     private func gather(_ facts: inout MachineFacts, for request: CPURequest) throws(CPUListError) {
         facts.pools = configured.withLock { $0 }
         facts.pools[Pool.isolated] = try isolated()

@@ -117,7 +117,15 @@ extension Ledger {
         _ request: Request, facts: MachineFacts, caller: Caller, now: Int, enforcer: (any Enforcer)?,
         after last: Int = 0
     ) throws(Refusal) -> Decision {
-        var decision = try decide(request, facts: facts, caller: caller, now: now)
+        try enforceable(
+            try decide(request, facts: facts, caller: caller, now: now), enforcer: enforcer, after: last)
+    }
+
+    /// Plans the enforcement of what `decision` prepares.
+    func enforceable(
+        _ decision: Decision, enforcer: (any Enforcer)?, after last: Int
+    ) throws(Refusal) -> Decision {
+        var decision = decision
         for index in decision.change.claims.indices {
             let claim = decision.change.claims[index]
             guard claim.enforcement?.phase == .preparing else { continue }

@@ -45,6 +45,10 @@ final class Writer {
     private var lastEnforcement: Int
     /// Transitions that could not be committed yet.
     private var postponed: [Transition] = []
+    /// The holders whose claims the worker is enforcing.
+    private var inHand: Set<Holder> = []
+    /// The holders of claims with CPUs that are offline, which are to have others.
+    private var short: [Holder] = []
 
     /// How often the store's upkeep is done while nobody waits, in milliseconds.
     private static let upkeepInterval = 1_000
@@ -64,6 +68,7 @@ final class Writer {
 
     /// How long to wait for requests, in milliseconds: until the next lease ends, a second at most.
     var idleTime: Int {
+        guard short.isEmpty else { return 0 }
         guard postponed.isEmpty, store.corruption == nil, let next = ledger.nextExpiry else {
             return Self.upkeepInterval
         }
@@ -108,6 +113,8 @@ final class Writer {
             if let claim = ledger[holder] { transitions.append(.leaseOver(holder, claim.lease)) }
         }
         for transition in transitions { decide(transition, &next, now, &entries) }
+        for holder in short { refill(holder, &next, now, &entries) }
+        short = []
         for job in jobs {
             switch job {
             case .request(let submission, let completion):
@@ -168,6 +175,19 @@ final class Writer {
                 transition: transition))
     }
 
+    /// Gives a claim other CPUs in place of those that are offline. Where too few are free, it stays as it is, and says so.
+    private func refill(_ holder: Holder, _ next: inout Ledger, _ now: Int, _ entries: inout [Entry]) {
+        guard let claim = next[holder], let facts = try? machine.facts(toRefill: claim) else { return }
+        do throws(Refusal) {
+            let decision = try next.enforceable(
+                try next.refill(holder, facts: facts), enforcer: enforcer, after: lastEnforcement)
+            let outcome = try Host.Outcome(decision, of: .release(holder), on: &next, facts)
+            lastEnforcement = max(lastEnforcement, next.lastEnforcement)
+            let record = DecisionRecord(decision, time: now, caller: nil, action: "refill", holder: holder)
+            entries.append(Entry(result: .success(outcome), record: record))
+        } catch {}
+    }
+
     /// Commits what the entries change. Where that fails, none of it has happened.
     private func commit(_ entries: inout [Entry], _ next: Ledger, _ step: inout Step) {
         let changed = entries.indices.filter { !entries[$0].record.change.isEmpty }
@@ -215,7 +235,9 @@ final class Writer {
         guard let worker else { return false }
         for claim in outcome.decision.change.claims {
             switch claim.enforcement?.phase {
-            case .preparing: worker.add(.enforce(claim))
+            case .preparing:
+                inHand.insert(claim.holder)
+                worker.add(.enforce(claim))
             case .releasing where !entry.isNotUndone: worker.add(.undo(claim, after: nil))
             case .active, .releasing, nil: continue
             }
@@ -236,7 +258,7 @@ final class Writer {
     private func answerWaiting(_ transition: Transition, _ outcome: Host.Outcome, _ step: inout Step) {
         switch transition {
         case .leaseOver, .drifted: return
-        case .enforced, .undone, .notUndone: break
+        case .enforced, .undone, .notUndone: inHand.remove(transition.holder)
         }
         for waiter in waiting.removeValue(forKey: transition.holder) ?? [] {
             let result: Result<Host.Outcome, Host.Failure>
@@ -265,13 +287,17 @@ final class Writer {
     /// Has every enforced claim brought to where its phase asks: what was preparing when the program ended is undone,
     /// what is active checked and repaired, what is releasing undone again.
     ///
-    /// - Parameter repairs: whether drift is repaired, not only reported.
-    func reconcile(repairs: Bool) {
+    /// - Parameter policy: whether drift is repaired, not only reported, and other CPUs take the place of those that are
+    ///   offline.
+    func reconcile(_ policy: EnforcementPolicy) {
         guard let worker, store.corruption == nil else { return }
-        for claim in ledger.sortedClaims where waiting[claim.holder] == nil {
+        let online = policy.refills ? machine.online() : nil
+        for claim in ledger.sortedClaims where waiting[claim.holder] == nil && !inHand.contains(claim.holder) {
             switch claim.enforcement?.phase {
             case .preparing: worker.add(.undo(claim, after: "berthd ended before the claim was enforced"))
-            case .active: worker.add(repairs ? .repair(claim) : .verify(claim))
+            case .active:
+                if let online, !claim.missing(online: online).isEmpty { short.append(claim.holder) }
+                worker.add(policy.repairs ? .repair(claim) : .verify(claim))
             case .releasing: worker.add(.undo(claim, after: nil))
             case nil: continue
             }

@@ -150,7 +150,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .notYourProcess: "Another user owns the process"
         case .noProcess: "There is no such process"
         case .changing: "The kernel is being changed for the claim"
-        case .enforced: "An enforced claim must be released before it can change"
+        case .enforced: "An enforced claim must be released before it can be enforced otherwise"
         case .recorded: "A recorded claim must be released before it can be enforced"
         case .notEnforceable: "The kernel cannot enforce the claim"
         case .noEnforcement: "Nothing here can enforce a claim"

@@ -156,5 +156,8 @@ package struct KernelEnforcer: Enforcer {
                 break
             }
         }
+        guard claim.enforcement?.isolation != Isolation.none, let online = Masks.online(files) else { return }
+        let missing = claim.missing(online: online)
+        guard missing.isEmpty else { throw EnforcementError("CPUs \(missing) are offline") }
     }
 }

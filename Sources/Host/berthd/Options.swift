@@ -107,6 +107,9 @@ struct EnforcementOptions: ParsableArguments {
     var enforcementHousekeeping: String?
     @Option(help: "Whether what differs from a claim is repaired: true; or only reported: false (true).")
     var enforcementRepair: String?
+    @Option(
+        help: "When CPUs of an enforced claim go offline: flag reports it; refill gives the claim others (flag).")
+    var enforcementOffline: String?
     @Option(help: "When berthd stops, keep what the kernel does, or restore what it did before (keep).")
     var enforcementOnStop: String?
     @Option(
@@ -117,7 +120,8 @@ struct EnforcementOptions: ParsableArguments {
     var flags: [ConfigurationSource.Flag] {
         [
             ("enforcement.mode", enforcementMode), ("enforcement.housekeeping", enforcementHousekeeping),
-            ("enforcement.repair", enforcementRepair), ("enforcement.on-stop", enforcementOnStop),
+            ("enforcement.repair", enforcementRepair), ("enforcement.offline", enforcementOffline),
+            ("enforcement.on-stop", enforcementOnStop),
             ("limits.cpus-per-uid", limitsCpusPerUid),
         ]
     }

@@ -67,7 +67,8 @@ struct Settings {
         pools = try Self.pools(configuration, source)
         housekeeping = try Self.cpus(configuration.housekeeping, "enforcement.housekeeping", source)
         enforcement = EnforcementPolicy(
-            repairs: configuration.repairs, restoresOnStop: configuration.restoresOnStop)
+            repairs: configuration.repairs, refills: configuration.refills,
+            restoresOnStop: configuration.restoresOnStop)
         self.server = server
         var api = APISettings()
         api.access = server.access

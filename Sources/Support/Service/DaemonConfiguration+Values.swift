@@ -32,6 +32,7 @@ extension DaemonConfiguration {
             case "enforcement.mode": enforces ? "on" : "off"
             case "enforcement.housekeeping": housekeeping
             case "enforcement.repair": String(repairs)
+            case "enforcement.offline": refills ? "refill" : "flag"
             case "enforcement.on-stop": restoresOnStop ? "restore" : "keep"
             case "limits.cpus-per-uid": cpusPerUID.map { String($0) }
             case "machine": machine

@@ -49,6 +49,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package var repairs = true
     /// Whether the kernel is made to be as it was before when berthd stops.
     package var restoresOnStop = false
+    /// Whether other CPUs take the place of those of enforced claims that go offline.
+    package var refills = false
     /// How many exclusive CPUs the claims of one user may have together; nil for any number.
     package var cpusPerUID: Int?
     /// A captured machine to serve in place of the real one.
@@ -68,7 +70,8 @@ package struct DaemonConfiguration: Equatable, Sendable {
         "socket", "http-socket", "state-dir", "socket-mode", "socket-owner", "socket-group", "admin-group",
         "access-group", "audit-log", "log-level", "policy", "extensions", "pools.general", "name-limit",
         "connections-per-uid", "http-requests-per-second", "read-timeout", "write-timeout", "commit-timeout",
-        "enforcement.mode", "enforcement.housekeeping", "enforcement.repair", "enforcement.on-stop",
+        "enforcement.mode", "enforcement.housekeeping", "enforcement.repair", "enforcement.offline",
+        "enforcement.on-stop",
         "limits.cpus-per-uid", "machine", "sysfs-root", "simulate", "import-state",
     ]
 
@@ -158,6 +161,7 @@ package struct DaemonConfiguration: Equatable, Sendable {
         case "enforcement.mode": enforces = try choice(key, text, of: ["on", "off"]) == "on"
         case "enforcement.housekeeping": housekeeping = text
         case "enforcement.repair": repairs = try choice(key, text, of: ["true", "false"]) == "true"
+        case "enforcement.offline": refills = try choice(key, text, of: ["flag", "refill"]) == "refill"
         case "enforcement.on-stop": restoresOnStop = try choice(key, text, of: ["keep", "restore"]) == "restore"
         case "limits.cpus-per-uid": cpusPerUID = try number(key, text, in: 0...65_536)
         case "machine": machine = try path(key, text)

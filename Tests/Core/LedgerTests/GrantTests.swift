@@ -73,6 +73,33 @@ import Testing
         #expect(session.reason(.service("c"), CPURequest(.count(9), spread: .nodes)) != nil)
     }
 
+    @Test("CPUs that are offline are replaced: of the same node first, with idle siblings where the grant has them")
+    func refill() throws {
+        var session = RequestTests.Session()
+        var ask = ClaimRequest(holder: Self.run, enforcement: EnforcementRequest(), isComplete: true)
+        ask.grants = [CPURequest(.wholeCores(2), nodes: [0], smt: .one), CPURequest(.count(1), label: "b")]
+        try session.ask(.claim(ask))
+        var active = try #require(session.ledger[Self.run])
+        #expect(active.exclusive == CPUSet([0, 1, 2, 8, 9]))
+        active.enforcement?.phase = .active
+        try session.ledger.apply(LedgerChange(claims: [active]))
+        func refilled(_ online: CPUSet) throws -> Claim? {
+            var facts = session.facts
+            facts.online = online
+            return try session.ledger.refill(Self.run, facts: facts).change.claims.first
+        }
+        #expect(try refilled(CPUSet(0...15)) == nil)
+        let claim = try #require(try refilled(CPUSet(1...15)))
+        #expect(claim.grants[0].cpus == CPUSet([1, 3]) && claim.grants[0].exclusive == CPUSet([1, 3, 9, 11]))
+        #expect(claim.grants[1] == active.grants[1] && claim.predecessor == .claim(active))
+        #expect(claim.exclusive == active.exclusive.union([3, 11]))
+        // Node 0 has no whole core left.
+        try session.ask(.service("a"), CPURequest(.list(CPUSet([3]))))
+        #expect(try refilled(CPUSet(1...15))?.grants[0].cpus == CPUSet([1, 4]))
+        try session.ask(.service("c"), CPURequest(.list(CPUSet([4, 5, 6, 7]))))
+        #expect(throws: Refusal.self) { _ = try refilled(CPUSet(1...15)) }
+    }
+
     @Test(
         "a count is divided evenly over unequal room",
         arguments: [

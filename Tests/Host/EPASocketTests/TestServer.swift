@@ -11,21 +11,6 @@ import TestSupport
 import Testing
 import WireJSON
 
-/// Files of a machine that a test changes under the running server.
-final class ChangingFiles: MachineFiles {
-    private let files: Mutex<CapturedFiles>
-
-    init(_ files: CapturedFiles) { self.files = Mutex(files) }
-
-    func read(_ path: String) -> [UInt8]? { files.withLock { $0 }.read(path) }
-    func entries(of directory: String) -> [String]? { files.withLock { $0 }.entries(of: directory) }
-
-    subscript(path: String) -> String? {
-        get { files.withLock { $0[path] } }
-        set { files.withLock { $0[path] = newValue } }
-    }
-}
-
 /// A server of the EPA socket in this process, on a store and a machine of its own.
 final class TestServer: Sendable {
     let directory: TemporaryDirectory

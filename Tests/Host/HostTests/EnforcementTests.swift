@@ -211,8 +211,7 @@ import Testing
         kernel.state.withLock { $0.calls = [] }
         let list = CPURequest(.list(CPUSet([1, 2, 3])))
         let changing = test.submit(.claim(ClaimRequest(holder: Self.run("a"), cpus: list)))
-        #expect(try await eventually { kernel.calls.contains("apply a.more") })
-        #expect(test.host.ledger[Self.run("a")]?.exclusive == CPUSet(0...3))
+        #expect(try await eventually { test.host.ledger[Self.run("a")]?.exclusive == CPUSet(0...3) })
         #expect(try await test.cores("b", 1).outcome().decision.granted == CPUSet([4]))
         #expect(try await test.cores("a", 1).failure() == .refused(Refusal(.changing(Self.run("a")))))
         #expect(try await test.submit(.release(Self.run("a"))).failure() == .refused(Refusal(.changing(Self.run("a")))))
@@ -252,6 +251,35 @@ import Testing
         let next = try TestHost(ledger: ledger, enforcer: kernel)
         #expect(try await eventually { next.host.ledger[Self.run("a")] == first.claim && kernel.settings == Self.all })
         next.host.stop()
+    }
+
+    @Test("other CPUs take the place of those that go offline where the policy says so, and the records tell")
+    func refill() async throws {
+        let kernel = FakeKernel()
+        let test = try TestHost(enforcer: kernel, enforcement: EnforcementPolicy(refills: true))
+        try await test.cores("a", 2, isEnforced: true).outcome()
+        try await test.cores("b", 1, isEnforced: true).outcome()
+        test.files["devices/system/cpu/online"] = "0,2-7\n"
+        test.host.reconcile()
+        #expect(
+            try await eventually {
+                let claim = test.host.ledger[Self.run("a")]
+                return claim?.exclusive == CPUSet([0, 4]) && claim?.enforcement?.phase == .active
+            })
+        #expect(
+            test.store.records.last { $0.change.claims.first?.predecessor != Claim.Predecessor.none }?.action
+                == "refill")
+        #expect(test.host.ledger[Self.run("b")]?.exclusive == CPUSet([2]))
+        #expect(
+            test.reported.flatMap(\.events).contains(.replaced(Self.run("a"), CPUSet([1]), by: CPUSet([4]))))
+        // Where nothing is free it stays as it is.
+        try await test.cores("c", 5).outcome()
+        test.files["devices/system/cpu/online"] = "0-1,4-7\n"
+        let before = test.host.ledger[Self.run("b")]
+        test.host.reconcile()
+        #expect(try await test.cores("d", 1).failure() != nil)
+        #expect(test.host.ledger[Self.run("b")] == before)
+        test.host.stop()
     }
 
     @Test("a claim that ends while it changes is undone whole")

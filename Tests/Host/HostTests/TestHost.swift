@@ -10,6 +10,7 @@ import TestSupport
 final class TestHost: Sendable {
     let store: MemoryStore
     let host: Host
+    let files: ChangingFiles
     let clock = Clock()
 
     final class Clock: Sendable {
@@ -25,8 +26,9 @@ final class TestHost: Sendable {
         isolated: CPUSet = CPUSet(0...7)
     ) throws {
         self.store = store
-        let files = CapturedFiles(
-            CapturedFiles.Shape(coresPerNode: 4, threadsPerCore: 2, isolated: isolated))
+        let files = ChangingFiles(
+            CapturedFiles(CapturedFiles.Shape(coresPerNode: 4, threadsPerCore: 2, isolated: isolated)))
+        self.files = files
         let reports = ReportBox()
         host = try Host(
             ledger: ledger, store: store, machine: HostMachine(files: files), enforcer: enforcer,
