@@ -56,8 +56,8 @@ bench: ## measure the programs as they are shipped against floors taken in the s
 
 simulate: ## live histories of whole edge domains: HISTORIES (10000) of 3 to 30 nodes, LARGE (20) of 1,000
 	@Scripts/dependencies build
-	swift build -c release --product berth-simulate
-	.build/release/berth-simulate --histories $(HISTORIES) --large $(LARGE)
+	Scripts/static .build/bench berth-simulate
+	.build/bench/berth-simulate --histories $(HISTORIES) --large $(LARGE)
 
 fuzz: ## feed garbage to every decoder, FUZZ_SECONDS (60) each
 	@Scripts/dependencies build

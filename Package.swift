@@ -171,13 +171,13 @@ let package = Package(
         // Test support, simulations, demo programs, benchmarks.
         testing.c("CFaultVFS", ["CSQLite"]),
         testing.c("CTestSupport"),
-        testing.module("TestSupport", ["CLinux", "CTestSupport"]),
+        testing.module("TestSupport", ["CLinux", "CTestSupport", "Machine"]),
         testing.module("DomainDemo", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
         testing.module("DomainSimulation", ["Domain", "DomainMirror", "Redis"]),
         testing.program("berth-simulate", ["DomainSimulation", arguments]),
         testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire"]),
         testing.program("berth-client-example", ["HostClient"]),
-        testing.program("berth-bench", ["Ledger", "Machine", "Placement"]),
+        testing.program("berth-bench", ["Kernel", "Ledger", "Machine", "Placement", "TestSupport"]),
         testing.program(
             "berth-domain-bench",
             [

@@ -3,6 +3,9 @@
 //
 //   load --socket PATH --request TEXT [--clients N] [--requests N] [--seconds S]
 //        [--modulo M] [--base B] [--stalled N]
+//   load --socket PATH --http TARGET [--clients N] [--requests N] [--seconds S]
+//
+// With --http each client keeps one connection and sends GET requests over it; a reply is right if its status is 200.
 //
 // In TEXT, %d is B + k % M where k counts a client's requests from 0, %c the client's number from 0, and %% a
 // percent sign. The run ends after N requests in all or S seconds, whichever is first; both have bounds.
@@ -49,7 +52,7 @@ typedef struct {
 } client_t;
 
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
-static const char *request;
+static const char *request, *target;
 static long clients = 1, requests = most_requests, modulo = 1000000, base, stalled;
 static double seconds = 10;
 static int64_t deadline;
@@ -107,6 +110,28 @@ static ssize_t exchange(const char *text, size_t length, char *reply) {
     return got == 0 ? (ssize_t)have : -1;
 }
 
+/// One request on a kept connection, which is opened where `*s` is -1. Returns the length of the reply, or -1 with errno.
+static ssize_t exchange_kept(int *s, const char *text, size_t length, char *reply) {
+    if (*s < 0 && (*s = connected()) < 0) return -1;
+    ssize_t got = send(*s, text, length, MSG_NOSIGNAL);
+    size_t have = 0, whole = 0;
+    while (got > 0 && (whole == 0 || have < whole)) {
+        got = recv(*s, reply + have, most_reply - 1 - have, 0);
+        if (got <= 0) break;
+        have += (size_t)got;
+        reply[have] = 0;
+        const char *end = whole ? NULL : strstr(reply, "\r\n\r\n"), *size = end ? strcasestr(reply, "content-length:") : NULL;
+        if (size && size < end) whole = (size_t)(end + 4 - reply) + strtoul(size + 15, NULL, 10);
+        if (whole >= most_reply) break;
+    }
+    if (whole && have == whole) return (ssize_t)have;
+    int why = got < 0 ? errno : EPROTO;
+    close(*s);
+    *s = -1;
+    errno = why;
+    return -1;
+}
+
 static void complain(client_t *me, const char *text, size_t length) {
     if (me->complaint[0]) return;
     length = length < shown ? length : shown;
@@ -122,6 +147,12 @@ static void judge(client_t *me, const char *reply, ssize_t length) {
         return;
     }
     me->bytes += length;
+    if (target) {
+        if (strncmp(reply, "HTTP/1.1 200 ", 13) == 0) return;
+        me->refusals++;
+        complain(me, reply, (size_t)length);
+        return;
+    }
     if (length < 2 || reply[0] != '{' || reply[length - 1] != '}') {
         me->errors++;
         if (length == 0) complain(me, "empty reply", 11);
@@ -136,16 +167,19 @@ static void *client_main(void *argument) {
     client_t *me = argument;
     char text[most_text];
     char *reply = malloc(most_reply);
+    int kept = -1;
     if (reply == NULL) stop(1, "malloc", strerror(errno));
     pthread_barrier_wait(&start);
     for (long turn = 0; now() < deadline && atomic_fetch_add(&taken, 1) < requests; turn++) {
-        size_t length = filled(text, me->number, turn);
+        size_t length = target ? (size_t)sprintf(text, "GET %s HTTP/1.1\r\nHost: load\r\n\r\n", target)
+                               : filled(text, me->number, turn);
         int64_t begin = now();
-        ssize_t got = exchange(text, length, reply);
+        ssize_t got = target ? exchange_kept(&kept, text, length, reply) : exchange(text, length, reply);
         int64_t took = now() - begin;
         me->latencies[me->done++] = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
         judge(me, reply, got);
     }
+    if (kept >= 0) close(kept);
     free(reply);
     return NULL;
 }
@@ -243,6 +277,7 @@ static void read_options(int count, char **words) {
         if (v == NULL) stop(2, o, "has no value");
         if (strcmp(o, "--socket") == 0) path = v;
         else if (strcmp(o, "--request") == 0) request = v;
+        else if (strcmp(o, "--http") == 0) target = v;
         else if (strcmp(o, "--clients") == 0) clients = number(o, v, 1, most_clients);
         else if (strcmp(o, "--requests") == 0) requests = number(o, v, 1, most_requests);
         else if (strcmp(o, "--modulo") == 0) modulo = number(o, v, 1, 1000000000);
@@ -254,7 +289,10 @@ static void read_options(int count, char **words) {
             if (*end || !(seconds > 0 && seconds <= most_seconds)) stop(2, v, "not seconds from 0 to 600");
         } else stop(2, o, "unknown option");
     }
-    if (path == NULL || request == NULL) stop(2, "usage", "--socket PATH --request TEXT and options, see load.c");
+    if (path == NULL || (request == NULL) == (target == NULL))
+        stop(2, "usage", "--socket PATH, --request TEXT or --http TARGET, and options, see load.c");
+    if (target && (stalled || strlen(target) > most_text / 2)) stop(2, "--http", "too long, or with --stalled");
+    if (target) request = "";
     if (strlen(path) >= sizeof address.sun_path) stop(2, path, "longer than a socket path may be");
     if (strlen(request) > most_text / 2) stop(2, "--request", "longer than 2048 bytes");
     strcpy(address.sun_path, path);

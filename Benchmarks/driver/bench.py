@@ -107,12 +107,17 @@ class Bench:
                          f"{str(reply)[:200]}")
         return reply
 
-    def load(self, server, request, clients=1, requests=None, stalled=0, more=()):
+    def http(self, server, target, clients):
+        """One run of GET requests over kept connections to the HTTP API beside the server's socket."""
+        socket = os.path.join(os.path.dirname(server.path), "berth.sock")
+        return self.load(server, target, clients, way=["--socket", socket, "--http", target])
+
+    def load(self, server, request, clients=1, requests=None, stalled=0, more=(), way=None):
         """One run of the load program: `requests` requests, or as many as fit a round. Adds what the server used.
         Any error or refusal among the replies is an error here: only work that was done is worth measuring."""
         limit = ["--requests", str(requests), "--seconds", "300"] if requests else ["--seconds", str(self.seconds)]
-        command = [f"{self.build}/load", "--socket", server.path, "--request", request, "--clients", str(clients),
-                   "--stalled", str(stalled), *limit, *more]
+        way = way or ["--socket", server.path, "--request", request, "--stalled", str(stalled)]
+        command = [f"{self.build}/load", *way, "--clients", str(clients), *limit, *more]
         cpu, written = server.cpu_seconds(), server.written_bytes()
         done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
         if done.returncode != 0:

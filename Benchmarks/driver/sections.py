@@ -148,6 +148,25 @@ def bytes_(bench):
                                   f"{1000 * typical(seen['lots'], 'us_per_byte'):.1f}"})]
 
 
+def api(bench):
+    """Lists of 100 claims of the HTTP API, over connections that are kept."""
+    path = machine.write(f"{bench.folder}/machine-512.json", 512)
+    berthd = bench.started_daemon("api", ["--machine", path], services=100)
+    target = "/v1/claims?limit=100"
+    seen = bench.alternate(
+        one=lambda: bench.http(berthd, target, 1), many=lambda: bench.http(berthd, target, CLIENTS))
+    resident = berthd.memory()["VmRSS"] / 1e6
+    berthd.stop()
+    return [
+        Line("api", f"HTTP list of 100 claims, {CLIENTS} kept connections: requests per second", 5000, "/s",
+             [r["per_second"] for r in seen["many"]], {
+                 "one connection /s": typical(seen["one"], "per_second"), "p50 µs": typical(seen["one"], "p50_us"),
+                 "p99 µs": typical(seen["many"], "p99_us"), "reply bytes": typical(seen["many"], "reply_bytes"),
+                 "CPU µs a request": per_request(seen["many"], "cpu_s") * 1e6}, least=True),
+        Line("api", "resident memory with the HTTP API in use", 45, "MB", [resident]),
+    ]
+
+
 def start(bench):
     """From the start of the process to its first whole list of 1,000 services. Judged on a machine with as many CPUs
     as those need; the one with 4,096, whose capture takes longer to read, informs."""
@@ -187,8 +206,13 @@ def memory(bench):
     ]
 
 
+# What berth-bench measures, in µs, by the first two words of its names: one placement on so many CPUs; the plan of one
+# enforced request on 512 CPUs; reading back 1,000 enforced claims; comparing claims with 2,000 threads.
+LIMITS = {"placement-512": 50, "placement-4096": 500, "plan-512": 100, "reconcile-1000": 20_000, "verify-2000": 200_000}
+
+
 def placement(bench):
-    """berth-bench, beside berthd: JSON lines {"name": "placement-<CPUs>...", "us": ...}. Other names inform."""
+    """berth-bench, beside berthd: JSON lines {"name": ..., "us": ...}. Names without a limit inform."""
     program = os.path.join(os.path.dirname(bench.berthd), "berth-bench")
     if not os.access(program, os.X_OK):
         return [Line("placement", f"one placement on {cpus:,} CPUs", limit, "µs", [], note="berth-bench is not built")
@@ -203,7 +227,7 @@ def placement(bench):
             name, us = str(row["name"]), float(row["us"])
         except (ValueError, KeyError, TypeError):
             raise Broken(f"berth-bench printed a line of another form: {text[:200]}")
-        limit = {"512": 50, "4096": 500}.get(name.split("-")[1]) if name.startswith("placement-") else None
+        limit = LIMITS.get("-".join(name.split("-")[:2]))
         extra = {k: v for k, v in row.items() if k not in ("name", "us") and isinstance(v, (int, float, str))}
         lines.append(Line("placement", name, limit, "µs", [us], extra))
     for cpus in ("512", "4096"):
@@ -213,4 +237,4 @@ def placement(bench):
 
 
 SECTIONS = {"listing": listing, "bytes": bytes_, "changes": changes, "hanging": hanging, "placement": placement, "memory": memory,
-            "start": start}
+            "start": start, "api": api}

@@ -11,10 +11,8 @@ final class EnforcementWorker: Sendable {
         case enforce(Claim)
         /// Undo the steps of a claim that is releasing; the failure that led to it, where one did.
         case undo(Claim, after: String?)
-        /// Read an active claim back, and take its steps again where the kernel differs.
-        case repair(Claim)
-        /// Read an active claim back.
-        case verify(Claim)
+        /// Read active claims back, and take the steps of those again from which the kernel differs, where that is the policy.
+        case check([Claim], repairs: Bool)
     }
 
     private let enforcer: any Enforcer
@@ -53,8 +51,7 @@ final class EnforcementWorker: Sendable {
         switch job {
         case .enforce(let claim): enforce(claim)
         case .undo(let claim, let failure): undo(claim, claim.stepsInHand, after: failure)
-        case .repair(let claim): check(claim, repairs: true)
-        case .verify(let claim): check(claim, repairs: false)
+        case .check(let claims, let repairs): check(claims, repairs: repairs)
         }
     }
 
@@ -91,17 +88,24 @@ final class EnforcementWorker: Sendable {
         return problem
     }
 
-    private func check(_ claim: Claim, repairs: Bool) {
-        do throws(EnforcementError) {
-            do throws(EnforcementError) { try enforcer.verify(claim) } catch {
-                guard repairs else { throw error }
-                for step in claim.steps { try enforcer.apply(step, of: claim.holder) }
-                try enforcer.verify(claim)
-            }
-            report(.drifted(claim.holder, id: claim.id, nil))
-        } catch {
-            report(.drifted(claim.holder, id: claim.id, error.description))
+    private func check(_ claims: [Claim], repairs: Bool) {
+        let differences = enforcer.differences(of: claims)
+        for claim in claims {
+            var difference = differences[claim.holder]
+            if difference != nil, repairs { difference = repair(claim) }
+            // What was well and is well needs no report.
+            guard difference != nil || claim.enforcement?.failure != nil else { continue }
+            report(.drifted(claim.holder, id: claim.id, difference?.description))
         }
+    }
+
+    /// Takes the steps of a claim again. Returns how the kernel still differs.
+    private func repair(_ claim: Claim) -> EnforcementError? {
+        do throws(EnforcementError) {
+            for step in claim.steps { try enforcer.apply(step, of: claim.holder) }
+            try enforcer.verify(claim)
+            return nil
+        } catch { return error }
     }
 }
 

@@ -292,16 +292,18 @@ final class Writer {
     func reconcile(_ policy: EnforcementPolicy) {
         guard let worker, store.corruption == nil else { return }
         let online = policy.refills ? machine.online() : nil
+        var active: [Claim] = []
         for claim in ledger.sortedClaims where waiting[claim.holder] == nil && !inHand.contains(claim.holder) {
             switch claim.enforcement?.phase {
             case .preparing: worker.add(.undo(claim, after: "berthd ended before the claim was enforced"))
             case .active:
                 if let online, !claim.missing(online: online).isEmpty { short.append(claim.holder) }
-                worker.add(policy.repairs ? .repair(claim) : .verify(claim))
+                active.append(claim)
             case .releasing: worker.add(.undo(claim, after: nil))
             case nil: continue
             }
         }
+        if !active.isEmpty { worker.add(.check(active, repairs: policy.repairs)) }
     }
 }
 

@@ -26,8 +26,13 @@ struct Cgroup {
         return Cgroup(files: files, mount: mount, path: slash == path.startIndex ? "/" : String(path[..<slash]))
     }
 
-    /// Whether it exists.
-    var exists: Bool { (try? files.entries(directory)) != nil }
+    /// Whether it exists. Every cgroup, and nothing else, has a file of this name; one of threads does not let it be read.
+    var exists: Bool {
+        do { _ = try files.read(file("cgroup.procs")) } catch {
+            return error.errno != ENOENT && error.errno != ENODEV && error.errno != ENOTDIR
+        }
+        return true
+    }
 
     /// The text of a file without whitespace at its ends; nil where there is no such file or no such cgroup.
     func text(_ name: String) throws(EnforcementError) -> String? {
@@ -105,7 +110,6 @@ struct Cgroup {
     /// The cgroups directly below, by name; none where it does not exist.
     var children: [Cgroup] {
         guard let names = try? files.entries(directory) else { return [] }
-        // Every cgroup, and nothing else, is a directory that has this file.
         return names.filter { !$0.contains(".") || !isFile($0) }.sorted().compactMap { name in
             let child = child(name)
             return child.exists ? child : nil

@@ -23,6 +23,22 @@ package protocol Enforcer: Sendable {
     ///
     /// - Throws: ``EnforcementError`` where it differs from `claim`.
     func verify(_ claim: Claim) throws(EnforcementError)
+
+    /// Reads back what the kernel does for many claims.
+    ///
+    /// - Returns: how it differs, for those for which it does.
+    func differences(of claims: [Claim]) -> [Holder: EnforcementError]
+}
+
+extension Enforcer {
+    /// Reads back one claim after the other.
+    package func differences(of claims: [Claim]) -> [Holder: EnforcementError] {
+        var differences: [Holder: EnforcementError] = [:]
+        for claim in claims {
+            do throws(EnforcementError) { try verify(claim) } catch { differences[claim.holder] = error }
+        }
+        return differences
+    }
 }
 
 /// How a claim is to be enforced.

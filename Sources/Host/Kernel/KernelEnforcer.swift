@@ -140,11 +140,31 @@ package struct KernelEnforcer: Enforcer {
 
     // MARK: - Reading back
 
+    /// Checks each step of enforced claims. What they have in common is read once.
+    package func differences(of claims: [Claim]) -> [Holder: EnforcementError] {
+        let reader = KernelEnforcer(self, reading: ReadOnceFiles(files))
+        var differences: [Holder: EnforcementError] = [:]
+        for claim in claims {
+            do throws(EnforcementError) { try reader.verify(claim) } catch { differences[claim.holder] = error }
+        }
+        return differences
+    }
+
+    /// An enforcer like another one, with other files.
+    private init(_ other: KernelEnforcer, reading files: any KernelFiles) {
+        self.files = files
+        hierarchy = other.hierarchy
+        settings = other.settings
+        processes = other.processes
+        pause = other.pause
+        notice = other.notice
+    }
+
     /// Checks each step of an enforced claim.
     ///
     /// - Throws: ``EnforcementError`` with the first difference.
     package func verify(_ claim: Claim) throws(EnforcementError) {
-        for step in claim.enforcement?.steps ?? [] {
+        for step in claim.enforcement?.steps ?? [] where KernelStep.isVerified(step.action) {
             switch try parsed(step.action) {
             case .grow(let cpus, let place): try partition(place).verify(cpus)
             case .cgroup(let cgroup): try cgroups.verify(cgroup)

@@ -24,15 +24,18 @@ package struct RootedKernelFiles: KernelFiles {
         guard fd >= 0 else { throw SystemError("open \(path)", errno: errno) }
         defer { close(fd) }
         var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 4_096)
-        while true {
-            let count = Glibc.read(fd, &piece, piece.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw SystemError("read \(path)", errno: errno) }
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
-            bytes += piece.prefix(count)
-            guard bytes.count <= Self.maximumSize else { throw SystemError("read \(path)", errno: EFBIG) }
+        var isOver = false
+        while !isOver {
+            let failure = withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { piece in
+                let count = Glibc.read(fd, piece.baseAddress, piece.count)
+                guard count >= 0 else { return errno == EINTR ? 0 : errno }
+                isOver = count == 0
+                bytes += piece[..<count]
+                return bytes.count <= Self.maximumSize ? 0 : EFBIG
+            }
+            guard failure == 0 else { throw SystemError("read \(path)", errno: failure) }
         }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Writes `text` with one write(2). The file must exist.

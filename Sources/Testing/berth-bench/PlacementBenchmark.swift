@@ -2,10 +2,9 @@ import Ledger
 import Machine
 import Placement
 
-/// Times one placement on large machines; prints a JSON object a line, for `Benchmarks/run`.
-@main
+/// Times one placement on large machines.
 enum PlacementBenchmark {
-    static func main() {
+    static func run() {
         measure("placement-512", cpus: 512, nodes: 128)
         measure("placement-4096", cpus: 4096, nodes: 8)
     }
@@ -26,16 +25,16 @@ enum PlacementBenchmark {
             try? ledger.apply(decision.change)
         }
 
-        report("\(name)-node") {
+        Benchmark.report("\(name)-node") {
             _ = try? ledger.decide(ofNode(0, min(perNode, 3)), facts: facts, caller: caller, now: 0)
         }
-        report("\(name)-machine") {
+        Benchmark.report("\(name)-machine") {
             _ = try? ledger.decide(ofNode(1, cpus / 2 + 1), facts: facts, caller: caller, now: 0)
         }
-        report("\(name)-count") {
+        Benchmark.report("\(name)-count") {
             _ = try? ledger.decide(claim("new", CPURequest(.count(cpus / 4))), facts: facts, caller: caller, now: 0)
         }
-        report("\(name)-whole-cores") {
+        Benchmark.report("\(name)-whole-cores") {
             _ = Placement.wholeCores(cpus / 2 + 1, of: isolated, cores: cores)
         }
     }
@@ -51,14 +50,5 @@ enum PlacementBenchmark {
             CPURequest(
                 .count(count), nodes: [node], packing: .siblingPairs, replaces: .nodes, preemption: .allowed,
                 isExplicit: true))
-    }
-
-    /// The median of many runs, in microseconds.
-    private static func report(_ name: String, _ body: () -> Void) {
-        let clock = ContinuousClock()
-        var times = (0..<301).map { _ in clock.measure(body) }
-        times.sort()
-        let nanoseconds = Int(times[times.count / 2] / .nanoseconds(1))
-        print("{\"name\":\"\(name)\",\"us\":\(Double(nanoseconds) / 1000)}")
     }
 }
