@@ -1,11 +1,12 @@
 import WireJSON
 
-/// Compares what was granted with what the kernel does; the part that knows the kernel provides it.
+/// Compares what was granted with what the kernel does; the part that knows the kernel provides it. It may take long, so it
+/// does that on a thread of its own.
 package protocol VerificationProvider: Sendable {
-    /// The last verification as a JSON object; nil before the first.
-    var verification: JSONValue? { get }
-    /// How many differences it found; nil before the first.
-    var drift: Int? { get }
+    /// A verification that is a second old at most, as a JSON object.
+    func verification() async -> JSONValue
+    /// How many differences it found.
+    func drift() async -> Int
 }
 
 /// What the API says that is not the host's own.

@@ -43,18 +43,18 @@ struct APIService: Sendable {
         case .renewClaim: return try await claims.renew(request, patience)
         default:
             _ = try request.target.parameters([])
-            return try resource(request)
+            return try await resource(request)
         }
     }
 
-    private func resource(_ request: APIRequest) throws(Problem) -> APIAnswer {
+    private func resource(_ request: APIRequest) async throws(Problem) -> APIAnswer {
         switch request.route {
         case .machine: return APIAnswer(json: try MachineResource.json(host))
         case .pools: return APIAnswer(json: try MachineResource.pools(host))
         case .verification:
-            guard let verification = providers.verification?.verification else { throw Problem(.notEnforced) }
+            guard let provider = providers.verification else { throw Problem(.notEnforced) }
             var writer = JSONWriter(capacity: 1_024)
-            writer.value(verification)
+            writer.value(await provider.verification())
             return APIAnswer(json: writer.bytes)
         case .configuration:
             return APIAnswer(
@@ -64,7 +64,7 @@ struct APIService: Sendable {
         case .openAPI: return APIAnswer(.ok, request.route.contentType, document)
         case .metrics:
             let text = MetricsText.text(
-                host, version: providers.version, drift: providers.verification?.drift)
+                host, version: providers.version, drift: await providers.verification?.drift())
             return APIAnswer(.ok, request.route.contentType, ByteBuffer(string: text))
         case .health: return APIAnswer(line: "ok")
         case .readiness: return readiness

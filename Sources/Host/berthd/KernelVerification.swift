@@ -1,3 +1,4 @@
+import Dispatch
 import Host
 import HostAPI
 import Kernel
@@ -6,8 +7,10 @@ import Service
 import Synchronization
 import WireJSON
 
-/// Compares the host's claims with the kernel when somebody asks, once a second at most.
+/// Compares the host's claims with the kernel when somebody asks, once a second at most, on a thread of its own.
 final class KernelVerification: VerificationProvider {
+    private let queue = DispatchQueue(label: "verification")
+
     private struct State {
         var made: ContinuousClock.Instant?
         var observation: Observation?
@@ -25,8 +28,8 @@ final class KernelVerification: VerificationProvider {
     }
 
     /// The verification as a JSON object.
-    var verification: JSONValue? {
-        let (verification, time) = current()
+    func verification() async -> JSONValue {
+        let (verification, time) = await current()
         let json = JSONWriter.object { writer in
             writer.member("time", time)
             writer.member("claims", host.ledger.sortedClaims.count { $0.enforcement?.phase == .active })
@@ -41,9 +44,15 @@ final class KernelVerification: VerificationProvider {
     }
 
     /// How many differences there are.
-    var drift: Int? { current().0.drifts.count }
+    func drift() async -> Int { await current().0.drifts.count }
 
-    private func current() -> (Verification, Int) {
+    private func current() async -> (Verification, Int) {
+        await withCheckedContinuation { continuation in
+            queue.async { continuation.resume(returning: self.verified()) }
+        }
+    }
+
+    private func verified() -> (Verification, Int) {
         state.withLock { state in
             if let made = state.made, made.duration(to: .now) < .seconds(1), let verification = state.verification {
                 return (verification, state.time)

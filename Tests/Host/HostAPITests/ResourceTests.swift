@@ -57,8 +57,11 @@ import WireJSON
     }
 
     private struct Verified: VerificationProvider {
-        var verification: JSONValue? { try? JSONValue(Array(#"{"drift":[{"holder":"run:a"}]}"#.utf8)) }
-        var drift: Int? { 1 }
+        func verification() async -> JSONValue {
+            (try? JSONValue(Array(#"{"drift":[{"holder":"run:a"}]}"#.utf8))) ?? .null
+        }
+
+        func drift() async -> Int { 1 }
     }
 
     @Test("a verification and the configuration are shown where there are any")
