@@ -126,8 +126,7 @@ let package = Package(
             "HostAPI",
             [
                 "Host", "Kernel", "Ledger", "LedgerStore", "Machine", "Service", "WireJSON", hummingbird, httpTypes,
-                logging, nio,
-                nioHTTP1, nioHTTPTypes, nioPosix,
+                logging, nio, nioHTTP1, nioHTTPTypes, nioPosix, nioSSL,
             ]),
         // A library for others: what it declares is public.
         host.module("HostClient", ["WireJSON", nio, nioHTTP1, nioPosix]),

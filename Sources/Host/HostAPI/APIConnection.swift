@@ -11,7 +11,8 @@ struct APIConnections: ServerChildChannel {
     /// A connection and who is at its other end.
     struct Value: ServerChildChannelValue {
         let http: HTTP1Channel.Value
-        let admission: Result<APIPeer, Problem>
+        /// Whether it may be; nil where its certificate says so.
+        let admission: Result<APIPeer, Problem>?
         var channel: any Channel { http.channel }
     }
 
@@ -20,6 +21,8 @@ struct APIConnections: ServerChildChannel {
     let open: OpenConnections
     let settings: @Sendable () -> APISettings
     let denied: @Sendable (PeerCredentials, String) -> Void
+    /// What protects the connections; nil where the kernel says who connects.
+    let tls: APITLS?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let settings = settings()
@@ -29,14 +32,26 @@ struct APIConnections: ServerChildChannel {
             channel.close(promise: nil)
             return channel.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
         }
-        let admission = admit(channel, settings, isWithin: number <= settings.connections)
+        let admission: Result<APIPeer, Problem>?
+        if let tls {
+            guard number <= settings.connections, (try? tls.protect(channel)) != nil else {
+                channel.close(promise: nil)
+                return channel.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
+            }
+            admission = nil
+        } else {
+            admission = admit(channel, settings, isWithin: number <= settings.connections)
+        }
         return HTTP1Channel(responder: { _, _, _ in }, configuration: configuration(settings))
             .setup(channel: channel, logger: logger).map { Value(http: $0, admission: admission) }
     }
 
     func handle(value: Value, logger: Logger) async {
-        let (responder, admission) = (responder, value.admission)
+        let (responder, known, settings) = (responder, value.admission, settings)
         let channel = HTTP1Channel { request, writer, channel in
+            var admission = known
+            if admission == nil { admission = await APITLS.peer(of: channel, cpuLimit: settings().cpusPerUID) }
+            guard let admission else { return }
             try await responder.respond(request, writer, channel, admission)
         }
         await channel.handle(value: value.http, logger: logger)

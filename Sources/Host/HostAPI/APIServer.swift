@@ -7,7 +7,7 @@ import NIOPosix
 import Service
 import Synchronization
 
-/// Serves the HTTP API of a host on a Unix socket.
+/// Serves the HTTP API of a host on a Unix socket, or over TCP with TLS.
 ///
 /// All its work is done on a thread of its own, so that neither its clients nor the program's other tasks hold each other
 /// up. Changes go to ``Host``, questions are answered from the last durable ledger.
@@ -35,10 +35,12 @@ package final class APIServer: Sendable {
     /// A server of `host` on the listening socket `descriptor`, which stays the caller's.
     ///
     /// - Parameters:
+    ///   - tls: what protects the connections of a TCP socket; nil for a Unix socket.
     ///   - decisionLog: logs whom it turned away.
     ///   - clock: the time in milliseconds since 1970 UTC.
     package init(
-        host: Host, descriptor: Int32, providers: APIProviders, settings: APISettings, decisionLog: DecisionLog,
+        host: Host, descriptor: Int32, tls: APITLS? = nil, providers: APIProviders, settings: APISettings,
+        decisionLog: DecisionLog,
         logger: Logger, clock: @escaping @Sendable () -> Int = wallClock
     ) {
         let current = SettingsBox(settings)
@@ -52,7 +54,7 @@ package final class APIServer: Sendable {
                 service: APIService(host, providers, clock: clock, settings: read), events: events, rate: RequestRate(),
                 settings: read),
             counts: ConnectionCounts(), open: open, settings: read,
-            denied: { decisionLog.denied($0, reason: $1) })
+            denied: { decisionLog.denied($0, reason: $1) }, tls: tls)
     }
 
     /// The settings in force.

@@ -124,6 +124,10 @@ final class Daemon {
             }
             postpone("socket", \.socket)
             postpone("http-socket", \.httpSocket)
+            postpone("http-tls-listen", \.httpTLSListen)
+            postpone("http-tls-certificate", \.httpTLSCertificate)
+            postpone("http-tls-key", \.httpTLSKey)
+            postpone("http-tls-client-ca", \.httpTLSClientCA)
             postpone("state-dir", \.stateDirectory)
             postpone("socket-mode", \.socketMode)
             postpone("socket-owner", \.socketOwner)

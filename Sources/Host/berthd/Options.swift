@@ -75,6 +75,20 @@ struct ServeOptions: ParsableArguments {
     var connectionsPerUid: String?
     @Option(help: "The most requests that one user may send to the HTTP API in a second (10000); root has no limit.")
     var httpRequestsPerSecond: String?
+    @Option(
+        help: ArgumentHelp(
+            "Serve the HTTP API over TLS at this numeric address too; with the three options that follow.",
+            valueName: "address:port"))
+    var httpTlsListen: String?
+    @Option(help: ArgumentHelp("The PEM file of the server's certificate, with its intermediates.", valueName: "file"))
+    var httpTlsCertificate: String?
+    @Option(help: ArgumentHelp("The PEM file of its key.", valueName: "file"))
+    var httpTlsKey: String?
+    @Option(
+        help: ArgumentHelp(
+            "The PEM file of the authority that clients' certificates must come from. Every such client is an administrator.",
+            valueName: "file"))
+    var httpTlsClientCa: String?
     @Option(help: "Seconds until an incomplete request is answered with an error (5).")
     var readTimeout: String?
     @Option(help: "Seconds that a client may take to read a reply (5).")
@@ -93,6 +107,8 @@ struct ServeOptions: ParsableArguments {
             ("extensions", extensions.isEmpty ? nil : extensions.joined(separator: ",")),
             ("pools.general", generalPool), ("name-limit", nameLimit),
             ("connections-per-uid", connectionsPerUid), ("http-requests-per-second", httpRequestsPerSecond),
+            ("http-tls-listen", httpTlsListen), ("http-tls-certificate", httpTlsCertificate),
+            ("http-tls-key", httpTlsKey), ("http-tls-client-ca", httpTlsClientCa),
             ("read-timeout", readTimeout), ("write-timeout", writeTimeout),
             ("commit-timeout", commitTimeout),
         ] + enforcement.flags

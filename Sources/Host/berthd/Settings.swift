@@ -69,6 +69,15 @@ struct Settings {
         enforcement = EnforcementPolicy(
             repairs: configuration.repairs, refills: configuration.refills,
             restoresOnStop: configuration.restoresOnStop)
+        let missing = [
+            ("http-tls-listen", configuration.httpTLSListen),
+            ("http-tls-certificate", configuration.httpTLSCertificate), ("http-tls-key", configuration.httpTLSKey),
+            ("http-tls-client-ca", configuration.httpTLSClientCA),
+        ].filter { $0.1 == nil }.map(\.0)
+        if let first = missing.first, missing.count < 4 {
+            throw source.error(
+                first, "\(missing.joined(separator: ", ")): the HTTP API over TLS needs a value for each http-tls key")
+        }
         self.server = server
         var api = APISettings()
         api.access = server.access

@@ -6,6 +6,14 @@ extension DaemonConfiguration {
         return sysfsRoot == DaemonConfiguration().sysfsRoot ? "real" : "sysfs-root"
     }
 
+    /// The HTTP API over TLS; nil where it is not served.
+    package var httpTLS: (address: String, certificate: String, key: String, clientAuthority: String)? {
+        guard let address = httpTLSListen, let certificate = httpTLSCertificate, let key = httpTLSKey,
+            let authority = httpTLSClientCA
+        else { return nil }
+        return (address, certificate, key, authority)
+    }
+
     /// The value of a key as a flag takes it, for the log; `none` where nothing is set.
     package func shown(_ key: String) -> String {
         let text: String? =
@@ -29,6 +37,10 @@ extension DaemonConfiguration {
             case "read-timeout": String(readTimeout)
             case "write-timeout": String(writeTimeout)
             case "commit-timeout": String(commitTimeout)
+            case "http-tls-listen": httpTLSListen
+            case "http-tls-certificate": httpTLSCertificate
+            case "http-tls-key": httpTLSKey
+            case "http-tls-client-ca": httpTLSClientCA
             case "enforcement.mode": enforces ? "on" : "off"
             case "enforcement.housekeeping": housekeeping
             case "enforcement.repair": String(repairs)

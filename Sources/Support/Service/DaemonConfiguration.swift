@@ -39,6 +39,12 @@ package struct DaemonConfiguration: Equatable, Sendable {
     package var readTimeout = 5
     /// Seconds that a client may take to read a reply.
     package var writeTimeout = 5
+    /// Where the HTTP API is served over TLS; nil for nowhere.
+    package var httpTLSListen: String?
+    /// The files of the server's certificate, its key, and the authority of clients' certificates.
+    package var httpTLSCertificate: String?
+    package var httpTLSKey: String?
+    package var httpTLSClientCA: String?
     /// Seconds that a change may wait for the disk before the client is answered that its outcome is unknown.
     package var commitTimeout = 30
     /// Whether the kernel enforces claims that ask for it.
@@ -70,9 +76,9 @@ package struct DaemonConfiguration: Equatable, Sendable {
         "socket", "http-socket", "state-dir", "socket-mode", "socket-owner", "socket-group", "admin-group",
         "access-group", "audit-log", "log-level", "policy", "extensions", "pools.general", "name-limit",
         "connections-per-uid", "http-requests-per-second", "read-timeout", "write-timeout", "commit-timeout",
+        "http-tls-listen", "http-tls-certificate", "http-tls-key", "http-tls-client-ca",
         "enforcement.mode", "enforcement.housekeeping", "enforcement.repair", "enforcement.offline",
-        "enforcement.on-stop",
-        "limits.cpus-per-uid", "machine", "sysfs-root", "simulate", "import-state",
+        "enforcement.on-stop", "limits.cpus-per-uid", "machine", "sysfs-root", "simulate", "import-state",
     ]
 
     /// Takes the settings of a TOML text.
@@ -158,6 +164,10 @@ package struct DaemonConfiguration: Equatable, Sendable {
         case "read-timeout": readTimeout = try number(key, text, in: 1...3_600)
         case "write-timeout": writeTimeout = try number(key, text, in: 1...3_600)
         case "commit-timeout": commitTimeout = try number(key, text, in: 1...3_600)
+        case "http-tls-listen": httpTLSListen = text
+        case "http-tls-certificate": httpTLSCertificate = try path(key, text)
+        case "http-tls-key": httpTLSKey = try path(key, text)
+        case "http-tls-client-ca": httpTLSClientCA = try path(key, text)
         case "enforcement.mode": enforces = try choice(key, text, of: ["on", "off"]) == "on"
         case "enforcement.housekeeping": housekeeping = text
         case "enforcement.repair": repairs = try choice(key, text, of: ["true", "false"]) == "true"

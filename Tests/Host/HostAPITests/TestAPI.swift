@@ -19,6 +19,7 @@ final class TestAPI: Sendable {
     let server: APIServer
     private let socket: SocketFile
     private let decisionLog: DecisionLog
+    private let providers: APIProviders
 
     /// 8 CPUs in 4 cores (siblings n and n+4) on 2 nodes, CPUs 1-3 and 5-7 isolated, 16 pages of 2 MB on each node, 4 of
     /// them in use.
@@ -59,10 +60,20 @@ final class TestAPI: Sendable {
         var settings = APISettings()
         settings.access.isOpen = mode & 0o006 == 0o006
         adjust(&settings)
+        self.providers = providers
         server = APIServer(
             host: host, descriptor: socket.descriptor, providers: providers, settings: settings,
-            decisionLog: decisionLog, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            decisionLog: decisionLog, logger: Self.silence)
         server.start()
+    }
+
+    private static let silence = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    /// A server of the same host over TLS, not started.
+    func server(_ tls: APITLS) -> APIServer {
+        APIServer(
+            host: host, descriptor: tls.descriptor, tls: tls, providers: providers, settings: server.settings,
+            decisionLog: decisionLog, logger: Self.silence)
     }
 
     struct NoStore: Error {}

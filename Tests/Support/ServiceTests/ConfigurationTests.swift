@@ -79,7 +79,8 @@ import Testing
             "http-socket": "/h", "http-requests-per-second": "9",
             "write-timeout": "2", "commit-timeout": "3", "extensions": "cpu-pools", "pools.general": "2-5",
             "enforcement.mode": "off", "enforcement.housekeeping": "0-1", "enforcement.repair": "false",
-            "enforcement.offline": "refill",
+            "enforcement.offline": "refill", "http-tls-listen": "127.0.0.1:1",
+            "http-tls-certificate": "/c", "http-tls-key": "/k", "http-tls-client-ca": "/a",
             "enforcement.on-stop": "restore", "limits.cpus-per-uid": "4", "machine": "/m", "sysfs-root": "/r",
             "simulate": "true", "import-state": "/i",
         ]
