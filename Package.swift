@@ -220,7 +220,8 @@ let package = Package(
         host.tests(
             "RenderingTests", ["EPAClient", "Machine", "Rendering", "Terminal", "TestSupport"], exclude: ["Golden"]),
         host.tests("BerthdTests", ["TestSupport", "WireJSON", "berth", "berthd"]),
-        host.tests("BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON"]),
+        host.tests(
+            "BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth", "berthd"]),
 
         domain.tests("DomainTests", ["Domain", "DomainSimulation"]),
         domain.tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),

@@ -168,13 +168,18 @@ extension DaemonSummary {
 }
 
 extension HostDecision {
-    init(_ json: AnswerReader) throws(BerthError) {
+    init(_ bytes: [UInt8]) throws(BerthError) {
+        let json = try AnswerReader(bytes)
+        self.json = bytes
         sequence = try json.number("seq")
         time = try json.number("time")
         action = try json.text("action")
         holder = try json.text("holder")
         outcome = try json.text("outcome")
-        uid = json.optional("caller")?.value["uid"]?.integer
+        let caller = json.optional("caller")?.value
+        uid = caller?["uid"]?.integer
+        pid = caller?["pid"]?.integer
+        frontend = caller?["frontend"]?.string
         granted = try json.cpus("granted")
         released = try json.cpus("released")
         preempted = try json.list("preempted") { holding throws(BerthError) in try Holding(holding) }

@@ -208,6 +208,10 @@ public struct HostDecision: Equatable, Sendable {
     public let outcome: String
     /// The user who asked; nil for what the daemon decided by itself.
     public let uid: Int?
+    /// The process that asked; nil for what the daemon decided by itself.
+    public let pid: Int?
+    /// How it was asked: `epa`, `http`; nil for what the daemon decided by itself.
+    public let frontend: String?
     /// The CPUs that were given.
     public let granted: CPUList
     /// The CPUs that were given back.
@@ -218,4 +222,6 @@ public struct HostDecision: Equatable, Sendable {
     public let claims: [Claim]
     /// The holders that have nothing any more.
     public let removed: [String]
+    /// All of this as it came: a JSON object on one line.
+    public let json: [UInt8]
 }

@@ -70,7 +70,7 @@ extension HostEvent {
     /// The event of this name; nil for one that this version of the library does not know.
     fileprivate init?(_ name: String, _ data: [UInt8]) throws(BerthError) {
         switch name {
-        case "decision": self = .decision(try HostDecision(try AnswerReader(data)))
+        case "decision": self = .decision(try HostDecision(data))
         case "gap":
             let json = try AnswerReader(data)
             self = .gap(after: try json.number("after"), oldest: try json.number("oldest"))

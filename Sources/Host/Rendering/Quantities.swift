@@ -1,10 +1,10 @@
 /// Numbers in words for people.
-enum Quantity {
+package enum Quantity {
     /// `1 CPU`, `3 CPUs`.
-    static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+    package static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
     /// A page size as the kernel's options spell it: `2M`, `1G`, `64K`.
-    static func pageSize(kilobytes: Int) -> String {
+    package static func pageSize(kilobytes: Int) -> String {
         if kilobytes > 0, kilobytes % (1 << 20) == 0 { return "\(kilobytes >> 20)G" }
         if kilobytes > 0, kilobytes % (1 << 10) == 0 { return "\(kilobytes >> 10)M" }
         return "\(kilobytes)K"

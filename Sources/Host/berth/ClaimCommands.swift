@@ -121,7 +121,7 @@ struct Show: APICommand {
             lines.append(("memory nodes", claim.memoryNodes.map(String.init).joined(separator: ",")))
         }
         for pages in claim.hugePages {
-            lines.append(("huge pages", "\(pages.count) of \(pages.sizeKB) kB on node \(pages.node)"))
+            lines.append(("huge pages", pages.text))
         }
         lines.append(("lives", claim.lease.text))
         if let enforcement = claim.enforcement {
@@ -148,18 +148,5 @@ struct Renew: APICommand {
 
     func run() async throws {
         _ = try await ask { client throws(BerthError) in try await client.renew(holder.holder, .seconds(seconds)) }
-    }
-}
-
-extension HostClient.Lease {
-    /// How long a claim lives, for people.
-    var text: String {
-        switch self {
-        case .forever: "for ever"
-        case .until(let end): "until \(end / 1000) s since 1970"
-        case .process(let id): "with process \(id)"
-        case .cgroup(let path): "with the processes in \(path)"
-        case .unknown: "as a newer version of berthd says"
-        }
     }
 }

@@ -1,34 +1,128 @@
 import ArgumentParser
-import Glibc
+import HostClient
+import Terminal
+import WireJSON
 
-/// `berth events`: runs `berthd events`, which reads the stored decisions. `berth` itself reads no state.
-struct Events: ParsableCommand {
+/// `berth events`.
+struct Events: APICommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the stored decisions, oldest first.",
+        abstract: "Print what was decided: who got which CPUs, who lost them, who asked.",
         discussion: """
-            Runs berthd events with the same arguments and exit statuses; berth events --help shows them. It needs to read \
-            the state directory, so usually root. berthd is taken from the directory of berth, else from PATH.
-            """)
-    @Argument(parsing: .captureForPassthrough, help: "The arguments of berthd events, such as --after NUMBER.")
-    var arguments: [String] = []
+            One line for each decision, oldest first: its time in UTC, its number, what came of it, who asked. Without --follow \
+            the stored decisions are printed, about the last 10000. With --follow those to come are printed until Ctrl-C, \
+            after the stored ones if --after is given; a daemon that restarts is waited for, and nothing is missed. \
+            With --json each decision is a document on a line of its own; {"gap": {"after": number, "oldest": number}} says \
+            that the decisions between two numbers are not retained any more.
 
-    func run() throws {
-        let beside = Self.ownDirectory.map { "\($0)/berthd" }
-        let program = beside.flatMap { access($0, X_OK) == 0 ? $0 : nil } ?? "berthd"
-        let words = ([program, "events"] + arguments).map { strdup($0) } + [nil]
-        defer { for word in words { free(word) } }
-        execvp(program, words)
-        throw Failure(
-            "cannot run berthd events: \(String(cString: strerror(errno))); berthd reads the stored decisions and must be "
-                + "installed beside berth or on PATH", status: Failure.noInput)
+            berthd events prints the stored decisions without the daemon.
+            """)
+    @Flag(name: [.long, .customShort("f")], help: "Go on with the decisions to come.") var follow = false
+    @Option(help: ArgumentHelp("Begin after the decision of this number.", valueName: "number")) var after: Int?
+    @Option(help: ArgumentHelp("Print at most this many.", valueName: "count")) var limit: Int?
+    @Flag(help: "Print one JSON document for each decision.") var json = false
+    @OptionGroup(title: "The daemon") var api: APIOptions
+
+    func validate() throws {
+        if let after, after < 0 { throw ValidationError("--after: expected 0 or more") }
+        if let limit, limit < 1 { throw ValidationError("--limit: expected 1 or more") }
     }
 
-    /// The directory of this program.
-    private static var ownDirectory: String? {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        guard count > 0 else { return nil }
-        let path = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return path.lastIndex(of: "/").map { String(path[..<$0]) }
+    func run() async throws {
+        var reader = Reader(command: self)
+        var isFirst = true
+        while true {
+            let end = try await reader.readOn()
+            guard follow, !reader.isDone else {
+                if let end { throw failure(end) }
+                return
+            }
+            guard Self.mayPass(end, isFirst: isFirst) else {
+                throw failure(end ?? .closed("The daemon ended the stream"))
+            }
+            if isFirst || reader.hasRead {
+                Output.note("the daemon stopped or ended the stream; waiting for it")
+                if reader.position == nil {
+                    Output.note("it cannot be told what is decided until then: no decision has a number yet (--after)")
+                }
+            }
+            isFirst = false
+            try await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    /// Whether to try again: a daemon that was there once comes back, one that is busy has room later.
+    private static func mayPass(_ end: BerthError?, isFirst: Bool) -> Bool {
+        switch end {
+        case nil, .closed: true
+        case .unreachable, .timedOut: !isFirst
+        case .problem(let problem): !isFirst && (problem.status == 429 || problem.status == 503)
+        case .malformed: false
+        }
+    }
+
+    private func failure(_ error: BerthError) -> Failure {
+        let failure = Failure(error, socket: api.socket.path)
+        guard case .unreachable = error else { return failure }
+        return Failure(
+            failure.message + "\nberthd events prints the stored decisions without the daemon", status: failure.status)
+    }
+
+    /// Reads one stream after the other, each where the last one ended.
+    private struct Reader {
+        let command: Events
+        /// The number of the last decision that was read; nil to begin with those to come.
+        var position: Int?
+        /// Whether the last stream had a decision.
+        var hasRead = false
+        private var left: Int
+
+        init(command: Events) {
+            self.command = command
+            position = command.after ?? (command.follow ? nil : 0)
+            left = command.limit ?? .max
+        }
+
+        /// Whether there is enough.
+        var isDone: Bool { left == 0 }
+
+        /// Prints until the stream ends.
+        ///
+        /// - Returns: what it ended with; nil for its regular end.
+        mutating func readOn() async throws -> BerthError? {
+            hasRead = false
+            let events = command.api.client.events(after: position, follows: command.follow)
+            var iterator = events.makeAsyncIterator()
+            while !isDone {
+                let event: HostEvent?
+                do throws(BerthError) { event = try await iterator.next() } catch { return error }
+                switch event {
+                case nil: return nil
+                case .gap(let after, let oldest): try write(gapAfter: after, oldest)
+                case .decision(let decision):
+                    (position, hasRead) = (decision.sequence, true)
+                    left -= 1
+                    let line = command.json ? decision.json : Array(DecisionText.line(decision).utf8)
+                    try Output.write(line + [0x0A])
+                }
+            }
+            return nil
+        }
+
+        private func write(gapAfter after: Int, _ oldest: Int) throws {
+            // Whoever names no number asks for what there is.
+            guard command.after != nil || hasRead || position ?? 0 > 0 else { return }
+            guard command.json else {
+                return try Output.write(
+                    "decisions after \(after) are not retained any more; the oldest is \(oldest)\n")
+            }
+            try Output.write(
+                json: JSONWriter.object { writer in
+                    writer.name("gap")
+                    writer.object { gap in
+                        gap.member("after", after)
+                        gap.member("oldest", oldest)
+                    }
+                })
+        }
     }
 }

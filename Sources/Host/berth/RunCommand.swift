@@ -49,9 +49,7 @@ struct Run: APICommand {
             let nodes = claim.memoryNodes.map(String.init).joined(separator: ",")
             parts.append("memory of node \(nodes)")
         }
-        for pages in claim.hugePages {
-            parts.append("\(pages.count) huge pages of \(pages.sizeKB) kB on node \(pages.node)")
-        }
+        parts += claim.hugePages.map { "huge pages \($0.text)" }
         if let enforcement = claim.enforcement { parts.append("isolation \(enforcement.isolation)") }
         return Printable.text("\(claim.holder): \(parts.joined(separator: ", "))")
     }

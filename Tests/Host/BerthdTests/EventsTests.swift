@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WireJSON
 
-/// `berthd events` and `berth events`.
+/// `berthd events`.
 @Suite struct EventsTests {
     /// A daemon that has decided five times.
     private func daemon(_ site: Site) async throws -> Daemon {
@@ -54,25 +54,6 @@ import WireJSON
         #expect(objects.first?["caller"]?["uid"]?.integer == Int(geteuid()))
         #expect(objects.first?["claims"]?.array?.isEmpty == false)
         #expect(try await daemon.stop() == 0)
-    }
-
-    @Test("berth events runs berthd events, with the same arguments and exit status")
-    func berth() async throws {
-        let site = try Site()
-        let daemon = try await daemon(site)
-        let berth = try Program.built("berth")
-        let arguments = ["events", "--config", "/dev/null", "--state-dir", site.state, "--after", "2"]
-        let own = try await Program.run([site.binary] + arguments)
-        let result = try await Program.run([berth] + arguments)
-        #expect(result.status == 0 && result.text == own.text && result.text.hasPrefix("3 "), "\(result)")
-        #expect(try await Program.run([berth, "events", "--after", "-1"]).status == 64)
-        #expect(try await daemon.stop() == 0)
-        // Alone it says what it lacks.
-        let copy = "\(site.path)/berth"
-        try TemporaryDirectory.write(try #require(TemporaryDirectory.read(berth)), to: copy)
-        chmod(copy, 0o755)
-        let alone = try await Program.run([copy, "events"], environment: ["PATH": "/nonexistent"])
-        #expect(alone.status == 66 && alone.text.contains("berth: cannot run berthd events"), "\(alone)")
     }
 
     @Test("events of a corrupt state end with 65, of a state directory that is not there with 66")
