@@ -1,49 +1,27 @@
 import ArgumentParser
-import EPAClient
-import Glibc
 import HostClient
 import Terminal
 
-/// Where the daemon's HTTP API is.
-struct APISocketOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "The socket of the daemon's API; berth.sock beside the other socket unless given.", valueName: "path"))
-    var apiSocket: String?
-    /// The path of the socket.
-    var path: String {
-        if let apiSocket { return apiSocket }
-        let other = SocketPath.resolve(given: nil, environment: processEnvironment()) { access($0, F_OK) == 0 }
-        return "\(other.prefix(through: other.lastIndex(of: "/") ?? other.startIndex))berth.sock"
-    }
-
-    func client(timeout: Double) -> BerthClient { BerthClient(socket: path, timeLimit: .seconds(timeout)) }
-}
-
-/// How to reach the daemon's HTTP API.
-struct APIOptions: ParsableArguments {
-    @OptionGroup var socket: APISocketOptions
-    @Option(help: ArgumentHelp("How long to wait for an answer.", valueName: "seconds"))
-    var timeout = 70.0
-
-    func validate() throws {
-        guard timeout > 0, timeout <= 86_400 else {
-            throw ValidationError("--timeout: expected a number of seconds above 0 and at most 86400")
-        }
-    }
-
-    var client: BerthClient { socket.client(timeout: timeout) }
-}
-
 /// A subcommand that uses the daemon's API.
 protocol APICommand: AsyncParsableCommand {
-    var api: APIOptions { get }
+    var daemon: DaemonOptions { get }
 }
 
 extension APICommand {
     /// Makes a request; what goes wrong becomes the exit status for it.
     func ask<Answer>(_ body: (BerthClient) async throws(BerthError) -> Answer) async throws -> Answer {
-        do { return try await body(api.client) } catch { throw Failure(error, socket: api.socket.path) }
+        do { return try await body(daemon.api) } catch { throw Failure(error, socket: daemon.apiPath) }
+    }
+}
+
+extension BerthError {
+    /// Whether the same question may have an answer later: the daemon stopped, starts again, or is busy.
+    var mayPass: Bool {
+        switch self {
+        case .unreachable, .closed, .timedOut: true
+        case .problem(let problem): problem.status == 429 || problem.status == 503
+        case .malformed: false
+        }
     }
 }
 

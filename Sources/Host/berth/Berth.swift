@@ -38,7 +38,8 @@ struct Berth: ParsableCommand {
 
     static func main() {
         do {
-            var command = try parseAsRoot()
+            let words = Array(CommandLine.arguments.dropFirst())
+            var command = try parseAsRoot(CommandWords.ordered(words, root: Berth.self))
             if let command = command as? any AsyncParsableCommand {
                 try waitForEnd(of: command)
             } else {

@@ -10,7 +10,7 @@ struct Plan: APICommand {
         discussion: "Takes the options of berth run. The exit status is 1 if the request would be refused.")
     @OptionGroup(title: "What a program would have") var claim: ClaimOptions
     @Option(help: "Whose claim it would be.") var name = "plan"
-    @OptionGroup(title: "The daemon") var api: APIOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
 
     func run() async throws {
         let request = try claim.request(process: .caller)
@@ -35,7 +35,7 @@ struct Adopt: APICommand {
     @OptionGroup(title: "What the program has") var claim: ClaimOptions
     @Option(help: "The claim's name; pid-PID unless given.")
     var name: String?
-    @OptionGroup(title: "The daemon") var api: APIOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
 
     func validate() throws {
         guard pid > 0 else { throw ValidationError("PID: expected the id of a process") }
@@ -79,7 +79,7 @@ struct Resize: APICommand {
 struct Claims: APICommand {
     static let configuration = CommandConfiguration(
         abstract: "List all claims: of services, runs, pods and functions.")
-    @OptionGroup(title: "The daemon") var api: APIOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
 
     func run() async throws {
         let claims = try await ask { client throws(BerthError) in try await client.claims() }
@@ -106,7 +106,7 @@ struct Claims: APICommand {
 struct Show: APICommand {
     static let configuration = CommandConfiguration(abstract: "Show one claim.")
     @Argument(help: "The claim: run:NAME, service:NAME, or the name of a run.") var holder: HolderArgument
-    @OptionGroup(title: "The daemon") var api: APIOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
 
     func run() async throws {
         let claim = try await ask { client throws(BerthError) in try await client.claim(holder.holder) }
@@ -140,7 +140,7 @@ struct Renew: APICommand {
     static let configuration = CommandConfiguration(abstract: "Make a claim live for so long from now on.")
     @Argument(help: "The claim: run:NAME, service:NAME, or the name of a run.") var holder: HolderArgument
     @Option(name: .customLong("for"), help: ArgumentHelp("For how long.", valueName: "seconds")) var seconds: Int
-    @OptionGroup(title: "The daemon") var api: APIOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
 
     func validate() throws {
         guard seconds > 0 else { throw ValidationError("--for: expected 1 or more seconds") }

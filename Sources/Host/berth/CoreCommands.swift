@@ -11,7 +11,7 @@ struct List: SocketCommand {
             Claims to CPUs that are not isolated any more, because the machine was started with other isolcpus, are marked. \
             With --json the document is the daemon's reply, with the member "berth_status" if the daemon is berthd.
             """)
-    @OptionGroup var daemon: SocketOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
@@ -44,7 +44,7 @@ struct Allocate: SocketCommand {
             """)
     @Argument(help: "The service's name.") var service: String
     @Argument(help: "How many CPUs.") var count: Int?
-    @OptionGroup var daemon: SocketOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -65,7 +65,7 @@ struct Percent: SocketCommand {
             "The share is rounded up. The new CPUs replace all CPUs that the service held before, explicit ones too.")
     @Argument(help: "The service's name.") var service: String
     @Argument(help: "The share of all isolated CPUs, 1 to 100.") var percent: Int
-    @OptionGroup var daemon: SocketOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -90,7 +90,7 @@ struct NUMA: SocketCommand {
     @Argument(help: "The service's name.") var service: String
     @Argument(help: "The NUMA node's number.") var node: Int
     @Argument(help: "How many CPUs.") var count: Int
-    @OptionGroup var daemon: SocketOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {

@@ -19,8 +19,8 @@ struct Events: APICommand {
     @Flag(name: [.long, .customShort("f")], help: "Go on with the decisions to come.") var follow = false
     @Option(help: ArgumentHelp("Begin after the decision of this number.", valueName: "number")) var after: Int?
     @Option(help: ArgumentHelp("Print at most this many.", valueName: "count")) var limit: Int?
-    @Flag(help: "Print one JSON document for each decision.") var json = false
-    @OptionGroup(title: "The daemon") var api: APIOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
+    @OptionGroup var output: OutputOptions
 
     func validate() throws {
         if let after, after < 0 { throw ValidationError("--after: expected 0 or more") }
@@ -50,18 +50,16 @@ struct Events: APICommand {
         }
     }
 
-    /// Whether to try again: a daemon that was there once comes back, one that is busy has room later.
+    /// Whether to try again: a stream may end at any time; a daemon that was never there is not waited for.
     private static func mayPass(_ end: BerthError?, isFirst: Bool) -> Bool {
         switch end {
         case nil, .closed: true
-        case .unreachable, .timedOut: !isFirst
-        case .problem(let problem): !isFirst && (problem.status == 429 || problem.status == 503)
-        case .malformed: false
+        case let end?: !isFirst && end.mayPass
         }
     }
 
     private func failure(_ error: BerthError) -> Failure {
-        let failure = Failure(error, socket: api.socket.path)
+        let failure = Failure(error, socket: daemon.apiPath)
         guard case .unreachable = error else { return failure }
         return Failure(
             failure.message + "\nberthd events prints the stored decisions without the daemon", status: failure.status)
@@ -90,7 +88,7 @@ struct Events: APICommand {
         /// - Returns: what it ended with; nil for its regular end.
         mutating func readOn() async throws -> BerthError? {
             hasRead = false
-            let events = command.api.client.events(after: position, follows: command.follow)
+            let events = command.daemon.api.events(after: position, follows: command.follow)
             var iterator = events.makeAsyncIterator()
             while !isDone {
                 let event: HostEvent?
@@ -101,7 +99,7 @@ struct Events: APICommand {
                 case .decision(let decision):
                     (position, hasRead) = (decision.sequence, true)
                     left -= 1
-                    let line = command.json ? decision.json : Array(DecisionText.line(decision).utf8)
+                    let line = command.output.json ? decision.json : Array(DecisionText.line(decision).utf8)
                     try Output.write(line + [0x0A])
                 }
             }
@@ -111,7 +109,7 @@ struct Events: APICommand {
         private func write(gapAfter after: Int, _ oldest: Int) throws {
             // Whoever names no number asks for what there is.
             guard command.after != nil || hasRead || position ?? 0 > 0 else { return }
-            guard command.json else {
+            guard command.output.json else {
                 return try Output.write(
                     "decisions after \(after) are not retained any more; the oldest is \(oldest)\n")
             }

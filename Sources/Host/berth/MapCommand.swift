@@ -21,7 +21,7 @@ struct Map: SocketCommand {
     var noDaemon = false
     @Option(help: ArgumentHelp("What to draw for a CPU: auto, numbered, dense (one character).", valueName: "how"))
     var cells = MachineMap.Detail.auto
-    @OptionGroup var daemon: SocketOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {

@@ -5,7 +5,7 @@ import Rendering
 /// `berth memory`.
 struct Memory: SocketCommand {
     static let configuration = CommandConfiguration(abstract: "List huge page sizes and reservations.")
-    @OptionGroup var daemon: SocketOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws { try perform(GetMemoryInfo()) { Tables.memory($0, style: $1) } }
@@ -47,7 +47,7 @@ struct HugePages: SocketCommand {
     @Option(help: "The NUMA node's number.") var node: Int
     @Option(help: "The size of a page: 2M, 1G, or a number of kB.") var size: PageSize
     @Flag(help: "Remove the reservation.") var remove = false
-    @OptionGroup var daemon: SocketOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import EPAClient
 import Glibc
 import Rendering
 import Terminal
@@ -48,31 +47,6 @@ struct OutputOptions: ParsableArguments {
         let style = style
         try Output.write(lines(style).rendered(style))
     }
-}
-
-/// How to reach the daemon.
-struct SocketOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"))
-    var socket: String?
-    @Option(
-        help: ArgumentHelp(
-            "How long to wait for a reply. A change may wait for the disk longer: for the daemon's commit-timeout, 30 s by "
-                + "default.",
-            valueName: "seconds"))
-    var timeout = 10.0
-
-    func validate() throws {
-        guard timeout > 0, timeout <= 86_400 else {
-            throw ValidationError("--timeout: expected a number of seconds above 0 and at most 86400")
-        }
-    }
-
-    /// The path of the socket.
-    var path: String {
-        SocketPath.resolve(given: socket, environment: processEnvironment()) { access($0, F_OK) == 0 }
-    }
-
-    var client: EPAClient { EPAClient(socket: path, timeout: timeout) }
 }
 
 /// The environment as a dictionary.

@@ -19,9 +19,8 @@ struct Release: SocketCommand, AsyncParsableCommand {
     @Argument(help: "run:NAME, or the service's name.") var service: String
     @Option(help: "Release only what it holds of this NUMA node.") var node: Int?
     @Flag(help: "Release its reservations of huge pages too.") var hugepages = false
-    @OptionGroup var daemon: SocketOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
-    @OptionGroup(title: "The API, for runs") var api: APISocketOptions
 
     func validate() throws {
         try checkName(service)
@@ -41,8 +40,8 @@ struct Release: SocketCommand, AsyncParsableCommand {
     func run() async throws {
         if let holder = Holder(service), holder.kind != .service {
             let released: ChangedClaim
-            do { released = try await api.client(timeout: daemon.timeout).delete(holder) } catch {
-                throw Failure(error, socket: api.path)
+            do { released = try await daemon.api.delete(holder) } catch {
+                throw Failure(error, socket: daemon.apiPath)
             }
             try Output.write(Printable.text("\(holder) gave back the CPUs \(released.claim.cpus)") + "\n")
             return

@@ -22,7 +22,7 @@ struct Run: APICommand {
     var name: String?
     @Flag(help: "Print nothing about the claim.")
     var quiet = false
-    @OptionGroup(title: "The daemon") var api: APIOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @Argument(parsing: .postTerminator, help: "The program and its arguments, after --.")
     var program: [String] = []
 

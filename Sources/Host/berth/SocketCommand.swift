@@ -6,7 +6,7 @@ import Terminal
 
 /// A subcommand that sends requests to the daemon.
 protocol SocketCommand: ParsableCommand {
-    var daemon: SocketOptions { get }
+    var daemon: DaemonOptions { get }
     var output: OutputOptions { get }
 }
 
@@ -19,7 +19,7 @@ extension SocketCommand {
     /// Sends a request. With `--json` an error reply goes to standard output as it came.
     func ask<Action: EPAAction>(_ action: Action) throws -> EPAClient.Answer<Action.Reply> {
         do {
-            return try daemon.client.send(action)
+            return try daemon.epa.send(action)
         } catch {
             if output.json, case .refused(_, let reply) = error { try Output.write(json: reply) }
             throw Failure(error)
@@ -28,7 +28,7 @@ extension SocketCommand {
 
     /// What the daemon says about itself; nil where it does not support the request.
     func status() throws -> DaemonStatus? {
-        do { return try daemon.client.status() } catch { throw Failure(error) }
+        do { return try daemon.epa.status() } catch { throw Failure(error) }
     }
 
     /// The machine that the daemon serves, as far as this program can read it.

@@ -16,11 +16,11 @@ struct Status: SocketCommand {
             null for "accepts_changes" and "berth_status" if it does not say, or {"socket": path, "answering": false, \
             "error": text}.
             """)
-    @OptionGroup var daemon: SocketOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let client = daemon.client
+        let client = daemon.epa
         do {
             let list = try client.send(ListAllocations())
             let memory = try client.send(GetMemoryInfo())

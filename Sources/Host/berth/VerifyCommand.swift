@@ -11,8 +11,8 @@ struct Verify: APICommand {
             Lists threads that may run on others' exclusive CPUs, interrupts that go there, affinity masks, memory nodes, \
             memory and partitions that differ from the claims. The exit status is 1 if anything differs.
             """)
-    @Flag(help: "Print one JSON document on standard output.") var json = false
-    @OptionGroup(title: "The daemon") var api: APIOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
+    @OptionGroup var output: OutputOptions
 
     func run() async throws {
         let bytes = try await ask { client throws(BerthError) in try await client.verification() }
@@ -23,7 +23,7 @@ struct Verify: APICommand {
         guard let document = try? JSONValue(bytes), let drift = document["drift"]?.array else {
             throw Failure("the daemon's verification cannot be understood", status: Failure.malformed)
         }
-        if json { try Output.write(json: bytes) } else { try show(document, drift) }
+        if output.json { try Output.write(json: bytes) } else { try show(document, drift) }
         if !drift.isEmpty {
             throw Failure("\(drift.count) of the kernel's settings differ from the claims", status: Failure.refused)
         }
