@@ -1,5 +1,6 @@
 import ArgumentParser
 import HostClient
+import Rendering
 import Terminal
 import WireJSON
 
@@ -10,34 +11,81 @@ struct Verify: APICommand {
         discussion: """
             Lists threads that may run on others' exclusive CPUs, interrupts that go there, affinity masks, memory nodes, \
             memory and partitions that differ from the claims. The exit status is 1 if anything differs.
+
+            With --watch it goes on until Ctrl-C: a line with + and the time for each difference that appears, with - for \
+            each that goes. With --json these are documents {"time": milliseconds, "change": "appeared" or "gone", \
+            "difference": as in the document of the verification}, one a line.
             """)
+    @Flag(help: "Go on, and print each difference when it appears and when it goes.") var watch = false
+    @Option(help: ArgumentHelp("With --watch, how often to look.", valueName: "seconds")) var interval = 2.0
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
-    func run() async throws {
-        let bytes = try await ask { client throws(BerthError) in try await client.verification() }
-        guard let bytes else {
-            throw Failure(
-                "the daemon enforces nothing here, so there is nothing to verify", status: Failure.unavailable)
-        }
-        guard let document = try? JSONValue(bytes), let drift = document["drift"]?.array else {
-            throw Failure("the daemon's verification cannot be understood", status: Failure.malformed)
-        }
-        if output.json { try Output.write(json: bytes) } else { try show(document, drift) }
-        if !drift.isEmpty {
-            throw Failure("\(drift.count) of the kernel's settings differ from the claims", status: Failure.refused)
+    func validate() throws {
+        guard interval >= 0.1, interval <= 86_400 else {
+            throw ValidationError("--interval: expected a number of seconds from 0.1 to 86400")
         }
     }
 
-    private func show(_ document: JSONValue, _ drift: [JSONValue]) throws {
-        for entry in drift { try Output.write(Printable.text(entry["text"]?.string ?? "") + "\n") }
-        func number(_ name: String) -> Int { document[name]?.integer ?? 0 }
-        try Output.write(
-            "\(number("claims")) enforced claims, \(number("threads")) threads, \(drift.count) differences; "
-                + "\(number("managed_interrupts")) interrupts and \(number("fixed_kernel_threads")) kernel threads cannot be moved\n"
-        )
-        for text in document["unreadable"]?.array ?? [] {
-            try Output.write("could not be read: \(Printable.text(text.string ?? ""))\n")
+    func run() async throws {
+        if watch { try await follow() }
+        let bytes = try await ask { client throws(BerthError) in try await client.verification() }
+        let verification = try Verification(bytes)
+        if output.json { try Output.write(json: verification.json) } else { try show(verification) }
+        if !verification.differences.isEmpty {
+            throw Failure(
+                "\(verification.differences.count) of the kernel's settings differ from the claims",
+                status: Failure.refused)
         }
+    }
+
+    private func show(_ verification: Verification) throws {
+        for difference in verification.differences { try Output.write(Printable.text(difference.text) + "\n") }
+        try Output.write(
+            "\(verification.summary); \(Quantity.count(verification.managedInterrupts, "interrupt")) and "
+                + "\(Quantity.count(verification.fixedThreads, "kernel thread")) cannot be moved\n")
+        for text in verification.unreadable { try Output.write("could not be read: \(Printable.text(text))\n") }
+    }
+
+    // MARK: - Watching
+
+    /// Prints what changes, for ever.
+    private func follow() async throws -> Never {
+        let client = daemon.api
+        var last: Verification?
+        var isAway = false
+        while true {
+            var answer: [UInt8]?
+            do throws(BerthError) { answer = try await client.verification() } catch {
+                guard last != nil, error.mayPass else { throw Failure(error, socket: daemon.apiPath) }
+                if !isAway { Output.note("\(Failure(error, socket: daemon.apiPath).message); waiting for the daemon") }
+                isAway = true
+                try await Task.sleep(for: .seconds(interval))
+                continue
+            }
+            if isAway { Output.note("the daemon is there again") }
+            isAway = false
+            let verification = try Verification(answer)
+            if last == nil, !output.json {
+                try Output.write("\(Timestamp.utc(verification.time)) \(verification.summary)\n")
+            }
+            for change in verification.changes(since: last) { try write(change, verification.time) }
+            last = verification
+            try await Task.sleep(for: .seconds(interval))
+        }
+    }
+
+    private func write(_ change: Verification.Change, _ time: Int) throws {
+        guard output.json else {
+            let sign = change.hasAppeared ? "+" : "-"
+            return try Output.write(
+                "\(Timestamp.utc(time)) \(sign) \(Printable.text(change.difference.text))\n")
+        }
+        try Output.write(
+            json: JSONWriter.object { writer in
+                writer.member("time", time)
+                writer.member("change", change.hasAppeared ? "appeared" : "gone")
+                writer.member("difference", change.difference.json)
+            })
     }
 }
