@@ -59,10 +59,7 @@ public final class BerthClient: Sendable {
         var claims: [Claim] = []
         var after: String?
         repeat {
-            var target = "/v1/claims?limit=1000"
-            if let kind { target += "&kind=\(kind.rawValue)" }
-            if let after { target += "&after=\(Holder.encode(after))" }
-            let page = try await json(.GET, target).0
+            let page = try AnswerReader(try await claimPage(kind: kind, after: after))
             claims += try page.list("claims") { claim throws(BerthError) in try Claim(claim) }
             after = page.value["next"]?.string
         } while after != nil
@@ -71,10 +68,8 @@ public final class BerthClient: Sendable {
 
     /// The claim of `holder`; nil where it has none.
     public func claim(_ holder: Holder) async throws(BerthError) -> Claim? {
-        do { return try Claim(try await json(.GET, holder.path).0) } catch {
-            guard error.problem?.code == "no_claim" else { throw error }
-            return nil
-        }
+        guard let document = try await claimDocument(holder) else { return nil }
+        return try Claim(try AnswerReader(document))
     }
 
     /// What ``put(_:_:ifVersion:)`` would come to; changes nothing.
@@ -105,6 +100,24 @@ public final class BerthClient: Sendable {
     /// The metrics, in the text format of Prometheus.
     public func metrics() async throws(BerthError) -> String {
         String(decoding: try await exchange(.GET, "/metrics").body, as: UTF8.self)
+    }
+
+    /// A page of ``claims(kind:)``, as JSON and as it came.
+    ///
+    /// - Parameter after: the `next` of the page before; nil for the first page.
+    package func claimPage(kind: Holder.Kind? = nil, after: String? = nil) async throws(BerthError) -> [UInt8] {
+        var target = "/v1/claims?limit=1000"
+        if let kind { target += "&kind=\(kind.rawValue)" }
+        if let after { target += "&after=\(Holder.encode(after))" }
+        return try await exchange(.GET, target).body
+    }
+
+    /// The claim of `holder`, as JSON and as it came; nil where it has none.
+    package func claimDocument(_ holder: Holder) async throws(BerthError) -> [UInt8]? {
+        do { return try await exchange(.GET, holder.path).body } catch {
+            guard error.problem?.code == "no_claim" else { throw error }
+            return nil
+        }
     }
 
     // MARK: - Changes

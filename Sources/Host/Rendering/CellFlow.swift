@@ -96,7 +96,7 @@ struct CellFlow {
     private func gap(before piece: Piece?) -> String {
         let mark = piece?.boundary.map { Self.mark($0, usesUnicode: usesUnicode) }
         switch cells {
-        case .numbered: return hasSiblings ? "]\(mark ?? " ")[" : mark.map { " \($0) " } ?? " "
+        case .numbered: return hasSiblings ? " \(mark ?? " ") " : mark.map { " \($0) " } ?? " "
         case .dense: return mark ?? (hasSiblings || piece?.position.isMultiple(of: 8) == true ? " " : "")
         }
     }
@@ -117,18 +117,20 @@ struct CellFlow {
     }
 
     private func row(_ pieces: [Piece]) -> Row {
-        var numbers = StyledText(brackets ? "[" : "", .faint)
+        var numbers = StyledText()
         var marks = StyledText(brackets ? " " : "")
         for (position, piece) in pieces.enumerated() {
+            let isSplit = holdings.isSplit(piece.cpus)
             if position > 0 {
                 let gap = gap(before: piece)
-                numbers.append(gap, .faint)
-                marks.append(brackets ? String(gap.map { "[]".contains($0) ? " " : $0 }) : gap, .faint)
+                numbers.append(brackets ? String(gap.dropFirst().dropLast()) : gap, .faint)
+                marks.append(gap, .faint)
             }
+            if brackets { numbers.append(isSplit ? "{" : "[", isSplit ? .warning : .faint) }
             var before: Holdings.Use?
             for cpu in piece.cpus {
                 let use = holdings.use(of: cpu)
-                let (mark, paint) = Holdings.mark(use)
+                let (mark, paint) = holdings.mark(use)
                 if let before, siblingGap > 0 {
                     numbers.append(" ", .faint)
                     // Siblings of one holder are one block of its colour.
@@ -143,8 +145,8 @@ struct CellFlow {
                 }
                 before = use
             }
+            if brackets { numbers.append(isSplit ? "}" : "]", isSplit ? .warning : .faint) }
         }
-        if brackets { numbers.append("]", .faint) }
         let first = pieces.first?.cpus.first ?? 0
         if case .dense = cells { return Row(first: first, lines: [marks]) }
         return Row(first: first, lines: [numbers, marks])

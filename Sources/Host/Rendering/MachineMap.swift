@@ -1,4 +1,3 @@
-import EPAClient
 import Machine
 import Terminal
 
@@ -19,41 +18,40 @@ package struct MachineMap {
 
     let title: String
     let machine: Machine
-    let list: AllocationList?
-    let memory: MemoryInfo?
-    let outsidePool: [Allocation]
+    /// Who has what; nil without a daemon, and where the daemon does not serve this machine.
+    let occupancy: Occupancy?
+    /// Why the daemon cannot serve this machine; nil where it may.
+    let doubt: String?
     let style: Style
     let layout: MachineLayout
     let holdings: Holdings
     let pools: [PagePool]
-    let isDense: Bool
+    private(set) var isDense: Bool
 
     /// The picture of `machine`.
     ///
     /// - Parameters:
     ///   - title: what the machine is called.
-    ///   - list: who holds which CPUs; nil without a daemon.
-    ///   - memory: reservations of huge pages; nil without a daemon.
-    ///   - outsidePool: claims to CPUs that are not isolated any more.
+    ///   - occupancy: who has what; nil without a daemon. Of a daemon that serves another machine nothing is drawn.
     package init(
-        title: String, machine: Machine, list: AllocationList?, memory: MemoryInfo?,
-        outsidePool: [Allocation] = [], style: Style, detail: Detail = .auto
+        title: String, machine: Machine, occupancy: Occupancy? = nil, style: Style, detail: Detail = .auto
     ) {
         self.title = title
         self.machine = machine
-        self.list = list
-        self.memory = memory
-        self.outsidePool = outsidePool
         self.style = style
+        doubt = occupancy?.doubt(of: machine)
+        self.occupancy = doubt == nil ? occupancy : nil
         layout = MachineLayout(machine)
-        holdings = Holdings(machine, list, outsidePool: outsidePool)
-        pools = PagePool.pools(ServedMachine(machine).hugePages, memory)
+        holdings = Holdings(machine, self.occupancy)
+        pools = PagePool.pools(ServedMachine(machine).hugePages, self.occupancy?.memory)
         isDense =
             switch detail {
             case .auto: machine.present.count > Self.mostNumbered
             case .numbered: false
             case .dense: true
             }
+        // The line below is the shell's.
+        if detail == .auto, let height = style.height, lines.count > height - 1 { isDense = true }
     }
 
     /// The lines of the picture.
@@ -68,7 +66,7 @@ package struct MachineMap {
         } else {
             lines += places(flow)
         }
-        return lines + legend + notes
+        return (lines + legend + notes).flatMap { $0.wrapped(to: style.width, indent: 4) }
     }
 
     private var heading: [StyledText] {
@@ -80,16 +78,22 @@ package struct MachineMap {
         ]
         parts.append(TopologyTree.nodeCount(machine))
         first.append(": \(parts.joined(separator: ", "))")
-        return [first] + [pool] + kinds
+        return [first] + summary + kinds
     }
 
-    private var pool: StyledText {
-        if let list { return PoolSummary(list, outsidePool: outsidePool, ServedMachine(machine)).text }
-        guard !machine.isolated.isEmpty else { return "no isolated CPUs" }
+    /// The pools in numbers.
+    private var summary: [StyledText] {
+        if let (list, outsidePool) = occupancy?.list {
+            return [PoolSummary(list, outsidePool: outsidePool, ServedMachine(machine)).text]
+        }
+        if let occupancy { return PoolSummary.lines(occupancy, holdings, machine) }
+        guard !machine.isolated.isEmpty else { return ["no isolated CPUs"] }
         let offline = machine.isolated.subtracting(machine.online)
-        return StyledText(
-            Quantity.count(machine.isolated.count, "isolated CPU")
-                + (offline.isEmpty ? "" : ", \(offline.count) offline (\(offline.list))"))
+        return [
+            StyledText(
+                Quantity.count(machine.isolated.count, "isolated CPU")
+                    + (offline.isEmpty ? "" : ", \(offline.count) offline (\(offline.list))"))
+        ]
     }
 
     private var kinds: [StyledText] {
@@ -145,10 +149,10 @@ package struct MachineMap {
         } else if place.packages.isEmpty {
             parts.append("In no package")
         }
-        let isolated = place.cpus.intersection(machine.isolated)
-        if list != nil, !isolated.isEmpty {
-            parts.append("\(isolated.intersection(holdings.free).count) of \(isolated.count) free")
-            let offline = isolated.subtracting(machine.online).subtracting(holdings.held)
+        let pool = place.cpus.intersection(holdings.pool)
+        if occupancy != nil, !pool.isEmpty {
+            parts.append("\(pool.intersection(holdings.free).count) of \(pool.count) free")
+            let offline = pool.subtracting(machine.online).subtracting(holdings.held)
             if !offline.isEmpty { parts.append("\(offline.count) offline") }
         }
         return parts.joined(separator: ", ")
@@ -157,12 +161,13 @@ package struct MachineMap {
     private func bars(_ pools: [PagePool]) -> [StyledText] {
         let counts = self.pools.reduce(0) { max($0, $1.counts.count) }
         let width = min(max(style.width - counts - 9, 10), 32)
-        return pools.map { pool in
+        return pools.flatMap { pool in
             let size = Quantity.pageSize(kilobytes: pool.sizeKB)
             var line = StyledText(String(repeating: " ", count: max(6 - size.count, 2)) + size + " ")
             line.append(pool.bar(width: width, usesUnicode: style.usesUnicode))
-            line.append("  \(pool.counts)")
-            return line
+            let text = StyledText("  \(pool.counts)")
+            guard line.width + text.width > style.width else { return [line + text] }
+            return [line] + text.wrapped(to: style.width, indent: 4)
         }
     }
 

@@ -1,4 +1,3 @@
-import EPAClient
 import Machine
 import Terminal
 
@@ -6,25 +5,13 @@ extension MachineMap {
     /// What the marks mean: the holders with what they hold, then the other CPUs.
     var legend: [StyledText] {
         var table = Table([("", .left), ("", .left), ("", .right), ("", .left), ("", .left)])
-        let pages = pagesByHolder
-        func addHolder(_ mark: StyledText, _ service: String, _ protection: String, _ cpus: CPUSet) {
+        for (position, holder) in holdings.holders.enumerated() {
+            addRows(of: holder, at: position, to: &table)
+        }
+        for holder in holdings.pagesOnly {
             table.add([
-                mark, Tables.name(service, style), StyledText("\(cpus.count)"), StyledText(protection),
-                StyledText(cpus.isEmpty ? pages[service] ?? "" : cpus.list),
+                "", Tables.name(holder.name, style), "0", "pages only", StyledText(Self.text(holder.pages)),
             ])
-            if !cpus.isEmpty, let pages = pages[service] { table.add(["", "", "", "", StyledText(pages)]) }
-            let outside = doubts.isEmpty ? holdings.notIsolated(cpus) : CPUSet()
-            if !outside.isEmpty {
-                table.add(["", "", "", "", StyledText("\(Tables.notIsolated): \(outside.list)", .warning)])
-            }
-        }
-        for (position, allocation) in holdings.allocations.enumerated() {
-            addHolder(
-                mark(.held(position)), allocation.service, Tables.protection(allocation), allocation.cpus)
-        }
-        let known = Set(holdings.allocations.map(\.service))
-        for service in pages.keys.sorted() where !known.contains(service) {
-            addHolder("", service, "pages only", CPUSet())
         }
         func add(_ use: Holdings.Use, _ name: String, _ cpus: CPUSet) {
             guard !cpus.isEmpty else { return }
@@ -32,34 +19,50 @@ extension MachineMap {
                 mark(use), StyledText(name), StyledText("\(cpus.count)"), "", StyledText(cpus.list),
             ])
         }
+        add(.sharedBySeveral, "shared", holdings.sharedBySeveral)
         add(.contested, "held by several", holdings.contested.intersection(machine.online))
-        add(.free, list == nil ? "isolated" : "free", holdings.free)
+        add(.differing, "differs", holdings.differing.intersection(machine.online))
+        add(.free, occupancy == nil ? "isolated" : "free", holdings.free)
+        let (names, others) = holdings.freeElsewhere
+        add(.freeElsewhere, "free, \(Printable.text(names.joined(separator: ", ")))", others)
         add(.housekeeping, "housekeeping", holdings.housekeeping)
         add(.offline, "offline", machine.offline)
-        return [""] + table.lines(hasHeading: false, indent: 1, wrap: style.isTerminal ? style.width : nil) + key
+        return [""] + table.lines(hasHeading: false, indent: 1, wrap: style.width) + key
+    }
+
+    /// The rows of a holder: its CPUs by protection, its pages, what of it is not isolated any more.
+    private func addRows(of holder: Occupancy.Holder, at position: Int, to table: inout Table) {
+        for (index, part) in holder.parts.enumerated() {
+            let isFirst = index == 0
+            table.add([
+                mark(part.protection == .shared ? .shared(position) : .held(position)),
+                isFirst ? Tables.name(holder.name, style) : "", StyledText("\(part.cpus.count)"),
+                StyledText(part.protection.rawValue), StyledText(part.cpus.list),
+            ])
+        }
+        if !holder.pages.isEmpty { table.add(["", "", "", "", StyledText(Self.text(holder.pages))]) }
+        let outside = holder.isOfIsolated ? holdings.notIsolated(holder.cpus) : CPUSet()
+        if !outside.isEmpty {
+            table.add(["", "", "", "", StyledText("\(Tables.notIsolated): \(outside.list)", .warning)])
+        }
+    }
+
+    /// Reservations in words.
+    private static func text(_ pages: [Occupancy.Pages]) -> String {
+        pages.map { "\($0.count) x \(Quantity.pageSize(kilobytes: $0.sizeKB)) on node \($0.node)" }
+            .joined(separator: ", ")
     }
 
     private func mark(_ use: Holdings.Use) -> StyledText {
-        let (mark, paint) = Holdings.mark(use)
+        let (mark, paint) = holdings.mark(use)
         return StyledText(" \(mark) ", paint)
-    }
-
-    /// The reservations of each holder, in words.
-    private var pagesByHolder: [String: String] {
-        var result: [String: [String]] = [:]
-        for node in memory?.nodes ?? [] {
-            for reservation in node.reservations {
-                result[reservation.service, default: []].append(
-                    "\(reservation.count) x \(Quantity.pageSize(kilobytes: reservation.sizeKB)) on node \(node.id)")
-            }
-        }
-        return result.mapValues { $0.joined(separator: ", ") }
     }
 
     /// Explains the lines between cores and the parts of the bars that occur.
     private var key: [StyledText] {
         var parts: [StyledText] = []
         if layout.hasSiblings { parts.append(isDense ? "siblings of a core stand together" : "[ ] siblings of a core") }
+        if !isDense, !holdings.splitCores.isEmpty { parts.append("{ } siblings of different holders") }
         let boundaries = Set(layout.places.flatMap { $0.groups.compactMap(\.boundary) })
         for (names, members) in [
             ([("L3 cache", MachineLayout.Boundary.l3), ("package", .package)]),
@@ -96,28 +99,34 @@ extension MachineMap {
         return lines + [line]
     }
 
-    /// A warning that the daemon may serve another machine. It stands above the picture, which is wrong then.
+    /// That nothing is drawn of the daemon, which serves another machine. It stands above the picture.
     var doubts: [StyledText] {
-        guard let list, list.available != machine.isolated.count else { return [] }
+        guard let doubt else { return [] }
         return [
             StyledText("note: ", .warning)
                 + StyledText(
-                    "the daemon counts \(Quantity.count(list.available, "isolated CPU")), this machine has "
-                        + "\(machine.isolated.count): does it serve another machine? (--simulate, --machine, --sysfs-root)"
+                    "\(doubt): it serves another machine, so its holders are not drawn (--simulate, --machine, --sysfs-root)"
                 )
         ]
     }
 
+    /// Of more differences only the number is told.
+    private static let mostDifferences = 5
+
     /// What is inconsistent.
     var notes: [StyledText] {
-        var notes: [String] = []
-        let absent = holdings.held.subtracting(machine.present)
-        if doubts.isEmpty, !absent.isEmpty {
-            notes.append("held, and not on this machine: CPUs \(absent.list)")
+        let differences = occupancy?.differences ?? []
+        var notes = differences.prefix(Self.mostDifferences).map { Printable.text($0.text) }
+        if differences.count > Self.mostDifferences {
+            notes.append("\(differences.count - Self.mostDifferences) more differences: berth verify")
         }
+        let split = holdings.splitCores.reduce(CPUSet()) { $0.union($1) }
+        if !split.isEmpty { notes.append("siblings of one core belong to different holders: CPUs \(split.list)") }
+        let absent = holdings.held.subtracting(machine.present)
+        if !absent.isEmpty { notes.append("held, and not on this machine: CPUs \(absent.list)") }
         let asleep = holdings.held.intersection(machine.offline)
         if !asleep.isEmpty { notes.append("held, and offline: CPUs \(asleep.list)") }
-        let outside = holdings.notIsolated(holdings.held)
+        let outside = holdings.notIsolated
         if !outside.isEmpty { notes.append("held, and \(Tables.notIsolated): CPUs \(outside.list)") }
         let missing = machine.isolated.subtracting(machine.present)
         if !missing.isEmpty { notes.append("isolated, and not on this machine: CPUs \(missing.list)") }

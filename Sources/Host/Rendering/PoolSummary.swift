@@ -57,6 +57,31 @@ struct PoolSummary {
         offline = rest.subtracting(machine.online)
     }
 
+    /// A sentence for each pool that has CPUs: held, free, offline.
+    static func lines(_ occupancy: Occupancy, _ holdings: Holdings, _ machine: Machine) -> [StyledText] {
+        var lines: [StyledText] = []
+        for pool in occupancy.pools {
+            // The kernel isolates CPUs that are offline too.
+            let all = pool.name == "isolated" ? pool.cpus.union(machine.isolated) : pool.cpus
+            guard !all.isEmpty else { continue }
+            let held = all.intersection(holdings.held)
+            let claims = holdings.holders.count { !$0.cpus.isDisjoint(with: all) }
+            let offline = all.subtracting(held).subtracting(machine.online)
+            var text =
+                "\(Quantity.count(all.count, "\(Printable.text(pool.name)) CPU")): \(held.count) held by "
+                + "\(Quantity.count(claims, "claim")), \(all.count - held.count - offline.count) free"
+            if !offline.isEmpty { text += ", \(offline.count) offline (\(offline.list))" }
+            if pool.name == "isolated" { text += outside(holdings.notIsolated.count) }
+            lines.append(StyledText(text))
+        }
+        return lines.isEmpty ? ["no CPU can be allocated: no pool has any"] : lines
+    }
+
+    private static func outside(_ count: Int) -> String {
+        count == 0
+            ? "" : "; \(Quantity.count(count, "held CPU")) \(count == 1 ? "is" : "are") not isolated any more"
+    }
+
     /// One sentence.
     var text: StyledText {
         var text =
@@ -65,9 +90,6 @@ struct PoolSummary {
             : "\(Quantity.count(isolated, "isolated CPU")): \(held) held by \(Quantity.count(services, "service")), "
                 + "\(free) free"
         if !offline.isEmpty { text += ", \(offline.count) offline (\(offline.list))" }
-        if outside > 0 {
-            text += "; \(Quantity.count(outside, "held CPU")) \(outside == 1 ? "is" : "are") not isolated any more"
-        }
-        return StyledText(text)
+        return StyledText(text + Self.outside(outside))
     }
 }

@@ -36,6 +36,17 @@ struct DaemonOptions: ParsableArguments {
         return "\(other.prefix(through: other.lastIndex(of: "/") ?? other.startIndex))berth.sock"
     }
 
+    /// What the API says; nil where there is none: the EPA Orchestrator, a berthd older than 0.2, one whose API is turned off.
+    ///
+    /// - Throws: ``Failure``.
+    func fromAPI<Answer>(_ body: (BerthClient) async throws(BerthError) -> Answer) async throws(Failure) -> Answer? {
+        guard apiSocket != nil || access(apiPath, F_OK) == 0 else { return nil }
+        do throws(BerthError) { return try await body(api) } catch {
+            if apiSocket == nil, case .unreachable = error { return nil }
+            throw Failure(error, socket: apiPath)
+        }
+    }
+
     /// A client of the EPA socket.
     var epa: EPAClient { EPAClient(socket: path, timeout: timeout ?? 10) }
     /// A client of the API.

@@ -31,14 +31,14 @@ struct OutputOptions: ParsableArguments {
             usesColour: color == .always || (color == .auto && mayColour),
             usesUnicode: isTerminal && (locale.contains("UTF-8") || locale.contains("UTF8")),
             width: variable("COLUMNS").flatMap(Int.init).flatMap { $0 > 0 ? min($0, 10_000) : nil }
-                ?? Self.terminalWidth() ?? 80,
-            isTerminal: isTerminal)
+                ?? size.flatMap { $0.ws_col > 0 ? Int($0.ws_col) : nil } ?? 80,
+            height: size.flatMap { $0.ws_row > 0 ? Int($0.ws_row) : nil }, isTerminal: isTerminal)
     }
 
-    private static func terminalWidth() -> Int? {
+    /// The size of the terminal; nil where standard output is none.
+    private var size: winsize? {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
-        return Int(size.ws_col)
+        return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 ? size : nil
     }
 
     /// Writes a JSON document, or lines for a person.

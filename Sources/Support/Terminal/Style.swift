@@ -6,14 +6,17 @@ package struct Style: Sendable, Equatable {
     package var usesUnicode: Bool
     /// Columns of the terminal.
     package var width: Int
+    /// Rows of the terminal; nil where the output is none.
+    package var height: Int?
     /// Whether the output is a terminal: headings, summaries and cut names are for people.
     package var isTerminal: Bool
 
     /// A style; widths below 40 count as 40.
-    package init(usesColour: Bool, usesUnicode: Bool, width: Int, isTerminal: Bool) {
+    package init(usesColour: Bool, usesUnicode: Bool, width: Int, height: Int? = nil, isTerminal: Bool) {
         self.usesColour = usesColour
         self.usesUnicode = usesUnicode
         self.width = max(width, 40)
+        self.height = height
         self.isTerminal = isTerminal
     }
 

@@ -13,10 +13,9 @@ struct MapTests {
         outsidePool: [Allocation] = [], width: Int = 80, detail: MachineMap.Detail = .auto
     ) -> String {
         let style = Style(usesColour: false, usesUnicode: false, width: width, isTerminal: false)
-        return MachineMap(
-            title: title, machine: machine, list: list, memory: memory, outsidePool: outsidePool, style: style,
-            detail: detail
-        ).lines.rendered(style)
+        let occupancy = list.map { Occupancy($0, memory ?? MemoryInfo(nodes: []), outsidePool: outsidePool) }
+        return MachineMap(title: title, machine: machine, occupancy: occupancy, style: style, detail: detail).lines
+            .rendered(style)
     }
 
     /// Compares with the file of this name; `BERTH_RECORD=1` writes it anew: look at it before you commit it.
@@ -42,8 +41,8 @@ struct MapTests {
     func colours() throws {
         let style = Style(usesColour: true, usesUnicode: true, width: 80, isTerminal: true)
         let map = MachineMap(
-            title: "simulated", machine: try Example.simulated, list: try Self.simulatedHolders(),
-            memory: Example.memory, style: style)
+            title: "simulated", machine: try Example.simulated,
+            occupancy: Occupancy(try Self.simulatedHolders(), Example.memory, outsidePool: []), style: style)
         try expect(map.lines.rendered(style), isLike: "simulated-terminal")
     }
 
@@ -79,11 +78,95 @@ struct MapTests {
         #expect(!text.contains("held by"))
     }
 
-    @Test("What is inconsistent is noted: another machine, CPUs offline, gone, not isolated any more")
+    @Test("Of a daemon that serves another machine nothing is drawn, and it is said why")
+    func otherMachine() throws {
+        let other = plain("simulated", try Example.simulated, try Example.list([("a", "2-5", true)], of: 100))
+        let alone = plain("simulated", try Example.simulated)
+        let note = """
+            note: the daemon counts 100 isolated CPUs, this machine has 24: it serves
+                another machine, so its holders are not drawn (--simulate, --machine,
+                --sysfs-root)
+
+            """
+        #expect(other.contains(note) && other.replacing(note, with: "") == alone, "\(other)")
+        // The API tells which CPUs the machine has.
+        for (isolated, present, isServed) in [
+            ("2-7,10-15,18-23,26-31", "0-31", true), ("2-7,10-15,18-23,26-31", "0-63", false),
+            ("2-8,11-15,18-23,26-31", "0-31", false),
+        ] {
+            let served = Occupancy.Served.cpus(isolated: try Example.cpus(isolated), present: try Example.cpus(present))
+            let map = try Self.overAPI([("nova", "isolated", [(.explicit, "2-5")])], served: served)
+            #expect(map.contains("nova") == isServed && map.contains("note: ") != isServed, "\(map)")
+        }
+    }
+
+    /// The map of the simulated machine, as the API tells who has what.
+    private static func overAPI(
+        _ holders: [(String, String, [(protection: Occupancy.Protection, cpus: String)])],
+        differences: [Occupancy.Difference] = [], served: Occupancy.Served? = nil, style: Style = .plain
+    ) throws -> String {
+        let machine = try Example.simulated
+        let holders = try holders.map { name, pool, parts in
+            Occupancy.Holder(
+                name: name, isOfIsolated: pool == "isolated",
+                parts: try parts.map { Occupancy.Part($0.protection, try Example.cpus($0.cpus)) }, pages: [])
+        }
+        let held = holders.flatMap(\.parts).reduce(CPUSet()) { $0.union($1.cpus) }
+        let pools = [("isolated", machine.isolated), ("ordinary", try Example.cpus("1,8-9,17,24-25"))].map {
+            Occupancy.Pool(name: $0.0, cpus: $0.1, free: $0.1.subtracting(held))
+        }
+        let occupancy = Occupancy(
+            holders: holders, pools: pools, differences: differences, memory: Example.memory,
+            served: served ?? .cpus(isolated: machine.isolated, present: machine.present))
+        return MachineMap(title: "simulated", machine: machine, occupancy: occupancy, style: style).lines
+            .rendered(style)
+    }
+
+    @Test(
+        "Runs and pods are drawn with services: exclusive, shared and idle CPUs, whole pools, split cores, differences")
+    func claims() throws {
+        let holders: [(String, String, [(protection: Occupancy.Protection, cpus: String)])] = [
+            ("nova", "isolated", [(.automatic, "2-7,12"), (.explicit, "18")]),
+            ("run:engine", "isolated", [(.exclusive, "13"), (.idle, "29")]),
+            ("run:web", "isolated", [(.shared, "14-15")]), ("pod:default/web", "isolated", [(.shared, "14")]),
+            ("run:other", "isolated", [(.exclusive, "19")]), ("run:ordinary", "ordinary", [(.exclusive, "1,8")]),
+        ]
+        let intruder = Occupancy.Difference(
+            text: "process 7 (stress) may run on CPU 13, which only run:engine may use", cpus: CPUSet([13]))
+        try expect(try Self.overAPI(holders, differences: [intruder]), isLike: "claims")
+    }
+
+    @Test("A terminal with few rows gets one character for each CPU, one with more the numbers")
+    func lowTerminal() throws {
+        func map(height: Int) throws -> String {
+            let style = Style(usesColour: false, usesUnicode: false, width: 80, height: height, isTerminal: true)
+            return try Self.overAPI([("nova", "isolated", [(.automatic, "2-7")])], style: style)
+        }
+        let rows = try map(height: 100).split(separator: "\n", omittingEmptySubsequences: false).count - 1
+        #expect(try map(height: rows + 1).contains("[ 2 18]"))
+        let low = try map(height: rows)
+        #expect(!low.contains("[ 2 18]") && low.contains("siblings of a core stand together"), "\(low)")
+    }
+
+    @Test("Lines fit 80 columns in a pipe, whatever is held")
+    func columns() throws {
+        let odd = (0..<12).map { 2 * $0 }.filter { $0 > 1 && $0 != 8 }.map(String.init).joined(separator: ",")
+        let differences = [
+            Occupancy.Difference(
+                text: "thread 12 (a) of process 11 (a) of a.service may run on CPUs 2-3,10-11, which only nova may use",
+                cpus: CPUSet([2, 3, 10, 11]))
+        ]
+        let map = try Self.overAPI(
+            [("a-service-with-a-long-name-of-40-letters", "isolated", [(.automatic, odd)])], differences: differences)
+        #expect(map.split(separator: "\n").allSatisfy { $0.utf8.count <= 80 }, "\(map)")
+        let list = try Example.list(
+            [("batch", (4..<128).map { "\(2 * $0 + 1)" }.joined(separator: ","), false)], of: 496)
+        let large = plain("large", try Example.large, list)
+        #expect(large.split(separator: "\n").allSatisfy { $0.utf8.count <= 80 }, "\(large)")
+    }
+
+    @Test("What is inconsistent is noted: CPUs offline, gone, not isolated any more")
     func notes() throws {
-        let other = plain("simulated", try Example.simulated, try Example.list([("a", "90", true)], of: 100))
-        #expect(
-            other.split(separator: "\n")[2].hasPrefix("note: the daemon counts 100 isolated CPUs, this machine has 24"))
         let hybrid = plain("hybrid", try Example.hybrid, try Example.list([("a", "0,11,40", true)], of: 6))
         #expect(hybrid.contains("note: held, and offline: CPUs 11\n"))
         #expect(hybrid.contains("note: held, and not isolated any more: CPUs 0\n"))
