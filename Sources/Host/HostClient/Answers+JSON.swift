@@ -3,12 +3,18 @@ internal import WireJSON
 /// Reads the members of an answer. What it has besides is left alone: a newer daemon says more.
 struct AnswerReader {
     let value: JSONValue
+    /// The answer as it came; empty for a part of one.
+    let bytes: [UInt8]
 
-    init(_ value: JSONValue) { self.value = value }
+    init(_ value: JSONValue) {
+        self.value = value
+        bytes = []
+    }
 
     /// The answer of these bytes.
     init(_ bytes: [UInt8]) throws(BerthError) {
         do { value = try JSONValue(bytes) } catch { throw .malformed(error.description) }
+        self.bytes = bytes
     }
 
     func text(_ name: String) throws(BerthError) -> String {
@@ -55,6 +61,11 @@ struct AnswerReader {
 }
 
 extension Claim {
+    /// The claim of a document as the daemon sends it.
+    ///
+    /// - Throws: ``BerthError/malformed(_:)``.
+    package init(json: [UInt8]) throws(BerthError) { try self.init(try AnswerReader(json)) }
+
     init(_ json: AnswerReader) throws(BerthError) {
         holder = try json.text("holder")
         owner = try json.optional("owner").map { owner throws(BerthError) in
@@ -103,6 +114,7 @@ extension Lease {
 extension ChangedClaim {
     init(_ json: AnswerReader, isNew: Bool) throws(BerthError) {
         claim = try Claim(json)
+        self.json = json.bytes
         self.isNew = isNew
         let effects = try json.object("effects")
         self.effects = Effects(
@@ -193,6 +205,7 @@ extension Problem {
     init(status: Int, _ bytes: [UInt8]) {
         let json = try? AnswerReader(bytes)
         self.status = status
+        self.json = bytes
         code = json?.value["code"]?.string ?? "status_\(status)"
         title = json?.value["title"]?.string ?? "HTTP status \(status)"
         detail = json?.value["detail"]?.string ?? "The daemon answered with the HTTP status \(status)"

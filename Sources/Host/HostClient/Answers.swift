@@ -80,6 +80,8 @@ public struct ChangedClaim: Equatable, Sendable {
     public let isNew: Bool
     /// What the change did besides.
     public let effects: Effects
+    /// All of this as it came: a JSON object.
+    public let json: [UInt8]
 }
 
 /// What a change did.

@@ -47,6 +47,8 @@ public struct Problem: Equatable, Sendable {
     public let heldBy: [Holding]
     /// What would be granted instead.
     public let wouldFit: [Alternative]
+    /// All of this as it came: a JSON object, unless something else than the daemon answered.
+    public let json: [UInt8]
 }
 
 /// What a refused request could have instead.

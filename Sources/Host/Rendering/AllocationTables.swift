@@ -41,25 +41,26 @@ package enum Tables {
         return within + outsidePool.map { ($0, true) }
     }
 
-    /// Pools and reservations of huge pages.
-    package static func memory(_ memory: MemoryInfo, style: Style) -> [StyledText] {
+    /// Pools and reservations of huge pages, in figures that add up: in use, reserved and not in use yet, free.
+    ///
+    /// - Parameter machine: the machine that the daemon serves; nil where it is not known, which pages are in use then is
+    ///   not known either.
+    package static func memory(_ memory: MemoryInfo, machine: ServedMachine? = nil, style: Style) -> [StyledText] {
         var table = Table([
-            ("NODE", .right), ("SIZE", .right), ("TOTAL", .right), ("FREE", .right), ("RESERVED", .right),
-            ("BY", .left),
+            ("NODE", .right), ("SIZE", .right), ("TOTAL", .right), ("IN USE", .right), ("RESERVED", .right),
+            ("FREE", .right), ("CLAIMED BY", .left),
         ])
-        for node in memory.nodes {
-            let sizes = Set(node.pools.map(\.sizeKB) + node.reservations.map(\.sizeKB)).sorted()
-            for size in sizes {
-                let pool = node.pools.first { $0.sizeKB == size }
-                let holders = node.reservations.filter { $0.sizeKB == size }
-                    .map { "\(Printable.name($0.service))=\($0.count)" }
-                table.add([
-                    StyledText("\(node.id)"), StyledText(Quantity.pageSize(kilobytes: size)),
-                    StyledText(pool.map { "\($0.total)" } ?? "-"), StyledText(pool.map { "\($0.free)" } ?? "-"),
-                    StyledText("\(node.reserved(sizeKB: size))"),
-                    StyledText(holders.isEmpty ? "-" : holders.joined(separator: " ")),
-                ])
-            }
+        for pool in PagePool.pools(machine?.hugePages ?? [:], memory, includesEmpty: true) {
+            let node = memory.nodes.first { $0.id == pool.node }
+            let isThere = node?.pools.contains { $0.sizeKB == pool.sizeKB } ?? true
+            let holders = (node?.reservations ?? []).filter { $0.sizeKB == pool.sizeKB }
+                .map { "\(Printable.name($0.service))=\($0.count)" }
+            func figure(_ number: Int) -> StyledText { StyledText(isThere ? "\(number)" : "-") }
+            table.add([
+                StyledText("\(pool.node)"), StyledText(Quantity.pageSize(kilobytes: pool.sizeKB)), figure(pool.total),
+                figure(pool.used), StyledText("\(isThere ? pool.committed + pool.waiting : pool.reserved)"),
+                figure(pool.free), StyledText(holders.isEmpty ? "-" : holders.joined(separator: " ")),
+            ])
         }
         return table.lines()
     }
@@ -104,7 +105,7 @@ package enum Tables {
     static func protection(_ allocation: Allocation) -> String { allocation.isExplicit ? "explicit" : "automatic" }
 
     /// A holder's name. On a narrow terminal long names are cut.
-    static func name(_ name: String, _ style: Style) -> StyledText {
+    package static func name(_ name: String, _ style: Style) -> StyledText {
         let name = Printable.name(name)
         guard style.isTerminal else { return StyledText(name) }
         return StyledText(Printable.cut(name, to: max(style.width * 2 / 5, 16), unicode: style.usesUnicode))

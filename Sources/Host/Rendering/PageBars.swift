@@ -22,8 +22,12 @@ struct PagePool: Equatable {
 
     /// The pools that have pages or reservations, ascending by node and size.
     ///
-    /// - Parameter hugePages: the kernel's pools of each node by its id.
-    static func pools(_ hugePages: [Int: [HugePagePool]], _ memory: MemoryInfo?) -> [PagePool] {
+    /// - Parameters:
+    ///   - hugePages: the kernel's pools of each node by its id.
+    ///   - includesEmpty: whether pools that have neither are wanted too.
+    static func pools(
+        _ hugePages: [Int: [HugePagePool]], _ memory: MemoryInfo?, includesEmpty: Bool = false
+    ) -> [PagePool] {
         var pools: [PagePool] = []
         let ids = Set(hugePages.keys.map(\.self) + (memory?.nodes.map(\.id) ?? [])).sorted()
         for id in ids {
@@ -35,7 +39,7 @@ struct PagePool: Equatable {
                 let pool = PagePool(
                     node: id, sizeKB: size, kernel: kernel.first { $0.sizeKB == size },
                     daemon: daemon?.pools.first { $0.sizeKB == size }, reserved: daemon?.reserved(sizeKB: size) ?? 0)
-                if pool.total > 0 || pool.reserved != 0 { pools.append(pool) }
+                if includesEmpty || pool.total > 0 || pool.reserved != 0 { pools.append(pool) }
             }
         }
         return pools

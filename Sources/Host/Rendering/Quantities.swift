@@ -1,7 +1,12 @@
+import Machine
+
 /// Numbers in words for people.
 package enum Quantity {
     /// `1 CPU`, `3 CPUs`.
     package static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+    /// `CPU 2`, `CPUs 2-5`.
+    package static func cpus(_ cpus: CPUSet) -> String { "CPU\(cpus.count == 1 ? "" : "s") \(cpus.list)" }
 
     /// A page size as the kernel's options spell it: `2M`, `1G`, `64K`.
     package static func pageSize(kilobytes: Int) -> String {

@@ -5,12 +5,28 @@ import Terminal
 /// A subcommand that uses the daemon's API.
 protocol APICommand: AsyncParsableCommand {
     var daemon: DaemonOptions { get }
+    /// Whether a problem goes to standard output as it came.
+    var wantsJSON: Bool { get }
 }
 
 extension APICommand {
+    var wantsJSON: Bool { false }
+
     /// Makes a request; what goes wrong becomes the exit status for it.
-    func ask<Answer>(_ body: (BerthClient) async throws(BerthError) -> Answer) async throws -> Answer {
-        do { return try await body(daemon.api) } catch { throw Failure(error, socket: daemon.apiPath) }
+    ///
+    /// - Parameter request: what is asked for, where a refusal is to be explained by it.
+    func ask<Answer>(
+        _ request: HostClient.ClaimRequest? = nil, _ body: (BerthClient) async throws(BerthError) -> Answer
+    ) async throws -> Answer {
+        let client = daemon.api
+        do throws(BerthError) { return try await body(client) } catch {
+            let failure = Failure(error, socket: daemon.apiPath)
+            guard let problem = error.problem else { throw failure }
+            if wantsJSON { try Output.write(json: problem.json) }
+            guard let request else { throw failure }
+            let lines = await RefusalLines(problem, request, client).lines
+            throw Failure(lines.joined(separator: "\n"), status: failure.status)
+        }
     }
 }
 
@@ -30,11 +46,7 @@ extension Failure {
     init(_ error: BerthError, socket: String) {
         switch error {
         case .problem(let problem):
-            var lines = [Printable.text(problem.detail)]
-            for holding in problem.heldBy {
-                lines.append(
-                    "  \(Printable.text(holding.holder)) has the CPUs \(Printable.text(holding.cpus.description))")
-            }
+            let lines = ([problem.detail] + HolderLines.lines(problem)).map(Printable.text)
             let status: Int32 =
                 switch problem.code {
                 case "no_claim": Self.noClaim

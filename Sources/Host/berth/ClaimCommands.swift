@@ -1,25 +1,34 @@
 import ArgumentParser
-import Glibc
 import HostClient
+import Rendering
 import Terminal
+import WireJSON
 
 /// `berth plan`.
 struct Plan: APICommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what a request would get, or why not, without changing anything.",
-        discussion: "Takes the options of berth run. The exit status is 1 if the request would be refused.")
+        discussion: """
+            Takes the options of berth run. The exit status is 1 if the request would be refused: the reason is on standard \
+            error, with who has what is missing, and what would fit. With --json the document is the claim as it would be, \
+            or the problem, as the HTTP API has them.
+            """)
     @OptionGroup(title: "What a program would have") var claim: ClaimOptions
     @Option(help: "Whose claim it would be.") var name = "plan"
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
+    @OptionGroup var output: OutputOptions
+
+    var wantsJSON: Bool { output.json }
 
     func run() async throws {
         let request = try claim.request(process: .caller)
-        let plan = try await ask { client throws(BerthError) in try await client.plan(Holder(.run, name), request) }
-        try Output.write(Run.sentence(plan.claim) + "\n")
-        for loss in plan.effects.preempted {
-            try Output.write(Printable.text("\(loss.holder) would lose the CPUs \(loss.cpus)") + "\n")
+        let plan = try await ask(request) { client throws(BerthError) in
+            try await client.plan(Holder(.run, name), request)
         }
-        for warning in plan.effects.warnings { try Output.write(Printable.text(warning) + "\n") }
+        try output.show(json: plan.json) { _ in
+            ([ClaimSentence.text(plan.claim)] + EffectLines.lines(plan.effects, isPlanned: true))
+                .map { StyledText($0) }
+        }
     }
 }
 
@@ -29,13 +38,17 @@ struct Adopt: APICommand {
         abstract: "Give a program that runs already CPUs of its own.",
         discussion: """
             The process is moved onto the CPUs with all its threads; children that it starts later follow. The claim ends with \
-            the last of them. Only the user who runs the process, and administrators, may do this.
+            the last of them. Only the user who runs the process, and administrators, may do this. With --json the document \
+            is the claim, as the HTTP API has it.
             """)
     @Argument(help: "The process id.") var pid: Int
     @OptionGroup(title: "What the program has") var claim: ClaimOptions
     @Option(help: "The claim's name; pid-PID unless given.")
     var name: String?
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
+    @OptionGroup var output: OutputOptions
+
+    var wantsJSON: Bool { output.json }
 
     func validate() throws {
         guard pid > 0 else { throw ValidationError("PID: expected the id of a process") }
@@ -44,8 +57,12 @@ struct Adopt: APICommand {
     func run() async throws {
         let request = try claim.request(process: .id(pid))
         let holder = Holder(.run, name ?? "pid-\(pid)")
-        let changed = try await ask { client throws(BerthError) in try await client.create(holder, request) }
-        try Output.write(Run.sentence(changed.claim) + "\n")
+        let changed = try await ask(request) { client throws(BerthError) in
+            try await client.create(holder, request)
+        }
+        try output.show(json: changed.json) { _ in
+            ([ClaimSentence.text(changed.claim)] + EffectLines.lines(changed.effects)).map { StyledText($0) }
+        }
     }
 }
 
@@ -78,75 +95,98 @@ struct Resize: APICommand {
 /// `berth claims`.
 struct Claims: APICommand {
     static let configuration = CommandConfiguration(
-        abstract: "List all claims: of services, runs, pods and functions.")
+        abstract: "List all claims: of services, runs, pods and functions.",
+        discussion: "With --json the document is {\"claims\": [claim, …]}, each as the HTTP API has it.")
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
+    @OptionGroup var output: OutputOptions
+
+    var wantsJSON: Bool { output.json }
 
     func run() async throws {
+        guard !output.json else {
+            let claims = try await ask { client throws(BerthError) in try await client.claimDocuments() }
+            return try Output.write(json: JSONWriter.object { $0.member("claims", .array(claims)) })
+        }
         let claims = try await ask { client throws(BerthError) in try await client.claims() }
-        let rows = claims.map { claim in
-            [
-                claim.holder, claim.cpus.description, claim.enforcement?.isolation ?? "recorded",
-                claim.enforcement?.phase ?? "-", claim.lease.text,
-            ].map(Printable.text)
+        var table = Table(["HOLDER", "CPUS", "ISOLATION", "PHASE", "LIVES"].map { ($0, .left) })
+        for claim in claims {
+            table.add([
+                Tables.name(claim.holder, output.style),
+                StyledText(claim.cpus.isEmpty ? "-" : Printable.text(claim.cpus.description)),
+                StyledText(Printable.text(claim.enforcement?.isolation ?? "recorded")),
+                StyledText(Printable.text(claim.enforcement?.phase ?? "-")),
+                StyledText(Printable.text(claim.lease.text)),
+            ])
         }
-        let titles = ["HOLDER", "CPUS", "ISOLATION", "PHASE", "LIVES"]
-        let widths = titles.indices.map { column in ([titles] + rows).map { $0[column].count }.max() ?? 0 }
-        for row in [titles] + rows {
-            var line = ""
-            for (text, width) in zip(row, widths) {
-                line += text + String(repeating: " ", count: width - text.count + 2)
-            }
-            while line.hasSuffix(" ") { line.removeLast() }
-            try Output.write(line + "\n")
-        }
+        try Output.write(table.lines().rendered(output.style))
     }
 }
 
 /// `berth show`.
 struct Show: APICommand {
-    static let configuration = CommandConfiguration(abstract: "Show one claim.")
-    @Argument(help: "The claim: run:NAME, service:NAME, or the name of a run.") var holder: HolderArgument
+    static let configuration = CommandConfiguration(
+        abstract: "Show one claim.",
+        discussion: "With --json the document is the claim, as the HTTP API has it.")
+    @Argument(help: "The claim: run:NAME, service:NAME, or the name of a run.", completion: Completion.claimed)
+    var holder: HolderArgument
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
+    @OptionGroup var output: OutputOptions
+
+    var wantsJSON: Bool { output.json }
 
     func run() async throws {
-        let claim = try await ask { client throws(BerthError) in try await client.claim(holder.holder) }
-        guard let claim else {
-            throw Failure("\(Printable.text("\(holder.holder)")) has no claim", status: Failure.noClaim)
+        let document = try await ask { client throws(BerthError) in try await client.claimDocument(holder.holder) }
+        guard let document else {
+            throw Failure("\(Printable.name("\(holder.holder)")) has no claim", status: Failure.noClaim)
         }
-        var lines: [(String, String)] = [
-            ("holder", claim.holder), ("cpus", claim.cpus.description), ("exclusive", claim.exclusive.description),
-            ("pool", claim.pool),
-        ]
+        if output.json { return try Output.write(json: document) }
+        let claim: Claim
+        do throws(BerthError) { claim = try Claim(json: document) } catch {
+            throw Failure(error, socket: daemon.apiPath)
+        }
+        var table = Table([("", .left), ("", .left)])
+        func add(_ name: String, _ text: String) { table.add([StyledText(name, .heading), StyledText(text)]) }
+        add("holder", Printable.name(claim.holder))
+        add("cpus", claim.cpus.isEmpty ? "-" : Printable.text(claim.cpus.description))
+        add("exclusive", claim.exclusive.isEmpty ? "-" : Printable.text(claim.exclusive.description))
+        add("pool", Printable.name(claim.pool))
         if !claim.memoryNodes.isEmpty {
-            lines.append(("memory nodes", claim.memoryNodes.map(String.init).joined(separator: ",")))
+            add("memory nodes", claim.memoryNodes.map(String.init).joined(separator: ","))
         }
-        for pages in claim.hugePages {
-            lines.append(("huge pages", pages.text))
-        }
-        lines.append(("lives", claim.lease.text))
+        for pages in claim.hugePages { add("huge pages", pages.text) }
+        add("lives", Printable.text(claim.lease.text))
+        if let owner = claim.owner { add("owner", "user \(owner.uid)") }
         if let enforcement = claim.enforcement {
-            lines.append(("enforcement", "\(enforcement.phase), isolation \(enforcement.isolation)"))
-            if let failure = enforcement.failure { lines.append(("drift", failure)) }
+            add("enforcement", Printable.text("\(enforcement.phase), isolation \(enforcement.isolation)"))
+            if let failure = enforcement.failure { add("drift", Printable.text(failure)) }
         }
-        for (name, text) in lines {
-            let padding = String(repeating: " ", count: max(14 - name.count, 1))
-            try Output.write("\(name)\(padding)\(Printable.text(text))\n")
-        }
+        try Output.write(table.lines(hasHeading: false).rendered(output.style))
     }
 }
 
 /// `berth renew`.
 struct Renew: APICommand {
-    static let configuration = CommandConfiguration(abstract: "Make a claim live for so long from now on.")
-    @Argument(help: "The claim: run:NAME, service:NAME, or the name of a run.") var holder: HolderArgument
+    static let configuration = CommandConfiguration(
+        abstract: "Make a claim live for so long from now on.",
+        discussion: "With --json the document is the claim, as the HTTP API has it.")
+    @Argument(help: "The claim: run:NAME, service:NAME, or the name of a run.", completion: Completion.claimed)
+    var holder: HolderArgument
     @Option(name: .customLong("for"), help: ArgumentHelp("For how long.", valueName: "seconds")) var seconds: Int
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
+    @OptionGroup var output: OutputOptions
+
+    var wantsJSON: Bool { output.json }
 
     func validate() throws {
         guard seconds > 0 else { throw ValidationError("--for: expected 1 or more seconds") }
     }
 
     func run() async throws {
-        _ = try await ask { client throws(BerthError) in try await client.renew(holder.holder, .seconds(seconds)) }
+        let renewed = try await ask { client throws(BerthError) in
+            try await client.renew(holder.holder, .seconds(seconds))
+        }
+        try output.show(json: renewed.json) { _ in
+            [StyledText(Printable.text("\(renewed.claim.holder) lives \(renewed.claim.lease.text)"))]
+        }
     }
 }

@@ -32,8 +32,13 @@ struct DaemonOptions: ParsableArguments {
     /// The path of the API's socket.
     var apiPath: String {
         if let apiSocket { return apiSocket }
-        let other = path
-        return "\(other.prefix(through: other.lastIndex(of: "/") ?? other.startIndex))berth.sock"
+        return Self.apiPath(beside: path)
+    }
+
+    /// Where the API is, unless it is configured to be elsewhere.
+    static func apiPath(beside socket: String) -> String {
+        guard let slash = socket.lastIndex(of: "/") else { return "berth.sock" }
+        return "\(socket[...slash])berth.sock"
     }
 
     /// What the API says; nil where there is none: the EPA Orchestrator, a berthd older than 0.2, one whose API is turned off.

@@ -42,3 +42,12 @@ enum Output {
         return true
     }
 }
+
+extension JSONValue {
+    /// The value without whitespace.
+    var compact: [UInt8] {
+        var writer = JSONWriter(capacity: 4_096)
+        writer.value(self)
+        return writer.bytes
+    }
+}

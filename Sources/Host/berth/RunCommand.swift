@@ -37,21 +37,14 @@ struct Run: APICommand {
         let execution = try Execution(program)
         let holder = Holder(.run, name ?? "\(execution.name)-\(getpid())")
         let request = try claim.request(process: .caller)
-        let changed = try await ask { client throws(BerthError) in try await client.create(holder, request) }
-        if !quiet { Output.note(Self.sentence(changed.claim)) }
-        throw execution
-    }
-
-    /// `run:engine-4242: CPUs 8-11, memory of node 1, isolation partition`.
-    static func sentence(_ claim: Claim) -> String {
-        var parts = ["CPUs \(claim.cpus)"]
-        if !claim.memoryNodes.isEmpty {
-            let nodes = claim.memoryNodes.map(String.init).joined(separator: ",")
-            parts.append("memory of node \(nodes)")
+        let changed = try await ask(request) { client throws(BerthError) in
+            try await client.create(holder, request)
         }
-        parts += claim.hugePages.map { "huge pages \($0.text)" }
-        if let enforcement = claim.enforcement { parts.append("isolation \(enforcement.isolation)") }
-        return Printable.text("\(claim.holder): \(parts.joined(separator: ", "))")
+        if !quiet {
+            let lines = [ClaimSentence.text(changed.claim)] + EffectLines.lines(changed.effects)
+            Output.note(lines.joined(separator: "\n"))
+        }
+        throw execution
     }
 }
 

@@ -20,7 +20,9 @@ struct Topology: ParsableCommand {
         func run() throws {
             let (name, files) = try machine.files()
             let found = try MachineReader(files: files).read()
-            if output.json { return try Output.write(TopologyReport(found, name: name).json()) }
+            if output.json {
+                return try Output.write(json: JSONValue(TopologyReport(found, name: name).json()).compact)
+            }
             let style = output.style
             let tree = TopologyTree(title: name ?? "This machine", machine: found, style: style)
             try Output.write(tree.lines.rendered(style))

@@ -149,9 +149,9 @@ struct TextTests {
         ])
         #expect(
             Tables.memory(memory, style: .plain).rendered(.plain) == """
-                NODE  SIZE  TOTAL  FREE  RESERVED  BY
-                   3   64K      -     -         2  a=2
-                   3    2M      8     3         5  a=4 "b c"=1
+                NODE  SIZE  TOTAL  IN USE  RESERVED  FREE  CLAIMED BY
+                   3   64K      -       -         2     -  a=2
+                   3    2M      8       0         5     3  a=4 "b c"=1
 
                 """)
     }

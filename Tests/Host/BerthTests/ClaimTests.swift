@@ -1,0 +1,82 @@
+import TestSupport
+import Testing
+import WireJSON
+
+/// The commands of the HTTP API.
+@Suite struct ClaimTests {
+    /// Sends a request to the API and gives the answer.
+    @discardableResult
+    private func send(_ daemon: SimulatedDaemon, _ method: String, _ path: String, _ body: String) throws -> String {
+        let client = try SocketClient("\(daemon.directory.path)/berth.sock")
+        try client.send(
+            "\(method) \(path) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        )
+        return String(decoding: try client.receive(), as: UTF8.self)
+    }
+
+    /// A daemon that answers every request over its API with this problem, and questions about pools with one pool.
+    private func refusing(_ problem: String) throws -> FakeDaemon {
+        let pools =
+            #"{"pools":[{"name":"isolated","cpus":"2-7","free_cpus":"6-7","total":6,"exclusive":4,"shared":0,"free":2,"claims":1}]}"#
+        return try FakeDaemon { request in
+            let (status, body) = request.hasPrefix("GET /v1/pools") ? ("200 OK", pools) : ("409 x", problem)
+            return .text("HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        }
+    }
+
+    @Test("claims and show print documents with --json, one compact line")
+    func documents() async throws {
+        let daemon = try await SimulatedDaemon()
+        #expect(try daemon.succeed("claims", "--json") == "{\"claims\":[]}\n")
+        try send(daemon, "PUT", "/v1/claims/run/web", #"{"cpus":{"count":2}}"#)
+        let claims = try JSONValue(Array(try daemon.succeed("--json", "claims").utf8))["claims"]?.array
+        let text = try daemon.succeed("show", "web", "--json")
+        #expect(try claims == [JSONValue(Array(text.utf8))])
+        #expect(!text.dropLast().contains("\n") && !text.contains(": "), "\(text)")
+        #expect(try daemon.succeed("claims").contains(#/\nrun:web +2-3 +recorded +- +for ever\n/#))
+        #expect(try daemon.succeed("show", "run:web").hasPrefix("holder     run:web\ncpus       2-3\n"))
+        let renewed = try daemon.succeed("renew", "web", "--for", "60")
+        #expect(renewed.contains(#/^run:web lives until 20\d\d-.*Z\n$/#), "\(renewed)")
+        try daemon.succeed("release", "run:web")
+        #expect(try daemon.berth("show", "web").status == 2)
+        try await daemon.stop()
+    }
+
+    @Test(
+        "A refused plan says who has what is missing, what is free, and what would fit",
+        arguments: [
+            (
+                ["--cores", "4"], #""code":"insufficient_cores","requested":4,"available":1"#,
+                "  would fit: --cores 1\n"
+            ),
+            (
+                ["--cpus", "4", "--node", "1"], #""code":"insufficient_cpus","available":2"#,
+                "  would fit: --cpus 2 --node 1\n"
+            ),
+            (["--list", "3-7"], #""code":"held_by_others""#, "  would fit: --list 6-7\n"),
+            (
+                ["--cores", "4"], #""code":"insufficient_cores","available":0"#,
+                "  would fit: --cpus 2, in cores of which others have CPUs\n"
+            ),
+        ])
+    func refusedPlan(options: [String], members: String, fitting: String) throws {
+        let problem =
+            #"{"status":409,"title":"t","detail":"Too few","held_by":[{"holder":"run:a","cpus":"2-5"}],\#(members)}"#
+        let daemon = try refusing(problem)
+        let result = try Program.run(["plan", "--api-socket", daemon.path] + options)
+        #expect(result.status == 1 && result.output.isEmpty, "\(result)")
+        #expect(
+            result.errors
+                == "berth: Too few\n  run:a has CPUs 2-5\n  2 of 6 CPUs of the pool isolated are free: CPUs 6-7\n\(fitting)",
+            "\(result)")
+        let json = try Program.run(["plan", "--api-socket", daemon.path, "--json"] + options)
+        #expect(json.status == 1 && json.output == problem + "\n", "\(json)")
+    }
+
+    @Test("A refusal of another kind is told as it is", arguments: ["not_owner", "no_enforcement", "invalid_member"])
+    func otherRefusal(code: String) throws {
+        let daemon = try refusing(#"{"status":409,"title":"t","detail":"No\nway","code":"\#(code)"}"#)
+        let result = try Program.run(["plan", "--api-socket", daemon.path, "--cpus", "1"])
+        #expect(result.status == 1 && result.errors == "berth: No\\nway\n", "\(result)")
+    }
+}
