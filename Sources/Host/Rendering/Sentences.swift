@@ -43,6 +43,14 @@ package enum Sentences {
             + "\(Quantity.pageSize(kilobytes: reservation.sizeKB)) on node \(reservation.node)"
     }
 
+    /// After `release` without `--hugepages`: what the service keeps.
+    package static func stillReserved(
+        _ service: String, _ pages: [(node: Int, sizeKB: Int, count: Int)]
+    ) -> String {
+        let list = pages.map { "\($0.count) x \(Quantity.pageSize(kilobytes: $0.sizeKB)) on node \($0.node)" }
+        return "  still reserved: \(list.joined(separator: ", ")) (release --hugepages gives them back)"
+    }
+
     private static func released(
         _ service: String, _ cpus: CPUSet?, _ scope: String, _ remaining: Int, _ available: Int
     ) -> String {

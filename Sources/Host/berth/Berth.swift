@@ -10,7 +10,9 @@ struct Berth: ParsableCommand {
         abstract: "Show and change who holds which CPUs and huge pages of this machine.",
         discussion: """
             berth talks to the daemon berthd, or to Canonical's EPA Orchestrator, over its socket: --socket, else \
-            $BERTH_SOCKET, else $SNAP_DATA/data/epa.sock, else /run/berth/epa.sock, else the snap's on this host.
+            $BERTH_SOCKET, else $SNAP_DATA/data/epa.sock, else /run/berth/epa.sock, else the snap's on this host. The \
+            HTTP API of berthd is at berth.sock beside it. --json, --color, --socket, --api-socket and --timeout may stand \
+            in front of a command.
 
             EXIT STATUS
               0   success

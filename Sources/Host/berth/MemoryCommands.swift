@@ -1,14 +1,25 @@
 import ArgumentParser
 import EPAClient
 import Rendering
+import Terminal
 
 /// `berth memory`.
 struct Memory: SocketCommand {
-    static let configuration = CommandConfiguration(abstract: "List huge page sizes and reservations.")
+    static let configuration = CommandConfiguration(
+        abstract: "List huge page sizes and reservations.",
+        discussion: """
+            Pages in use, reserved and not in use yet, and free add up to the total. CLAIMED BY has all that services \
+            reserved, used pages too. With --json the document is the daemon's reply.
+            """)
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
-    func run() throws { try perform(GetMemoryInfo()) { Tables.memory($0, style: $1) } }
+    func run() throws {
+        let answer = try ask(GetMemoryInfo())
+        // A document has nothing but the reply.
+        let machine = output.json ? nil : servedMachine(try status())
+        try output.show(json: answer.json) { Tables.memory(answer.reply, machine: machine, style: $0) }
+    }
 }
 
 /// A page size given as `2M`, `1G`, `64K` or a number of kB.
@@ -35,17 +46,17 @@ struct PageSize: ExpressibleByArgument {
 }
 
 /// `berth hugepages`.
-struct HugePages: SocketCommand {
+struct HugePages: ServiceCommand {
     static let configuration = CommandConfiguration(
         commandName: "hugepages",
         abstract: "Reserve huge pages of one size on one NUMA node for a service.",
         discussion:
             "The reservation replaces the service's earlier one of this size on this node. The daemon only counts the "
             + "pages: the service itself maps them.")
-    @Argument(help: "The service's name.") var service: String
+    @Argument(help: "The service's name.", completion: Completion.services) var service: String
     @Argument(help: "How many pages; 0 removes the reservation.") var count: Int?
-    @Option(help: "The NUMA node's number.") var node: Int
-    @Option(help: "The size of a page: 2M, 1G, or a number of kB.") var size: PageSize
+    @Option(help: "The NUMA node's number.", completion: Completion.nodes) var node: Int
+    @Option(help: "The size of a page: 2M, 1G, or a number of kB.", completion: Completion.pageSizes) var size: PageSize
     @Flag(help: "Remove the reservation.") var remove = false
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
@@ -62,12 +73,17 @@ struct HugePages: SocketCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
         let pages = remove ? 0 : count ?? 0
         let action =
             pages == 0
             ? AllocateHugePages.remove(service: service, node: node, sizeKB: size.kilobytes)
             : AllocateHugePages(service: service, count: pages, node: node, sizeKB: size.kilobytes)
-        try perform(action, Sentences.reserved)
+        guard !output.json else { return try perform(action, Sentences.reserved) }
+        let answer = try await send(action) { _ in
+            let machine = servedMachine(try status())
+            return PageShortage(try ask(GetMemoryInfo()).reply, node: node, sizeKB: size.kilobytes, machine).lines
+        }
+        try output.show(json: answer.json) { _ in [StyledText(Sentences.reserved(answer.reply))] }
     }
 }

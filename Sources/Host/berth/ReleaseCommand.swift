@@ -7,67 +7,124 @@ import Terminal
 import WireJSON
 
 /// `berth release`.
-struct Release: SocketCommand, AsyncParsableCommand {
+struct Release: ServiceCommand {
     static let configuration = CommandConfiguration(
         abstract: "Release what a run has, or a service's CPUs.",
         discussion: """
-            run:NAME (or pod:, function:) releases all that it has; its programs run on without it, and the exit status is 2 \
-            if it has no claim. Any other name is a service's. With --hugepages its huge pages are released too. \
-            It is no error if the service holds nothing. With --hugepages --json the document is \
-            {"cores": reply, "hugepages": [reply, …]}.
+            run:NAME (or pod:, function:) releases all that it has; its programs run on without it. Any other name is a \
+            service's; with --hugepages its huge pages are released too. The exit status is 2 if there is no such claim; \
+            the EPA Orchestrator does not tell. With --json the document is the daemon's reply; with --hugepages it is \
+            {"cores": reply, "hugepages": [reply, …]}; for run:NAME it is the claim as it was, as the HTTP API has it.
             """)
-    @Argument(help: "run:NAME, or the service's name.") var service: String
-    @Option(help: "Release only what it holds of this NUMA node.") var node: Int?
+    @Argument(help: "run:NAME, or the service's name.", completion: Completion.holders) var holder: String
+    @Option(help: "Release only what it holds of this NUMA node.", completion: Completion.nodes) var node: Int?
     @Flag(help: "Release its reservations of huge pages too.") var hugepages = false
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
+    /// The name of the service.
+    var service: String {
+        guard let known = Holder(holder), known.kind == .service else { return holder }
+        return known.name
+    }
+
     func validate() throws {
         try checkName(service)
         if let node, node < 0 { throw ValidationError("--node: expected 0 or more") }
-    }
-
-    /// What the service holds; nil where the daemon does not say: the EPA Orchestrator lists nothing where nothing is
-    /// isolated.
-    private func held() throws -> CPUSet? {
-        let list = try ask(ListAllocations()).reply
-        let status = try status()
-        guard list.available > 0 || status != nil else { return nil }
-        return (list.allocations + (status?.outsidePool ?? [])).filter { $0.service.utf8.elementsEqual(service.utf8) }
-            .reduce(CPUSet()) { $0.union($1.cpus) }
+        if let holder = Holder(holder), holder.kind != .service, node != nil || hugepages {
+            throw ValidationError("--node and --hugepages are for services: \(holder.kind.rawValue):NAME releases all")
+        }
     }
 
     func run() async throws {
-        if let holder = Holder(service), holder.kind != .service {
-            let released: ChangedClaim
-            do { released = try await daemon.api.delete(holder) } catch {
-                throw Failure(error, socket: daemon.apiPath)
-            }
-            try Output.write(Printable.text("\(holder) gave back the CPUs \(released.claim.cpus)") + "\n")
-            return
+        if let holder = Holder(holder), holder.kind != .service { return try await release(holder) }
+        let before = try await Service(self)
+        if before.isUnknown {
+            guard output.json else { throw noClaim }
+            // The reply says the same as for a service that holds nothing.
+            try releaseService(before)
+            throw noClaim
         }
-        // For people only: the replies do not say what was released.
-        let before = output.json ? nil : try held()
+        try releaseService(before)
+    }
+
+    private var noClaim: Failure {
+        Failure("\(Printable.name(service)) has no claim", status: Failure.noClaim)
+    }
+
+    // MARK: - Runs, pods, functions
+
+    private func release(_ holder: Holder) async throws {
+        let released: ChangedClaim
+        do throws(BerthError) { released = try await daemon.api.delete(holder) } catch {
+            throw Failure(error, socket: daemon.apiPath)
+        }
+        try output.show(json: released.json) { _ in
+            let claim = released.claim
+            let parts = (claim.cpus.isEmpty ? [] : ["CPUs \(claim.cpus)"]) + claim.hugePages.map(\.text)
+            let what = parts.isEmpty ? "its claim" : parts.joined(separator: ", ")
+            var lines = ["\(Printable.name("\(holder)")) gave back \(Printable.text(what))"]
+            if claim.enforcement != nil { lines.append("  its programs run on, on any CPUs") }
+            return (lines + EffectLines.warnings(released.effects)).map { StyledText($0) }
+        }
+    }
+
+    // MARK: - Services
+
+    /// What the service has before.
+    private struct Service {
+        /// Its CPUs; nil where the daemon does not say: the EPA Orchestrator lists nothing where nothing is isolated.
+        let cpus: CPUSet?
+        /// Its huge pages by node and size.
+        let pages: [(node: Int, sizeKB: Int, count: Int)]
+        /// Whether the daemon says that it has no claim.
+        let isUnknown: Bool
+
+        init(_ command: Release) async throws {
+            let (service, before) = (command.service, try command.holdings())
+            func isOwn(_ name: String) -> Bool { name.utf8.elementsEqual(service.utf8) }
+            let own = before.allocations.filter { isOwn($0.service) }
+            cpus =
+                before.list.available > 0 || before.status != nil
+                ? own.reduce(CPUSet()) { $0.union($1.cpus) } : nil
+            pages = try command.ask(GetMemoryInfo()).reply.nodes.flatMap { node in
+                node.reservations.filter { isOwn($0.service) }.map { (node.id, $0.sizeKB, $0.count) }
+            }
+            guard before.status != nil, own.isEmpty, pages.isEmpty else {
+                isUnknown = false
+                return
+            }
+            // CPUs that it shares are not listed.
+            let claim = try await command.daemon.fromAPI { client throws(BerthError) in
+                try await client.claim(Holder(.service, service))
+            }
+            if let claim { isUnknown = claim == nil } else { isUnknown = true }
+        }
+    }
+
+    private func releaseService(_ before: Service) throws {
         let json: [UInt8]
-        var sentences: [String]
+        var lines: [String]
         if let node {
             let answer = try ask(AllocateNodeCores.release(service: service, node: node))
-            (json, sentences) = (answer.json, [])
-            let released = try before.flatMap { before in try held().map { before.subtracting($0) } }
-            sentences = [Sentences.released(answer.reply, released)]
+            json = answer.json
+            lines = output.json ? [] : [Sentences.released(answer.reply, try releasedOfNode(before))]
         } else {
             let answer = try ask(AllocateCores.release(service: service))
-            (json, sentences) = (answer.json, [Sentences.released(answer.reply, before)])
+            json = answer.json
+            lines = [Sentences.released(answer.reply, before.cpus)]
         }
-        guard hugepages else { return try output.show(json: json) { _ in sentences.map { StyledText($0) } } }
+        let pages = before.pages.filter { node == nil || $0.node == node }
+        guard hugepages else {
+            if !pages.isEmpty { lines.append(Sentences.stillReserved(service, pages)) }
+            return try output.show(json: json) { _ in lines.map { StyledText($0) } }
+        }
         var removals: [[UInt8]] = []
-        for memory in try ask(GetMemoryInfo()).reply.nodes where node == nil || node == memory.id {
-            for reservation in memory.reservations where reservation.service.utf8.elementsEqual(service.utf8) {
-                let answer = try ask(
-                    AllocateHugePages.remove(service: service, node: memory.id, sizeKB: reservation.sizeKB))
-                removals.append(answer.json)
-                sentences.append(Sentences.released(answer.reply, pages: reservation.count))
-            }
+        for reservation in pages {
+            let answer = try ask(
+                AllocateHugePages.remove(service: service, node: reservation.node, sizeKB: reservation.sizeKB))
+            removals.append(answer.json)
+            lines.append(Sentences.released(answer.reply, pages: reservation.count))
         }
         let document = JSONWriter.object { writer in
             writer.name("cores")
@@ -75,6 +132,13 @@ struct Release: SocketCommand, AsyncParsableCommand {
             writer.name("hugepages")
             writer.array { for reply in removals { $0.value(JSONValue(scanned: reply[...])) } }
         }
-        try output.show(json: document) { _ in sentences.map { StyledText($0) } }
+        try output.show(json: document) { _ in lines.map { StyledText($0) } }
+    }
+
+    /// What the service holds no more after a release of a node; nil where that is not known.
+    private func releasedOfNode(_ before: Service) throws -> CPUSet? {
+        guard let cpus = before.cpus else { return nil }
+        let after = try holdings().allocations.filter { $0.service.utf8.elementsEqual(service.utf8) }
+        return after.reduce(cpus) { $0.subtracting($1.cpus) }
     }
 }

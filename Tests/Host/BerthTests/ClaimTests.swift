@@ -37,7 +37,8 @@ import WireJSON
         #expect(try daemon.succeed("show", "run:web").hasPrefix("holder     run:web\ncpus       2-3\n"))
         let renewed = try daemon.succeed("renew", "web", "--for", "60")
         #expect(renewed.contains(#/^run:web lives until 20\d\d-.*Z\n$/#), "\(renewed)")
-        try daemon.succeed("release", "run:web")
+        let released = try JSONValue(Array(try daemon.succeed("release", "run:web", "--json").utf8))
+        #expect(released["effects"]?["released"]?.string == "2-3")
         #expect(try daemon.berth("show", "web").status == 2)
         try await daemon.stop()
     }

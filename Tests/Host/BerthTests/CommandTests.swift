@@ -20,6 +20,8 @@ private func status(accepts: Bool = true, machine: String = "real", outside: Str
     return
         #"{"version":"1.0","berth_status":{"daemon":"9.8.7","machine":"\#(machine)","accepts_changes":\#(accepts),\#(reason)"claims_outside_pool":[\#(outside)]}}"#
 }
+private let stillReserved =
+    "  still reserved: 2 x 2M on node 0, 1 x 64K on node 0 (release --hugepages gives them back)\n"
 private let unknown = #"{"version":"1.0","error":"Unknown action: berth_status"}"#
 private let pages =
     #"{"version":"1.0","service_name":"a","hugepages_requested":4,"allocation_successful":true,"message":"ok","node_id":0,"size_kb":2048}"#
@@ -45,7 +47,17 @@ struct CommandTests {
     @Test(
         "Each command sends its action and prints what came of it",
         arguments: [
-            (["allocate", "a"], #""num_of_cores":0}"#, "a holds CPUs 4-5 (2, automatic); 20 of 24 free\n"),
+            (
+                ["allocate", "a", "--default-share"], #""num_of_cores":0}"#,
+                "a holds CPUs 4-5 (2, automatic); 20 of 24 free\n"
+            ),
+            (
+                ["allocate", "a", "--percent", "50"], #""percent":50}"#, "a holds CPUs 4 (1, automatic); 7 of 24 free\n"
+            ),
+            (
+                ["allocate", "a", "2", "--node", "1", "--explicit"], #""numa_node":1,"num_of_cores":2}"#,
+                "a holds CPUs 10,26 (2, explicit, node 1); 20 of 24 free\n"
+            ),
             (["allocate", "a", "2"], #""num_of_cores":2}"#, "a holds CPUs 4-5 (2, automatic); 20 of 24 free\n"),
             (["percent", "a", "50"], #""percent":50}"#, "a holds CPUs 4 (1, automatic); 7 of 24 free\n"),
             (
@@ -70,14 +82,15 @@ struct CommandTests {
         let result = try Program.run(arguments, environment: ["BERTH_SOCKET": daemon.path])
         #expect(result.status == 0 && result.errors.isEmpty, "\(result)")
         #expect(result.output.hasPrefix(output), "\(result.output)")
-        #expect(daemon.requests.count == 1 && daemon.requests[0].hasSuffix(request), "\(daemon.requests)")
+        let changes = daemon.requests.filter { $0.contains(#""allocate_"#) }
+        #expect(changes.count == 1 && changes[0].hasSuffix(request), "\(daemon.requests)")
     }
 
     @Test(
         "release says what was given back, or that there was nothing",
         arguments: [
-            (["release", "a"], ["2-3,18"], "a gave back CPUs 2-3,18 (3); 20 of 24 free\n"),
-            (["release", "a"], [""], "a held no CPUs; 20 of 24 free\n"),
+            (["release", "a"], ["2-3,18"], "a gave back CPUs 2-3,18 (3); 20 of 24 free\n" + stillReserved),
+            (["release", "a"], [""], "a held no CPUs; 20 of 24 free\n" + stillReserved),
             (
                 ["release", "a", "--node", "1"], ["2,10,26", "2"],
                 "a gave back CPUs 10,26 of node 1 (2); 20 of 24 free\n"
@@ -121,9 +134,9 @@ struct CommandTests {
             #/"allocations":\[.*/#, with: #""allocations":[]}"#)
         let claim = #"{"service_name":"a","allocated_cores":"6-7","cores_count":2,"is_explicit":false}"#
         let known = try run(try daemon(list: empty, status: status(outside: claim)), "release", "a")
-        #expect(known.output == "a gave back CPUs 6-7 (2); 20 of 24 free\n", "\(known)")
+        #expect(known.output == "a gave back CPUs 6-7 (2); 20 of 24 free\n" + stillReserved, "\(known)")
         let silent = try run(try daemon(list: empty, status: unknown), "release", "a")
-        #expect(silent.output == "a holds no CPUs; 20 of 24 free\n", "\(silent)")
+        #expect(silent.output == "a holds no CPUs; 20 of 24 free\n" + stillReserved, "\(silent)")
     }
 
     @Test("release --hugepages removes each reservation of the service")
@@ -149,7 +162,7 @@ struct CommandTests {
 
     @Test("With --json the daemon's reply is on standard output as it came", arguments: ["list", "memory", "allocate"])
     func json(command: String) throws {
-        let arguments = [command] + (command == "allocate" ? ["a"] : []) + ["--json"]
+        let arguments = [command] + (command == "allocate" ? ["a", "2"] : []) + ["--json"]
         let daemon = try daemon(status: unknown)
         let result = try Program.run(arguments, environment: ["BERTH_SOCKET": daemon.path])
         #expect(result.status == 0 && result.errors.isEmpty)
@@ -275,7 +288,7 @@ struct CommandTests {
         arguments: [
             ["list"], ["status"], ["memory"], ["map", "--simulate"], ["map", "--no-daemon"],
             ["topology", "--simulate"],
-            ["topology"], ["allocate", "a"], ["release", "a"], ["topology", "labels", "--simulate"], ["--help"],
+            ["topology"], ["allocate", "a", "2"], ["release", "a"], ["topology", "labels", "--simulate"], ["--help"],
         ], [["TERM": "dumb"], ["TERM": ""], [:]])
     func dumbTerminals(arguments: [String], term: [String: String]) throws {
         let daemon = try daemon()

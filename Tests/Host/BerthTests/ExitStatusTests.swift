@@ -30,7 +30,11 @@ struct ExitStatusTests {
     @Test(
         "64: wrong arguments are named, with the usage",
         arguments: [
-            (["allocate"], "<service>"), (["allocate", "a", "x"], "'x'"), (["allocate", "a", "0"], "COUNT"),
+            (["allocate"], "<service>"), (["allocate", "a"], "expected one of a count, --percent and --default-share"),
+            (["allocate", "a", "2", "--percent", "5"], "expected one of"),
+            (["allocate", "a", "--percent", "0"], "1 to 100"),
+            (["allocate", "a", "2", "--node", "-1"], "--node"), (["release", "run:a", "--node", "1"], "for services"),
+            (["allocate", "a", "x"], "'x'"), (["allocate", "a", "0"], "COUNT"),
             (["percent", "a", "101"], "1 to 100"), (["numa", "a", "0"], "<count>"), (["nonsense"], "nonsense"),
             (["hugepages", "a", "1", "--node", "0", "--size", "2X"], "2X"),
             (["hugepages", "a", "1", "--node", "0", "--size", "99999999999999G"], "99999999999999G"),
