@@ -73,11 +73,15 @@ struct Resize: APICommand {
         discussion: """
             Takes the options of berth run. The program runs on: its threads move to the new CPUs once the kernel follows. CPUs \
             that are asked for again stay; what is left out, such as --node or --hugepages, is given up. Where the kernel \
-            refuses, the program keeps what it had.
+            refuses, the program keeps what it had. With --json the document is the claim, as the HTTP API has it.
             """)
-    @Argument(help: "The claim: run:NAME, or the name of a run.") var holder: HolderArgument
+    @Argument(help: "The claim: run:NAME, or the name of a run.", completion: Completion.claimed)
+    var holder: HolderArgument
     @OptionGroup(title: "What the program has from now on") var claim: ClaimOptions
-    @OptionGroup(title: "The daemon") var api: APIOptions
+    @OptionGroup(title: "The daemon") var daemon: DaemonOptions
+    @OptionGroup var output: OutputOptions
+
+    var wantsJSON: Bool { output.json }
 
     func run() async throws {
         let request = try claim.request(process: nil)
@@ -85,10 +89,12 @@ struct Resize: APICommand {
         guard let present else {
             throw Failure("\(Printable.text("\(holder.holder)")) has no claim", status: Failure.noClaim)
         }
-        let changed = try await ask { client throws(BerthError) in
+        let changed = try await ask(request) { client throws(BerthError) in
             try await client.put(holder.holder, request, ifVersion: present.version)
         }
-        try Output.write(Run.sentence(changed.claim) + "\n")
+        try output.show(json: changed.json) { _ in
+            ([ClaimSentence.text(changed.claim)] + EffectLines.lines(changed.effects)).map { StyledText($0) }
+        }
     }
 }
 

@@ -19,9 +19,9 @@ struct ClaimOptions: ParsableArguments {
         name: [.customLong("node"), .customLong("numa")],
         help: ArgumentHelp(
             "The NUMA nodes that the CPUs come from, a list such as 0,1. The memory comes from them too, unless "
-                + "--mem-nodes says otherwise."))
+                + "--mem-nodes says otherwise."), completion: Completion.nodes)
     var node: String?
-    @Option(help: "The NUMA nodes that the memory comes from.")
+    @Option(help: "The NUMA nodes that the memory comes from.", completion: Completion.nodes)
     var memNodes: String?
     @Option(help: ArgumentHelp("CPUs and memory of the NUMA node near this PCI device.", valueName: "address"))
     var near: String?

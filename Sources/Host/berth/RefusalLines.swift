@@ -35,37 +35,24 @@ struct RefusalLines {
             let free = pool.freeCPUs.isEmpty ? "" : ": CPUs \(pool.freeCPUs)"
             lines.append("  \(pool.free) of \(pool.total) CPUs of the pool \(pool.name) are free\(free)")
         }
-        if let fitting { lines.append("  would fit: \(fitting)") }
+        lines += fitting.map { "  would fit: \($0)" }
         return lines.map(Printable.text)
     }
 
     /// The pool that was asked: where none was named, the isolated CPUs if there are any.
     private var pool: Pool? {
-        guard let name = request.cpus?.pool else {
+        guard let name = (request.cpus ?? request.grants.first)?.pool else {
             return pools.first { $0.total > 0 } ?? pools.first
         }
         return pools.first { $0.name == name }
     }
 
-    /// The options that would have been granted.
-    private var fitting: String? {
-        let node = request.cpus?.nodes.map { " --node \($0.map(String.init).joined(separator: ","))" } ?? ""
-        switch (problem.code, problem.available) {
-        case ("insufficient_cpus", let count?) where count > 0, ("over_limit", let count?) where count > 0:
-            return "--cpus \(count)\(node)"
-        case ("node_too_small", let count?) where count > 0: return "at most --cpus \(count)\(node)"
-        case ("insufficient_cores", let count?) where count > 0: return "--cores \(count)\(node)"
-        case ("insufficient_cores", _), ("not_whole_cores", _):
-            guard let free = pool?.free, free > 0, node.isEmpty else { return nil }
-            return "--cpus \(free), in cores of which others have CPUs"
-        case ("held_by_others", _):
-            guard case .list(let list)? = request.cpus?.demand else { return nil }
-            let held = problem.heldBy.reduce(CPUSet()) { $0.union(CPUSet($1.cpus)) }
-            let rest = CPUSet(list).subtracting(held)
-            return rest.isEmpty ? nil : "--list \(rest.list)"
-        case ("insufficient_pages", let count?) where count > 0: return "at most \(count) more pages"
-        default: return nil
+    /// What would have been granted; the daemon has planned each alternative.
+    private var fitting: [String] {
+        if problem.code == "insufficient_pages", let count = problem.available, count > 0 {
+            return ["at most \(count) more pages"]
         }
+        return problem.wouldFit.map { "\($0.text): CPUs \($0.cpus)" }
     }
 }
 

@@ -47,18 +47,11 @@ import WireJSON
         "A refused plan says who has what is missing, what is free, and what would fit",
         arguments: [
             (
-                ["--cores", "4"], #""code":"insufficient_cores","requested":4,"available":1"#,
-                "  would fit: --cores 1\n"
+                ["--cores", "4"],
+                #""code":"insufficient_cores","would_fit":[{"text":"1 core","cpus":"6-7"},{"text":"the same on node 1","cpus":"8"}]"#,
+                "  would fit: 1 core: CPUs 6-7\n  would fit: the same on node 1: CPUs 8\n"
             ),
-            (
-                ["--cpus", "4", "--node", "1"], #""code":"insufficient_cpus","available":2"#,
-                "  would fit: --cpus 2 --node 1\n"
-            ),
-            (["--list", "3-7"], #""code":"held_by_others""#, "  would fit: --list 6-7\n"),
-            (
-                ["--cores", "4"], #""code":"insufficient_cores","available":0"#,
-                "  would fit: --cpus 2, in cores of which others have CPUs\n"
-            ),
+            (["--list", "3-7"], #""code":"held_by_others""#, ""),
         ])
     func refusedPlan(options: [String], members: String, fitting: String) throws {
         let problem =
