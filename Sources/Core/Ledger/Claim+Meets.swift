@@ -19,6 +19,19 @@ extension Claim {
             && requests.allSatisfy { request in grants.contains { meets(request, $0, facts) } }
     }
 
+    /// Whether nothing has to change for `requests`; where they are not complete, its other grants do not matter to one that
+    /// replaces only its own.
+    func meets(_ requests: [CPURequest], isComplete: Bool, _ facts: MachineFacts) -> Bool {
+        guard !isComplete, requests.count == 1, let request = requests.first else { return meets(requests, facts) }
+        switch request.replaces {
+        case .everything: return meets(requests, facts)
+        case .grant:
+            let own = grants.filter(request.isFor)
+            return own.count == 1 && meets(request, own[0], facts)
+        case .allButExplicit, .nodes: return false
+        }
+    }
+
     /// Whether `grant`, which is one of its own, is what `request` asks for.
     func meets(_ request: CPURequest, _ grant: Grant, _ facts: MachineFacts) -> Bool {
         guard request.isFor(grant), request.pool ?? Pool.isolated == pool, request.effectiveLevel == grant.level,

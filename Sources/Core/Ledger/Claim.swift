@@ -62,6 +62,9 @@ extension Claim {
         grants.reduce(into: predecessor.claim?.cpus ?? CPUSet()) { $0.formUnion($1.cpus) }
     }
 
+    /// All its CPUs.
+    package var allCPUs: CPUSet { exclusive.union(cpus) }
+
     /// The claim once the kernel follows the change that is under way; the claim itself where none is.
     package var changed: Claim {
         guard predecessor != .none else { return self }

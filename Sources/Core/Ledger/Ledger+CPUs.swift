@@ -37,6 +37,7 @@ extension Ledger {
         claim.pool = name
 
         decision.granted = chosen
+        decision.released = before.allCPUs.subtracting(claim.allCPUs)
         decision.events.append(.granted(claim.holder, chosen, isExplicit: request.isExplicit))
         let offline = facts.online.map { fresh.subtracting($0) } ?? CPUSet()
         if !offline.isEmpty { decision.events.append(.grantedOffline(claim.holder, offline)) }
@@ -65,7 +66,7 @@ extension Ledger {
         }
         guard claim.grants != before.grants else { return }
         decision.found = true
-        decision.released = before.exclusive.subtracting(claim.exclusive)
+        decision.released = before.allCPUs.subtracting(claim.allCPUs)
         decision.events.append(.released(claim.holder, decision.released))
     }
 
@@ -73,9 +74,9 @@ extension Ledger {
     func releaseAll(_ claim: inout Claim, _ decision: inout Decision) {
         guard !claim.grants.isEmpty else { return }
         decision.found = true
-        decision.released = claim.exclusive
+        decision.released = claim.allCPUs
         decision.events.append(.released(claim.holder, decision.released))
-        claim.remove(claim.exclusive.union(claim.cpus))
+        claim.remove(decision.released)
     }
 
     /// The CPUs of the nodes together; nil where the request names none.

@@ -94,18 +94,18 @@ extension Ledger {
         if let enforcement = request.enforcement, !claim.isEmpty {
             claim.enforcement = Enforcement(enforcement, phase: .preparing)
         }
-        if claim != before { decision.change.record(claim) }
+        // A claim that was not there and has nothing is none.
+        if claim != before, !claim.isEmpty || self[claim.holder] != nil { decision.change.record(claim) }
         return decision
     }
 
-    /// Decides which CPUs `claim` has. A complete request leaves it those that are what is asked for, so that one which is
-    /// sent again moves nothing.
+    /// Decides which CPUs `claim` has.
     private func decideCPUs(
         _ request: ClaimRequest, _ claim: inout Claim, facts: MachineFacts, _ decision: inout Decision
     ) throws(Refusal) {
         if request.grants.isEmpty {
             if request.isComplete { releaseAll(&claim, &decision) }
-        } else if request.isComplete, claim.meets(request.grants, facts) {
+        } else if request.keepsCPUs, claim.meets(request.grants, isComplete: request.isComplete, facts) {
             decision.granted = claim.cpus
         } else if request.isComplete, request.grants.count > 1 || claim.grants.count > 1 {
             try decide(request.grants, &claim, facts: facts, &decision)
@@ -139,6 +139,7 @@ extension Ledger {
             try add(requests, to: &claim, facts: facts, &decision)
         }
         decision.granted = claim.cpus
+        decision.released = before.allCPUs.subtracting(claim.allCPUs)
         let lost = before.explicit.subtracting(claim.explicit)
         if !lost.isEmpty { decision.events.append(.explicitLost(claim.holder, lost)) }
     }
@@ -197,10 +198,10 @@ extension Ledger {
     private func end(_ claim: Claim) -> Decision {
         var decision = Decision()
         decision.found = true
-        decision.released = claim.exclusive
+        decision.released = claim.allCPUs
         guard let enforcement = claim.enforcement else {
             decision.change.removed = [claim.holder]
-            decision.events = [.released(claim.holder, claim.exclusive)]
+            decision.events = [.released(claim.holder, decision.released)]
             return decision
         }
         guard enforcement.phase != .releasing else { return decision }
@@ -243,7 +244,7 @@ extension Ledger {
             active.enforcement?.phase = .active
             active.enforcement?.failure = nil
             if case .claim(let before) = claim.predecessor {
-                decision.released = before.exclusive.subtracting(active.exclusive)
+                decision.released = before.allCPUs.subtracting(active.allCPUs)
                 if !decision.released.isEmpty { decision.events = [.released(claim.holder, decision.released)] }
             }
             decision.change.claims = [active]
@@ -264,9 +265,9 @@ extension Ledger {
             }
             decision.change.removed = [claim.holder]
             decision.found = true
-            decision.released = claim.exclusive
+            decision.released = claim.allCPUs
             if let failure { decision.events.append(.enforcementFailed(claim.holder, failure)) }
-            decision.events.append(.released(claim.holder, claim.exclusive))
+            decision.events.append(.released(claim.holder, decision.released))
         case .notUndone(_, _, let failure):
             guard let phase = claim.enforcement?.phase, phase != .active else { return decision }
             var stuck = claim

@@ -14,7 +14,7 @@ package struct CoreStatistics: Equatable, Sendable {
 extension Ledger {
     /// The figures of a pool; claims count as far as they are in it.
     package func statistics(of pool: CPUSet) -> CoreStatistics {
-        CoreStatistics(available: pool.count, allocated: pool.intersection(exclusive).count)
+        CoreStatistics(available: pool.count, allocated: pool.intersection(inUse).count)
     }
 
     /// The claims that hold CPUs of the isolated pool which are not isolated (any more), each with those CPUs: isolcpus

@@ -140,7 +140,7 @@ package struct Ledger: Sendable, Equatable {
     }
 
     /// All CPUs that any claim has, exclusive or shared.
-    private var inUse: CPUSet {
+    var inUse: CPUSet {
         sharing.reduce(into: exclusive) { $0.formUnion(claims[$1]?.shared ?? CPUSet()) }
     }
 

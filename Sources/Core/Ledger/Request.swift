@@ -33,9 +33,11 @@ package struct ClaimRequest: Equatable, Sendable {
     package var lease: Lease?
     /// What the kernel is to enforce; nil where the claim is only to be recorded.
     package var enforcement: EnforcementRequest?
-    /// Whether the claim is to have nothing else: what is nil or empty is given up, and the lease lasts forever. CPUs that
-    /// are what is asked for stay.
+    /// Whether the claim is to have nothing else: what is nil or empty is given up, and the lease lasts forever.
     package var isComplete: Bool
+    /// Whether CPUs that are what is asked for stay, so that a request which is sent again moves nothing. EPA's rules choose
+    /// anew each time.
+    package var keepsCPUs: Bool
 
     /// A request of `holder`.
     package init(
@@ -49,6 +51,7 @@ package struct ClaimRequest: Equatable, Sendable {
         self.lease = lease
         self.enforcement = enforcement
         self.isComplete = isComplete
+        keepsCPUs = isComplete
     }
 }
 

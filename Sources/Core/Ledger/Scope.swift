@@ -144,8 +144,13 @@ struct Scope {
         case .list(let cpus):
             let held = cpus.subtracting(candidates)
             guard held.isEmpty else {
-                throw Refusal(.heldByOthers(held), blockers: ledger.blockers(of: held, but: holder))
+                let twice = held.intersection(claim.allCPUs.subtracting(present).subtracting(kept))
+                if !twice.isEmpty, request.replaces == .grant {
+                    throw Refusal(.conflict(.overlap(holder, holder, twice)))
+                }
+                throw Refusal(.heldByOthers(held), blockers: ledger.blockers(of: reach(of: held), but: holder))
             }
+            guard fits(cpus) else { throw Refusal(.notWholeCores(cpus.count)) }
             return (kept.intersection(cpus), cpus)
         case .wholeCores: return (kept, try wholeCores(wanted, claim).union(kept))
         case _ where isProtected && request.smt == .any:
@@ -166,6 +171,22 @@ struct Scope {
         var exclusive = cpus
         for cpu in cpus { exclusive.formUnion(try Self.domain(of: cpu, level, facts)) }
         return exclusive.subtracting(claim.exclusive.subtracting(cpus))
+    }
+
+    /// Whether a list has of each core what the request says.
+    private func fits(_ cpus: CPUSet) -> Bool {
+        guard request.smt != .any, let machine = facts.machine else { return true }
+        return cpus.allSatisfy { cpu in
+            let core = machine.core(of: cpu)
+            return request.smt == .one
+                ? core.intersection(cpus).count == 1 : core.intersection(pool).isSubset(of: cpus)
+        }
+    }
+
+    /// The CPUs that must be nobody's for these to be given.
+    private func reach(of cpus: CPUSet) -> CPUSet {
+        guard level != .none, level != .cpu else { return cpus }
+        return cpus.reduce(into: cpus) { $0.formUnion(facts.domain(of: $1, level) ?? CPUSet()) }
     }
 
     // MARK: - Placement
@@ -268,6 +289,6 @@ struct Scope {
     }
 
     private var blockers: [Refusal.Blocker] {
-        ledger.blockers(of: inScope, but: holder, preemptible: request.preemption == .never || isProtected)
+        ledger.blockers(of: reach(of: inScope), but: holder, preemptible: request.preemption == .never || isProtected)
     }
 }

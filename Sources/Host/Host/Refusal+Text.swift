@@ -44,6 +44,8 @@ extension Refusal {
             "Insufficient whole cores available. Requested: \(requested), Available: \(available)"
         case .notWholeCores(let count): "\(count) CPUs cannot be made up of whole free cores"
         case .emptyChoice(let count): "Failed to allocate \(count) cores"
+        case .conflict(.overlap(let one, let other, let cpus)) where one == other:
+            "Two grants of the claim ask for CPUs \(cpus)"
         case .heldByOthers(let cpus), .conflict(.overlap(_, _, let cpus)):
             "Requested CPUs \(cpus) are already allocated to other services"
         case .explicitExceeds(let explicit, let requested):

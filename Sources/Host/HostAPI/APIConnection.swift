@@ -13,6 +13,7 @@ struct APIConnections: ServerChildChannel {
         let http: HTTP1Channel.Value
         /// Whether it may be; nil where its certificate says so.
         let admission: Result<APIPeer, Problem>?
+        let whole: WholeRequests
         var channel: any Channel { http.channel }
     }
 
@@ -42,24 +43,28 @@ struct APIConnections: ServerChildChannel {
         } else {
             admission = admit(channel, settings, isWithin: number <= settings.connections)
         }
-        return HTTP1Channel(responder: { _, _, _ in }, configuration: configuration(settings))
-            .setup(channel: channel, logger: logger).map { Value(http: $0, admission: admission) }
+        let whole = WholeRequests()
+        return HTTP1Channel(responder: { _, _, _ in }, configuration: configuration(settings, whole))
+            .setup(channel: channel, logger: logger).map { Value(http: $0, admission: admission, whole: whole) }
     }
 
     func handle(value: Value, logger: Logger) async {
-        let (responder, known, settings) = (responder, value.admission, settings)
+        let (responder, known, settings, whole) = (responder, value.admission, settings, value.whole)
+        let number = Atomic(0)
         let channel = HTTP1Channel { request, writer, channel in
+            let number = number.add(1, ordering: .relaxed).newValue
             var admission = known
             if admission == nil { admission = await APITLS.peer(of: channel, cpuLimit: settings().cpusPerUID) }
             guard let admission else { return }
-            try await responder.respond(request, writer, channel, admission)
+            try await responder.respond(request, writer, channel, admission) { whole.includes(number) }
         }
         await channel.handle(value: value.http, logger: logger)
     }
 
-    private func configuration(_ settings: APISettings) -> HTTP1Channel.Configuration {
+    private func configuration(_ settings: APISettings, _ whole: WholeRequests) -> HTTP1Channel.Configuration {
         HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGuard(settings)], idleTimeout: .seconds(Int64(settings.idleTimeout)),
+            additionalChannelHandlers: [ConnectionGuard(settings, whole)],
+            idleTimeout: .seconds(Int64(settings.idleTimeout)),
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: APISettings.headLimit, maxHeaderListSize: APISettings.headLimit,
                 maxHeaderFieldCount: APISettings.fieldLimit))

@@ -12,12 +12,14 @@ struct APIResponder: Sendable {
     let settings: @Sendable () -> APISettings
 
     /// Answers one request.
+    ///
+    /// - Parameter isWhole: whether the request has come to its end.
     func respond(
         _ request: HummingbirdCore.Request, _ writer: consuming ResponseWriter, _ channel: any Channel,
-        _ admission: Result<APIPeer, Problem>
+        _ admission: Result<APIPeer, Problem>, isWhole: () -> Bool
     ) async throws {
         var answer: APIAnswer
-        switch await route(request, channel, admission) {
+        switch await route(request, channel, admission, isWhole) {
         case .success(.stream(let stream)): return try await events.serve(stream, request, writer)
         case .success(.answer(let known)): answer = known
         case .failure(let problem):
@@ -42,10 +44,11 @@ struct APIResponder: Sendable {
     }
 
     private func route(
-        _ request: HummingbirdCore.Request, _ channel: any Channel, _ admission: Result<APIPeer, Problem>
+        _ request: HummingbirdCore.Request, _ channel: any Channel, _ admission: Result<APIPeer, Problem>,
+        _ isWhole: () -> Bool
     ) async -> Result<Reaction, Problem> {
         do throws(Problem) {
-            let known = try await read(request, admission)
+            let known = try await read(request, admission, isWhole)
             guard known.route == .events else {
                 return .success(.answer(try await service.answer(known, on: channel.eventLoop)))
             }
@@ -58,7 +61,7 @@ struct APIResponder: Sendable {
 
     /// The request, checked as far as its route, header fields and the size of its body go.
     private func read(
-        _ request: HummingbirdCore.Request, _ admission: Result<APIPeer, Problem>
+        _ request: HummingbirdCore.Request, _ admission: Result<APIPeer, Problem>, _ isWhole: () -> Bool
     ) async throws(Problem) -> APIRequest {
         let peer = try admission.get()
         let limit = settings().requestsPerSecond
@@ -69,18 +72,17 @@ struct APIResponder: Sendable {
         let (route, arguments) = try APIRoute.find(request.method, target.path)
         let fields = request.headers
         try APIRequest.checkAccept(fields, route)
-        var body: [UInt8] = []
-        if route.hasBody {
-            try APIRequest.checkContentType(fields)
-            let tooLarge = Problem(.bodyTooLarge, "A body has at most \(APISettings.bodyLimit) bytes")
-            if let length = fields[.contentLength].flatMap({ Int($0) }), length > APISettings.bodyLimit {
-                throw tooLarge
-            }
-            do { body = Array(buffer: try await request.body.collect(upTo: APISettings.bodyLimit)) } catch {
-                throw error is NIOTooManyBytesError
-                    ? tooLarge : Problem(.badRequest, "The body did not come to its end")
-            }
+        if route.hasBody { try APIRequest.checkContentType(fields) }
+        let tooLarge = Problem(.bodyTooLarge, "A body has at most \(APISettings.bodyLimit) bytes")
+        if let length = fields[.contentLength].flatMap({ Int($0) }), length > APISettings.bodyLimit {
+            throw tooLarge
         }
+        let body: [UInt8]
+        do { body = Array(buffer: try await request.body.collect(upTo: APISettings.bodyLimit)) } catch {
+            throw error is NIOTooManyBytesError ? tooLarge : Problem(.badRequest, "The body did not come to its end")
+        }
+        // What was cut off is not carried out, whether the route takes a body or not.
+        guard isWhole() else { throw Problem(.badRequest, "The body did not come to its end") }
         return APIRequest(
             route: route, arguments: arguments, target: target, fields: fields, body: body, peer: peer)
     }

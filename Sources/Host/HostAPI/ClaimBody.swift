@@ -10,6 +10,9 @@ struct ClaimBody {
     /// The figures of the request for the records.
     let parameters: [DecisionRecord.Parameter]
 
+    /// What every claim needs.
+    static let needs = "A claim needs at least one of cpus, memory_nodes and huge_pages; DELETE releases it"
+
     /// The most nodes, and pages of one size, that a request names.
     private static let nodeLimit = 1_024
     private static let highestNode = 65_535
@@ -42,6 +45,7 @@ struct ClaimBody {
         }
         var parameters: [DecisionRecord.Parameter] = []
         var request = ClaimRequest(holder: named, isComplete: isComplete)
+        request.keepsCPUs = true
         if let cpus = try body.object("cpus") {
             request.grants = [try Self.cpus(cpus, isComplete: isComplete, &parameters)]
         }
@@ -64,9 +68,7 @@ struct ClaimBody {
             parameters.append(.init("lease", lease.leaseText))
         }
         if isComplete, request.grants.isEmpty, request.reservations.isEmpty, request.memoryNodes?.isEmpty ?? true {
-            throw Problem(
-                .invalidMember, "A claim needs at least one of cpus, memory_nodes and huge_pages; DELETE releases it",
-                member: "cpus")
+            throw Problem(.invalidMember, Self.needs, member: "cpus")
         }
         self.request = request
         self.parameters = parameters
@@ -113,6 +115,9 @@ struct ClaimBody {
             }
             guard grant.preemption == .never else {
                 throw body.invalid("preemption", "is possible only where a claim has one grant, in the member cpus")
+            }
+            if let other = grants.first, other.isProtected != grant.isProtected {
+                throw body.invalid("protected", "differs from that of another grant; a claim is protected as a whole")
             }
             if grants.isEmpty { parameters += own }
             grants.append(grant)

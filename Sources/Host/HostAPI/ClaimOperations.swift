@@ -55,11 +55,20 @@ struct ClaimOperations: Sendable {
             request.body, holder: nil, isComplete: true, now: clock(),
             processes: ClaimProcesses(peer: request.peer, lookup: processes))
         try body.setPool(host.ledger[body.request.holder], host.machine)
+        try checkPreemption(body.request, by: request.peer.caller)
         let submission = Submission(.claim(body.request), by: request.peer.caller, action: "plan")
         do throws(Host.Failure) {
             let outcome = try host.plan(submission)
             return Self.answer(outcome, of: request.peer.caller, body.request.holder)
         } catch { throw explained(Problem(error, action: "plan"), submission) }
+    }
+
+    /// Refuses to take the CPUs of others: only EPA's NUMA request crosses owners, and administrators.
+    private func checkPreemption(_ request: ClaimRequest, by caller: Caller) throws(Problem) {
+        guard !caller.isAdministrator, request.grants.contains(where: { $0.preemption != .never }) else { return }
+        throw Problem(
+            .forbidden, "Only administrators may take CPUs that others have: leave preemption out",
+            member: "cpus.preemption")
     }
 
     /// The problem with what would fit instead.
@@ -81,6 +90,7 @@ struct ClaimOperations: Sendable {
             request.body, holder: holder, isComplete: isComplete, now: clock(),
             processes: ClaimProcesses(peer: request.peer, lookup: processes))
         try body.setPool(host.ledger[holder], host.machine)
+        try checkPreemption(body.request, by: request.peer.caller)
         let action = isComplete ? "put" : "patch"
         let (outcome, before): (Host.Outcome, Claim?)
         do {
@@ -89,6 +99,9 @@ struct ClaimOperations: Sendable {
                 isEnforced: body.request.enforcement != nil)
         } catch {
             throw explained(error, Submission(.claim(body.request), by: request.peer.caller, action: action))
+        }
+        if before == nil, outcome.claim == nil {
+            throw Problem(.invalidMember, ClaimBody.needs, member: "cpus")
         }
         var answer = Self.answer(outcome, of: request.peer.caller, holder, isNew: before == nil)
         if before == nil { answer.fields[.location] = Self.path(of: holder) }

@@ -2,6 +2,7 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
+import Synchronization
 
 /// Keeps one connection within its limits: of time to send a request, to read an answer, and to last. What is no HTTP gets
 /// an answer that says so.
@@ -12,6 +13,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private let settings: APISettings
+    private let whole: WholeRequests
     private let began = NIODeadline.now()
     private var readTimer: Scheduled<Void>?
     private var writeTimer: Scheduled<Void>?
@@ -20,8 +22,15 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Whether the connection ends with the answer in hand.
     private var isLast = false
     private var hasFailed = false
+    /// Whether the request in hand has not come to its end.
+    private var isIncomplete = false
+    /// What is said once the requests before it are answered.
+    private var deferred: Problem?
 
-    init(_ settings: APISettings) { self.settings = settings }
+    init(_ settings: APISettings, _ whole: WholeRequests) {
+        self.settings = settings
+        self.whole = whole
+    }
 
     func handlerAdded(context: ChannelHandlerContext) { startReadTimer(context) }
 
@@ -33,13 +42,16 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: - Requests
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !hasFailed else { return }
+        guard !hasFailed, deferred == nil else { return }
         switch unwrapInboundIn(data) {
         case .head:
             unanswered += 1
+            isIncomplete = true
             startReadTimer(context)
         case .body: break
         case .end:
+            isIncomplete = false
+            whole.count()
             readTimer?.cancel()
             readTimer = nil
         }
@@ -69,12 +81,15 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// Answers with `problem`, unless another answer is under way, and ends the connection.
+    /// Answers with `problem`, once the requests before are answered, and ends the connection.
     private func fail(_ context: ChannelHandlerContext, _ problem: Problem) {
-        guard !hasFailed else { return }
-        hasFailed = true
+        guard !hasFailed, deferred == nil else { return }
         // An earlier request that waits for its answer would take this one for it.
-        guard unanswered <= (problem.code == .requestTimeout ? 1 : 0) else { return context.close(promise: nil) }
+        guard unanswered == (isIncomplete ? 1 : 0) else {
+            deferred = problem
+            return
+        }
+        hasFailed = true
         var answer = APIAnswer(problem)
         answer.fields[.connection] = "close"
         let head = HTTPResponse(status: answer.status, headerFields: answer.fields)
@@ -99,7 +114,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .end(let trailers):
             unanswered -= 1
-            guard isLast else { return context.write(data, promise: promise) }
+            guard isLast else {
+                context.write(data, promise: promise)
+                guard let problem = deferred, unanswered <= (isIncomplete ? 1 : 0) else { return }
+                deferred = nil
+                return fail(context, problem)
+            }
             finish(context, .end(trailers), promise: promise)
         case .body: context.write(data, promise: promise)
         }
@@ -124,4 +144,14 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
         context.fireChannelWritabilityChanged()
     }
+}
+
+/// How many requests of a connection have come to their end. The stream of a body ends also where the connection does.
+final class WholeRequests: Sendable {
+    private let ended = Atomic(0)
+
+    func count() { ended.add(1, ordering: .relaxed) }
+
+    /// Whether the request of this number, from 1, has come to its end.
+    func includes(_ number: Int) -> Bool { ended.load(ordering: .relaxed) >= number }
 }

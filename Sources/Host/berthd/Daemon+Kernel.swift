@@ -16,8 +16,11 @@ extension Daemon {
     static func kernel(
         _ configuration: DaemonConfiguration, _ settings: Settings, _ log: Logger, _ decisionLog: DecisionLog
     ) throws -> KernelParts {
-        guard configuration.machineKind == "real" else { return KernelParts() }
         let files = RootedKernelFiles()
+        // Processes are real on every machine.
+        guard configuration.machineKind == "real" else {
+            return KernelParts(watcher: try KernelLeaseWatcher(files: files))
+        }
         guard configuration.enforces else {
             log.notice("claims are recorded only", metadata: ["enforcement.mode": "off"])
             return KernelParts(watcher: try KernelLeaseWatcher(files: files))

@@ -100,6 +100,45 @@ import Testing
         #expect(throws: Refusal.self) { _ = try refilled(CPUSet(1...15)) }
     }
 
+    @Test("a decision says which CPUs were given back, also where the claim keeps others")
+    func released() throws {
+        var session = RequestTests.Session()
+        try session.ask(.service("a"), CPURequest(.count(4)))
+        #expect(try session.ask(.service("a"), CPURequest(.count(2))).released == CPUSet([2, 3]))
+        #expect(try session.ask(.service("a"), CPURequest(.list(CPUSet([5])))).released == CPUSet([0, 1]))
+        try session.ask(Self.request(CPURequest(.count(1)), CPURequest(.count(2), level: .none)))
+        #expect(try session.ask(Self.request(CPURequest(.count(1)))).released == CPUSet([1, 2]))
+        #expect(try session.ask(.release(Self.run)).released == CPUSet([0]))
+    }
+
+    @Test("a list is taken at its word: halves of cores are no whole cores, and who is in the way of a level is named")
+    func lists() throws {
+        var session = RequestTests.Session()
+        let halves = CPUSet([3, 4])
+        #expect(session.reason(Self.run, CPURequest(.list(halves), smt: .whole)) == .notWholeCores(2))
+        #expect(session.reason(Self.run, CPURequest(.list(CPUSet([3, 11])), smt: .whole)) == nil)
+        #expect(session.reason(Self.run, CPURequest(.list(CPUSet([3, 11])), smt: .one)) == .notWholeCores(2))
+        try session.ask(.service("a"), CPURequest(.list(CPUSet([2]))))
+        #expect(
+            throws: Refusal(.heldByOthers(halves.subtracting([4])), blockers: [.init(holder: .service("a"), cpus: [2])])
+        ) {
+            try session.ask(Self.run, CPURequest(.list(halves), level: .numa))
+        }
+        let list = CPURequest(.list(CPUSet([6])), label: "a")
+        var other = list
+        other.label = "b"
+        #expect(throws: Refusal(.conflict(.overlap(Self.run, Self.run, CPUSet([6]))))) {
+            try session.ask(Self.request(list, other))
+        }
+    }
+
+    @Test("shared CPUs do not count as free")
+    func statistics() throws {
+        var session = RequestTests.Session()
+        try session.ask(Self.run, CPURequest(.count(2), level: .none))
+        #expect(session.ledger.statistics(of: CPUSet(0...15)).remaining == 14)
+    }
+
     @Test(
         "a count is divided evenly over unequal room",
         arguments: [

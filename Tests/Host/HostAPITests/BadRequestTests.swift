@@ -124,6 +124,40 @@ import WireJSON
         }
     }
 
+    @Test(
+        "a request that is cut off is not carried out, and is answered with 400",
+        arguments: [
+            ("PUT", "Content-Length: 100", #"{"cpus":{"count":1}}"#), ("DELETE", "Content-Length: 50", "x"),
+            ("PUT", "Transfer-Encoding: chunked", "14\r\n{\"cpus\":{\"count\":1}}\r\n"),
+            ("PUT", "Transfer-Encoding: chunked", "40\r\n{\"cpus\":{\"count\":1}}"),
+            ("PUT", "Transfer-Encoding: chunked", "zz\r\n{\"cpus\":{\"count\":1}}\r\n0\r\n\r\n"),
+        ])
+    func cutOff(method: String, field: String, body: String) async throws {
+        try await TestAPI.serving { api in
+            if method == "DELETE" { try api.put("run/a", #"{"cpus":{"count":2}}"#) }
+            let head =
+                "\(method) /v1/claims/run/a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\(field)\r\n\r\n"
+            let client = try SocketClient(api.path)
+            try client.send(head + body)
+            client.finishSending()
+            let reply = Reply(String(decoding: try client.receive(), as: UTF8.self))
+            #expect(reply.status == 400 && reply.code == "bad_request", "\(reply.text)")
+            #expect(try api.ask("GET", "/v1/claims/run/a").cpus == (method == "DELETE" ? "1-2" : nil))
+        }
+    }
+
+    @Test("what follows a whole request does not keep it from being answered")
+    func garbageBehind() async throws {
+        try await TestAPI.serving { api in
+            let body = #"{"cpus":{"count":1}}"#
+            let text = try api.raw(
+                "PUT /v1/claims/run/a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                    + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)garbage\r\n\r\n"
+            ).text
+            #expect(text.hasPrefix("HTTP/1.1 201 ") && text.contains("HTTP/1.1 400 "), "\(text)")
+        }
+    }
+
     @Test("a request that does not come to its end is answered with 408, a head that never begins too")
     func slow() async throws {
         try await TestAPI.serving(settings: { $0.readTimeout = 1 }) { api in

@@ -183,6 +183,31 @@ import WireJSON
         }
     }
 
+    @Test("a PATCH moves no CPU that is what it asks for, and makes no claim that would have nothing")
+    func patchKeeps() async throws {
+        try await TestAPI.serving { api in
+            try api.put("run/a", #"{"cpus":{"count":1}}"#)
+            try api.put("run/b", #"{"cpus":{"count":2}}"#)
+            try api.ask("DELETE", "/v1/claims/run/a")
+            #expect(try api.ask("PATCH", "/v1/claims/run/b", #"{"cpus":{"count":2}}"#).cpus == "2-3")
+            for body in [#"{"lease":{"seconds":10}}"#, "{}", #"{"cpus":{"none":true}}"#, #"{"memory_nodes":[]}"#] {
+                let reply = try api.ask("PATCH", "/v1/claims/run/n", body)
+                #expect(reply.status == 422 && reply["member"]?.string == "cpus", "\(body): \(reply.text)")
+            }
+            #expect(api.host.ledger.count == 1)
+        }
+    }
+
+    @Test("only administrators take the CPUs of others over the API", .needsRoot)
+    func preemption() async throws {
+        try await TestAPI.serving(mode: 0o666) { api in
+            let body = #"{"cpus":{"count":2,"preemption":"allowed"}}"#
+            let stranger = try api.put("run/a", body, uid: 1_000)
+            let root = try api.put("run/a", body)
+            #expect(stranger.code == "forbidden" && root.status == 201)
+        }
+    }
+
     @Test("a claim may have several grants, of own and of shared CPUs, and a contradiction between them is named")
     func grants() async throws {
         try await TestAPI.serving { api in
@@ -196,6 +221,7 @@ import WireJSON
                 (#"{"grants":[{"count":1},{"count":1}]}"#, "grants[1].label"),
                 (#"{"grants":[{"count":1,"pool":"a"},{"count":1,"label":"b","pool":"b"}]}"#, "grants[1].pool"),
                 (#"{"grants":[{"count":1,"preemption":"allowed"}]}"#, "grants[0].preemption"),
+                (#"{"grants":[{"count":1,"protected":true},{"count":1,"label":"b"}]}"#, "grants[1].protected"),
                 (#"{"grants":[]}"#, "cpus"),
             ] {
                 let answer = try api.put("run/h", body)
