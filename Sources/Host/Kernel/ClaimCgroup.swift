@@ -110,10 +110,10 @@ struct ClaimCgroups {
         }
     }
 
-    /// Removes the cgroup of all claims, and those above it, as far as nothing is in them.
-    func tidy(_ path: String) throws(EnforcementError) {
+    /// Removes the cgroup of all claims, and those above it up to the one at `below`, as far as nothing is in them.
+    func tidy(_ path: String, below: String) throws(EnforcementError) {
         var next: Cgroup? = cgroup(path)
-        while let here = next, here.path != "/" {
+        while let here = next, here.path != "/", here.path != below {
             if hierarchy.kind == .v2, let cpus = try here.cpus("cpuset.cpus"), !cpus.isEmpty, here.children.isEmpty {
                 notice("\(here.path) stays: somebody gave it CPUs \(cpus)")
                 return

@@ -119,7 +119,7 @@ package struct KernelEnforcer: Enforcer {
     private func carryOut(_ step: KernelStep, of holder: Holder) throws(EnforcementError) {
         switch step {
         case .prepare(let path, let controllers): try cgroups.prepare(path, controllers)
-        case .tidy(let path): try cgroups.tidy(path)
+        case .tidy(let path, let below): try cgroups.tidy(path, below: below)
         case .grow(let cpus, let place): try partition(place).grow(cpus)
         case .shrink(let cpus, let place):
             try partition(place).shrink(cpus, own: CgroupName.name(of: holder))

@@ -183,11 +183,12 @@ package struct KernelPlan {
         // Where a process is in one of these cgroups, the kernel refuses hugetlb and takes cpuset: only who needs it asks.
         var controllers = ["cpuset"]
         if limitsPages(claim) { controllers.append("hugetlb") }
-        // What was there before Berth's first claim stays after its last one.
-        let isOurs = others.hasTidy || !state.hasClaims
-        return EnforcementStep(
-            .prepare(path: settings.claims, controllers: controllers),
-            undo: isOurs ? .tidy(path: settings.claims) : .nothing)
+        // What was there before Berth's first claim stays after its last one: the slice is systemd's where systemd made it.
+        var undo = others.tidy ?? .nothing
+        if others.tidy == nil, !state.hasClaims {
+            undo = .tidy(path: settings.claims, below: state.slice?.path ?? "/")
+        }
+        return EnforcementStep(.prepare(path: settings.claims, controllers: controllers), undo: undo)
     }
 
     /// Whether the claim's huge pages can be limited, and are.
@@ -255,8 +256,8 @@ private struct Others {
     var partitioned = CPUSet()
     /// A claim with a cpuset of its own outside a partition.
     var inCPUSets: Holder?
-    /// Whether one of them made the cgroup of all claims.
-    var hasTidy = false
+    /// The undo of the one that made the cgroup of all claims.
+    var tidy: KernelStep?
     /// Their holders.
     var holders: [Holder] = []
 
@@ -271,7 +272,9 @@ private struct Others {
             case .cpuset: inCPUSets = other.holder
             case .affinity, .none: break
             }
-            if let first = enforcement.steps.first, first.undo.hasPrefix("tidy ") { hasTidy = true }
+            if let first = enforcement.steps.first, first.undo.hasPrefix("tidy ") {
+                tidy = KernelStep(text: first.undo)
+            }
         }
     }
 

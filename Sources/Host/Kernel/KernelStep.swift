@@ -6,8 +6,8 @@ import Machine
 package enum KernelStep: Equatable, Sendable {
     /// Makes the cgroup that claims' cgroups are made in, and those above it, and enables controllers for them.
     case prepare(path: String, controllers: [String])
-    /// Removes that cgroup, and those above it, as far as nothing is in them.
-    case tidy(path: String)
+    /// Removes that cgroup, and those above it up to the one at `below`, which stays, as far as nothing is in them.
+    case tidy(path: String, below: String = "/")
     /// Adds CPUs to the partition.
     case grow(CPUSet, PartitionPlace)
     /// Takes CPUs out of the partition, but for those that other claims use.
@@ -41,7 +41,7 @@ package enum KernelStep: Equatable, Sendable {
         switch self {
         case .prepare(let path, let controllers):
             "prepare \(encoded(path)) with \(controllers.joined(separator: ","))"
-        case .tidy(let path): "tidy \(encoded(path))"
+        case .tidy(let path, let below): "tidy \(encoded(path))" + (below == "/" ? "" : " below \(encoded(below))")
         case .grow(let cpus, let place): "partition +\(cpus.list) \(place.text)"
         case .shrink(let cpus, let place): "partition -\(cpus.list) \(place.text)"
         case .cgroup(let cgroup): "cgroup \(cgroup.text)"
@@ -91,6 +91,7 @@ package enum KernelStep: Equatable, Sendable {
             guard controllers.allSatisfy({ $0.utf8.allSatisfy(isWordByte) }) else { return nil }
             return .prepare(path: path, controllers: controllers)
         case ("tidy", 1): return .tidy(path: path)
+        case ("tidy", 3) where words[1] == "below": return decoded(words[2]).map { .tidy(path: path, below: $0) }
         case ("isolate", 1): return .isolate(path: path, exclusive: CPUSet())
         case ("isolate", 3) where words[1] == "remote":
             guard let cpus = try? CPUSet(list: words[2]), !cpus.isEmpty else { return nil }

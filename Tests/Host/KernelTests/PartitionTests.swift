@@ -28,6 +28,19 @@ struct PartitionTests {
         #expect(test.files.snapshot == before && test.ledger.count == 0)
     }
 
+    @Test("a slice that systemd made stays as it was when the last claim ends, in any order", arguments: v2)
+    func foreignSlice(kernel: FakeCgroups.Kernel) throws {
+        for order in [["a", "b"], ["b", "a"]] {
+            var test = TestKernel(kernel)
+            test.files.addGroup(Self.slice)
+            let before = test.files.snapshot
+            try test.enforce(TestKernel.claim("a", [4, 5]))
+            try test.enforce(TestKernel.claim("b", [6]))
+            for name in order { try test.release(name) }
+            #expect(test.files.snapshot == before)
+        }
+    }
+
     @Test("claims come and go in any order without disturbing each other", arguments: v2)
     func anyOrder(kernel: FakeCgroups.Kernel) throws {
         for order in [["a", "b", "c"], ["b", "a", "c"], ["c", "b", "a"], ["b", "c", "a"]] {

@@ -185,6 +185,17 @@ struct PlanTests {
         #expect(try plan(TestKernel.claim("a", [4]), Self.state()).steps[0].undo == "tidy /berth.slice/claims")
         let slice = KernelState.Group(path: "/berth.slice", cpus: [])
         #expect(try plan(TestKernel.claim("a", [4]), Self.state(slice: slice)).steps[0].undo == "nothing")
+        // systemd has made its slice, and nobody the cgroup below it. The second claim does as the first one.
+        var state = Self.state(slice: slice)
+        state.hasClaims = false
+        let first = try plan(TestKernel.claim("a", [4]), state)
+        #expect(first.steps[0].undo == "tidy /berth.slice/claims below /berth.slice")
+        var claim = TestKernel.claim("a", [4])
+        claim.enforcement?.steps = first.steps
+        var ledger = Ledger()
+        try ledger.apply(LedgerChange(claims: [claim]))
+        state.hasClaims = true
+        #expect(try plan(TestKernel.claim("b", [5]), state, ledger: ledger).steps[0].undo == first.steps[0].undo)
     }
 
     @Test("two long names that were cut to the same cgroup are not enforced together")

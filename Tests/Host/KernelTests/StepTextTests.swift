@@ -17,6 +17,10 @@ struct StepTextTests {
                 "prepare /berth.slice/claims with cpuset,hugetlb"
             ),
             (.tidy(path: "/berth.slice/claims"), "tidy /berth.slice/claims"),
+            (
+                .tidy(path: "/berth.slice/claims", below: "/berth.slice"),
+                "tidy /berth.slice/claims below /berth.slice"
+            ),
             (.grow([4, 5, 6, 7], place), "partition +4-7 root /berth.slice for /berth.slice/claims"),
             (.shrink([4, 6], place), "partition -4,6 root /berth.slice for /berth.slice/claims"),
             (
