@@ -17,7 +17,7 @@ MODULES = ["virtio_pci", "virtio_console", "virtio_blk", "virtio_net", "nvme", "
 
 # The root file system is Debian 12's with both kernels.
 ROOT_SUITE = "bookworm"
-ROOT_PACKAGES = ["systemd-sysv", "dbus", "procps"]
+ROOT_PACKAGES = ["systemd-sysv", "dbus", "libpam-systemd", "procps"]
 # Consoles that nobody looks at and timers cost seconds in an emulated machine.
 MASKED_UNITS = ["getty.target", "serial-getty@ttyS0.service", "apt-daily.timer", "apt-daily-upgrade.timer",
                 "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",

@@ -23,4 +23,4 @@ LEGACY = Shape("8 CPUs, control groups of version 1", cores=4, threads=2, cgroup
 
 SYSTEMD = Shape(
     "Debian with systemd, 8 CPUs, 2 nodes, isolcpus", sockets=2, cores=2, threads=2,
-    nodes=(Node("0-3", 768), Node("4-7", 512)), distances=((0, 1, 21),), arguments="isolcpus=2-7", systemd=True)
+    nodes=(Node("0-3", 768), Node("4-7", 512)), distances=((0, 1, 21),), arguments="isolcpus=4-7", systemd=True)

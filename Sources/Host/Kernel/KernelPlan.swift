@@ -139,8 +139,7 @@ package struct KernelPlan {
         _ claim: Claim, _ cpus: CPUSet, _ request: EnforcementRequest, _ others: Others
     ) throws(EnforcementError) -> EnforcementPlan {
         var steps = [prepare(claim, others)]
-        // A local partition over CPUs of isolcpus is refused by the kernels that know remote ones.
-        let isRemote = state.hasRemotePartitions && !state.isolated.isEmpty
+        let isRemote = state.needsRemote
         func change(_ cpus: CPUSet, _ kind: PartitionPlace.Kind) {
             guard !cpus.isEmpty else { return }
             let place = PartitionPlace(slice: settings.slice, claims: settings.claims, kind: kind)

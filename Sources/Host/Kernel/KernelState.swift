@@ -34,6 +34,8 @@ package struct KernelState: Equatable, Sendable {
     package var controllers: Set<String>
     /// Whether the kernel has `cpuset.cpus.exclusive` and remote partitions.
     package var hasRemotePartitions: Bool
+    /// Whether this process may make remote partitions: that takes CAP_SYS_ADMIN.
+    package var mayMakeRemote: Bool
     /// Whether the root is one that a container sees: not the machine's own, and no partition.
     package var isRootConfined: Bool
     /// The CPUs that the root cgroup has left (`cpuset.cpus.effective`).
@@ -48,7 +50,8 @@ package struct KernelState: Equatable, Sendable {
     /// A state.
     package init(
         hierarchy: CgroupHierarchy, online: CPUSet, isolated: CPUSet = CPUSet(), housekeeping: CPUSet = CPUSet(),
-        controllers: Set<String> = ["cpuset"], hasRemotePartitions: Bool = false, isRootConfined: Bool = false,
+        controllers: Set<String> = ["cpuset"], hasRemotePartitions: Bool = false, mayMakeRemote: Bool = true,
+        isRootConfined: Bool = false,
         rootCPUs: CPUSet? = nil, slice: Group? = nil, hasClaims: Bool = false, neighbours: [Group] = []
     ) {
         self.hierarchy = hierarchy
@@ -57,6 +60,7 @@ package struct KernelState: Equatable, Sendable {
         self.housekeeping = housekeeping
         self.controllers = controllers
         self.hasRemotePartitions = hasRemotePartitions
+        self.mayMakeRemote = mayMakeRemote
         self.isRootConfined = isRootConfined
         self.rootCPUs = rootCPUs ?? online
         self.slice = slice
@@ -94,6 +98,7 @@ package struct KernelState: Equatable, Sendable {
         // Absent where no cgroup below has the controller yet; then all CPUs that run.
         state.rootCPUs = try root.cpus("cpuset.cpus.effective") ?? online
         state.hasRemotePartitions = try root.text("cpuset.cpus.isolated") != nil
+        state.mayMakeRemote = mayAdministrate(files)
         if let word = try root.text("cpuset.cpus.partition") {
             state.isRootConfined = word != "root" && word != "isolated"
         }
@@ -103,6 +108,16 @@ package struct KernelState: Equatable, Sendable {
             if !group.cpus.isEmpty || !group.exclusive.isEmpty { state.neighbours.append(group) }
         }
         return state
+    }
+
+    /// Whether this process has CAP_SYS_ADMIN; true where the kernel does not say.
+    private static func mayAdministrate(_ files: any KernelFiles) -> Bool {
+        let key = "CapEff:\t"
+        guard let text = try? files.read("/proc/self/status"),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }),
+            let capabilities = UInt64(line.dropFirst(key.count), radix: 16)
+        else { return true }
+        return capabilities >> 21 & 1 == 1
     }
 
     /// The first core with a CPU outside `isolcpus`.
@@ -137,8 +152,25 @@ extension KernelState {
         return nil
     }
 
+    /// What an operator has to know before the next CPU goes offline, with `cpus` taken from the root: that the rest of the
+    /// machine has only one CPU left that `isolcpus` does not name. Linux 6.1 crashes when that one goes offline. Nil where it
+    /// has more, and where there is no partition.
+    package func hotplugDanger(taking cpus: CPUSet = CPUSet()) -> String? {
+        let left = rootCPUs.subtracting(cpus)
+        let usable = left.subtracting(isolated)
+        guard hierarchy.kind == .v2, !isolated.isEmpty, left != online, usable.count <= 1 else { return nil }
+        let which = usable.isEmpty ? "no CPU is" : "CPU \(usable) alone is"
+        return
+            "\(which) left for the rest of the machine outside isolcpus (\(isolated)): do not take another CPU offline, "
+            + "which would crash the kernel; release a claim, or bring CPUs back online"
+    }
+
     /// The CPUs that Berth's partition has, or is set to have.
     var partitionCPUs: CPUSet { (slice?.cpus ?? CPUSet()).union(slice?.exclusive ?? CPUSet()) }
+
+    /// Whether a partition has to be a remote one: one below the root is refused over CPUs of isolcpus by the kernels that know
+    /// remote ones.
+    package var needsRemote: Bool { hasRemotePartitions && !isolated.isEmpty }
 
     /// Why `cpus` cannot be in a partition of Berth; nil where nothing speaks against it.
     package func partitionObstacle(_ cpus: CPUSet) -> String? {
@@ -149,6 +181,9 @@ extension KernelState {
         }
         if hierarchy.isReadOnly { return "\(hierarchy.mount) is mounted read-only" }
         if isRootConfined { return "the root of \(hierarchy.mount) is not a partition: it belongs to a container" }
+        if needsRemote, !mayMakeRemote {
+            return "a partition beside isolcpus takes CAP_SYS_ADMIN, which berthd does not have"
+        }
         let all = partitionCPUs.union(cpus)
         for other in neighbours {
             let common = other.cpus.union(other.exclusive).intersection(all)

@@ -93,7 +93,7 @@ extension MaskShift {
 
 extension MaskShift {
     /// Takes the CPUs out of the masks. What is out already stays out. An interrupt that is gone, or that the kernel does not
-    /// let move (EIO or EPERM: it manages it itself), is no error. The others are moved even where one of them fails.
+    /// let move (it manages it itself), is no error. The others are moved even where one of them fails.
     ///
     /// - Throws: ``EnforcementError`` with the kernel's reason; also where a mask would be empty, because somebody else changed
     ///   it since the plan was made.

@@ -67,15 +67,19 @@ enum Masks {
         return mask
     }
 
-    /// Whether the kernel said that it manages the interrupt itself, or that it cannot move: EIO from Linux 6.1, EPERM from
-    /// 6.12.
-    static func isManaged(_ error: SystemError) -> Bool { error.errno == EIO || error.errno == EPERM }
+    /// Whether the kernel said that it manages the interrupt itself, or that it cannot move: EIO from Linux 6.1; EPERM from 6.12,
+    /// and EACCES without CAP_DAC_OVERRIDE, because nobody may write the file.
+    static func isManaged(_ error: SystemError) -> Bool {
+        error.errno == EIO || error.errno == EPERM || error.errno == EACCES
+    }
 
     /// Whether the interrupt cannot be moved. Asked with a mask that cannot be read, which changes nothing: the kernel refuses
     /// what it manages before it reads the mask (Linux, `write_irq_affinity`).
-    static func isManaged(_ irq: Int, _ files: any KernelFiles) -> Bool {
+    ///
+    /// - Parameter path: the file of its mask.
+    static func isManaged(_ path: String, _ files: any KernelFiles) -> Bool {
         do throws(SystemError) {
-            try files.write("x", to: interrupt(irq))
+            try files.write("x", to: path)
             return false
         } catch { return isManaged(error) }
     }

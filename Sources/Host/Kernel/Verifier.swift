@@ -148,7 +148,7 @@ package struct Verifier: Sendable {
                 number: irq, name: table?[irq]?.name ?? "", allowed: allowed, counts: table?[irq]?.counts ?? [:])
             if !allowed.isDisjoint(with: exclusive) {
                 found.effective = try? Masks.read(Masks.effective(irq), .list, files)
-                found.isManaged = Masks.isManaged(irq, files)
+                found.isManaged = Masks.isManaged(Masks.interrupt(irq), files)
             }
             seen.interrupts.append(found)
         }

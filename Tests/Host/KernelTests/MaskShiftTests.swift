@@ -110,7 +110,7 @@ import Testing
 
     @Test(
         "interrupts that the kernel manages, and gone ones, are no error; a refusal of another is",
-        arguments: [EIO, EPERM])
+        arguments: [EIO, EPERM, EACCES])
     func managed(_ error: Int32) throws {
         let files = Self.machine([24: "4", 25: "4-5", 26: "4-5"])
         let shifts = MaskShift.plan(off: [4], housekeeping: [0], files: files)

@@ -71,6 +71,21 @@ struct PlanTests {
         }
     }
 
+    @Test(
+        "without CAP_SYS_ADMIN no remote partition is planned: a cpuset where that will do, else a refusal that names it"
+    )
+    func notAdministrator() throws {
+        var state = Self.state(isolated: CPUSet(4...15))
+        state.mayMakeRemote = false
+        #expect(try plan(TestKernel.claim("a", [4]), state).isolation == .cpuset)
+        let error = #expect(throws: EnforcementError.self) {
+            try plan(TestKernel.claim("a", [4], minimum: .partition), state)
+        }
+        #expect(error?.description.contains("CAP_SYS_ADMIN") ?? false)
+        state.isolated = []
+        #expect(try plan(TestKernel.claim("a", [4]), state).isolation == .partition)
+    }
+
     @Test("over isolcpus a claim without load balancing is a remote partition of its own")
     func apart() throws {
         let claim = TestKernel.claim("a", [4, 6], exclusive: [4, 5, 6, 7], isBalanced: false)

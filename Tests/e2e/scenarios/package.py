@@ -1,14 +1,31 @@
 """The Debian package, in a Debian with systemd."""
 
+import re
+
 import shapes
 from lab import cpus, holders, promise, same
+from machine import Failed
+from programs import ROOT, allowed, claims, end, gone, left, snapshot, sound, start, wait
 
 CONFIGURATION = "/etc/berth/berthd.toml"
+ALL = set(range(8))
+
+
+def login(user):
+    """What runs a file of commands in a login shell of somebody."""
+    return f"su -l -s /bin/sh {user} -c 'sh {{}}'"
+
+
+def install(machine):
+    """Installs the package unless that was done. The machine remembers what its kernel was before."""
+    if not machine.run("dpkg-query -W -f '${db:Status-Status}' berth 2>/dev/null").output.strip() == "installed":
+        machine.untouched = snapshot(machine)
+        machine.sh("dpkg --force-unsafe-io -i /root/berth.deb", timeout=300)
 
 
 def prepare(machine):
-    """Installs the package unless that was done, and sees to it that berthd runs and nobody holds a CPU."""
-    machine.sh("dpkg-query -W berth >/dev/null 2>&1 || dpkg --force-unsafe-io -i /root/berth.deb", timeout=300)
+    """Sees to it that the package is installed, berthd runs and nobody holds a CPU."""
+    install(machine)
     machine.sh(f"""
         systemctl reset-failed
         cp /usr/share/berth/berthd.toml {CONFIGURATION}
@@ -19,6 +36,62 @@ def prepare(machine):
 
 def show(machine, name):
     return machine.sh(f"systemctl show -P {name} berthd")
+
+
+@promise("right after the installation a program from a login shell has CPUs of its own, and keeps them while systemd reloads "
+         "and berthd restarts, stops and starts", on=shapes.SYSTEMD, needs="deb")
+def _(machine):
+    install(machine)
+    log = machine.sh("journalctl -q -u berthd -o cat")
+    same("lines that read like an error", [],
+         [line for line in log.splitlines() if re.search(r"error|fail|warn|denied|cannot", line, re.IGNORECASE)])
+    before = snapshot(machine)
+    same("berth.slice", "active", machine.sh("systemctl is-active berth.slice"))
+    for options in ("--cores 1 --min-isolation partition", "--pool ordinary --cores 1 --min-isolation partition"):
+        start(machine, options, shell=login("root"))
+        mine = allowed(machine)
+        same("CPUs", 2, len(mine))
+        same("whether they are isolated", "ordinary" not in options, mine <= {4, 5, 6, 7})
+        for command in ("true", "systemctl daemon-reload", "systemctl restart berthd", "systemctl stop berthd",
+                        "systemctl daemon-reload", "systemctl start berthd"):
+            machine.sh(command)
+            same(f"where the program may run after {command}", mine, allowed(machine))
+            same(f"where everybody else may run after {command}", ALL - mine, left(machine))
+        sound(machine)
+        end(machine)
+        wait(machine, "the kernel afterwards", before, lambda: snapshot(machine))
+    same("berth.slice afterwards", "active", machine.sh(f"systemctl is-active berth.slice; [ -d {ROOT}/berth.slice ]"))
+
+
+@promise("a member of the group runs programs as the user who they are, within the limit; nobody else's claim is theirs",
+         on=shapes.SYSTEMD, needs="deb")
+def _(machine):
+    prepare(machine)
+    machine.sh(f"""
+        for user in first second; do id $user >/dev/null 2>&1 || useradd --create-home --groups berth $user; done
+        sed -i 's/^#limits.cpus-per-uid.*/limits.cpus-per-uid = 2/' {CONFIGURATION}
+        systemctl reload berthd
+    """)
+    start(machine, "--cores 1 --min-isolation partition", shell=login("first"))
+    mine = allowed(machine)
+    same("the user", machine.sh("id -u first"),
+         machine.sh("sed -n 's/^Uid:\t\\([0-9]*\\).*/\\1/p' /proc/$(cat /tmp/a.pid)/status"))
+    over = machine.run("su first -c 'berth run --cpus 1 -- touch /tmp/started'")
+    same("the status over the limit", 1, over.status)
+    if "limits.cpus-per-uid" not in over.output:
+        raise Failed(f"the answer does not name the limit:\n{over.output}")
+    machine.sh("[ ! -e /tmp/started ]")
+    start(machine, "--cores 1", name="root")
+    for command in ("berth release run:a", "berth release run:root", "berth adopt $(cat /tmp/a.pid) --cpus 1",
+                    "berth adopt $(cat /tmp/root.pid) --cpus 1", "berth run --name a --cpus 1 -- touch /tmp/started"):
+        machine.sh(f"cat >/tmp/second.sh <<'END'\n{command}\nEND\nchmod 0755 /tmp/second.sh")
+        tried = machine.run("su second -c 'sh /tmp/second.sh'")
+        same(f"whether another user is refused: {command}\n{tried.output}", True, tried.status not in (0, 69, 75))
+        same(f"where the program may run after {command}", mine, allowed(machine))
+    machine.sh("[ ! -e /tmp/started ]")
+    same("claims", {"run:a", "run:root"}, set(claims(machine)))
+    machine.sh("su first -c 'berth release run:a'; kill $(cat /tmp/a.pid) $(cat /tmp/root.pid)")
+    gone(machine)
 
 
 @promise("the installed package serves: enabled, active, ready, with a socket for its group", on=shapes.SYSTEMD,
@@ -55,8 +128,10 @@ def _(machine):
     status = dict(line.split(":\t", 1) for line in machine.sh(f"cat /proc/{pid}/status").splitlines() if ":\t" in line)
     same("NoNewPrivs and Seccomp", ("1", "2"), (status["NoNewPrivs"], status["Seccomp"]))
     capabilities = {number for number in range(64) if int(status["CapEff"], 16) >> number & 1}
-    # CHOWN, FOWNER, SYS_PTRACE, SYS_NICE.
-    same("its capabilities", {0, 3, 19, 23}, capabilities)
+    # CHOWN, FOWNER, SYS_PTRACE, SYS_ADMIN, SYS_NICE.
+    same("its capabilities", {0, 3, 19, 21, 23}, capabilities)
+    # What SYS_ADMIN would allow otherwise: filters keep it away.
+    same("system calls that it is refused", True, "mount" not in show(machine, "SystemCallFilter").split())
     for place in ("/usr", "/etc", "/root", "/home"):
         machine.sh(f"nsenter -t {pid} -m touch {place}/berth-was-here", status=1)
     same("denials in the log", "", machine.sh("dmesg | grep -i 'berthd.*denied' || true"))

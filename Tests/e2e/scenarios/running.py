@@ -3,53 +3,7 @@
 import shapes
 from lab import Skipped, cpus, promise, same, start_berthd
 from machine import Failed
-
-SLICE = "/sys/fs/cgroup/berth.slice"
-
-
-def snapshot(machine):
-    """What enforcement changes: who may run where, and the masks of interrupts and workqueues."""
-    return machine.sh("""
-        cat /sys/fs/cgroup/cpuset.cpus.effective
-        [ ! -e /sys/fs/cgroup/berth.slice ] || echo slice
-        cat /proc/irq/default_smp_affinity /sys/devices/virtual/workqueue/cpumask
-        for irq in /proc/irq/[0-9]*; do echo "$irq $(cat $irq/smp_affinity_list)"; done
-    """)
-
-
-def start(machine, options, command="sleep 1000", name="a"):
-    """Starts a program in the background, and waits until it has its CPUs."""
-    machine.sh(f"""
-        berth run --name {name} {options} -- {command} >/run/{name}.log 2>&1 &
-        echo $! >/run/{name}.pid
-        for _ in $(seq 300); do
-            if grep -q "isolation" /run/{name}.log; then break; fi
-            kill -0 $! || break
-            sleep 0.1
-        done
-        cat /run/{name}.log
-        kill -0 $!
-        # berth has become the program only a moment after the answer.
-        for _ in $(seq 100); do
-            [ "$(readlink /proc/$!/exe)" = "$(readlink -f "$(command -v berth)")" ] || exit 0
-            sleep 0.1
-        done
-        exit 1
-    """)
-
-
-def allowed(machine, name="a"):
-    return cpus(machine.sh(f"sed -n 's/^Cpus_allowed_list:\\t//p' /proc/$(cat /run/{name}.pid)/status"))
-
-
-def end(machine, name="a"):
-    machine.sh(f"kill $(cat /run/{name}.pid) 2>/dev/null || true")
-    gone(machine)
-
-
-def gone(machine):
-    """Waits until nobody has a claim."""
-    machine.sh("for _ in $(seq 300); do [ \"$(berth claims | wc -l)\" != 1 ] || exit 0; sleep 0.1; done; berth claims; exit 1")
+from programs import SLICE, allowed, end, gone, left, snapshot, start
 
 
 @promise("a program runs alone on whole cores of the node that it asks for, and all comes back when it ends", on=shapes.PACKAGES)
@@ -62,9 +16,8 @@ def _(machine):
     same("CPUs", 4, len(mine))
     same("CPUs of half cores", set(), set().union(*siblings) - mine)
     same("CPUs of another node", set(), mine - cpus(machine.sh("cat /sys/devices/system/node/node1/cpulist")))
-    same("memory nodes", "1", machine.sh("sed -n 's/^Mems_allowed_list:\\t//p' /proc/$(cat /run/a.pid)/status"))
-    same("CPUs that everybody else may use", set(range(16)) - mine,
-         cpus(machine.sh("cat /sys/fs/cgroup/cpuset.cpus.effective")))
+    same("memory nodes", "1", machine.sh("sed -n 's/^Mems_allowed_list:\\t//p' /proc/$(cat /tmp/a.pid)/status"))
+    same("CPUs that everybody else may use", set(range(16)) - mine, left(machine))
     same("the partition", "root", machine.sh(f"cat {SLICE}/cpuset.cpus.partition"))
     default = int(machine.sh("cat /proc/irq/default_smp_affinity").replace(",", ""), 16)
     same("CPUs for new interrupts", set(range(16)) - mine, {cpu for cpu in range(16) if default >> cpu & 1})
@@ -129,12 +82,11 @@ def _(machine):
     start(machine, "--cores 1 --name b", name="b")
     start(machine, "--cores 1")
     mine = allowed(machine)
-    machine.sh("kill -9 $(cat /run/berthd.pid); kill $(cat /run/b.pid); sleep 0.5")
+    machine.sh("kill -9 $(cat /run/berthd.pid); kill $(cat /tmp/b.pid); sleep 0.5")
     start_berthd(machine, keep_state=True)
     machine.sh("for _ in $(seq 100); do berth show b >/dev/null 2>&1 || exit 0; sleep 0.1; done; exit 1")
     same("the CPUs of the one that runs", mine, allowed(machine))
-    same("CPUs that everybody else may use", set(range(16)) - mine,
-         cpus(machine.sh("cat /sys/fs/cgroup/cpuset.cpus.effective")))
+    same("CPUs that everybody else may use", set(range(16)) - mine, left(machine))
     end(machine)
     same("the kernel afterwards", before, snapshot(machine))
 
@@ -148,16 +100,16 @@ def _(machine):
     same("where the program may run", set(range(16)), allowed(machine))
     same("the kernel", before, snapshot(machine))
     same("the status of a release of nobody", 2, machine.run("berth release run:a").status)
-    machine.sh("kill $(cat /run/a.pid)")
+    machine.sh("kill $(cat /tmp/a.pid)")
 
 
 @promise("a running program is adopted, with its threads", on=shapes.PACKAGES)
 def _(machine):
     start_berthd(machine)
-    machine.sh("probe thread - 1000 worker >/dev/null 2>&1 & echo $! >/run/a.pid; sleep 0.5; berth adopt $! --cores 1 --name a")
+    machine.sh("probe thread - 1000 worker >/dev/null 2>&1 & echo $! >/tmp/a.pid; sleep 0.5; berth adopt $! --cores 1 --name a")
     mine = allowed(machine)
     same("CPUs", 2, len(mine))
-    for thread in machine.sh("cat /proc/$(cat /run/a.pid)/task/*/status | sed -n 's/^Cpus_allowed_list:\\t//p'").splitlines():
+    for thread in machine.sh("cat /proc/$(cat /tmp/a.pid)/task/*/status | sed -n 's/^Cpus_allowed_list:\\t//p'").splitlines():
         same("a thread's CPUs", mine, cpus(thread))
     end(machine)
 
