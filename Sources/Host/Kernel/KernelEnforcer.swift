@@ -171,9 +171,8 @@ package struct KernelEnforcer: Enforcer {
             case .isolate(let path, _): try cgroups.verifyIsolated(path)
             case .move(let process, let path): try moves.verify(process, in: path)
             case .pin(let process, let cpus): try pins.verify(process, cpus)
-            case .prepare, .tidy, .shrink, .remove, .balance, .giveBack, .unpin, .shift, .unshift,
-                .nothing:
-                break
+            case .shift(let shift): try shift.verify(files)
+            case .prepare, .tidy, .shrink, .remove, .balance, .giveBack, .unpin, .unshift, .nothing: break
             }
         }
         guard claim.enforcement?.isolation != Isolation.none, let online = Masks.online(files) else { return }

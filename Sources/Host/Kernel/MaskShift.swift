@@ -130,6 +130,19 @@ extension MaskShift {
         }
     }
 
+    /// Checks that the CPUs are out of the masks. A driver may have put them back: some set the masks of their interrupts anew
+    /// whenever a CPU goes offline or comes back. What is gone, and what the kernel does not let move, is no difference.
+    ///
+    /// - Throws: ``EnforcementError`` with the first mask that has one of the CPUs.
+    package func verify(_ files: any KernelFiles) throws(EnforcementError) {
+        try forEachMask { path, form throws(EnforcementError) in
+            guard let present = try read(path, form, files) else { return }
+            let back = present.intersection(removed)
+            guard !back.isEmpty, !isInterrupt || !Masks.isManaged(path, files) else { return }
+            throw EnforcementError("\(path) has CPUs \(back.list), which only the claim may use")
+        }
+    }
+
     /// Does something to each mask of the target, all of them even where it fails for one.
     private func forEachMask(
         _ body: (String, Masks.Form) throws(EnforcementError) -> Void

@@ -134,6 +134,23 @@ import Testing
         #expect(throws: EnforcementError.self) { try others.apply(files) }
     }
 
+    @Test(
+        "a mask to which a driver gave the CPUs back is a difference that applying mends; a managed interrupt is none")
+    func verify() throws {
+        let files = Self.machine([24: "0-7", 25: "4-5"])
+        files.refuse(Self.path(25), errno: EPERM)
+        let shifts = MaskShift.plan(off: [4], housekeeping: [0], files: files)
+        for shift in shifts { try shift.apply(files) }
+        for shift in shifts { try shift.verify(files) }
+        for (path, mask) in [(Self.path(24), "0-7"), (Self.newInterrupts, "ff"), (Self.workqueues, "ff")] {
+            files[path] = mask + "\n"
+            let error = #expect(throws: EnforcementError.self) { for shift in shifts { try shift.verify(files) } }
+            #expect(error?.description == "\(path) has CPUs 4, which only the claim may use")
+            for shift in shifts { try shift.apply(files) }
+            for shift in shifts { try shift.verify(files) }
+        }
+    }
+
     @Test("a mask is never emptied: where the plan is too old for it, that is an error")
     func stalePlan() throws {
         let files = Self.machine([25: "4-5"])
