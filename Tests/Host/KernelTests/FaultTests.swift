@@ -52,6 +52,7 @@ struct FaultTests {
                     test.files.change { $0.failures = [changes + number: hasEffect] }
                     do throws(EnforcementError) { try test.enforce(claim) } catch {
                         failed += 1
+                        #expect(error.description.contains("Input/output error"), "change \(number): \(error)")
                         #expect(test.ledger.count == 1, "change \(number): \(error)")
                         let after = test.files.snapshot
                         #expect(after == before, "change \(number) with effect \(hasEffect): \(error)")
