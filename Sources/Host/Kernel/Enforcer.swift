@@ -41,6 +41,19 @@ extension Enforcer {
     }
 }
 
+extension Enforcer {
+    /// Takes all steps of a claim back, the last one first. A step that fails does not keep the others from being undone.
+    ///
+    /// - Returns: what the first failure was.
+    package func undo(_ claim: Claim) -> EnforcementError? {
+        var problem: EnforcementError?
+        for step in (claim.enforcement?.steps ?? []).reversed() {
+            do throws(EnforcementError) { try undo(step, of: claim.holder) } catch { problem = problem ?? error }
+        }
+        return problem
+    }
+}
+
 /// How a claim is to be enforced.
 package struct EnforcementPlan: Equatable, Sendable {
     /// The steps, in order; for a change of an active claim those that were taken for it before come first.

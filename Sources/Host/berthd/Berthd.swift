@@ -15,7 +15,7 @@ struct Berthd: AsyncParsableCommand {
             for another machine.
             """,
         version: "berthd \(Version.number)",
-        subcommands: [Serve.self, Check.self, Restore.self, ExportState.self, Events.self],
+        subcommands: [Serve.self, Check.self, Undo.self, Restore.self, ExportState.self, Events.self],
         defaultSubcommand: Serve.self)
 
     static func main() async {

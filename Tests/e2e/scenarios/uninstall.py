@@ -1,0 +1,28 @@
+"""The Debian package goes: the last checks of the machine with systemd."""
+
+import shapes
+from lab import holders, promise, same
+from package import ALL, install, login, prepare
+from programs import allowed, gone, snapshot, start
+
+
+@promise("the removal of the package returns the kernel to what it was while programs run on, and keeps the claims",
+         on=shapes.SYSTEMD, needs="deb")
+def _(machine):
+    prepare(machine)
+    machine.sh("berth allocate engine 1")
+    start(machine, "--cores 1 --min-isolation partition", shell=login("root"))
+    machine.sh("dpkg -r berth", timeout=300)
+    same("where the program may run after the removal", ALL, allowed(machine))
+    same("the kernel after the removal", machine.untouched, snapshot(machine))
+    machine.sh("kill $(cat /tmp/a.pid)")
+    install(machine)
+    same("the services after another installation", ["engine"], sorted(holders(machine)))
+    gone(machine)
+    # And where berthd does not run when it is removed.
+    start(machine, "--cores 1", shell=login("root"))
+    machine.sh("systemctl stop berthd; dpkg -P berth", timeout=300)
+    same("where the program may run after the purge", ALL, allowed(machine))
+    same("the kernel after the purge", machine.untouched, snapshot(machine))
+    same("what is left of the package", "", machine.sh("ls -d /var/lib/berth /etc/berth /run/berth 2>/dev/null; true"))
+    machine.sh("kill $(cat /tmp/a.pid)")
