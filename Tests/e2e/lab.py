@@ -20,6 +20,9 @@ from machine import Failed, Machine
 
 PROMISES = []
 
+# C programs of this directory, in every machine.
+TOOLS = ["probe", "speed"]
+
 
 class Skipped(Exception):
     """Something that the check needs is not there. Says what."""
@@ -55,11 +58,11 @@ class Lab:
 
     def __init__(self, kernel, cache, options, programs):
         self.kernel, self.cache, self.options = kernel, cache, options
-        self.programs = programs  # by name: berthd, berth, probe
+        self.programs = programs  # by name: berthd, berth, and the tools
         self.machines = []
 
     def boot(self, shape, disks=()):
-        """A machine with the programs on its PATH; with systemd only the probe, and the package as /root/berth.deb."""
+        """A machine with the programs on its PATH; with systemd only the tools, and the package as /root/berth.deb."""
         if shape.systemd and os.geteuid() != 0:
             raise Skipped("a machine with systemd needs root")
         root = None
@@ -67,7 +70,7 @@ class Lab:
             with alone(self.cache, "lock"):
                 root = root_file_system(self.cache)
         if shape.systemd:
-            files = {"/usr/local/bin/probe": self.programs["probe"]}
+            files = {f"/usr/local/bin/{name}": self.programs[name] for name in TOOLS}
             if self.options.deb:
                 files["/root/berth.deb"] = self.options.deb
         else:
