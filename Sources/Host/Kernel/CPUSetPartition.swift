@@ -47,6 +47,7 @@ struct CPUSetPartition {
         try head?.makePartition("root")
         // 5. The word says that it is valid; the CPUs say whether that is true.
         try verify(cpus)
+        if let danger = state.hotplugDanger(taking: all) { notice(danger) }
     }
 
     /// Checks that the partition has these CPUs, and that nobody outside has them.

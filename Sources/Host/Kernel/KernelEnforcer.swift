@@ -160,6 +160,10 @@ package struct KernelEnforcer: Enforcer {
         notice = other.notice
     }
 
+    /// What an operator has to know before the next CPU goes offline; nil where nothing is at stake, or the kernel cannot be
+    /// read.
+    package var hotplugDanger: String? { (try? KernelState.read(files, hierarchy, settings))?.hotplugDanger() }
+
     /// Checks each step of an enforced claim.
     ///
     /// - Throws: ``EnforcementError`` with the first difference.

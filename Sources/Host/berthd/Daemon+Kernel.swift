@@ -41,9 +41,10 @@ extension Daemon {
 extension Daemon.KernelParts {
     /// Has enforced claims checked when CPUs go offline or come back; nil where nothing is enforced.
     func watchHotplug(_ host: Host, _ decisionLog: DecisionLog) throws -> CPUHotplug? {
-        guard enforcer != nil else { return nil }
+        guard let enforcer else { return nil }
         return try CPUHotplug(files: RootedKernelFiles()) { online in
             decisionLog.noteWarning("CPUs went offline or came back: \(online) are online")
+            if let danger = enforcer.hotplugDanger { decisionLog.noteFailure(danger) }
             host.reconcile()
         }
     }

@@ -131,6 +131,19 @@ struct PlanTests {
         }
     }
 
+    @Test("an operator hears that the machine lives on one CPU only, as long as there is a partition")
+    func hotplug() {
+        let isolated = CPUSet(4...15)
+        let far = Self.state(isolated: isolated, rootCPUs: CPUSet(0...2).union(isolated))
+        #expect(far.hotplugDanger() == nil)
+        #expect(far.hotplugDanger(taking: [1, 2])?.hasPrefix("CPU 0 alone is left") ?? false)
+        #expect(
+            Self.state(isolated: isolated, rootCPUs: isolated).hotplugDanger()?.hasPrefix("no CPU is left") ?? false)
+        // Without isolcpus, and without a partition, no kernel crashes.
+        #expect(Self.state(rootCPUs: [0]).hotplugDanger() == nil)
+        #expect(Self.state(isolated: CPUSet(1...15)).hotplugDanger() == nil)
+    }
+
     @Test("a claim gets the strongest isolation that there can be, and is refused where that is weaker than asked for")
     func levels() throws {
         let taken = KernelState.Group(path: "/system.slice", cpus: [4, 5])

@@ -9,17 +9,17 @@ from programs import allowed, claims, launch, left, snapshot, sound, wait
 CPUS = set(range(16))
 
 
-def commotion(choice, alive, rounds):
-    """A script that starts and ends programs for a while, in the middle of which berthd is killed. Adds to the names of
-    those that were started."""
+def commotion(choice, names, rounds):
+    """A script that starts and ends programs for a while, in the middle of which berthd is killed. Adds the names of those
+    that it starts."""
     steps = []
     for _ in range(rounds):
-        if alive and choice.random() < 0.5:
-            name = alive.pop(choice.randrange(len(alive)))
-            steps.append(f"kill $(cat /tmp/{name}.pid) 2>/dev/null")
+        if names and choice.random() < 0.5:
+            # It may not run yet, or have been refused: then it is not ended.
+            steps.append(f"kill $(cat /tmp/{choice.choice(names)}.pid) 2>/dev/null")
         else:
             name = f"p{choice.randrange(1 << 30)}"
-            alive.append(name)
+            names.append(name)
             cores = choice.choice(["--cores 1", "--cores 1 --no-balance", "--cpus 1 --shared", "--cpus 3"])
             steps.append(launch(f"--quiet {cores}", name=name))
         steps.append(f"sleep {choice.random() / 2:.2f}")
@@ -48,11 +48,11 @@ def _(machine):
     choice = random.Random(seed)
     start_berthd(machine)
     before = snapshot(machine)
-    alive = []
+    names = []
     for number in range(4):
-        machine.sh(commotion(choice, alive, rounds=8))
+        machine.sh(commotion(choice, names, rounds=8))
         start_berthd(machine, keep_state=True)
-        alive = running(machine, alive)
+        names = alive = running(machine, names)
         wait(machine, f"who has claims after kill {number} (seed {seed})", {f"run:{name}" for name in alive},
              lambda: set(claims(machine)))
         sound(machine)
