@@ -10,9 +10,9 @@ struct Undo: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Undo what the kernel does for claims; the claims stay.",
         discussion: """
-            berthd must not be running. Programs go back to the cgroups that they came from and run on. The next start of \
-            berthd enforces their claims again. The removal of the package does this. Exit status 66 if nothing was ever stored, \
-            74 if the kernel refuses a step: the others are undone, and the command can be repeated.
+            berthd must not be running. Programs go back to the cgroups that they came from and run on. The removal of \
+            the package does this. Exit status 66 if there is no state directory, 74 if the kernel refuses a step: the \
+            others are undone, and the command can be repeated.
             """)
 
     @OptionGroup var state: StateOptions
