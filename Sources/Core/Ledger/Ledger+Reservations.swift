@@ -28,8 +28,8 @@ extension Ledger {
         claim.reservations.removeAll { $0.node == node && $0.sizeKB == sizeKB }
         claim.reservations.append(PageReservation(node: node, sizeKB: sizeKB, count: count))
         decision.events.append(.reserved(claim.holder, node: node, sizeKB: sizeKB, count: count))
-        let left = PageFigures.free(total: pool.total, free: pool.available, reserved: reserved)
-        if pool.reserved > 0, additional > left {
+        // What the kernel has promised may be the holders' own mappings, or anybody's: a warning supposes the worst.
+        if pool.reserved > 0, additional > max(free - pool.reserved, 0) {
             decision.events.append(
                 .beyondKernelReservations(
                     node: node, sizeKB: sizeKB, free: pool.free, kernelReserved: pool.reserved,

@@ -58,16 +58,3 @@ package struct MachineFacts: Sendable {
         }
     }
 }
-
-/// The figures of huge pages that the kernel and the ledger have together.
-package enum PageFigures {
-    /// The free pages once what is reserved here but not yet used is taken off (EPA specification 3.5, "Overlay").
-    ///
-    /// Pages that anybody uses count as used by those who reserved, so strangers' use hides reservations (EPA
-    /// specification, section 7, item 29).
-    package static func free(total: Int, free: Int, reserved: Int) -> Int {
-        guard reserved > 0 else { return free }
-        let used = max(total - free, 0)
-        return max(free - max(reserved - used, 0), 0)
-    }
-}

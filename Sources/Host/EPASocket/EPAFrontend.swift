@@ -89,7 +89,7 @@ package final class EPAFrontend: Sendable {
 
     /// The huge pages, written anew only when the ledger or a figure of the kernel has changed.
     private func memory(_ service: String) -> [UInt8] {
-        let nodes = host.machine.pageNodes()
+        let nodes = host.machine.pageNodes(onlyFree: true)
         let current = host.current
         let key = MemoryKey(version: current.version, service: service, nodes: nodes)
         if let last = lastMemory.withLock({ $0 }), last.key == key { return last.bytes }

@@ -107,8 +107,10 @@ package final class HostMachine: Sendable {
 
     /// The pools of huge pages of every node, ascending by id. The figures are read each time: the kernel says nothing when
     /// they change.
-    package func pageNodes() -> [PageNode] {
-        (reader.nodeIDs() ?? []).map { PageNode(id: $0, pools: reader.hugePages(ofNode: $0, onlyFree: true) ?? []) }
+    ///
+    /// - Parameter onlyFree: reads only how many pages there are and how many are free; the other counts are 0.
+    package func pageNodes(onlyFree: Bool) -> [PageNode] {
+        (reader.nodeIDs() ?? []).map { PageNode(id: $0, pools: reader.hugePages(ofNode: $0, onlyFree: onlyFree) ?? []) }
     }
 
     /// What a decision on `request` depends on.

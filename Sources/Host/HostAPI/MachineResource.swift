@@ -11,7 +11,7 @@ enum MachineResource {
         do throws(MachineError) { machine = try host.machine.machine() } catch {
             throw Problem(.machineUnreadable, error.description)
         }
-        let pages = host.machine.pageNodes()
+        let pages = host.machine.pageNodes(onlyFree: false)
         let ledger = host.ledger
         return JSONWriter.object(capacity: 2_048) { writer in
             writer.member("online", machine.online.list)
@@ -45,8 +45,7 @@ enum MachineResource {
         }
     }
 
-    /// The huge pages of a node: `in_use` + `reserved` + `free` = `total`. `reserved` are pages that claims hold and nobody
-    /// uses yet; `claimed` are all that claims hold.
+    /// The huge pages of a node; `claimed` are all that claims have.
     private static func write(
         _ pools: [HugePagePool], ofNode node: Int, _ ledger: Ledger, _ writer: inout JSONWriter
     ) {
@@ -54,14 +53,14 @@ enum MachineResource {
         writer.array { array in
             for pool in pools {
                 let claimed = ledger.reservedPages(node: node, sizeKB: pool.sizeKB)
-                let kernelFree = min(max(pool.free, 0), max(pool.total, 0))
-                let free = PageFigures.free(total: pool.total, free: kernelFree, reserved: claimed)
+                let figures = PageFigures(pool, claimed: claimed)
                 array.object { entry in
                     entry.member("size_kb", pool.sizeKB)
-                    entry.member("total", max(pool.total, 0))
-                    entry.member("in_use", max(pool.total, 0) - kernelFree)
-                    entry.member("reserved", kernelFree - free)
-                    entry.member("free", free)
+                    entry.member("total", figures.total)
+                    entry.member("in_use", figures.inUse)
+                    entry.member("kernel_reserved", figures.kernelReserved)
+                    entry.member("reserved", figures.reserved)
+                    entry.member("free", figures.free)
                     entry.member("claimed", claimed)
                 }
             }

@@ -38,19 +38,19 @@ enum MetricsText {
     }
 
     private static func pages(_ host: Host, _ ledger: Ledger, _ text: inout Exposition) {
-        let nodes = host.machine.pageNodes()
+        let nodes = host.machine.pageNodes(onlyFree: false)
         text.family("berth_huge_pages", .gauge, "Huge pages of a node by state; the states add up to the pool.") {
             for node in nodes {
                 for pool in node.pools {
-                    let claimed = ledger.reservedPages(node: node.id, sizeKB: pool.sizeKB)
-                    let kernelFree = min(max(pool.free, 0), max(pool.total, 0))
-                    let free = PageFigures.free(total: pool.total, free: kernelFree, reserved: claimed)
+                    let figures = PageFigures(
+                        pool, claimed: ledger.reservedPages(node: node.id, sizeKB: pool.sizeKB))
                     func labels(_ state: String) -> [String: String] {
                         ["node": "\(node.id)", "size_kb": "\(pool.sizeKB)", "state": state]
                     }
-                    $0.sample(labels("in_use"), max(pool.total, 0) - kernelFree)
-                    $0.sample(labels("reserved"), kernelFree - free)
-                    $0.sample(labels("free"), free)
+                    $0.sample(labels("in_use"), figures.inUse)
+                    $0.sample(labels("kernel_reserved"), figures.kernelReserved)
+                    $0.sample(labels("reserved"), figures.reserved)
+                    $0.sample(labels("free"), figures.free)
                 }
             }
         }

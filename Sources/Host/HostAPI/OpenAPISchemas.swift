@@ -220,9 +220,11 @@ enum OpenAPISchemas {
             "packages":{"type":"array","items":{"type":"object","required":["id","cpus"],"properties":{"id":{"type":["integer","null"]},"cpus":{"$ref":"#/components/schemas/CPUList"}}}},
             "nodes":{"type":"array","items":{"type":"object","required":["id","cpus","memory_kb","huge_pages"],"properties":{"id":{"type":"integer"},
             "cpus":{"$ref":"#/components/schemas/CPUList"},"memory_kb":{"type":["integer","null"]},
-            "huge_pages":{"type":"array","description":"in_use + reserved + free = total; claimed is what all claims have","items":{"type":"object",
-            "required":["size_kb","total","in_use","reserved","free","claimed"],"properties":{"size_kb":{"type":"integer"},"total":{"type":"integer"},
-            "in_use":{"type":"integer"},"reserved":{"type":"integer"},"free":{"type":"integer"},"claimed":{"type":"integer"}}}}}}},
+            "huge_pages":{"type":"array","description":"in_use + kernel_reserved + reserved + free = total; claimed is what all claims have","items":{"type":"object",
+            "required":["size_kb","total","in_use","kernel_reserved","reserved","free","claimed"],"properties":{"size_kb":{"type":"integer"},"total":{"type":"integer"},
+            "in_use":{"type":"integer"},"kernel_reserved":{"type":"integer","description":"Free pages that the kernel has promised to mappings"},
+            "reserved":{"type":"integer","description":"What claims have beyond pages in use and pages promised"},
+            "free":{"type":"integer"},"claimed":{"type":"integer"}}}}}}},
             "problems":{"type":"array","items":{"type":"string"}}}}
             """#
         ),

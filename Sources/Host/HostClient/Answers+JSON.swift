@@ -147,8 +147,9 @@ extension MachineSummary {
                 hugePages: try node.list("huge_pages") { pages throws(BerthError) in
                     PageFigures(
                         sizeKB: try pages.number("size_kb"), total: try pages.number("total"),
-                        inUse: try pages.number("in_use"), reserved: try pages.number("reserved"),
-                        free: try pages.number("free"), claimed: try pages.number("claimed"))
+                        inUse: try pages.number("in_use"), kernelReserved: try pages.number("kernel_reserved"),
+                        reserved: try pages.number("reserved"), free: try pages.number("free"),
+                        claimed: try pages.number("claimed"))
                 })
         }
         problems = try json.texts("problems")

@@ -122,7 +122,7 @@ public struct MachineSummary: Equatable, Sendable {
         public let hugePages: [PageFigures]
     }
 
-    /// The huge pages of one size on a node: ``inUse`` + ``reserved`` + ``free`` = ``total``.
+    /// The huge pages of one size on a node: ``inUse`` + ``kernelReserved`` + ``reserved`` + ``free`` = ``total``.
     public struct PageFigures: Equatable, Sendable {
         /// The page size in kB.
         public let sizeKB: Int
@@ -130,7 +130,9 @@ public struct MachineSummary: Equatable, Sendable {
         public let total: Int
         /// Pages that programs use.
         public let inUse: Int
-        /// Pages that claims have and nobody uses yet.
+        /// Free pages that the kernel has promised to mappings that have not touched them yet.
+        public let kernelReserved: Int
+        /// Pages that claims have beyond those in use and those promised.
         public let reserved: Int
         /// The rest.
         public let free: Int

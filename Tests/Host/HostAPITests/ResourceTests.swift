@@ -35,6 +35,33 @@ import WireJSON
         }
     }
 
+    @Test("pages that the kernel has promised to mappings are not free; each claim beyond what it can still give warns")
+    func promisedPages() async throws {
+        var machine = CapturedFiles(
+            CapturedFiles.Shape(
+                packages: 1, coresPerNode: 2, hugePages: [HugePagePool(sizeKB: 2048, total: 1000, free: 1000)]))
+        machine["kernel/mm/hugepages/hugepages-2048kB/resv_hugepages"] = "900\n"
+        try await TestAPI.serving(machine: machine) { api in
+            func figures() throws -> [Int] {
+                let nodes = try api.ask("GET", "/v1/machine")["nodes"]?.array
+                let pages = try #require(nodes?.first?["huge_pages"]?.array?.first)
+                return ["total", "in_use", "kernel_reserved", "reserved", "free"].compactMap { pages[$0]?.integer }
+            }
+            #expect(try figures() == [1000, 0, 900, 0, 100])
+            #expect(
+                try api.ask("GET", "/metrics").body.contains(
+                    #"berth_huge_pages{node="0",size_kb="2048",state="kernel_reserved"} 900\#n"#))
+            for (name, count, warnings) in [("a", 100, 0), ("b", 1, 1), ("c", 50, 1)] {
+                let body = #"{"huge_pages":[{"node":0,"size_kb":2048,"count":\#(count)}]}"#
+                let plan = try api.ask("POST", "/v1/plan", #"{"holder":"run:\#(name)",\#(body.dropFirst())"#)
+                #expect(plan["effects"]?["warnings"]?.array?.count == warnings, "\(name): \(plan.text)")
+                let reply = try api.put("run/\(name)", body)
+                #expect(reply["effects"]?["warnings"]?.array?.count == warnings, "\(name): \(reply.text)")
+            }
+            #expect(try figures().dropFirst().reduce(0, +) == 1000)
+        }
+    }
+
     @Test("refusals and the time of the writer are counted")
     func counters() async throws {
         try await TestAPI.serving { api in

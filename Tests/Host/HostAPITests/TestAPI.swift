@@ -34,7 +34,8 @@ final class TestAPI: Sendable {
     }
 
     init(
-        mode: UInt32, enforcer: (any Enforcer)?, store given: (any DecisionStore & Sendable)?,
+        machine files: CapturedFiles, mode: UInt32, enforcer: (any Enforcer)?,
+        store given: (any DecisionStore & Sendable)?,
         providers change: (inout APIProviders) -> Void, settings adjust: (inout APISettings) -> Void
     ) throws {
         directory = try TemporaryDirectory()
@@ -43,7 +44,7 @@ final class TestAPI: Sendable {
         decisionLog = try DecisionLog(
             audit: AuditLog(sink: try LineSink(path: "\(directory.path)/audit")),
             logger: Logger(label: "test") { _ in LineLogHandler(sink: log, level: .debug) })
-        let machine = HostMachine(files: Self.small, pools: [Pool.general: CPUSet([0, 4])])
+        let machine = HostMachine(files: files, pools: [Pool.general: CPUSet([0, 4])])
         let note: @Sendable ([Host.Report]) -> Void = { [decisionLog] in decisionLog.note($0) }
         if let given {
             host = try Host(ledger: Ledger(), store: given, machine: machine, enforcer: enforcer, onDecisions: note)
@@ -88,11 +89,13 @@ final class TestAPI: Sendable {
 
     /// Serves for as long as `body` runs.
     static func serving(
-        mode: UInt32 = 0o600, enforcer: (any Enforcer)? = nil, store: (any DecisionStore & Sendable)? = nil,
+        machine: CapturedFiles = TestAPI.small, mode: UInt32 = 0o600, enforcer: (any Enforcer)? = nil,
+        store: (any DecisionStore & Sendable)? = nil,
         providers: (inout APIProviders) -> Void = { _ in }, settings: (inout APISettings) -> Void = { _ in },
         _ body: (TestAPI) async throws -> Void
     ) async throws {
-        let api = try TestAPI(mode: mode, enforcer: enforcer, store: store, providers: providers, settings: settings)
+        let api = try TestAPI(
+            machine: machine, mode: mode, enforcer: enforcer, store: store, providers: providers, settings: settings)
         do { try await body(api) } catch {
             await api.stop()
             throw error
