@@ -30,8 +30,8 @@ struct APIRequest: Sendable {
 
     /// Whether a claim is what the header fields `If-Match` and `If-None-Match` ask for (RFC 9110, section 13).
     func condition() -> (@Sendable (Claim?) -> Bool)? {
-        let match = EntityTags.read(fields, .ifMatch)
-        let noneMatch = EntityTags.read(fields, .ifNoneMatch)
+        let match = EntityTags.read(fields, .ifMatch, takesWeak: false)
+        let noneMatch = EntityTags.read(fields, .ifNoneMatch, takesWeak: true)
         guard match != nil || noneMatch != nil else { return nil }
         return { claim in
             let version = claim.map(ClaimResource.version)
@@ -72,14 +72,20 @@ private struct EntityTags: Sendable {
     private let versions: [String]
 
     /// The tags of a header field; nil where it is not there.
-    static func read(_ fields: HTTPFields, _ name: HTTPField.Name) -> EntityTags? {
+    ///
+    /// - Parameter takesWeak: whether a weak tag is compared as a strong one is (RFC 9110, section 13.1.2); otherwise it never
+    ///   matches (section 13.1.1).
+    static func read(_ fields: HTTPFields, _ name: HTTPField.Name, takesWeak: Bool) -> EntityTags? {
         guard let text = fields[name] else { return nil }
         var versions: [String] = []
         let parts = text.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" } }
         guard parts != ["*"] else { return EntityTags(isAny: true, versions: []) }
-        for part in parts {
-            // A weak tag never matches: what is compared is the claim, to the byte. Quotes may be missing.
-            guard !part.hasPrefix("W/") else { continue }
+        for var part in parts {
+            if part.hasPrefix("W/") {
+                guard takesWeak else { continue }
+                part = String(part.dropFirst(2))
+            }
+            // Quotes may be missing.
             let isQuoted = part.count >= 2 && part.first == "\"" && part.last == "\""
             versions.append(isQuoted ? String(part.dropFirst().dropLast()) : part)
         }

@@ -106,6 +106,9 @@ import WireJSON
             #expect(try api.ask("DELETE", "/v1/claims/run/a", nil, ["If-Match": "\"\(version)\""]).status == 412)
             let current = try #require(two.version)
             #expect(try api.ask("GET", "/v1/claims/run/a", nil, ["If-None-Match": "\"\(current)\""]).status == 304)
+            // A proxy may weaken a tag: If-None-Match takes it all the same, If-Match does not (RFC 9110, section 13.1).
+            #expect(try api.ask("GET", "/v1/claims/run/a", nil, ["If-None-Match": "W/\"\(current)\""]).status == 304)
+            #expect(try api.put("run/a", body, ["If-Match": "W/\"\(current)\""]).code == "condition_failed")
             #expect(try api.ask("GET", "/v1/claims/run/a", nil, ["If-None-Match": "\"\(version)\""]).status == 200)
             #expect(try api.ask("DELETE", "/v1/claims/run/a", nil, ["If-Match": "\"\(current)\""]).status == 200)
         }
