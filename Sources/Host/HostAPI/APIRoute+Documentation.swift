@@ -77,7 +77,8 @@ extension APIRoute {
         case .events:
             parameters.append(
                 .init(
-                    "after", in: "query", "The event after which the stream begins; without it, with those to come",
+                    "after", in: "query",
+                    "The event after which the stream begins. Without it, the stream begins with those to come, and with the oldest stored one if follow is false",
                     #"{"type":"integer","minimum":0,"maximum":9007199254740991}"#))
             parameters.append(
                 .init(

@@ -64,6 +64,7 @@ final class EventStreams: Sendable {
                 state.streams.values.count(where: { $0.uid == uid }) < settings.streamsPerUID
             else { return nil }
             state.last += 1
+            // Who does not follow wants what is stored.
             let stream = Stream(
                 id: state.last, uid: uid, after: after ?? (follows ? nil : 0), follows: follows, buffer: EventBuffer(),
                 channel: channel)

@@ -174,7 +174,8 @@ public final class BerthClient: Sendable {
 
     // MARK: - Events
 
-    /// The decisions after the one of number `after`, oldest first; without it those to come.
+    /// The decisions after the one of number `after`, oldest first; without it those to come, or all stored ones where
+    /// `follows` is false.
     ///
     /// The sequence ends when the daemon stops, or closes it because it was read too slowly. It can be resumed after the
     /// last decision that was read.
