@@ -37,14 +37,25 @@ struct APIService: Sendable {
         case .claims: return try claims.list(request)
         case .claim: return try claims.get(request)
         case .plan: return try claims.plan(request)
-        case .putClaim: return try await claims.put(request, isComplete: true, patience)
-        case .patchClaim: return try await claims.put(request, isComplete: false, patience)
+        case .putClaim, .patchClaim:
+            try checkName(try request.holder(), limit: settings.nameLimit)
+            return try await claims.put(request, isComplete: request.route == .putClaim, patience)
         case .deleteClaim: return try await claims.delete(request, patience)
         case .renewClaim: return try await claims.renew(request, patience)
         default:
             _ = try request.target.parameters([])
             return try await resource(request)
         }
+    }
+
+    /// Refuses long names of new services: they are limited so that lists fit into what clients of the EPA socket read.
+    private func checkName(_ holder: Holder, limit: Int) throws(Problem) {
+        guard limit > 0, holder.kind == .service, holder.name.utf8.count > limit, host.ledger[holder] == nil else {
+            return
+        }
+        throw Problem(
+            .invalidName,
+            "The name has \(holder.name.utf8.count) bytes; new services may have at most \(limit) (name-limit)")
     }
 
     private func resource(_ request: APIRequest) async throws(Problem) -> APIAnswer {

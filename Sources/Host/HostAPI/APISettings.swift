@@ -14,6 +14,8 @@ package struct APISettings: Equatable, Sendable {
     package var streamsPerUID = 32
     /// How many exclusive CPUs the claims of one user may have together; nil for any number.
     package var cpusPerUID: Int?
+    /// The most bytes of a new service's name; 0 for no limit beyond that of every name.
+    package var nameLimit = 0
     /// The most requests of one user in a second; uid 0 has no limit.
     package var requestsPerSecond = 10_000
     /// How long a request may take from its first byte to its last, in seconds.

@@ -81,6 +81,7 @@ struct Settings {
         self.server = server
         var api = APISettings()
         api.access = server.access
+        api.nameLimit = configuration.nameLimit
         api.connectionsPerUID = configuration.connectionsPerUID
         api.cpusPerUID = configuration.cpusPerUID
         api.requestsPerSecond = configuration.httpRequestsPerSecond

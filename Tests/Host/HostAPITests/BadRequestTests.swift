@@ -113,6 +113,23 @@ import WireJSON
         }
     }
 
+    @Test("name-limit holds for new services, and for nobody else")
+    func nameLimit() async throws {
+        let body = #"{"cpus":{"count":1}}"#
+        try await TestAPI.serving { api in
+            #expect(try api.put("service/abcdef", body).status == 201)
+            api.server.settings.nameLimit = 3
+            for method in ["PUT", "PATCH"] {
+                let refused = try api.ask(method, "/v1/claims/service/abcd", body)
+                #expect(refused.status == 422 && refused.code == "invalid_name", "\(refused.text)")
+                #expect(refused["detail"]?.string?.contains("name-limit") == true)
+                #expect(try api.ask(method, "/v1/claims/service/abcdef", body).status == 200)
+            }
+            #expect(try api.put("service/abc", body).status == 201)
+            #expect(try api.put("run/abcd", body).status == 201)
+        }
+    }
+
     @Test("what is no HTTP is answered with 400 and the connection ends; the next one is served")
     func garbage() async throws {
         try await TestAPI.serving { api in
