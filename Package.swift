@@ -22,6 +22,7 @@ let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
@@ -126,7 +127,7 @@ let package = Package(
             "HostAPI",
             [
                 "Host", "Kernel", "Ledger", "LedgerStore", "Machine", "Service", "WireJSON", hummingbird, httpTypes,
-                logging, nio, nioHTTP1, nioHTTPTypes, nioPosix, nioSSL,
+                logging, nio, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1, nioPosix, nioSSL,
             ]),
         // A library for others: what it declares is public.
         host.module("HostClient", ["WireJSON", nio, nioHTTP1, nioPosix]),

@@ -2,6 +2,7 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 import Synchronization
 
 /// Keeps one connection within its limits: of time to send a request, to read an answer, and to last. What is no HTTP gets
@@ -26,13 +27,21 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isIncomplete = false
     /// What is said once the requests before it are answered.
     private var deferred: Problem?
+    /// Whether the client sends no request after the last one.
+    private var isOver = false
 
     init(_ settings: APISettings, _ whole: WholeRequests) {
         self.settings = settings
         self.whole = whole
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { startReadTimer(context) }
+    func handlerAdded(context: ChannelHandlerContext) {
+        let pipeline = context.pipeline.syncOperations
+        if let translation = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) {
+            try? pipeline.addHandler(RequestHeads(), position: .before(translation))
+        }
+        startReadTimer(context)
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         readTimer?.cancel()
@@ -44,7 +53,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !hasFailed, deferred == nil else { return }
         switch unwrapInboundIn(data) {
-        case .head:
+        case .head(let head):
+            isOver = head.headerFields[.connection] == "close"
             unanswered += 1
             isIncomplete = true
             startReadTimer(context)
@@ -72,8 +82,15 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
+        // What follows the last request is not looked at (RFC 9112, section 9.6).
+        case HTTPParserError.closedConnection where isOver: break
         case HTTPParserError.headerOverflow: fail(context, Problem(.headersTooLarge))
         case let error as HTTPParserError: fail(context, Problem(.badRequest, "The request is not HTTP/1.1: \(error)"))
+        case let error as RequestHeads.HostFieldError:
+            fail(
+                context,
+                Problem(.badRequest, "The request has \(error.count) Host fields and needs one (RFC 9112, section 3.2)")
+            )
         case is NIOHTTPDecoderError: fail(context, Problem(.headersTooLarge))
         case let error where "\(type(of: error))".hasSuffix("ConversionError"):
             fail(context, Problem(.badRequest, "The request has a malformed method or path"))
@@ -110,6 +127,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             if NIODeadline.now() - began > .seconds(Int64(settings.lifetime)) {
                 head.headerFields[.connection] = "close"
             }
+            if isOver, unanswered == 1 { head.headerFields[.connection] = "close" }
             isLast = head.headerFields[.connection] == "close"
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .end(let trailers):

@@ -81,6 +81,7 @@ import WireJSON
             ("GET", "/v1/machine", ["Accept": "application/json;q=0"], 406, "not_acceptable"),
             ("GET", "/v1/verification", [:], 404, "not_enforced"),
             ("GET", "/v1/\(String(repeating: "x", count: 9_000))", [:], 414, "target_too_long"),
+            ("GET", "/v1/\(String(repeating: "x", count: 70_000))", [:], 431, "headers_too_large"),
             ("GET", "/v1", ["X-Long": String(repeating: "x", count: 17_000)], 431, "headers_too_large"),
         ]
         try await TestAPI.serving { api in
@@ -175,6 +176,31 @@ import WireJSON
         }
     }
 
+    @Test("a request of HTTP/1.1 has one Host field (RFC 9112, section 3.2)")
+    func hostFields() async throws {
+        try await TestAPI.serving { api in
+            for fields in ["", "Host: a\r\nHost: b\r\n"] {
+                let reply = try api.raw("GET /healthz HTTP/1.1\r\n\(fields)\r\n")
+                #expect(reply.status == 400 && reply.code == "bad_request", "\(reply.text)")
+                #expect(reply["detail"]?.string?.contains("Host") == true)
+            }
+            #expect(try api.raw("GET /healthz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n").status == 200)
+        }
+    }
+
+    @Test("a connection of HTTP/1.0 ends after the answer, unless the client wants to keep it")
+    func oldVersion() async throws {
+        try await TestAPI.serving { api in
+            let reply = try await blocking { try api.raw("GET /healthz HTTP/1.0\r\n\r\n") }
+            #expect(reply.status == 200 && reply.body == "ok\n" && reply.fields["connection"] == "close")
+            let kept = try Connection(api.path)
+            for count in 1...2 {
+                try kept.send("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+                _ = try await kept.text(until: "ok\n", times: count)
+            }
+        }
+    }
+
     @Test("a request that does not come to its end is answered with 408, a head that never begins too")
     func slow() async throws {
         try await TestAPI.serving(settings: { $0.readTimeout = 1 }) { api in
@@ -194,6 +220,8 @@ import WireJSON
                 "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/pools HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
             ).text
             #expect(text.contains("ok\n") && text.contains("\"pools\""))
+            let one = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Close\r\n\r\n"
+            #expect(try api.raw(one + one + one).text.components(of: "HTTP/1.1 200") == 1)
             let head = try api.ask("HEAD", "/v1/claims")
             #expect(head.status == 200 && head.body.isEmpty && head.fields["content-length"] == "25")
         }
