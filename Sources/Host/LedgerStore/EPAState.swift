@@ -34,7 +34,7 @@ package enum EPAState {
         var claims: [Holder: Claim] = [:]
         try readCores(value, into: &claims, warnings: &result.warnings)
         try readPolicies(value, into: &claims)
-        try readPages(value, into: &claims, warnings: &result.warnings)
+        try readPages(value, into: &claims, leavingOutUnknown, warnings: &result.warnings)
         let found = claims.values.filter { !$0.isEmpty }.sorted { $0.holder < $1.holder }
         do { try result.ledger.apply(LedgerChange(claims: found)) } catch {
             throw CorruptStateError(error.description)
@@ -53,20 +53,26 @@ package enum EPAState {
     private static func checkMembers(
         _ value: JSONValue, _ leavesOut: Bool, _ warnings: inout [String]
     ) throws(CorruptStateError) {
-        func check(_ object: JSONValue?, _ known: some Sequence<String>, _ prefix: String) throws(CorruptStateError) {
-            let known = Set(known)
-            for member in object?.members ?? [] where !known.contains(member.name) {
-                let name = (prefix + member.name).debugDescription
-                guard leavesOut else {
-                    throw CorruptStateError(
-                        "the member \(name) is not known; known are \(names(known.map { prefix + $0 })). "
-                            + "If it can be left out, say so (--leave-out-unknown)")
-                }
-                warnings.append("the member \(name) is not known, left out")
-            }
+        try check(value, members.keys, "", leavesOut, &warnings)
+        for (section, known) in members where !known.isEmpty {
+            try check(value[section], known, section + ".", leavesOut, &warnings)
         }
-        try check(value, members.keys, "")
-        for (section, known) in members where !known.isEmpty { try check(value[section], known, section + ".") }
+    }
+
+    private static func check(
+        _ object: JSONValue?, _ known: some Sequence<String>, _ prefix: String, _ leavesOut: Bool,
+        _ warnings: inout [String]
+    ) throws(CorruptStateError) {
+        let known = Set(known)
+        for member in object?.members ?? [] where !known.contains(member.name) {
+            let name = (prefix + member.name).debugDescription
+            guard leavesOut else {
+                throw CorruptStateError(
+                    "the member \(name) is not known; known are \(names(known.map { prefix + $0 })). "
+                        + "If it can be left out, say so (--leave-out-unknown)")
+            }
+            warnings.append("the member \(name) is not known, left out")
+        }
     }
 
     private static func names(_ names: some Sequence<String>) -> String { names.sorted().joined(separator: ", ") }
@@ -123,7 +129,7 @@ package enum EPAState {
     }
 
     private static func readPages(
-        _ value: JSONValue, into claims: inout [Holder: Claim], warnings: inout [String]
+        _ value: JSONValue, into claims: inout [Holder: Claim], _ leavesOut: Bool, warnings: inout [String]
     ) throws(CorruptStateError) {
         for member in try members(value, "hugepages_db", "allocations") {
             guard let entries = member.value.array else {
@@ -133,6 +139,9 @@ package enum EPAState {
             var claim = claims[holder] ?? Claim(holder: holder, owner: .administrators)
             claim.reservations = []
             for entry in entries {
+                try check(
+                    entry, ["count", "node_id", "size_kb"], "hugepages_db.allocations.\(member.name)[].", leavesOut,
+                    &warnings)
                 guard let node = try? entry["node_id"]?.laxInteger(), let size = try? entry["size_kb"]?.laxInteger(),
                     let count = try? entry["count"]?.laxInteger(), node >= 0, size > 0,
                     (1...PageReservation.maximumCount).contains(count)

@@ -62,7 +62,7 @@ import Testing
     @Test("huge page figures may be spelt in every way that the EPA Orchestrator takes for an integer")
     func laxFigures() throws {
         let found = try read(
-            #"{"hugepages_db":{"allocations":{"a":[{"count":"3","node_id":0.0,"size_kb":" 2_048 "},{"count":true,"node_id":"1","size_kb":2048e0},{"count":5,"node_id":false,"size_kb":1048576,"more":null}]}}}"#
+            #"{"hugepages_db":{"allocations":{"a":[{"count":"3","node_id":0.0,"size_kb":" 2_048 "},{"count":true,"node_id":"1","size_kb":2048e0},{"count":5,"node_id":false,"size_kb":1048576}]}}}"#
         )
         #expect(found.warnings == [])
         #expect(
@@ -234,11 +234,18 @@ import Testing
             (#"{"services":{"a":"1"}}"#, "services"),
             (#"{"allocations_db":{"allocations":{"a":"1"},"quotas":{}}}"#, "allocations_db.quotas"),
             (#"{"hugepages_db":{"limits":{}}}"#, "hugepages_db.limits"),
+            (
+                #"{"hugepages_db":{"allocations":{"a":[{"count":3,"node_id":0,"size_kb":2048,"protected":true}]}}}"#,
+                "hugepages_db.allocations.a[].protected"
+            ),
         ] {
             let error = #expect(throws: CorruptStateError.self) { try read(text) }
             #expect(error?.description.contains(name.debugDescription) == true)
             let found = try EPAState.read(Array(text.utf8), leavingOutUnknown: true)
             #expect(found.warnings.contains { $0.contains(name.debugDescription) })
+            if text.contains("protected") {
+                #expect(found.ledger[.service("a")]?.reservations == [.init(node: 0, sizeKB: 2048, count: 3)])
+            }
         }
     }
 }
