@@ -178,65 +178,6 @@ package enum EPAState {
         guard let members = inner.members else { throw CorruptStateError("\(section).\(name) is no object") }
         return members
     }
-
-    // MARK: - Writing
-
-    /// The text of a state file that the EPA Orchestrator loads; holders of other kinds have the name `kind:name`, so that
-    /// their CPUs stay allocated.
-    ///
-    /// - Parameter updatedAt: the time as ISO 8601 with microseconds and `+00:00`.
-    package static func write(_ ledger: Ledger, updatedAt: String) -> [UInt8] {
-        func member(_ writer: inout JSONWriter, _ name: String, _ text: (Claim) -> String?) {
-            writer.name(name)
-            writer.object { writer in
-                for claim in ledger.sortedClaims {
-                    if let text = text(claim) { writer.member(ledger.displayName(of: claim.holder), text) }
-                }
-            }
-        }
-        func list(_ cpus: CPUSet) -> String? { cpus.isEmpty ? nil : cpus.list }
-        func pool(_ claim: Claim) -> String? {
-            claim.pool == Pool.isolated || claim.exclusive.isEmpty ? nil : claim.pool
-        }
-        func policy(_ claim: Claim) -> String? {
-            claim.isProtected && !claim.exclusive.isEmpty ? "non-preemptive" : nil
-        }
-        return JSONWriter.object(capacity: 4096) { writer in
-            writer.name("allocations_db")
-            writer.object { writer in
-                if ledger.sortedClaims.contains(where: { pool($0) != nil }) {
-                    member(&writer, "allocation_pools", pool)
-                }
-                member(&writer, "allocations") { list($0.exclusive) }
-                member(&writer, "explicit_allocations") {
-                    list($0.holder.kind == .service ? $0.explicit : $0.exclusive)
-                }
-                if ledger.sortedClaims.contains(where: { policy($0) != nil }) {
-                    member(&writer, "preemption_policies", policy)
-                }
-            }
-            writer.name("hugepages_db")
-            writer.object { writer in
-                writer.name("allocations")
-                writer.object { writer in
-                    for claim in ledger.sortedClaims where !claim.reservations.isEmpty {
-                        writer.name(ledger.displayName(of: claim.holder))
-                        writer.array { array in
-                            for pages in claim.reservations {
-                                array.object { writer in
-                                    writer.member("count", pages.count)
-                                    writer.member("node_id", pages.node)
-                                    writer.member("size_kb", pages.sizeKB)
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            writer.member("updated_at", updatedAt)
-            writer.member("version", 1)
-        }
-    }
 }
 
 /// A state file that is corrupt: what is wrong with it.

@@ -11,7 +11,7 @@ struct ExportState: ParsableCommand {
         commandName: "export-state",
         abstract: "Write the state as the EPA Orchestrator's state.json, for going back to it.",
         discussion: """
-            berthd may be running. A file that the output replaces stays beside it as FILE.previous, in place of an \
+            What that form cannot hold is left out, and said on standard error. berthd may be running. A file that the output replaces stays beside it as FILE.previous, in place of an \
             earlier one. Exit status 66 if nothing was ever stored: nothing is written then.
             """)
 
@@ -33,11 +33,12 @@ struct ExportState: ParsableCommand {
             case .sound(let ledger, _):
                 // The EPA Orchestrator writes microseconds and an offset.
                 let time = timestamp(wallClock()).replacing("Z", with: "000+00:00")
-                let bytes = EPAState.write(ledger, updatedAt: time)
-                guard let output else { return print(String(decoding: bytes, as: UTF8.self)) }
-                let previous = try Self.write(bytes, to: output)
+                let export = EPAState.write(ledger, updatedAt: time)
+                for sentence in export.leftOut { printError(sentence) }
+                guard let output else { return print(String(decoding: export.text, as: UTF8.self)) }
+                let previous = try Self.write(export.text, to: output)
                 printError(
-                    "wrote \(counted(ledger.count, "claim")) to \(output)"
+                    "wrote \(counted(export.claims, "claim")) to \(output)"
                         + (previous.map { "; what was there is now \($0)" } ?? ""))
             }
         }

@@ -100,6 +100,25 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
     }
 
+    @Test("export-state says on standard error what the format cannot hold, counts what it wrote, and can be imported")
+    func leftOut() async throws {
+        let site = try Site()
+        let daemon = try await site.serve()
+        try daemon.cores("a", 2)
+        let body = #"{"cpus":{"count":1,"pool":"ordinary"}}"#
+        let reply = try SocketClient("\(site.path)/berth.sock").ask(
+            "PUT /v1/claims/run/o HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        #expect(reply.contains("201 Created"), "\(reply)")
+        #expect(try await daemon.stop() == 0)
+        let file = "\(site.path)/state.json"
+        let export = try await site.run("export-state", "--output", file)
+        #expect(export.status == 0 && export.text.contains("berthd: \"run:o\": CPUs 1 are left out: "), "\(export)")
+        #expect(export.text.hasSuffix("berthd: wrote 1 claim to \(file)\n"), "\(export)")
+        let check = try await site.run("check", "--import-state", file)
+        #expect(check.status == 0 && check.text.contains("can be imported, 1 claim\n"), "\(check)")
+    }
+
     @Test("export-state leaves the file that it replaces as .previous, and says so and how many claims it wrote")
     func previous() async throws {
         let site = try Site()

@@ -26,7 +26,7 @@ import Testing
         #expect(found.ledger == expected)
         #expect(
             String(
-                decoding: EPAState.write(found.ledger, updatedAt: "2026-11-20T23:53:51.691746+00:00"),
+                decoding: EPAState.write(found.ledger, updatedAt: "2026-11-20T23:53:51.691746+00:00").text,
                 as: UTF8.self)
                 == text)
     }
@@ -43,7 +43,7 @@ import Testing
             #expect(found.warnings.isEmpty == text.contains("_db"))
         }
         #expect(
-            String(decoding: EPAState.write(Ledger(), updatedAt: "t"), as: UTF8.self)
+            String(decoding: EPAState.write(Ledger(), updatedAt: "t").text, as: UTF8.self)
                 == #"{"allocations_db":{"allocations":{},"explicit_allocations":{}},"hugepages_db":{"allocations":{}},"updated_at":"t","version":1}"#
         )
     }
@@ -153,7 +153,7 @@ import Testing
                         holder: .service(name), owner: .administrators,
                         grants: [Grant(cpus: [index])])
                 }))
-        let text = String(decoding: EPAState.write(ledger, updatedAt: "t"), as: UTF8.self)
+        let text = String(decoding: EPAState.write(ledger, updatedAt: "t").text, as: UTF8.self)
         #expect(
             text.hasPrefix(
                 "{\"allocations_db\":{\"allocations\":{\"\":\"5\",\"Z\":\"2\",\"a\":\"3\",\"a\\\"b\":\"6\",\"é\":\"4\",\"\u{FB00}\":\"0\",\"\u{1F600}\":\"1\"},\"explicit_allocations\":{}}"
@@ -173,7 +173,7 @@ import Testing
                     holder: Holder(kind: .run, name: "r"), owner: .administrators,
                     grants: [Grant(cpus: [7], exclusive: [], level: .none, isExplicit: true)]),
             ]))
-        let text = String(decoding: EPAState.write(ledger, updatedAt: "t"), as: UTF8.self)
+        let text = String(decoding: EPAState.write(ledger, updatedAt: "t").text, as: UTF8.self)
         #expect(
             text.hasPrefix(
                 #"{"allocations_db":{"allocations":{"pod:p":"1,5"},"explicit_allocations":{"pod:p":"1,5"}},"hugepages_db":{"allocations":{}}"#
@@ -188,7 +188,7 @@ import Testing
         var maker = RandomLedger(seed: seed)
         var ledger = Ledger()
         for _ in 0..<10 { try ledger.apply(maker.change(of: ledger)) }
-        let found = try EPAState.read(EPAState.write(ledger, updatedAt: "t"))
+        let found = try EPAState.read(EPAState.write(ledger, updatedAt: "t").text)
         #expect(found.warnings == [], "seed \(seed)")
         #expect(found.ledger.exclusive == ledger.exclusive, "seed \(seed)")
         for claim in ledger.sortedClaims {
@@ -208,7 +208,7 @@ import Testing
         #expect(
             found.ledger[.service("hv")]?.isProtected == true && found.ledger[.service("dpdk")]?.isProtected == false)
         #expect(found.ledger.unpreemptible == [2, 3, 8, 9, 10])
-        let again = EPAState.write(found.ledger, updatedAt: "t")
+        let again = EPAState.write(found.ledger, updatedAt: "t").text
         #expect(try EPAState.read(again).ledger == found.ledger)
         #expect(
             String(decoding: again, as: UTF8.self).contains(
@@ -247,5 +247,42 @@ import Testing
                 #expect(found.ledger[.service("a")]?.reservations == [.init(node: 0, sizeKB: 2048, count: 3)])
             }
         }
+    }
+
+    @Test("an export leaves out what the format cannot hold, says so, and can always be imported")
+    func leftOut() throws {
+        let until = Lease.until(1_795_218_831_691)
+        let claims = [
+            Claim(
+                holder: Holder(kind: .run, name: "o"), owner: .administrators, pool: Pool.ordinary,
+                grants: [Grant(cpus: [1])], reservations: [.init(node: 0, sizeKB: 2048, count: 3)]),
+            Claim(
+                holder: Holder(kind: .run, name: "only"), owner: .administrators, pool: Pool.ordinary,
+                grants: [Grant(cpus: [2])]),
+            Claim(
+                holder: Holder(kind: .run, name: "shared"), owner: .administrators,
+                grants: [Grant(cpus: [3], exclusive: [], level: .none), Grant(cpus: [4])]),
+            Claim(holder: Holder(kind: .run, name: "m"), owner: .administrators, grants: [], memoryNodes: [0, 1]),
+            Claim(
+                holder: Holder(kind: .run, name: "e"), owner: .administrators, grants: [Grant(cpus: [5])], lease: until,
+                enforcement: Enforcement(EnforcementRequest(), phase: .active)),
+            Claim(holder: .service("whole"), owner: .administrators, grants: [Grant(cpus: [6])]),
+        ]
+        var ledger = Ledger()
+        try ledger.apply(LedgerChange(claims: claims))
+        let export = EPAState.write(ledger, updatedAt: "t")
+        let found = try EPAState.read(export.text)
+        #expect(found.warnings == [] && found.ledger.exclusive == [4, 5, 6])
+        #expect(found.ledger[.service("run:o")]?.reservations == [.init(node: 0, sizeKB: 2048, count: 3)])
+        #expect(export.claims == 4 && found.ledger.count == 4)
+        for (name, words) in [
+            ("run:o", "CPUs 1 are left out: they are of the pool ordinary"), ("run:only", "CPUs 2"),
+            ("run:shared", "shared CPUs 3"), ("run:m", "memory nodes 0,1"), ("run:e", "the enforcement is left out"),
+            ("run:e", "the lease is left out"),
+        ] {
+            #expect(
+                export.leftOut.contains { $0.hasPrefix("\"\(name)\": ") && $0.contains(words) }, "\(name): \(words)")
+        }
+        #expect(export.leftOut.count == 6)
     }
 }
