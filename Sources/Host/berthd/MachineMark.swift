@@ -68,6 +68,13 @@ struct MachineMark {
 
     private static func path(_ directory: String) -> String { "\(directory)/machine" }
 
+    /// Which machine a backup was made for: a directory says so itself, a file by the mark beside it.
+    static func read(ofBackup path: String) throws(SystemError) -> String? {
+        var status = stat()
+        let isDirectory = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        return try read(isDirectory ? path : path.lastIndex(of: "/").map { String(path[...$0]) } ?? ".")
+    }
+
     /// Which machine the state in a directory, or in a copy of one, was made for; nil where it does not say.
     static func read(_ directory: String) throws(SystemError) -> String? {
         do throws(SystemError) {

@@ -125,7 +125,7 @@ struct Restore: ParsableCommand {
             }
         }
         if let fromBackup {
-            if let own = try MachineMark.read(files.directory), let other = try MachineMark.read(fromBackup),
+            if let own = try MachineMark.read(files.directory), let other = try MachineMark.read(ofBackup: fromBackup),
                 own != other
             {
                 printError(

@@ -136,6 +136,10 @@ import WireJSON
         try TemporaryDirectory.write(Array("real\n".utf8), to: "\(other)/machine")
         let foreign = try await site.run("restore", "--from-backup", other, "--force")
         #expect(foreign.status == 78 && foreign.text.contains("of another machine (real)"), "\(foreign)")
+        for name in ["ledger.last-good", "ledger.db"] {
+            let copy = try await site.run("restore", "--from-backup", "\(other)/\(name)", "--force")
+            #expect(copy.status == 78 && copy.text.contains("of another machine (real)"), "\(copy)")
+        }
         #expect(try await site.run("restore", "--from-backup", file, "--empty").status == 64)
         #expect(site.stateFiles == before)
     }
