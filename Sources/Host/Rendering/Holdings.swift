@@ -72,7 +72,7 @@ struct Holdings {
                 held.formUnion(part.cpus)
             }
             if holder.isOfIsolated {
-                notIsolated.formUnion(holder.cpus.intersection(machine.present).subtracting(machine.isolated))
+                notIsolated.formUnion(holder.poolCPUs.intersection(machine.present).subtracting(machine.isolated))
             }
         }
         for cpu in sharers.keys where alone[cpu] != nil { contested.insert(cpu) }

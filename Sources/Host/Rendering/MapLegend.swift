@@ -41,7 +41,7 @@ extension MachineMap {
             ])
         }
         if !holder.pages.isEmpty { table.add(["", "", "", "", StyledText(Self.text(holder.pages))]) }
-        let outside = holder.isOfIsolated ? holdings.notIsolated(holder.cpus) : CPUSet()
+        let outside = holder.isOfIsolated ? holdings.notIsolated(holder.poolCPUs) : CPUSet()
         if !outside.isEmpty {
             table.add(["", "", "", "", StyledText("\(Tables.notIsolated): \(outside.list)", .warning)])
         }

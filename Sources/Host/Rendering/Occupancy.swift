@@ -69,6 +69,9 @@ package struct Occupancy: Sendable {
 
         /// All its CPUs.
         var cpus: CPUSet { parts.reduce(CPUSet()) { $0.union($1.cpus) } }
+
+        /// Those that came from the pool. CPUs that only stay idle may be in no pool.
+        var poolCPUs: CPUSet { parts.reduce(CPUSet()) { $1.protection == .idle ? $0 : $0.union($1.cpus) } }
     }
 
     /// A pool of CPUs that can be given.

@@ -173,6 +173,14 @@ struct MapTests {
         #expect(hybrid.contains("note: held, and not on this machine: CPUs 40\n"))
     }
 
+    @Test("CPUs that only stay idle for a claim were perhaps never isolated: no note says that they are not any more")
+    func idleOutsidePool() throws {
+        let idle = try Self.overAPI([("run:numa", "isolated", [(.exclusive, "10"), (.idle, "8-9,11-15,24-31")])])
+        #expect(!idle.contains("not isolated any more"), "\(idle)")
+        let held = try Self.overAPI([("run:numa", "isolated", [(.exclusive, "8-10"), (.idle, "24-26")])])
+        #expect(held.contains("note: held, and not isolated any more: CPUs 8-9\n"), "\(held)")
+    }
+
     @Test(
         "The figures of huge pages add up, and reservations beyond the pages come last",
         arguments: [
