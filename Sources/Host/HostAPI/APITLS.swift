@@ -20,11 +20,26 @@ package struct APITLS: Sendable {
     package init(
         listeningAt address: String, certificate: String, key: String, clientAuthority authority: String
     ) throws(ConfigurationError) {
-        let chain = try Self.read("http-tls-certificate", certificate) {
-            try NIOSSLCertificate.fromPEMFile(certificate)
-        }
-        let secret = try Self.read("http-tls-key", key) { try NIOSSLPrivateKey(file: key, format: .pem) }
-        _ = try Self.read("http-tls-client-ca", authority) {
+        context = try Self.context(certificate: certificate, key: key, clientAuthority: authority)
+        descriptor = try Self.listen(address)
+    }
+
+    /// Checks what ``init(listeningAt:certificate:key:clientAuthority:)`` takes, as far as that is possible without listening.
+    ///
+    /// - Throws: ``ConfigurationError`` that names the setting.
+    package static func check(
+        listeningAt address: String, certificate: String, key: String, clientAuthority authority: String
+    ) throws(ConfigurationError) {
+        _ = try context(certificate: certificate, key: key, clientAuthority: authority)
+        _ = try parse(address)
+    }
+
+    private static func context(
+        certificate: String, key: String, clientAuthority authority: String
+    ) throws(ConfigurationError) -> NIOSSLContext {
+        let chain = try read("http-tls-certificate", certificate) { try NIOSSLCertificate.fromPEMFile(certificate) }
+        let secret = try read("http-tls-key", key) { try NIOSSLPrivateKey(file: key, format: .pem) }
+        _ = try read("http-tls-client-ca", authority) {
             guard try !NIOSSLCertificate.fromPEMFile(authority).isEmpty else { throw NoCertificate() }
         }
         var settings = TLSConfiguration.makeServerConfigurationWithMTLS(
@@ -32,10 +47,9 @@ package struct APITLS: Sendable {
             trustRoots: .file(authority))
         settings.minimumTLSVersion = .tlsv12
         settings.applicationProtocols = ["http/1.1"]
-        do { context = try NIOSSLContext(configuration: settings) } catch {
+        do { return try NIOSSLContext(configuration: settings) } catch {
             throw ConfigurationError("http-tls-certificate: it does not fit http-tls-key (\(error))")
         }
-        descriptor = try Self.listen(address)
     }
 
     private struct NoCertificate: Error {}
@@ -49,7 +63,7 @@ package struct APITLS: Sendable {
         do { return try body() } catch { throw ConfigurationError("\(setting): \(path) is no PEM file of that kind") }
     }
 
-    private static func listen(_ text: String) throws(ConfigurationError) -> Int32 {
+    private static func parse(_ text: String) throws(ConfigurationError) -> SocketAddress {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             throw ConfigurationError("http-tls-listen takes an address and a port such as 192.0.2.1:8443, not \(text)")
         }
@@ -58,6 +72,11 @@ package struct APITLS: Sendable {
         guard let address = try? SocketAddress(ipAddress: String(host), port: Int(port)) else {
             throw ConfigurationError("http-tls-listen takes a numeric address, not \(host)")
         }
+        return address
+    }
+
+    private static func listen(_ text: String) throws(ConfigurationError) -> Int32 {
+        let address = try parse(text)
         let family = address.protocol == .inet6 ? AF_INET6 : AF_INET
         let descriptor = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var one: Int32 = 1

@@ -33,7 +33,12 @@ struct Check: ParsableCommand {
 
     func run() throws {
         if configuration {
-            return try reportingErrors { _ = try Settings(source.configuration(), source) }
+            return try reportingErrors {
+                let configuration = try source.configuration()
+                _ = try Settings(configuration, source)
+                try ConfigurationCheck.run(
+                    configuration, Paths(checking: configuration, environment: processEnvironment()), source)
+            }
         }
         if let path = imported.importState {
             return try reportingErrors { try preview(path, isOptional: false) }
@@ -70,7 +75,7 @@ struct Check: ParsableCommand {
         print("\(path): can be imported, \(counted(found.ledger.count, "claim"))")
         for line in found.ledger.lines { print(line) }
         let configuration = try source.configuration()
-        let files = try Daemon.machineFiles(configuration, source)
+        let files = try ConfigurationCheck.machineFiles(configuration, source)
         let pools = try Settings.pools(configuration, source)
         do throws(MachineError) {
             let lacks = found.ledger.lacks(of: try MachineReader(files: files).read(), pools: pools)

@@ -11,30 +11,6 @@ import Storage
 
 /// The parts of the daemon, each made with the exit status that its failure has.
 extension Daemon {
-    static func machineFiles(_ configuration: DaemonConfiguration, _ source: ConfigurationSource) throws
-        -> any MachineFiles
-    {
-        if configuration.simulate { return CapturedFiles.simulated }
-        if let path = configuration.machine {
-            do { return try CapturedFiles(contentsOf: path) } catch {
-                printError("\(source.error("machine", "\(error)"))")
-                throw Status.configuration
-            }
-        }
-        let files = DirectoryFiles(root: configuration.sysfsRoot)
-        // Another directory than the kernel's own is a choice, and one without any CPU a wrong one.
-        if configuration.sysfsRoot != DaemonConfiguration().sysfsRoot {
-            do throws(MachineError) { _ = try MachineReader(files: files).read() } catch {
-                guard case .noCPUs = error else { return files }
-                let message =
-                    "sysfs-root: \(configuration.sysfsRoot) describes no CPU (expected devices/system/cpu/online in it)"
-                printError("\(source.error("sysfs-root", message))")
-                throw Status.configuration
-            }
-        }
-        return files
-    }
-
     /// The socket has one group only: who is an administrator by another one and not in it cannot connect, and the
     /// other way round.
     static func warnOfGroups(_ configuration: DaemonConfiguration, _ settings: Settings, _ log: Logger) {

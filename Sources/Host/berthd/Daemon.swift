@@ -32,7 +32,11 @@ final class Daemon {
     init(configuration: DaemonConfiguration, settings: Settings, paths: Paths, source: ConfigurationSource) throws {
         self.configuration = configuration
         log = settings.logger
-        let files = try Self.machineFiles(configuration, source)
+        let files: any MachineFiles
+        do { files = try ConfigurationCheck.machineFiles(configuration, source) } catch {
+            printError(error.message)
+            throw Status.configuration
+        }
         lock = try Self.takeLock(paths)
         try Self.checkMachine(configuration, files, paths, log)
         do { auditSink = try Self.openAudit(configuration, log) } catch {

@@ -34,6 +34,11 @@ struct Paths {
             temporary: isTemporary ? try TemporaryPaths(environment: environment) : nil)
     }
 
+    /// The paths of `berthd serve`, to be checked. Those that would be temporary are fine, and nothing is made.
+    init(checking configuration: DaemonConfiguration, environment: [String: String]) {
+        self.init(configuration, environment, temporary: nil)
+    }
+
     private init(
         _ configuration: DaemonConfiguration, _ environment: [String: String], temporary: TemporaryPaths?
     ) {

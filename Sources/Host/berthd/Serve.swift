@@ -36,13 +36,8 @@ struct Serve: AsyncParsableCommand {
             throw Status.inputOutput
         }
         defer { paths.temporary?.remove() }
-        for (key, path) in [("socket", paths.socket), ("http-socket", paths.httpSocket ?? "")]
-        where path.utf8.count > SocketFile.pathLimit {
-            printError("\(source.error(key, "\(SocketFileError.pathTooLong(path))"))")
-            throw Status.configuration
-        }
-        guard paths.httpSocket != paths.socket else {
-            printError("\(source.error("http-socket", "http-socket and socket are the same path"))")
+        do { try ConfigurationCheck.run(configuration, paths, source) } catch {
+            printError(error.message)
             throw Status.configuration
         }
         let log = settings.logger

@@ -30,6 +30,35 @@ import WireJSON
     }
 
     @Test(
+        "check --configuration refuses what serve refuses, with the same status and words",
+        arguments: [
+            (["socket = \"/tmp/\(String(repeating: "s", count: 99))\""], "at most 103 bytes"),
+            (["socket = \"DIR/x.sock\"", "http-socket = \"DIR/x.sock\""], "the same path"),
+            (["sysfs-root = \"/proc\""], "/proc describes no CPU"), (["machine = \"/nonexistent\""], "/nonexistent"),
+            (["audit-log = \"DIR\""], "Is a directory"), (["audit-log = \"DIR/no/audit\""], "No such file"),
+            (
+                [
+                    "http-tls-listen = \"127.0.0.1:0\"", "http-tls-certificate = \"DIR/berthd.toml\"",
+                    "http-tls-key = \"/none\"", "http-tls-client-ca = \"/none\"",
+                ], "http-tls-certificate: "
+            ),
+        ])
+    func checked(lines: [String], names: String) async throws {
+        let site = try Site()
+        let file = "\(site.path)/berthd.toml"
+        var text = lines.joined(separator: "\n").replacing("DIR", with: site.path)
+        if !text.contains("socket =") { text += "\nsocket = \"\(site.socket)\"" }
+        if !["machine", "sysfs-root"].contains(where: text.contains) { text += "\nsimulate = true" }
+        try TemporaryDirectory.write(Array(text.utf8), to: file)
+        let arguments = ["--config", file, "--state-dir", site.state]
+        let checked = try await Program.run([site.binary, "check", "--configuration"] + arguments)
+        let served = try await Program.run([site.binary, "serve"] + arguments)
+        #expect(checked.status == 78 && checked.text.contains(names), "\(checked)")
+        #expect(served.status == 78 && served.text == checked.text, "\(served)")
+        #expect(!exists(site.state) && !exists(site.socket))
+    }
+
+    @Test(
         "a capture that is none is reported in one plain sentence that names it",
         arguments: ["[]", "{}", #"{"files":{"a":1}}"#, "{"])
     func badCapture(text: String) async throws {
