@@ -21,6 +21,7 @@ final class Daemon {
     private let socket: SocketFile
     private let hotplug: CPUHotplug?
     private let api: APIEndpoint?
+    private let paths: Paths
     private var configuration: DaemonConfiguration
     private var auditSink: LineSink
     private var log: Logger
@@ -32,6 +33,7 @@ final class Daemon {
     init(configuration: DaemonConfiguration, settings: Settings, paths: Paths, source: ConfigurationSource) throws {
         self.configuration = configuration
         log = settings.logger
+        self.paths = paths
         let files: any MachineFiles
         do { files = try ConfigurationCheck.machineFiles(configuration, source) } catch {
             printError(error.message)
@@ -68,7 +70,9 @@ final class Daemon {
             do {
                 var api: APIEndpoint?
                 if let path = paths.httpSocket {
-                    api = try APIEndpoint(path, host, configuration, settings, decisionLog, verifier: kernel.verifier)
+                    api = try APIEndpoint(
+                        path, host, paths.inForce(configuration), settings, decisionLog,
+                        verifier: kernel.verifier)
                 }
                 self.api = api
                 // Two at least, so that one waits for connections while another works.
@@ -150,7 +154,7 @@ final class Daemon {
             }
             log = settings.logger
             server.settings = settings.server
-            api?.reload(fresh, settings)
+            api?.reload(paths.inForce(fresh), settings)
             machine.configure(pools: settings.pools)
             host.configure(settings.enforcement)
             Self.warnOfPools(

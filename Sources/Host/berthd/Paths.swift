@@ -60,6 +60,16 @@ struct Paths {
         importState = configuration.importState ?? snap.map { "\($0)/data/state.json" }
         self.temporary = temporary
     }
+
+    /// The configuration with these paths, which are in force, in place of those that it leaves to the environment.
+    func inForce(_ configuration: DaemonConfiguration) -> DaemonConfiguration {
+        var configuration = configuration
+        configuration.socket = socket
+        configuration.httpSocket = httpSocket ?? "off"
+        configuration.stateDirectory = stateDirectory
+        configuration.importState = importState
+        return configuration
+    }
 }
 
 /// A private temporary directory, such as the one for the socket and the state of a simulated machine.

@@ -22,7 +22,10 @@ import WireJSON
         #expect(try ask(socket, "GET", "/v1/claims/service/vm").contains(#""cpus":"2-3""#))
         #expect(try ask(socket, "PUT", "/v1/claims/run/a", #"{"cpus":{"count":2}}"#).contains("201 Created"))
         #expect(try daemon.allocations()["run:a"] == "4-5")
-        #expect(try ask(socket, "GET", "/v1/configuration").contains(#""socket-mode":"0640""#))
+        let settings = try ask(socket, "GET", "/v1/configuration")
+        for (key, value) in [
+            ("socket-mode", "0640"), ("socket", site.socket), ("http-socket", socket), ("state-dir", site.state),
+        ] { #expect(settings.contains("\"\(key)\":\"\(value)\""), "\(settings)") }
         #expect(try await daemon.stop() == 0)
         #expect(!exists(socket))
     }
