@@ -7,7 +7,8 @@ import Synchronization
 ///
 /// Lines that the descriptor does not take at once are buffered, up to ``backlogLimit`` bytes, and written before the
 /// next one; beyond that they are dropped, counted, and the count is written as soon as there is room. A failed write is
-/// reported to `onFailure`, once until a write succeeds again.
+/// reported to `onFailure`, once until a write succeeds again. Of a line that was written in part, a file is rid again; what
+/// cannot be taken back ends before the next line.
 package final class LineSink: Sendable {
     /// The most bytes buffered for a reader that is slow.
     package static let backlogLimit = 1 << 20
@@ -20,10 +21,36 @@ package final class LineSink: Sendable {
         var backlog: [UInt8] = []
         var dropped = 0
         var hasFailed = false
+        /// How many bytes of a line are written whose end is not.
+        var unfinished = 0
+        /// Whether the next line must begin with a line end, because what is before it has none.
+        var needsLineEnd = false
 
         init(fd: Int32) {
             self.fd = fd
             kind = clinux_kind_of(fd)
+            needsLineEnd = LineSink.endsWithinLine(fd)
+        }
+
+        /// Takes `count` bytes off the backlog, which are written.
+        mutating func wrote(_ count: Int) {
+            needsLineEnd = false
+            let end = backlog[..<count].lastIndex(of: 0x0A)
+            unfinished = end.map { count - 1 - $0 } ?? unfinished + count
+            backlog.removeFirst(count)
+        }
+
+        /// Gives up what is not written yet, and what is written of a line in part.
+        mutating func giveUp() {
+            dropped += backlog.count { $0 == 0x0A } - (needsLineEnd ? 1 : 0)
+            backlog.removeAll(keepingCapacity: true)
+            guard unfinished > 0 else { return }
+            var status = stat()
+            let isCut =
+                kind == clinux_file && fstat(fd, &status) == 0 && status.st_size >= unfinished
+                && ftruncate(fd, status.st_size - unfinished) == 0
+            if !isCut { needsLineEnd = true }
+            unfinished = 0
         }
     }
 
@@ -61,6 +88,8 @@ package final class LineSink: Sendable {
         state.withLock { state in
             close(state.fd)
             state.fd = fresh
+            state.unfinished = 0
+            state.needsLineEnd = Self.endsWithinLine(fresh)
         }
     }
 
@@ -68,6 +97,7 @@ package final class LineSink: Sendable {
     package func write(_ line: [UInt8]) {
         let failure: String? = state.withLock { state in
             if state.backlog.count + line.count < Self.backlogLimit {
+                if state.needsLineEnd, state.backlog.isEmpty { state.backlog.append(0x0A) }
                 state.backlog += line
                 state.backlog.append(0x0A)
             } else {
@@ -85,14 +115,13 @@ package final class LineSink: Sendable {
             }
             if written < 0 {
                 let error = SystemError("write the log", errno: errno)
-                state.dropped += state.backlog.count { $0 == 0x0A }
-                state.backlog.removeAll(keepingCapacity: true)
+                state.giveUp()
                 defer { state.hasFailed = true }
                 return state.hasFailed ? nil : error.description
             }
             state.hasFailed = false
             if written == 0 { return nil }
-            state.backlog.removeFirst(written)
+            state.wrote(written)
             if state.backlog.isEmpty, state.dropped > 0 {
                 state.backlog += Array("{\"dropped_lines\":\(state.dropped)}\n".utf8)
                 state.dropped = 0
@@ -101,8 +130,16 @@ package final class LineSink: Sendable {
         return nil
     }
 
+    /// Whether the file has a line without its end, as a process leaves it that was killed while it wrote.
+    private static func endsWithinLine(_ fd: Int32) -> Bool {
+        var status = stat()
+        guard fstat(fd, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { return false }
+        var last: UInt8 = 0x0A
+        return pread(fd, &last, 1, status.st_size - 1) == 1 && last != 0x0A
+    }
+
     private static func open(_ path: String) throws(SystemError) -> Int32 {
-        let fd = Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o640)
+        let fd = Glibc.open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o640)
         guard fd >= 0 else { throw SystemError("open \(path)", errno: errno) }
         return fd
     }

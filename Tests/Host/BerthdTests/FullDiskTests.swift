@@ -62,6 +62,45 @@ import WireJSON
     }
 
     @Test(
+        "each line of an audit log whose disk was full is a JSON object, and the missing ones are counted", .needsRoot)
+    func fullAuditDisk() async throws {
+        let site = try Site()
+        let directory = "\(site.path)/audit"
+        mkdir(directory, 0o700)
+        let daemon = try await site.serve(
+            ["--simulate", "--audit-log", "\(directory)/audit.jsonl"],
+            below: [
+                "unshare", "-m", "--propagation", "private", "sh", "-c",
+                "mount -t tmpfs -o size=256k,mode=0700 none \(directory) && exec \"$@\"", "sh",
+            ])
+        let disk = "/proc/\(daemon.program.pid)/root\(directory)"
+        func lines() -> [[UInt8]] {
+            (TemporaryDirectory.read("\(disk)/audit.jsonl") ?? []).split(separator: 0x0A).map { Array($0) }
+        }
+        try daemon.cores("first", 1)
+        #expect(try await eventually { lines().count == 1 })
+        let filler = open("\(disk)/filler", O_WRONLY | O_CREAT, 0o600)
+        let piece = [UInt8](repeating: 7, count: 4096)
+        while write(filler, piece, piece.count) > 0 {}
+        close(filler)
+        // What fits into the file's last page is written; a line goes over its end.
+        for number in 0..<60 { try daemon.cores("service", number % 2 == 0 ? 2 : -1) }
+        #expect(try await daemon.program.prints("the audit log cannot be written"))
+        unlink("\(disk)/filler")
+        #expect(
+            try await eventually {
+                try daemon.cores("last", 3)
+                try daemon.cores("last", -1)
+                return lines().contains { String(decoding: $0, as: UTF8.self).contains("dropped_lines") }
+            })
+        for line in lines() {
+            #expect((try? JSONValue(line))?.members != nil, "\(String(decoding: line, as: UTF8.self))")
+        }
+        #expect(TemporaryDirectory.read("\(disk)/audit.jsonl")?.last == 0x0A)
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test(
         "item 12: a daemon that starts on a full disk shows what is held, refuses changes, and grants them when there is room",
         .needsRoot)
     func fullAtTheStart() async throws {

@@ -187,6 +187,40 @@ import WireJSON
         close(keep)
     }
 
+    @Test("a line that was written in part stands alone: what comes after it begins a line of its own")
+    func brokenLine() throws {
+        let pipe = try Pipe()
+        let sink = LineSink(descriptor: pipe.writer)
+        let line = [UInt8](repeating: 0x61, count: 100_000)
+        sink.write(line)
+        let null = open("/dev/full", O_WRONLY)
+        let keep = dup(pipe.writer)
+        dup2(null, pipe.writer)
+        for _ in 0..<2 { sink.write([0x62]) }
+        dup2(keep, pipe.writer)
+        let part = pipe.drain()
+        #expect(!part.isEmpty && part.count < line.count)
+        sink.write([0x63])
+        sink.write([0x64])
+        #expect(String(decoding: pipe.drain(), as: UTF8.self) == "\nc\n{\"dropped_lines\":3}\nd\n")
+        close(null)
+        close(keep)
+    }
+
+    @Test("a file that ends within a line gets its end first, so that the next line can be read")
+    func unfinishedFile() throws {
+        let directory = try TemporaryDirectory()
+        let path = "\(directory.path)/log"
+        try TemporaryDirectory.write(Array("{\"time\":".utf8), to: path)
+        let sink = try LineSink(path: path)
+        for line in ["one", "two"] { sink.write(Array(line.utf8)) }
+        #expect(TemporaryDirectory.read(path) == Array("{\"time\":\none\ntwo\n".utf8))
+        try TemporaryDirectory.write(Array("three".utf8), to: path)
+        try sink.reopen()
+        sink.write(Array("four".utf8))
+        #expect(TemporaryDirectory.read(path) == Array("three\nfour\n".utf8))
+    }
+
     @Test("a decision is one line of ASCII that reads back as it was, whatever the names")
     func audit() throws {
         let pipe = try Pipe()
