@@ -14,6 +14,7 @@ import WireJSON
 package final class DecisionLog: Sendable {
     private enum Entry: Sendable {
         case decisions([Host.Report])
+        case missing([DecisionRecord], written: Int)
         case denied(PeerCredentials, reason: String, unwritten: Int)
         case warning(String, Logger.Metadata)
         case error(String)
@@ -59,6 +60,11 @@ package final class DecisionLog: Sendable {
 
     /// Logs what was decided. Never waits.
     package func note(_ reports: [Host.Report]) { add(.decisions(reports)) }
+
+    /// Adds the lines of records to the audit log, where they are missing.
+    ///
+    /// - Parameter written: how many lines of the first record are there.
+    package func addMissing(_ records: [DecisionRecord], written: Int) { add(.missing(records, written: written)) }
 
     private func add(_ entry: Entry) {
         if queue.add(entry) == .full { lost.add(1, ordering: .relaxed) }
@@ -135,6 +141,11 @@ package final class DecisionLog: Sendable {
     private func write(_ entry: Entry) {
         switch entry {
         case .decisions(let reports): for report in reports { write(report) }
+        case .missing(let records, var written):
+            for record in records {
+                writeLines(of: record, after: written)
+                written = 0
+            }
         case .denied(let peer, let reason, let unwritten):
             audit.withLock { $0 }.record("denied", action: "connect", holder: nil, peer: peer) { line in
                 line.member("reason", reason)
@@ -146,23 +157,44 @@ package final class DecisionLog: Sendable {
         }
     }
 
-    private func write(_ report: Host.Report) {
+    private func line(
+        _ decision: String, of record: DecisionRecord, _ holder: Holder, in audit: AuditLog,
+        details: (inout JSONWriter) -> Void
+    ) {
+        audit.record(
+            decision, action: record.action, holder: holder.fullName, peer: record.caller?.credentials,
+            time: record.time
+        ) { line in
+            if record.seq > 0 { line.member("seq", Int(record.seq)) }
+            details(&line)
+        }
+    }
+
+    /// A line for what a record came to, and one for each holder that lost CPUs.
+    ///
+    /// - Parameter written: how many of them are there already.
+    private func writeLines(of record: DecisionRecord, after written: Int = 0) {
         let audit = audit.withLock { $0 }
-        let record = report.record
-        func write(
-            _ decision: String, _ holder: Holder, details: (inout JSONWriter) -> Void
-        ) {
-            audit.record(
-                decision, action: record.action, holder: holder.fullName, peer: record.caller?.credentials,
-                time: record.time
-            ) { line in
-                if record.seq > 0 { line.member("seq", Int(record.seq)) }
-                details(&line)
+        if written == 0 {
+            line(record.outcome.rawValue, of: record, record.holder, in: audit) { line in
+                record.writeParameters(to: &line)
+                if !record.granted.isEmpty { line.member("cpus", record.granted.list) }
+                if !record.released.isEmpty { line.member("released", record.released.list) }
             }
         }
+        for loss in record.preempted.dropFirst(max(written - 1, 0)) {
+            line("taken", of: record, loss.holder, in: audit) { line in
+                line.member("by", record.holder.fullName)
+                line.member("cpus", loss.cpus.list)
+            }
+        }
+    }
+
+    private func write(_ report: Host.Report) {
+        let record = report.record
         if let failure = report.failure {
             let text = failure.text(action: record.action)
-            write("refused", record.holder) { line in
+            line("refused", of: record, record.holder, in: audit.withLock { $0 }) { line in
                 record.writeParameters(to: &line)
                 line.member("reason", text)
                 guard case .refused(let refusal) = failure, !refusal.blockers.isEmpty else { return }
@@ -181,17 +213,7 @@ package final class DecisionLog: Sendable {
                 ])
             return
         }
-        write(record.outcome.rawValue, record.holder) { line in
-            record.writeParameters(to: &line)
-            if !record.granted.isEmpty { line.member("cpus", record.granted.list) }
-            if !record.released.isEmpty { line.member("released", record.released.list) }
-        }
-        for loss in record.preempted {
-            write("taken", loss.holder) { line in
-                line.member("by", record.holder.fullName)
-                line.member("cpus", loss.cpus.list)
-            }
-        }
+        writeLines(of: record)
         for event in report.events { event.log(to: log) }
     }
 }

@@ -188,6 +188,9 @@ package final class LedgerStore: DecisionStore {
     /// The number of the oldest record that is retained.
     package var oldest: Int64 { journal.oldest }
 
+    /// The number of the last record.
+    package var newest: Int64 { journal.seq }
+
     /// Heals the store after a failure, writes the ledger anew after many records, empties SQLite's log, stores the last
     /// good state.
     package func maintain(_ ledger: Ledger, isIdle: Bool) {

@@ -148,15 +148,6 @@ extension Daemon {
         }
     }
 
-    static func openAudit(
-        _ configuration: DaemonConfiguration, _ log: Logger
-    ) throws(SystemError) -> LineSink {
-        guard let path = configuration.auditLog else { return .standardError }
-        return try LineSink(path: path) {
-            log.error("the audit log cannot be written", metadata: ["reason": "\($0)"])
-        }
-    }
-
     /// Makes the directory of the socket, as the EPA Orchestrator does.
     static func makeDirectory(of socket: String) throws {
         guard let slash = socket.lastIndex(of: "/"), slash > socket.startIndex else { return }

@@ -46,7 +46,11 @@ final class Daemon {
             throw Status.configuration
         }
         decisionLog = try DecisionLog(audit: AuditLog(sink: auditSink), logger: log)
+        let lastGood = try? StoreFiles(directory: paths.stateDirectory, name: LedgerStore.name).readLastGood().seq
         let opened = try Self.openStore(paths, isAsked: configuration.importState != nil, log, decisionLog)
+        if case .ready(let store, _) = opened {
+            Self.completeAudit(at: configuration.auditLog, from: store, lastGood: lastGood ?? 0, decisionLog, log)
+        }
         machine = HostMachine(files: files, pools: settings.pools)
         let (ledger, store) = Self.begin(opened, log)
         refusal = store.corruption
