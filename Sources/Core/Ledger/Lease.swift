@@ -10,6 +10,14 @@ package enum Lease: Equatable, Sendable {
     /// this id.
     case cgroup(path: String, bootID: String)
 
+    /// Whether something but the clock ends it.
+    package var isWatched: Bool {
+        switch self {
+        case .process, .cgroup: true
+        case .forever, .until: false
+        }
+    }
+
     /// Whether the lease is over at `now`, in milliseconds since 1970 UTC, by the clock alone.
     package func isOver(at now: Int) -> Bool {
         if case .until(let end) = self { return end <= now }

@@ -17,15 +17,20 @@ final class EnforcementWorker: Sendable {
 
     private let enforcer: any Enforcer
     private let report: @Sendable (Transition) -> Void
+    private let checked: @Sendable ([Claim]) -> Void
     private let queue = WorkQueue<Job>()
     private let ended = DispatchSemaphore(value: 0)
 
-    /// A worker that hands every result to `report`.
+    /// A worker that hands every result to `report`, and the claims that it has checked to `checked`.
     ///
     /// - Throws: `SystemError` where its thread cannot be started.
-    init(_ enforcer: any Enforcer, report: @escaping @Sendable (Transition) -> Void) throws(SystemError) {
+    init(
+        _ enforcer: any Enforcer, report: @escaping @Sendable (Transition) -> Void,
+        checked: @escaping @Sendable ([Claim]) -> Void
+    ) throws(SystemError) {
         self.enforcer = enforcer
         self.report = report
+        self.checked = checked
         try startThread(named: "enforcement") { [self] in
             while true {
                 let (jobs, isClosed) = queue.takeAll()
@@ -97,6 +102,7 @@ final class EnforcementWorker: Sendable {
             guard difference != nil || claim.enforcement?.failure != nil else { continue }
             report(.drifted(claim.holder, id: claim.id, difference?.description))
         }
+        checked(claims)
     }
 
     /// Takes the steps of a claim again. Returns how the kernel still differs.

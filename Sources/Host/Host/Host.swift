@@ -67,7 +67,12 @@ package final class Host: Sendable {
         var worker: EnforcementWorker?
         // What happens to claims is bounded by their number, and must not be lost while the disk hangs.
         if let enforcer {
-            worker = try EnforcementWorker(enforcer) { queue.add(.transition($0), isLimited: false) }
+            worker = try EnforcementWorker(
+                enforcer, report: { queue.add(.transition($0), isLimited: false) },
+                checked: { claims in
+                    // Not before: the cgroup that a claim lives by may have to be made again after a start.
+                    for claim in claims where claim.lease.isWatched { watcher?.watch(claim.lease, of: claim.holder) }
+                })
         }
         watcher?.start { holder, lease in queue.add(.transition(.leaseOver(holder, lease)), isLimited: false) }
         self.enforcer = enforcer
@@ -186,9 +191,11 @@ package final class Host: Sendable {
     // MARK: - The writer's thread
 
     private func run(_ writer: Writer, _ onDecisions: ([Report]) -> Void) {
-        for claim in ledger.sortedClaims { watch(claim) }
+        for claim in ledger.sortedClaims where claim.enforcement == nil || enforcer == nil { watch(claim) }
         var reconciled = ContinuousClock.now
-        writer.reconcile(enforcement.withLock { $0 })
+        var first = enforcement.withLock { $0 }
+        first.repairs = first.repairs || first.restoresOnStop
+        writer.reconcile(first)
         while true {
             let (jobs, isClosed) = queue.takeAll(within: writer.idleTime)
             busySince.withLock { $0 = .now }
@@ -234,15 +241,11 @@ package final class Host: Sendable {
 
     private func watch(_ claim: Claim) {
         guard let watcher else { return }
-        switch claim.lease {
-        case .process, .cgroup:
-            // While it is prepared, its process may not be in the cgroup yet.
-            guard claim.enforcement?.phase == .active || claim.enforcement == nil else {
-                return watcher.unwatch(claim.holder)
-            }
-            watcher.watch(claim.lease, of: claim.holder)
-        case .forever, .until: watcher.unwatch(claim.holder)
+        // While it is prepared, its process may not be in the cgroup yet.
+        guard claim.lease.isWatched, claim.enforcement?.phase == .active || claim.enforcement == nil else {
+            return watcher.unwatch(claim.holder)
         }
+        watcher.watch(claim.lease, of: claim.holder)
     }
 }
 

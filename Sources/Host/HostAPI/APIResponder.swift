@@ -77,12 +77,16 @@ struct APIResponder: Sendable {
         if let length = fields[.contentLength].flatMap({ Int($0) }), length > APISettings.bodyLimit {
             throw tooLarge
         }
-        let body: [UInt8]
-        do { body = Array(buffer: try await request.body.collect(upTo: APISettings.bodyLimit)) } catch {
-            throw error is NIOTooManyBytesError ? tooLarge : Problem(.badRequest, "The body did not come to its end")
+        var body: [UInt8] = []
+        // A stream consumes its body, to learn of the end of the connection; that can be done once only.
+        if route != .events {
+            do { body = Array(buffer: try await request.body.collect(upTo: APISettings.bodyLimit)) } catch {
+                throw error is NIOTooManyBytesError
+                    ? tooLarge : Problem(.badRequest, "The body did not come to its end")
+            }
+            // What was cut off is not carried out, whether the route takes a body or not.
+            guard isWhole() else { throw Problem(.badRequest, "The body did not come to its end") }
         }
-        // What was cut off is not carried out, whether the route takes a body or not.
-        guard isWhole() else { throw Problem(.badRequest, "The body did not come to its end") }
         return APIRequest(
             route: route, arguments: arguments, target: target, fields: fields, body: body, peer: peer)
     }

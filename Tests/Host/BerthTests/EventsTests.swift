@@ -42,8 +42,8 @@ import WireJSON
         #expect(follower.lines.filter { $0.contains(" got CPUs ") }.count == 3, "\(follower.text)")
         #expect(follower.text.contains("berth: the daemon stopped or ended the stream; waiting for it\n"))
         follower.signal(SIGKILL)
-        let limited = try daemon.berth("events", "-f", "--after", "1", "--limit", "2")
-        #expect(limited.status == 0 && limited.output.split(separator: "\n").count == 2, "\(limited)")
+        let limited = try daemon.spawn("events", "-f", "--after", "1", "--limit", "2")
+        #expect(try await limited.end() == 0 && limited.lines.count == 2, "\(limited.text)")
         try await daemon.stop()
     }
 

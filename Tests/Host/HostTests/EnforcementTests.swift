@@ -401,6 +401,28 @@ import Testing
         test.host.stop()
     }
 
+    @Test("after a start that restores, what a claim lives by is watched only once the kernel follows the claim again")
+    func watchedAfterRepair() async throws {
+        let first = FakeKernel()
+        let policy = EnforcementPolicy(repairs: false, restoresOnStop: true)
+        let lease = Lease.cgroup(path: "/berth.slice/claims/run-a", bootID: "b")
+        let test = try TestHost(enforcer: first, watcher: FakeWatcher(), enforcement: policy)
+        try await test.cores("a", 2, lease: lease, isEnforced: true).outcome()
+        let ledger = test.host.ledger
+        test.host.stop()
+        #expect(first.settings.isEmpty)
+        let watcher = FakeWatcher()
+        let early = Atomic(false)
+        let kernel = FakeKernel { call in
+            if call.hasPrefix("apply"), !watcher.watched.isEmpty { early.store(true, ordering: .relaxed) }
+        }
+        let next = try TestHost(ledger: ledger, enforcer: kernel, watcher: watcher, enforcement: policy)
+        #expect(try await eventually { kernel.settings == Self.all && watcher.watched == [Self.run("a"): lease] })
+        let wasEarly = early.load(ordering: .relaxed)
+        #expect(!wasEarly)
+        next.host.stop()
+    }
+
     @Test("a claim is watched while it is active, and ends with what it lives by")
     func watched() async throws {
         let (kernel, watcher) = (FakeKernel(), FakeWatcher())
