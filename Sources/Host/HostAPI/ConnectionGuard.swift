@@ -48,6 +48,33 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         writeTimer?.cancel()
     }
 
+    // MARK: - The end of what the client sends
+
+    private var isInputClosed = false
+    private var onInputClosed: (() -> Void)?
+
+    /// Calls `body` when the client sends nothing more, or at once where it does not already. Call it on the event loop; a later
+    /// call replaces an earlier one.
+    func whenInputCloses(_ body: @escaping () -> Void) {
+        onInputClosed = body
+        if isInputClosed { body() }
+    }
+
+    private func noteInputClosed() {
+        isInputClosed = true
+        onInputClosed?()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? ChannelEvent, event == .inputClosed { noteInputClosed() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        noteInputClosed()
+        context.fireChannelInactive()
+    }
+
     // MARK: - Requests
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

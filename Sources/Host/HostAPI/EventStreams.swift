@@ -98,11 +98,11 @@ final class EventStreams: Sendable {
         }
         let fields: HTTPFields = [.contentType: APIRoute.events.contentType, .cacheControl: "no-store"]
         let body = try await writer.writeHead(HTTPResponse(status: .ok, headerFields: fields))
-        try await request.body.consumeWithInboundCloseHandler { _ in
-            try await self.write(stream, to: body)
-        } onInboundClosed: {
-            buffer.end()
-        }
+        // Not RequestBody.consumeWithInboundCloseHandler: it ends the process where the first write fails.
+        try await channel.eventLoop.submit {
+            try channel.pipeline.syncOperations.handler(type: ConnectionGuard.self).whenInputCloses { buffer.end() }
+        }.get()
+        try await write(stream, to: body)
         try await body.finish(nil)
     }
 

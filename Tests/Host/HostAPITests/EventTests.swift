@@ -103,6 +103,16 @@ import WireJSON
         }
     }
 
+    @Test("clients that ask for events and leave at once harm nobody")
+    func leaving() async throws {
+        try await TestAPI.serving { api in
+            for _ in 0..<500 {
+                try SocketClient(api.path).send("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            }
+            #expect(try await eventually { try api.ask("GET", "/v1/events?follow=false").status == 200 })
+        }
+    }
+
     @Test("a silent stream shows signs of life")
     func heartbeat() async throws {
         try await TestAPI.serving(settings: { $0.heartbeat = 1 }) { api in
