@@ -3,7 +3,7 @@
 import shapes
 from lab import Skipped, cpus, promise, same, start_berthd
 from machine import Failed
-from programs import SLICE, allowed, end, gone, left, snapshot, start
+from programs import SLICE, allowed, end, gone, left, snapshot, start, wait
 
 
 @promise("a program runs alone on whole cores of the node that it asks for, and all comes back when it ends", on=shapes.PACKAGES)
@@ -139,6 +139,43 @@ def _(machine):
     machine.sh(f"echo 1 >/sys/devices/system/cpu/cpu{cpu}/online; sleep 1.1")
     same("CPUs", mine, allowed(machine))
     machine.sh("for _ in $(seq 400); do berth verify >/dev/null && exit 0; sleep 0.2; done; berth verify")
+    end(machine)
+
+
+@promise("a program that runs gets more CPUs, fewer and others, and all comes back when it ends", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    before = snapshot(machine)
+    start(machine, "--cores 2 --node 1 --shared 1")
+    first = allowed(machine)
+    for options, count in (("--cores 3 --node 1", 6), ("--cores 1 --node 0", 2), ("--cores 1 --node 0 --shared 2", 4)):
+        machine.sh(f"berth resize a {options} --min-isolation partition")
+        mine = allowed(machine)
+        same(f"CPUs after resize {options}", count, len(mine))
+        same("CPUs that everybody else may use", set(range(16)) - mine, left(machine))
+        machine.sh("sleep 1.1; berth verify")
+    same("CPUs that it has from before", set(), mine & first)
+    refused = machine.run("berth resize a --cores 9")
+    same("the status of what is too much", 1, refused.status)
+    same("its CPUs after that", mine, allowed(machine))
+    end(machine)
+    same("the kernel afterwards", before, snapshot(machine))
+
+
+@promise("other CPUs take the place of one that goes offline, where the configuration says so", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine, configuration='enforcement.offline = "refill"')
+    start(machine, "--cores 2 --node 1")
+    mine = allowed(machine)
+    cpu = max(mine)
+    machine.sh(f"echo 0 >/sys/devices/system/cpu/cpu{cpu}/online")
+    wait(machine, "the number of CPUs without the one that is offline", 4, lambda: len(allowed(machine) - {cpu}))
+    same("CPUs of another node", set(), allowed(machine) - cpus(machine.sh("cat /sys/devices/system/node/node1/cpulist")))
+    machine.sh(f"""
+        berth events --json | grep '"action":"refill"' >/dev/null
+        echo 1 >/sys/devices/system/cpu/cpu{cpu}/online
+    """)
+    wait(machine, "whether the CPU is everybody's again", True, lambda: cpu in left(machine))
     end(machine)
 
 
