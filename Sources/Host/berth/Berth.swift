@@ -21,7 +21,7 @@ struct Berth: ParsableCommand {
               64  wrong arguments
               65  a reply or a file is malformed
               66  a file or machine cannot be read
-              69  the daemon cannot be reached
+              69  the daemon cannot be reached, or enforces nothing (berth verify)
               70  an internal error
               74  the output or a file cannot be written
               75  no reply in time; a change may still take effect

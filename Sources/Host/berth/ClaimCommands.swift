@@ -173,8 +173,10 @@ struct Show: APICommand {
 /// `berth renew`.
 struct Renew: APICommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a claim live for so long from now on.",
-        discussion: "With --json the document is the claim, as the HTTP API has it.")
+        abstract: "Set when a claim ends: in so many seconds from now.",
+        discussion: """
+            A claim that lived for ever gets an end. With --json the document is the claim, as the HTTP API has it.
+            """)
     @Argument(help: "The claim: run:NAME, service:NAME, or the name of a run.", completion: Completion.claimed)
     var holder: HolderArgument
     @Option(name: .customLong("for"), help: ArgumentHelp("For how long.", valueName: "seconds")) var seconds: Int

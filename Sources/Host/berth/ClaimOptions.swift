@@ -62,7 +62,7 @@ struct ClaimOptions: ParsableArguments {
         let demands = [cores != nil, cpus != nil, percent != nil, list != nil].filter { $0 }.count
         guard demands == 1 || (demands == 0 && shared != nil) else {
             throw ValidationError(
-                "expected one of --cores, --cpus, --percent and --list, or --shared: how many CPUs, or which")
+                "expected how many CPUs, or which: one of --cores, --cpus, --percent and --list, or --shared, or both")
         }
         for (name, count) in [("--cores", cores), ("--cpus", cpus), ("--shared", shared)] {
             if let count, count < 1 { throw ValidationError("\(name): expected 1 or more") }
