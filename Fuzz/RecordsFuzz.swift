@@ -9,7 +9,7 @@ package func fuzzRecords(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 
     if isState {
         guard let found = try? EPAState.read(input.all) else { return 0 }
         let written = EPAState.write(found.ledger, updatedAt: "t")
-        guard let again = try? EPAState.read(written) else { fatalError("the export cannot be imported") }
+        guard let again = try? EPAState.read(written.text) else { fatalError("the export cannot be imported") }
         require(again.ledger == found.ledger, "the export is another ledger")
         let snapshot = LedgerRecord.snapshot(of: found.ledger)
         require((try? Ledger(snapshot: snapshot)) == found.ledger, "the snapshot is another ledger")
