@@ -18,7 +18,9 @@ package struct GetStatus: EPAAction {
         return DaemonStatus(
             version: try status.text("daemon"), machine: try status.text("machine"),
             refusal: accepts ? nil : try status.optionalText("reason") ?? "the daemon gives no reason",
-            outsidePool: try status.allocations("claims_outside_pool"), json: status.value)
+            outsidePool: try status.allocations("claims_outside_pool"),
+            enforcement: try status.optionalText("enforcement"),
+            enforcementLimit: try status.optionalText("enforcement_limit"), json: status.value)
     }
 }
 
@@ -32,12 +34,20 @@ package struct DaemonStatus: Sendable, Equatable {
     package let refusal: String?
     /// The claims whose CPUs are not all in the pool any more, with only the CPUs outside of it.
     package let outsidePool: [Allocation]
+    /// The strongest isolation that claims can have: `partition`, `cpuset`, `affinity`, `none`; nil where it does not say.
+    package let enforcement: String?
+    /// Why it is no stronger.
+    package let enforcementLimit: String?
     /// The object as it came.
     package let json: JSONValue
 
     /// A status.
-    package init(version: String, machine: String, refusal: String?, outsidePool: [Allocation], json: JSONValue = .null)
-    {
+    package init(
+        version: String, machine: String, refusal: String?, outsidePool: [Allocation], enforcement: String? = nil,
+        enforcementLimit: String? = nil, json: JSONValue = .null
+    ) {
+        self.enforcement = enforcement
+        self.enforcementLimit = enforcementLimit
         self.version = version
         self.machine = machine
         self.refusal = refusal

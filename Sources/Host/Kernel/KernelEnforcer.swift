@@ -160,6 +160,16 @@ package struct KernelEnforcer: Enforcer {
         notice = other.notice
     }
 
+    /// The strongest isolation that a claim can have now, and why it is no stronger.
+    package var strength: (isolation: Isolation, limit: String?) {
+        let state: KernelState
+        do throws(EnforcementError) { state = try KernelState.read(files, hierarchy, settings) } catch {
+            return (.none, error.description)
+        }
+        guard let obstacle = state.partitionObstacle(CPUSet()) else { return (.partition, nil) }
+        return (hierarchy.kind == .none || hierarchy.isReadOnly ? .affinity : .cpuset, obstacle)
+    }
+
     /// What an operator has to know before the next CPU goes offline; nil where nothing is at stake, or the kernel cannot be
     /// read.
     package var hotplugDanger: String? { (try? KernelState.read(files, hierarchy, settings))?.hotplugDanger() }

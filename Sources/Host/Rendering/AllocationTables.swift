@@ -87,6 +87,11 @@ package enum Tables {
         case (_, let refusal?): add("changes", StyledText("refused: \(Printable.text(refusal))", .warning))
         case (_, nil): add("changes", "accepted")
         }
+        if let isolation = status?.enforcement {
+            let limit = status?.enforcementLimit.map { ": \(Printable.text($0))" } ?? ""
+            let text = isolation == "none" ? "none" : "up to the isolation \(Printable.text(isolation))"
+            add("enforcement", StyledText(text + limit, isolation == "partition" ? .plain : .warning))
+        }
         let outsidePool = status?.outsidePool ?? []
         add("cpus", PoolSummary(list, outsidePool: outsidePool, machine).text)
         for (allocation, isOutside) in rows(list, outsidePool) {

@@ -39,6 +39,14 @@ extension Daemon {
 }
 
 extension Daemon.KernelParts {
+    /// The strongest isolation that claims can have now, and why it is no stronger.
+    var strength: @Sendable () -> (isolation: Isolation, limit: String?) {
+        guard let enforcer else {
+            return { (.none, "enforcement.mode is off, or the machine is not the real one") }
+        }
+        return { enforcer.strength }
+    }
+
     /// Has enforced claims checked when CPUs go offline or come back; nil where nothing is enforced.
     func watchHotplug(_ host: Host, _ decisionLog: DecisionLog) throws -> CPUHotplug? {
         guard let enforcer else { return nil }

@@ -63,7 +63,8 @@ final class Daemon {
         server = EPAServer(
             frontend: EPAFrontend(
                 host: host, decisionLog: decisionLog,
-                status: EPAStatus(version: Version.number, machine: configuration.machineKind)),
+                status: EPAStatus(
+                    version: Version.number, machine: configuration.machineKind, enforcement: kernel.strength)),
             decisionLog: decisionLog, settings: settings.server)
         do {
             try Self.makeDirectory(of: paths.socket)

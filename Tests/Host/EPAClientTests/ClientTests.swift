@@ -114,6 +114,11 @@ struct ClientTests {
         let found = try #require(try status(#"{"version":"1.0","berth_status":\#(good)}"#))
         #expect(found.version == "0.2.0" && found.machine == "simulated" && found.refusal == nil)
         #expect(found.outsidePool == [Allocation(service: "a", cpus: CPUSet(4...5), isExplicit: true)])
+        #expect(found.enforcement == nil)
+        let limited = good.replacing(
+            "true,\"claims", with: #"true,"enforcement":"affinity","enforcement_limit":"why","claims"#)
+        let weak = try status(#"{"version":"1.0","berth_status":\#(limited)}"#)
+        #expect(weak?.enforcement == "affinity" && weak?.enforcementLimit == "why")
         let refusing = good.replacing("true,\"claims", with: "false,\"reason\":\"no space\",\"claims")
         #expect(try status(#"{"version":"1.0","berth_status":\#(refusing)}"#)?.refusal == "no space")
         #expect(try status(#"{"version":"1.0","error":"Unknown action: berth_status"}"#) == nil)

@@ -143,7 +143,7 @@ import WireJSON
             _ = try server.cores("b", 1)
             #expect(
                 try server.raw(#"{"action":"berth_status"}"#)
-                    == #"{"version":"1.0","berth_status":{"daemon":"0","machine":"captured","accepts_changes":true,"claims_outside_pool":[]}}"#
+                    == #"{"version":"1.0","berth_status":{"daemon":"0","machine":"captured","accepts_changes":true,"enforcement":"none","claims_outside_pool":[]}}"#
             )
             server.files["devices/system/cpu/isolated"] = "2-3,5-7\n"
             #expect(

@@ -6,6 +6,18 @@ import Testing
 
 @Suite("Where there is no partition")
 struct FallbackTests {
+    @Test(
+        "the strongest isolation that claims can have is told before any claim asks, with the reason for a weaker one")
+    func strength() {
+        for kernel in PartitionTests.v2 {
+            #expect(TestKernel(kernel).enforcer.strength == (.partition, nil))
+        }
+        #expect(TestKernel(.v1).enforcer.strength == (.cpuset, "cgroup v1 has no partitions"))
+        let files = FakeCgroups(.linux612, cpus: 8)
+        files.change { $0.isReadOnly = true }
+        #expect(TestKernel(files).enforcer.strength == (.affinity, "/sys/fs/cgroup is mounted read-only"))
+    }
+
     @Test("where another cgroup has the CPUs, a cpuset keeps the holder on them")
     func cpuset() throws {
         for kernel in PartitionTests.v2 {
