@@ -92,9 +92,9 @@ extension Ledger {
     }
 
     /// A configured pool that excludes CPUs which somebody owns blocks new allocations there (EPA extensions,
-    /// section 3).
+    /// section 3). The ordinary CPUs are not configured: one that goes offline leaves them for a while.
     private func checkPool(_ pool: String, _ facts: MachineFacts) throws(Refusal) {
-        guard pool != Pool.isolated, let configured = facts.pools[pool] else { return }
+        guard pool != Pool.isolated, pool != Pool.ordinary, let configured = facts.pools[pool] else { return }
         for claim in sortedClaims where claim.pool == pool {
             let outside = claim.cpus.subtracting(configured)
             if !outside.isEmpty { throw Refusal(.poolLacksOwned(pool, claim.holder, outside)) }

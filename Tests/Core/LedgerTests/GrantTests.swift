@@ -100,6 +100,23 @@ import Testing
         #expect(throws: Refusal.self) { _ = try refilled(CPUSet(1...15)) }
     }
 
+    @Test("an ordinary CPU that goes offline keeps nobody from the others, and is replaced")
+    func ordinary() throws {
+        var session = RequestTests.Session()
+        session.facts.pools[Pool.ordinary] = CPUSet(1...15)
+        var ask = ClaimRequest(holder: Self.run, enforcement: EnforcementRequest(), isComplete: true)
+        ask.grants = [CPURequest(.list(CPUSet([2, 3])), pool: Pool.ordinary)]
+        try session.ask(.claim(ask))
+        var active = try #require(session.ledger[Self.run])
+        active.enforcement?.phase = .active
+        try session.ledger.apply(LedgerChange(claims: [active]))
+        session.facts.online = CPUSet(0...15).subtracting([3])
+        session.facts.pools[Pool.ordinary] = CPUSet(1...15).subtracting([3])
+        #expect(session.reason(.service("a"), CPURequest(.count(1), pool: Pool.ordinary)) == nil)
+        let refilled = try session.ledger.refill(Self.run, facts: session.facts).change.claims.first
+        #expect(refilled?.grants.first?.cpus.count == 2 && refilled?.grants.first?.cpus.contains(3) == false)
+    }
+
     @Test("a decision says which CPUs were given back, also where the claim keeps others")
     func released() throws {
         var session = RequestTests.Session()
