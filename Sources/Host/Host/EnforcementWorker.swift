@@ -49,7 +49,7 @@ final class EnforcementWorker: Sendable {
     func stop(undoing claims: [Claim]) {
         queue.close()
         ended.wait()
-        for claim in claims.reversed() { _ = undo(claim.steps, of: claim.holder) }
+        for claim in claims.reversed() { _ = enforcer.undo(claim.steps, of: claim.holder) }
     }
 
     private func carryOut(_ job: Job) {
@@ -75,22 +75,9 @@ final class EnforcementWorker: Sendable {
     }
 
     private func undo(_ claim: Claim, _ steps: [EnforcementStep], after failure: String?) {
-        let problem = undo(steps, of: claim.holder)
+        let problem = enforcer.undo(steps, of: claim.holder)?.description
         report(
             problem.map { .notUndone(claim.holder, id: claim.id, $0) } ?? .undone(claim.holder, id: claim.id, failure))
-    }
-
-    /// Undoes `steps`, the last one first. A step that fails does not keep the others from being undone.
-    ///
-    /// - Returns: what the first failure was.
-    private func undo(_ steps: [EnforcementStep], of holder: Holder) -> String? {
-        var problem: String?
-        for step in steps.reversed() {
-            do throws(EnforcementError) { try enforcer.undo(step, of: holder) } catch {
-                problem = problem ?? error.description
-            }
-        }
-        return problem
     }
 
     private func check(_ claims: [Claim], repairs: Bool) {

@@ -39,16 +39,14 @@ extension Enforcer {
         }
         return differences
     }
-}
 
-extension Enforcer {
-    /// Takes all steps of a claim back, the last one first. A step that fails does not keep the others from being undone.
+    /// Takes steps back, the last one first. A step that fails does not keep the others from being undone.
     ///
     /// - Returns: what the first failure was.
-    package func undo(_ claim: Claim) -> EnforcementError? {
+    package func undo(_ steps: [EnforcementStep], of holder: Holder) -> EnforcementError? {
         var problem: EnforcementError?
-        for step in (claim.enforcement?.steps ?? []).reversed() {
-            do throws(EnforcementError) { try undo(step, of: claim.holder) } catch { problem = problem ?? error }
+        for step in steps.reversed() {
+            do throws(EnforcementError) { try undo(step, of: holder) } catch { problem = problem ?? error }
         }
         return problem
     }

@@ -20,17 +20,14 @@ extension KernelPlan {
         guard claim.enforcement?.request.isBalanced ?? true else {
             throw EnforcementError("a claim without load balancing must be released before its CPUs change")
         }
-        let all = target.cpus.union(target.exclusive)
-        let present = before.cpus.union(before.exclusive)
+        let (all, present) = (target.allCPUs, before.allCPUs)
         if isolation == .partition {
             let added = all.subtracting(present)
             if let obstacle = state.partitionObstacle(added) { throw EnforcementError(obstacle) }
-            let others = ledger.sortedClaims.reduce(into: CPUSet()) { cpus, other in
-                if other.holder != claim.holder, other.enforcement?.isolation == .partition {
-                    cpus.formUnion(other.cpus.union(other.exclusive))
-                }
+            let others = Others(than: claim, in: ledger)
+            if let danger = state.danger(ofTaking: added, besides: others.partitioned) {
+                throw EnforcementError(danger)
             }
-            if let danger = state.danger(ofTaking: added, besides: others) { throw EnforcementError(danger) }
         }
         var change = Change(
             all: all, present: present, target: target, limits: limitsPages(target) ? pages(target) : [])
@@ -97,8 +94,6 @@ private struct Change {
             }
             tail.append(
                 EnforcementStep(.pin(process, target.cpus), undo: .unpin(process, target.cpus, affinity)))
-        case .isolate:
-            throw EnforcementError("a claim without load balancing must be released before its CPUs change")
         case .shift(let shift): shifts.append(shift)
         case .move: tail.append(step)
         default: head.append(step)

@@ -248,7 +248,7 @@ package struct KernelPlan {
 }
 
 /// What the other enforced claims of a ledger mean for a plan.
-private struct Others {
+struct Others {
     /// All their CPUs.
     var cpus = CPUSet()
     /// Those of claims in the partition.

@@ -36,7 +36,7 @@ struct Undo: ParsableCommand {
         let claims = ledger.sortedClaims.filter { !($0.enforcement?.steps.isEmpty ?? true) }
         var failures = 0
         for claim in claims.reversed() {
-            guard let problem = enforcer.undo(claim) else { continue }
+            guard let problem = enforcer.undo(claim.enforcement?.steps ?? [], of: claim.holder) else { continue }
             failures += 1
             printError("\(claim.holder.fullName): \(problem)")
         }

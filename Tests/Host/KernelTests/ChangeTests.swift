@@ -6,18 +6,6 @@ import Testing
 
 @Suite("Changes of enforced claims")
 struct ChangeTests {
-    private static func test(_ machine: FaultTests.Machine) throws -> TestKernel {
-        var test = TestKernel(machine.kernel, isolated: machine.isolated)
-        if machine.kernel == .v1 {
-            test.files.change { $0.groups["/user"] = FakeCgroups.Group(cpus: CPUSet(0...15), mems: [0, 1]) }
-        } else {
-            test.files.addGroup("/user")
-        }
-        test.files.addProcess(42, in: "/user", threads: 2)
-        try test.enforce(TestKernel.claim("other", [6, 7], exclusive: []))
-        return test
-    }
-
     private static func claim(_ machine: FaultTests.Machine) -> Claim {
         TestKernel.claim(
             "a", [8, 9, 10], process: 42, memoryNodes: machine.kernel == .v1 ? [] : [1],
@@ -35,7 +23,7 @@ struct ChangeTests {
         "a program moves to its new CPUs in its cgroup, and all comes back when it ends", arguments: FaultTests.machines
     )
     func moves(machine: FaultTests.Machine) throws {
-        var test = try Self.test(machine)
+        var test = try FaultTests.test(machine)
         let before = test.files.snapshot
         try test.enforce(Self.claim(machine))
         let group = test.ledger[Holder(kind: .run, name: "a")]?.cgroup?.path ?? ""
@@ -62,7 +50,7 @@ struct ChangeTests {
         for hasEffect in [false, true] {
             var failed = 0
             for number in 1... {
-                var test = try Self.test(machine)
+                var test = try FaultTests.test(machine)
                 let start = test.files.snapshot
                 try test.enforce(Self.claim(machine))
                 let before = (test.ledger, test.files.snapshot)
@@ -92,7 +80,7 @@ struct ChangeTests {
         arguments: FaultTests.machines)
     func crashed(machine: FaultTests.Machine) throws {
         for number in 1...100 {
-            var test = try Self.test(machine)
+            var test = try FaultTests.test(machine)
             try test.enforce(Self.claim(machine))
             let before = (test.ledger, test.files.snapshot)
             try test.commitChange("a", Self.edit)

@@ -18,7 +18,8 @@ struct FaultTests {
             Machine(kernel: .linux61, isolated: CPUSet(4...15)), Machine(kernel: .linux612, isolated: CPUSet(4...15)),
         ]
 
-    private static func test(_ machine: Machine) throws -> TestKernel {
+    /// Somebody else's shared claim, and process 42 with two threads in `/user`.
+    static func test(_ machine: Machine) throws -> TestKernel {
         var test = TestKernel(machine.kernel, isolated: machine.isolated)
         if machine.kernel == .v1 {
             test.files.change { $0.groups["/user"] = FakeCgroups.Group(cpus: CPUSet(0...15), mems: [0, 1]) }
