@@ -36,7 +36,10 @@ struct APIService: Sendable {
         switch request.route {
         case .claims: return try claims.list(request)
         case .claim: return try claims.get(request)
-        case .plan: return try claims.plan(request)
+        case .plan:
+            return try claims.plan(request) { holder throws(Problem) in
+                try checkName(holder, limit: settings.nameLimit)
+            }
         case .putClaim, .patchClaim:
             try checkName(try request.holder(), limit: settings.nameLimit)
             return try await claims.put(request, isComplete: request.route == .putClaim, patience)

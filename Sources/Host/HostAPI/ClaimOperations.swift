@@ -49,12 +49,17 @@ struct ClaimOperations: Sendable {
     }
 
     /// What a request would come to.
-    func plan(_ request: APIRequest) throws(Problem) -> APIAnswer {
+    ///
+    /// - Parameter check: refuses names that new claims may not have.
+    func plan(
+        _ request: APIRequest, check: (Holder) throws(Problem) -> Void
+    ) throws(Problem) -> APIAnswer {
         _ = try request.target.parameters([])
         var body = try ClaimBody(
             request.body, holder: nil, isComplete: true, now: clock(),
             processes: ClaimProcesses(peer: request.peer, lookup: processes))
         try body.setPool(host.ledger[body.request.holder], host.machine)
+        try check(body.request.holder)
         try checkPreemption(body.request, by: request.peer.caller)
         let submission = Submission(.claim(body.request), by: request.peer.caller, action: "plan")
         do throws(Host.Failure) {

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import WireJSON
@@ -40,6 +41,18 @@ import WireJSON
         let released = try JSONValue(Array(try daemon.succeed("release", "run:web", "--json").utf8))
         #expect(released["effects"]?["released"]?.string == "2-3")
         #expect(try daemon.berth("show", "web").status == 2)
+        try await daemon.stop()
+    }
+
+    @Test("a claim that lives by a process ends with it, on a simulated machine too")
+    func processLease() async throws {
+        let daemon = try await SimulatedDaemon()
+        let sleeper = try TestSupport.Program(["sleep", "600"], output: "\(daemon.directory.path)/sleeper")
+        let body = #"{"cpus":{"count":1},"lease":{"process":\#(sleeper.pid)}}"#
+        #expect(try send(daemon, "PUT", "/v1/claims/run/p", body).hasPrefix("HTTP/1.1 201 "))
+        #expect(try daemon.berth("show", "p").status == 0)
+        sleeper.signal(SIGKILL)
+        #expect(try await eventually { try daemon.berth("show", "p").status == 2 })
         try await daemon.stop()
     }
 

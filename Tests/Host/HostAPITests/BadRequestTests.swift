@@ -126,6 +126,8 @@ import WireJSON
                 #expect(refused["detail"]?.string?.contains("name-limit") == true)
                 #expect(try api.ask(method, "/v1/claims/service/abcdef", body).status == 200)
             }
+            let plan = try api.ask("POST", "/v1/plan", #"{"holder":"service:abcd","cpus":{"count":1}}"#)
+            #expect(plan.status == 422 && plan.code == "invalid_name", "\(plan.text)")
             #expect(try api.put("service/abc", body).status == 201)
             #expect(try api.put("run/abcd", body).status == 201)
         }
