@@ -10,6 +10,8 @@ extension Daemon {
         var enforcer: KernelEnforcer?
         var watcher: KernelLeaseWatcher?
         var verifier: Verifier?
+        /// Why nothing is enforced, where nothing is.
+        var reason = "enforcement.mode is off"
     }
 
     /// The parts that change the kernel and watch it: none where the machine is not the real one, or enforcement is off.
@@ -19,7 +21,8 @@ extension Daemon {
         let files = RootedKernelFiles()
         // Processes are real on every machine.
         guard configuration.machineKind == "real" else {
-            return KernelParts(watcher: try KernelLeaseWatcher(files: files))
+            return KernelParts(
+                watcher: try KernelLeaseWatcher(files: files), reason: "the machine is \(configuration.machineKind)")
         }
         guard configuration.enforces else {
             log.notice("claims are recorded only", metadata: ["enforcement.mode": "off"])
@@ -41,9 +44,7 @@ extension Daemon {
 extension Daemon.KernelParts {
     /// The strongest isolation that claims can have now, and why it is no stronger.
     var strength: @Sendable () -> (isolation: Isolation, limit: String?) {
-        guard let enforcer else {
-            return { (.none, "enforcement.mode is off, or the machine is not the real one") }
-        }
+        guard let enforcer else { return { [reason] in (.none, reason) } }
         return { enforcer.strength }
     }
 
