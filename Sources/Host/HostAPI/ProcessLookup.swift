@@ -21,9 +21,9 @@ package typealias ProcessLookup = @Sendable (_ pid: Int) -> FoundProcess?
 extension FoundProcess {
     /// The process of this id, if there is one.
     package init?(pid: Int, _ processes: ProcessFiles = ProcessFiles(RootedKernelFiles())) {
-        // The identity is read again at the end: both files are then of the same process.
+        // When it started is read again at the end: both files are then of the same process.
         guard let identity = try? processes.identity(of: pid), let uid = (try? processes.users(of: pid))?.effective,
-            (try? processes.identity(of: pid)) == identity
+            (try? processes.status(of: pid))?.startTime == identity.startTime
         else { return nil }
         self.init(identity: identity, uid: uid)
     }

@@ -29,12 +29,15 @@ struct CPUSetPartition {
         // 1. Look again: the plan may be old.
         let state = try KernelState.read(files, hierarchy, settings)
         // The word takes all CPUs that the partition is set to have, whoever added them.
-        let all = cpus.union(try head?.cpus("cpuset.cpus") ?? CPUSet())
+        let now =
+            place.kind == .root
+            ? state.slice : try head.map { head throws(EnforcementError) in try KernelState.Group(head) }
+        let all = cpus.union(now?.cpus ?? CPUSet())
         if let danger = state.danger(ofTaking: all) { throw EnforcementError(danger) }
         if let obstacle = state.partitionObstacle(cpus) { throw EnforcementError(obstacle) }
         // 2. A partition that is invalid is made a member first: Linux 6.12 calls it valid when its CPUs change, and does not
         // take the new ones away from the others.
-        if let word = try head?.text("cpuset.cpus.partition"), word.hasPrefix("root invalid") { try head?.makeMember() }
+        if let now, now.partition.hasPrefix("root invalid") { try head?.makeMember() }
         // 3. From the top down: a cgroup has no CPU that the one above it lacks.
         try add(cpus, to: slice)
         if place.kind != .root { try add(cpus, to: slice, Self.exclusive) }
@@ -45,8 +48,8 @@ struct CPUSetPartition {
         }
         // 4. The word of a partition makes it one again.
         try head?.makePartition("root")
-        // 5. The word says that it is valid; the CPUs say whether that is true.
-        try verify(cpus)
+        // 5. The kernel says whether it is valid; reading back shows whether that is true of the CPUs.
+        try verifyWord()
         if let danger = state.hotplugDanger(taking: all) { notice(danger) }
     }
 
@@ -57,8 +60,7 @@ struct CPUSetPartition {
             guard missing.isEmpty else { throw EnforcementError("\(slice.file(Self.exclusive)) lacks CPUs \(missing)") }
             return
         }
-        let word = try head.required("cpuset.cpus.partition")
-        guard word == "root" else { throw EnforcementError("\(head.file("cpuset.cpus.partition")): \(word)") }
+        try verifyWord()
         let missing = cpus.intersection(try onlineCPUs()).subtracting(try head.partitionCPUs())
         guard missing.isEmpty else {
             throw EnforcementError("the kernel keeps CPUs \(missing) out of the partition \(head.path)")
@@ -67,6 +69,12 @@ struct CPUSetPartition {
         guard outside.isEmpty else {
             throw EnforcementError("CPUs \(outside) are still among those of all other processes")
         }
+    }
+
+    private func verifyWord() throws(EnforcementError) {
+        guard let head else { return }
+        let word = try head.required("cpuset.cpus.partition")
+        guard word == "root" else { throw EnforcementError("\(head.file("cpuset.cpus.partition")): \(word)") }
     }
 
     private static let exclusive = "cpuset.cpus.exclusive"

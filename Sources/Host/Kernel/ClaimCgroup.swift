@@ -89,14 +89,16 @@ struct ClaimCgroups {
     }
 
     private func enable(_ controllers: [String], below cgroup: Cgroup) throws(EnforcementError) {
-        let words = { (text: String) in text.split(separator: " ").map(String.init) }
-        let enabled = words(try cgroup.required("cgroup.subtree_control"))
-        let offered = words(try cgroup.required("cgroup.controllers"))
-        for controller in controllers where !enabled.contains(controller) {
-            guard offered.contains(controller) else {
-                throw EnforcementError("\(cgroup.file("cgroup.controllers")) does not have \(controller)")
+        func has(_ controller: String, _ file: String) throws(EnforcementError) -> Bool {
+            try cgroup.required(file).split(separator: " ").contains { $0 == controller }
+        }
+        for controller in controllers where !(try has(controller, "cgroup.subtree_control")) {
+            do throws(EnforcementError) { try cgroup.write("+\(controller)", to: "cgroup.subtree_control") } catch {
+                guard try has(controller, "cgroup.controllers") else {
+                    throw EnforcementError("\(cgroup.file("cgroup.controllers")) does not have \(controller)")
+                }
+                throw error
             }
-            try cgroup.write("+\(controller)", to: "cgroup.subtree_control")
         }
     }
 
@@ -125,7 +127,7 @@ struct ClaimCgroups {
 
     // MARK: - The cgroup of one claim
 
-    /// Makes it, and reads back what it was given.
+    /// Makes it, and gives it what the claim has.
     func make(_ claim: ClaimCgroup) throws(EnforcementError) {
         let cgroup = cgroup(claim.path)
         try cgroup.make()
@@ -142,7 +144,6 @@ struct ClaimCgroups {
             let wanted = limit.bytes == .max ? "max" : String(limit.bytes)
             if try cgroup.required(file) != wanted { try cgroup.write(wanted, to: file) }
         }
-        try verify(claim)
     }
 
     private func set(_ wanted: CPUSet, _ file: String, of cgroup: Cgroup) throws(EnforcementError) {

@@ -7,6 +7,7 @@ package struct KernelEnforcer: Enforcer {
     /// The hierarchy that was found at the start.
     package let hierarchy: CgroupHierarchy
     private let files: any KernelFiles
+    private let proc: ProcFiles
     private let settings: KernelSettings
     private let processes: any ProcessControl
     private let pause: @Sendable (Int) -> Void
@@ -31,14 +32,14 @@ package struct KernelEnforcer: Enforcer {
         self.processes = processes
         self.pause = pause
         self.notice = notice
+        proc = ProcFiles(files)
         hierarchy = CgroupHierarchy.detect(files, mount: settings.mount)
     }
 
-    private var proc: ProcFiles { ProcFiles(files: files) }
     private var cgroups: ClaimCgroups {
         ClaimCgroups(files: files, hierarchy: hierarchy, pause: pause, notice: notice)
     }
-    private var moves: ProcessMove { ProcessMove(files: files, hierarchy: hierarchy, control: processes) }
+    private var moves: ProcessMove { ProcessMove(files: files, hierarchy: hierarchy, proc: proc, control: processes) }
     private var pins: ProcessPin { ProcessPin(proc: proc, control: processes) }
 
     private func partition(_ place: PartitionPlace) -> CPUSetPartition {
@@ -53,6 +54,12 @@ package struct KernelEnforcer: Enforcer {
     /// - Throws: ``EnforcementError`` where it cannot be enforced as strongly as was asked for, would endanger the machine,
     ///   or names a process that is not there.
     package func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan {
+        // One look: what several parts of the plan follow from does not change under it.
+        let reader = KernelEnforcer(self, reading: ReadOnceFiles(files))
+        return try reader.planned(claim, in: ledger)
+    }
+
+    private func planned(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan {
         let state = try KernelState.read(files, hierarchy, settings)
         // What other claims have taken from the masks, or are about to take.
         let others = ledger.sortedClaims.reduce(into: CPUSet()) { cpus, other in
@@ -97,7 +104,7 @@ package struct KernelEnforcer: Enforcer {
 
     // MARK: - Carrying out
 
-    /// Takes one step, and reads back what it did.
+    /// Takes one step. What it did is read back by ``verify(_:)``, where a later step does not depend on it.
     ///
     /// - Throws: ``EnforcementError`` with the kernel's reason.
     package func apply(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError) {
@@ -145,7 +152,7 @@ package struct KernelEnforcer: Enforcer {
         let reader = KernelEnforcer(self, reading: ReadOnceFiles(files))
         var differences: [Holder: EnforcementError] = [:]
         for claim in claims {
-            do throws(EnforcementError) { try reader.verify(claim) } catch { differences[claim.holder] = error }
+            do throws(EnforcementError) { try reader.check(claim) } catch { differences[claim.holder] = error }
         }
         return differences
     }
@@ -153,6 +160,7 @@ package struct KernelEnforcer: Enforcer {
     /// An enforcer like another one, with other files.
     private init(_ other: KernelEnforcer, reading files: any KernelFiles) {
         self.files = files
+        proc = ProcFiles(files, bootID: other.proc.bootID)
         hierarchy = other.hierarchy
         settings = other.settings
         processes = other.processes
@@ -178,6 +186,10 @@ package struct KernelEnforcer: Enforcer {
     ///
     /// - Throws: ``EnforcementError`` with the first difference.
     package func verify(_ claim: Claim) throws(EnforcementError) {
+        try KernelEnforcer(self, reading: ReadOnceFiles(files)).check(claim)
+    }
+
+    private func check(_ claim: Claim) throws(EnforcementError) {
         for step in claim.enforcement?.steps ?? [] where KernelStep.isVerified(step.action) {
             switch try parsed(step.action) {
             case .grow(let cpus, let place): try partition(place).verify(cpus)

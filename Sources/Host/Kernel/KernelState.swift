@@ -112,10 +112,8 @@ package struct KernelState: Equatable, Sendable {
 
     /// Whether this process has CAP_SYS_ADMIN; true where the kernel does not say.
     private static func mayAdministrate(_ files: any KernelFiles) -> Bool {
-        let key = "CapEff:\t"
-        guard let text = try? files.read("/proc/self/status"),
-            let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }),
-            let capabilities = UInt64(line.dropFirst(key.count), radix: 16)
+        guard let text = try? files.read("/proc/self/status"), let mask = text.statusField("CapEff"),
+            let capabilities = UInt64(mask, radix: 16)
         else { return true }
         return capabilities >> 21 & 1 == 1
     }

@@ -2,13 +2,20 @@ import Ledger
 import Machine
 
 /// What plans and steps need of processes, where it does not matter why something cannot be told.
-struct ProcFiles {
-    let files: any KernelFiles
-
-    private var processes: ProcessFiles { ProcessFiles(files) }
-
+struct ProcFiles: Sendable {
+    private let processes: ProcessFiles
     /// The id of this boot; nil where the kernel does not say.
-    var bootID: String? { try? processes.bootID() }
+    let bootID: String?
+
+    init(_ files: any KernelFiles) {
+        processes = ProcessFiles(files)
+        bootID = try? processes.bootID()
+    }
+
+    init(_ files: any KernelFiles, bootID: String?) {
+        processes = ProcessFiles(files)
+        self.bootID = bootID
+    }
 
     /// When a process started, in clock ticks since the boot; nil where there is no such process.
     func startTime(of id: Int) -> Int? { (try? processes.status(of: id))?.startTime }
@@ -30,9 +37,7 @@ struct ProcFiles {
     /// The CPUs that a task may run on: a process, or a thread of it; nil where there is no such task.
     func allowedCPUs(_ id: Int, thread: Int? = nil) -> CPUSet? {
         guard let text = try? processes.read(thread.map { "task/\($0)/status" } ?? "status", of: id) else { return nil }
-        let key = "Cpus_allowed_list:"
-        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(key) }) else { return nil }
-        return try? CPUSet(list: line.dropFirst(key.count))
+        return text.statusField("Cpus_allowed_list").flatMap { try? CPUSet(list: $0) }
     }
 
     /// The threads of a process, ascending; none where there is no such process.

@@ -57,12 +57,11 @@ package struct ProcessFiles: Sendable {
     /// The uids of the process.
     package func users(of pid: Int) throws(ProcessError) -> (real: UInt32, effective: UInt32) {
         let text = try read("status", of: pid)
-        for line in text.utf8.split(separator: UInt8(ascii: "\n")) where line.starts(with: "Uid:\t".utf8) {
-            let numbers = line.dropFirst(5).split(separator: UInt8(ascii: "\t")).map { UInt32(Substring($0)) }
-            guard numbers.count >= 2, let real = numbers[0], let effective = numbers[1] else { break }
-            return (real, effective)
+        let numbers = text.statusField("Uid")?.split(separator: "\t").map { UInt32($0) } ?? []
+        guard numbers.count >= 2, let real = numbers[0], let effective = numbers[1] else {
+            throw .malformed(path: path("status", of: pid))
         }
-        throw .malformed(path: path("status", of: pid))
+        return (real, effective)
     }
 
     /// The cgroup of the process, as a path from the root of the hierarchy, `/` for the root itself.

@@ -7,11 +7,10 @@ import Service
 struct ProcessMove {
     let files: any KernelFiles
     let hierarchy: CgroupHierarchy
+    let proc: ProcFiles
     let control: any ProcessControl
 
-    private var proc: ProcFiles { ProcFiles(files: files) }
-
-    /// Moves a process into the cgroup at `path`, and reads back where it is and may run.
+    /// Moves a process into the cgroup at `path`.
     ///
     /// A process that has ended is no failure while others are in the cgroup: it has left them behind.
     func apply(_ process: ProcessIdentity, to path: String) throws(EnforcementError) {
@@ -20,16 +19,14 @@ struct ProcessMove {
             guard try target.processes().isEmpty else { return }
             throw EnforcementError("process \(process.id) has ended")
         }
-        if !isInside(process, path) {
-            switch try target.take(process.id) {
-            case .moved: break
-            case .hasEnded: throw EnforcementError("process \(process.id) has ended")
-            case .refused(let error): throw error
-            }
-            // The id may have gone to another process between both looks.
-            guard proc.isAlive(process) else { throw EnforcementError("process \(process.id) has ended") }
+        guard !isInside(process, path) else { return }
+        switch try target.take(process.id) {
+        case .moved: break
+        case .hasEnded: throw EnforcementError("process \(process.id) has ended")
+        case .refused(let error): throw error
         }
-        try verify(process, in: path)
+        // The id may have gone to another process between both looks.
+        guard proc.isAlive(process) else { throw EnforcementError("process \(process.id) has ended") }
     }
 
     /// Checks where a process is and may run; one that has ended is where it should be.

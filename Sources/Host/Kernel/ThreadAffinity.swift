@@ -32,7 +32,8 @@ package struct ThreadAffinity: Equatable, Sendable {
     static func read(_ id: Int, _ proc: ProcFiles) -> ThreadAffinity? {
         guard let process = proc.allowedCPUs(id) else { return nil }
         var others: [CPUSet: [Int]] = [:]
-        for thread in proc.threads(of: id) {
+        // The affinity of a process is that of its first thread.
+        for thread in proc.threads(of: id) where thread != id {
             guard let cpus = proc.allowedCPUs(id, thread: thread), cpus != process else { continue }
             others[cpus, default: []].append(thread)
         }

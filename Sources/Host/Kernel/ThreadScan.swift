@@ -51,7 +51,9 @@ struct ThreadScan {
         do throws(ProcessError) {
             let text = try processes.read("task/\(tid)/status", of: pid)
             count += 1
-            guard let list = Self.allowedList(text) else { throw .malformed(path: "/proc/\(pid)/task/\(tid)/status") }
+            guard let list = text.statusField("Cpus_allowed_list") else {
+                throw .malformed(path: "/proc/\(pid)/task/\(tid)/status")
+            }
             let mask = mask(list)
             guard mask.isInteresting || isHolder else { return }
             let status = try processes.status(of: pid, thread: tid)
@@ -70,29 +72,6 @@ struct ThreadScan {
         let mask = (cpus: cpus, isInteresting: !cpus.isDisjoint(with: interesting))
         masks[list] = mask
         return mask
-    }
-
-    /// The value of `Cpus_allowed_list` in the text of a `status` file. It is one of the last lines.
-    static func allowedList(_ text: String) -> String? {
-        let name: StaticString = "Cpus_allowed_list:\t"
-        func find(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
-            var end = bytes.count
-            while end > 0 {
-                var start = end - 1
-                while start > 0, bytes[start - 1] != 0x0A { start -= 1 }
-                let line = UnsafeBufferPointer(rebasing: bytes[start..<end])
-                if line.count > name.utf8CodeUnitCount, let base = line.baseAddress,
-                    memcmp(base, name.utf8Start, name.utf8CodeUnitCount) == 0
-                {
-                    let value = line[name.utf8CodeUnitCount...].prefix { $0 != 0x0A }
-                    return String(decoding: value, as: UTF8.self)
-                }
-                end = start
-            }
-            return nil
-        }
-        if let found = text.utf8.withContiguousStorageIfAvailable({ find($0) }) { return found }
-        return Array(text.utf8).withUnsafeBufferPointer { find($0) }
     }
 
     private mutating func note(_ error: ProcessError) {

@@ -1,5 +1,6 @@
 import Glibc
 import Kernel
+import Ledger
 import Machine
 import TestSupport
 import Testing
@@ -149,6 +150,23 @@ import Testing
             for shift in shifts { try shift.apply(files) }
             for shift in shifts { try shift.verify(files) }
         }
+    }
+
+    @Test("an interrupt that cannot be moved is no difference when claims are read back, alone or together")
+    func readBack() throws {
+        let files = Self.machine([24: "0-7", 25: "4-5"])
+        files.refuse(Self.path(25), errno: EIO)
+        let shifts = MaskShift.plan(off: [4], housekeeping: [0], files: files)
+        for shift in shifts { try shift.apply(files) }
+        var claim = TestKernel.claim("a", [4])
+        claim.enforcement?.isolation = .affinity
+        claim.enforcement?.steps = shifts.map { EnforcementStep(action: $0.text, undo: "nothing") }
+        #expect(claim.enforcement?.steps.isEmpty == false)
+        let enforcer = KernelEnforcer(files: files)
+        try enforcer.verify(claim)
+        #expect(enforcer.differences(of: [claim]).isEmpty)
+        files[Self.path(24)] = "0-7\n"
+        #expect(enforcer.differences(of: [claim]).count == 1)
     }
 
     @Test("a mask is never emptied: where the plan is too old for it, that is an error")

@@ -39,10 +39,13 @@ struct ProcessTests {
         test.files.change { $0.processes[42]?.start = 7 }
         #expect(throws: EnforcementError.self) { try test.enforce(claim) }
         test.files.change { $0.processes[42]?.start = 420 }
-        test.files.change { $0.boot = "boot-2" }
-        #expect(throws: EnforcementError.self) { try test.enforce(claim) }
         #expect(test.files.changes == 0)
-        test.files.change { $0.boot = "boot-1" }
+        var later = TestKernel()
+        later.files.addProcess(42, in: "/")
+        later.files.change { $0.boot = "boot-2" }
+        later = TestKernel(later.files)
+        #expect(throws: EnforcementError.self) { try later.enforce(claim) }
+        #expect(later.files.changes == 0)
         try test.commit(claim)
         test.files.change { $0.processes[42]?.start = 7 }
         #expect(throws: EnforcementError("process 42 has ended")) { try test.apply(claim.holder) }
