@@ -1,3 +1,5 @@
+// Static builds, such as those of the benchmarks, have no Testing.
+#if canImport(Testing)
 import Glibc
 package import Testing
 
@@ -10,3 +12,4 @@ extension Trait where Self == ConditionTrait {
         .enabled(if: SharedDirectory.path != nil, "no ../shared beside the checkout and BERTH_SHARED not set")
     }
 }
+#endif
