@@ -150,11 +150,25 @@ package struct KernelEnforcer: Enforcer {
     /// Checks each step of enforced claims. What they have in common is read once.
     package func differences(of claims: [Claim]) -> [Holder: EnforcementError] {
         let reader = KernelEnforcer(self, reading: ReadOnceFiles(files))
+        let areWhole = reader.arePartitionsWhole(of: claims)
+        let online = Masks.online(reader.files)
         var differences: [Holder: EnforcementError] = [:]
         for claim in claims {
-            do throws(EnforcementError) { try reader.check(claim) } catch { differences[claim.holder] = error }
+            do throws(EnforcementError) { try reader.check(claim, online: online, partitions: !areWhole) } catch {
+                differences[claim.holder] = error
+            }
         }
         return differences
+    }
+
+    /// Whether the partitions have all CPUs that the claims need there.
+    private func arePartitionsWhole(of claims: [Claim]) -> Bool {
+        var wanted: [PartitionPlace: CPUSet] = [:]
+        for step in claims.lazy.flatMap({ $0.enforcement?.steps ?? [] }) where KernelStep.isGrowth(step.action) {
+            guard case .grow(let cpus, let place) = KernelStep(text: step.action) else { continue }
+            wanted[place, default: CPUSet()].formUnion(cpus)
+        }
+        return wanted.allSatisfy { (try? partition($0.key).verify($0.value)) != nil }
     }
 
     /// An enforcer like another one, with other files.
@@ -186,11 +200,13 @@ package struct KernelEnforcer: Enforcer {
     ///
     /// - Throws: ``EnforcementError`` with the first difference.
     package func verify(_ claim: Claim) throws(EnforcementError) {
-        try KernelEnforcer(self, reading: ReadOnceFiles(files)).check(claim)
+        if let difference = differences(of: [claim])[claim.holder] { throw difference }
     }
 
-    private func check(_ claim: Claim) throws(EnforcementError) {
-        for step in claim.enforcement?.steps ?? [] where KernelStep.isVerified(step.action) {
+    /// Checks each step of an enforced claim, those of partitions only if asked to.
+    private func check(_ claim: Claim, online: CPUSet?, partitions: Bool) throws(EnforcementError) {
+        for step in claim.enforcement?.steps ?? []
+        where KernelStep.isVerified(step.action) && (partitions || !KernelStep.isGrowth(step.action)) {
             switch try parsed(step.action) {
             case .grow(let cpus, let place): try partition(place).verify(cpus)
             case .cgroup(let cgroup): try cgroups.verify(cgroup)
@@ -201,7 +217,7 @@ package struct KernelEnforcer: Enforcer {
             case .prepare, .tidy, .shrink, .remove, .balance, .giveBack, .unpin, .unshift, .nothing: break
             }
         }
-        guard claim.enforcement?.isolation != Isolation.none, let online = Masks.online(files) else { return }
+        guard claim.enforcement?.isolation != Isolation.none, let online else { return }
         let missing = claim.missing(online: online)
         guard missing.isEmpty else { throw EnforcementError("CPUs \(missing) are offline") }
     }

@@ -63,9 +63,13 @@ package enum KernelStep: Equatable, Sendable {
     /// Whether a step of this text does something that a later look can verify.
     static func isVerified(_ text: String) -> Bool { !text.hasPrefix("prepare ") }
 
+    /// Whether a step of this text adds CPUs to a partition.
+    static func isGrowth(_ text: String) -> Bool { text.hasPrefix("partition +") }
+
     /// The step of this text; nil where it is none.
     package init?(text: String) {
-        let words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+        let words = text.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
         guard let verb = words.first else { return nil }
         let rest = Array(words.dropFirst())
         let step: KernelStep?
@@ -129,7 +133,7 @@ package enum KernelStep: Equatable, Sendable {
 }
 
 /// Where the partition is.
-package struct PartitionPlace: Equatable, Sendable {
+package struct PartitionPlace: Hashable, Sendable {
     /// How the partition is made.
     package enum Kind: String, Sendable {
         /// The slice is a partition root.
@@ -238,6 +242,7 @@ func encoded(_ path: String) -> String {
 
 /// The path or id of one word; nil where it is malformed or empty.
 func decoded(_ word: String) -> String? {
+    guard word.utf8.contains(UInt8(ascii: "%")) else { return word.isEmpty ? nil : word }
     var bytes: [UInt8] = []
     var rest = word.utf8[...]
     while let byte = rest.popFirst() {

@@ -18,7 +18,7 @@ package final class LedgerStore: DecisionStore {
     /// After how many records the ledger is written anew, when idle and when busy; when busy, the
     /// changes are also twice as many as the claims, so that it costs each change little.
     private static let recordsWhenIdle = 512
-    private static let recordsWhenBusy = 4_096
+    private static let recordsWhenBusy = 1_024
     /// How many records are retained when the ledger is written anew.
     private static let history = 10_000
     /// How often the last good state is stored while there are changes, in milliseconds.
