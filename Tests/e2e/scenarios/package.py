@@ -63,6 +63,42 @@ def _(machine):
     same("berth.slice afterwards", "active", machine.sh(f"systemctl is-active berth.slice; [ -d {ROOT}/berth.slice ]"))
 
 
+@promise("a unit of systemd runs its program on CPUs of its own, over restarts, and gives them back when it is stopped",
+         on=shapes.SYSTEMD, needs="deb")
+def _(machine):
+    prepare(machine)
+    # As in docs/enforcement.md.
+    machine.sh("""
+        cat >/etc/systemd/system/engine.service <<'END'
+[Unit]
+Requires=berthd.service
+After=berthd.service
+
+[Service]
+ExecStart=/usr/bin/berth run --name engine --cores 1 -- /bin/sh -c 'sleep 1000 & sleep 1000'
+ExecStopPost=-/bin/sh -c 'echo 1 >/sys/fs/cgroup/berth.slice/claims/run-engine/cgroup.kill'
+END
+        systemctl daemon-reload
+        systemctl start engine
+    """)
+    for _ in range(2):
+        machine.sh("""
+            pid=$(systemctl show -P MainPID engine)
+            until grep -q 'berth.slice/claims/run-engine$' /proc/$pid/cgroup; do sleep 0.1; done
+            systemctl restart engine
+            systemctl is-active engine
+            ! [ -e /proc/$pid ]
+        """)
+    machine.sh("""
+        systemctl stop engine
+        rm /etc/systemd/system/engine.service
+        systemctl daemon-reload
+        for _ in $(seq 100); do [ -d /sys/fs/cgroup/berth.slice/claims/run-engine ] || break; sleep 0.1; done
+        ! pgrep -x sleep
+    """)
+    gone(machine)
+
+
 @promise("a member of the group runs programs as the user who they are, within the limit; nobody else's claim is theirs",
          on=shapes.SYSTEMD, needs="deb")
 def _(machine):
