@@ -195,6 +195,6 @@ struct ClaimOperations: Sendable {
 
     /// The path of a claim.
     static func path(of holder: Holder) -> String {
-        "/v1/claims/\(holder.kind.rawValue)/\(APITarget.encode(holder.name))"
+        "/v1/claims/\(holder.kind.rawValue)/\(holder.name.percentEncoded)"
     }
 }

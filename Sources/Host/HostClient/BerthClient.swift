@@ -108,7 +108,7 @@ public final class BerthClient: Sendable {
     package func claimPage(kind: Holder.Kind? = nil, after: String? = nil) async throws(BerthError) -> [UInt8] {
         var target = "/v1/claims?limit=1000"
         if let kind { target += "&kind=\(kind.rawValue)" }
-        if let after { target += "&after=\(Holder.encode(after))" }
+        if let after { target += "&after=\(after.percentEncoded)" }
         return try await exchange(.GET, target).body
     }
 
