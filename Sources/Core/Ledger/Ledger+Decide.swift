@@ -135,7 +135,7 @@ extension Ledger {
         let missing = requests.filter { request in !claim.grants.contains { before.meets(request, $0, facts) } }
         do throws(Refusal) { try add(missing, to: &claim, facts: facts, &decision) } catch {
             guard missing.count < requests.count else { throw error }
-            claim.remove(claim.exclusive.union(claim.cpus))
+            claim.remove(claim.allCPUs)
             try add(requests, to: &claim, facts: facts, &decision)
         }
         decision.granted = claim.cpus
