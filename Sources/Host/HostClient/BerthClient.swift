@@ -85,10 +85,17 @@ public final class BerthClient: Sendable {
 
     /// What the last comparison of claims and kernel found, as JSON; nil where nothing is enforced.
     public func verification() async throws(BerthError) -> [UInt8]? {
-        do { return try await exchange(.GET, "/v1/verification").body } catch {
+        do { return try await verificationDocument() } catch {
             guard error.problem?.code == "not_enforced" else { throw error }
             return nil
         }
+    }
+
+    /// What the last comparison of claims and kernel found, as JSON.
+    ///
+    /// - Throws: the problem `not_enforced` where nothing is enforced, which says why.
+    package func verificationDocument() async throws(BerthError) -> [UInt8] {
+        try await exchange(.GET, "/v1/verification").body
     }
 
     /// The settings of the daemon by name.

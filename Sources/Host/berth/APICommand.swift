@@ -51,6 +51,7 @@ extension Failure {
                 switch problem.code {
                 case "no_claim": Self.noClaim
                 case "forbidden": Self.notPermitted
+                case "not_enforced": Self.unavailable
                 case "outcome_unknown": Self.timeout
                 default: Self.refused
                 }

@@ -10,7 +10,8 @@ struct Plan: APICommand {
         abstract: "Say what a request would get, or why not, without changing anything.",
         discussion: """
             Takes the options of berth run. The exit status is 1 if the request would be refused: the reason is on standard \
-            error, with who has what is missing, and what would fit. With --json the document is the claim as it would be, \
+            error, with who has what is missing, and what would fit. If the daemon enforces nothing, the plan is what would \
+            be granted, with a note; --min-isolation is refused there. With --json the document is the claim as it would be, \
             or the problem, as the HTTP API has them.
             """)
     @OptionGroup(title: "What a program would have") var claim: ClaimOptions
@@ -22,12 +23,29 @@ struct Plan: APICommand {
 
     func run() async throws {
         let request = try claim.request(process: .caller)
-        let plan = try await ask(request) { client throws(BerthError) in
-            try await client.plan(Holder(.run, name), request)
+        let (planned, obstacle) = try await ask(request) { client throws(BerthError) in
+            try await plan(request, client)
         }
-        try output.show(json: plan.json) { _ in
-            ([ClaimSentence.text(plan.claim)] + EffectLines.lines(plan.effects, isPlanned: true))
-                .map { StyledText($0) }
+        let note = obstacle.map { "note: \(Printable.text($0)); berth run is refused" }
+        if output.json, let note { Output.note(note) }
+        try output.show(json: planned.json) { _ in
+            ([ClaimSentence.text(planned.claim)] + EffectLines.lines(planned.effects, isPlanned: true)
+                + (note.map { ["  \($0)"] } ?? [])).map { StyledText($0) }
+        }
+    }
+
+    /// What would be granted, and why it would not be enforced, where nothing is.
+    private func plan(
+        _ request: HostClient.ClaimRequest, _ client: BerthClient
+    ) async throws(BerthError) -> (ChangedClaim, obstacle: String?) {
+        let holder = Holder(.run, name)
+        do throws(BerthError) { return (try await client.plan(holder, request), nil) } catch {
+            guard error.problem?.code == "no_enforcement", request.enforcement?.minimum == Isolation.none else {
+                throw error
+            }
+            var recorded = request
+            recorded.enforcement = nil
+            return (try await client.plan(holder, recorded), error.problem?.detail)
         }
     }
 }

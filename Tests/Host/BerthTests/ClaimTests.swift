@@ -80,6 +80,26 @@ import WireJSON
         #expect(json.status == 1 && json.output == problem + "\n", "\(json)")
     }
 
+    @Test("where nothing is enforced a plan says what would be granted, and that and why berth run is refused")
+    func nothingEnforced() async throws {
+        let daemon = try await SimulatedDaemon()
+        let why =
+            "Nothing here can enforce a claim: the machine is simulated (berthd enforces claims only on the machine that it runs on)"
+        #expect(
+            try daemon.succeed("plan", "--cores", "2", "--node", "1")
+                == "run:plan: CPUs 10-11,26-27, memory of node 1\n  note: \(why); berth run is refused\n")
+        let json = try daemon.berth("plan", "--cores", "2", "--json")
+        #expect(json.status == 0 && json.errors == "berth: note: \(why); berth run is refused\n", "\(json)")
+        #expect(try JSONValue(Array(json.output.utf8))["enforcement"] == .null)
+        let demanding = try daemon.berth("plan", "--cores", "2", "--min-isolation", "affinity")
+        #expect(demanding.status == 1 && demanding.errors == "berth: \(why)\n", "\(demanding)")
+        let run = try daemon.berth("run", "--cores", "2", "--", "true")
+        #expect(run.status == 1 && run.errors == "berth: \(why)\n", "\(run)")
+        let large = try daemon.berth("plan", "--cpus", "25")
+        #expect(large.status == 1 && large.errors.contains("Insufficient CPUs available"), "\(large)")
+        try await daemon.stop()
+    }
+
     @Test("A refusal of another kind is told as it is", arguments: ["not_owner", "no_enforcement", "invalid_member"])
     func otherRefusal(code: String) throws {
         let daemon = try refusing(#"{"status":409,"title":"t","detail":"No\nway","code":"\#(code)"}"#)
