@@ -64,18 +64,3 @@ extension Failure {
         }
     }
 }
-
-/// The holder of a text: `run:NAME` and the like; a bare name is a run.
-struct HolderArgument: ExpressibleByArgument {
-    let holder: Holder
-
-    init?(argument: String) {
-        if let holder = Holder(argument), !holder.name.isEmpty {
-            self.holder = holder
-        } else if !argument.isEmpty {
-            holder = Holder(.run, argument)
-        } else {
-            return nil
-        }
-    }
-}
