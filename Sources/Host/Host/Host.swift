@@ -15,7 +15,7 @@ package final class Host: Sendable {
     enum Job: Sendable {
         case request(Submission, @Sendable (Result<Outcome, Failure>) -> Void)
         case transition(Transition)
-        case decisions(after: Int64, limit: Int, @Sendable (Result<History, CommitError>) -> Void)
+        case decisions(from: HistoryStart, limit: Int, @Sendable (Result<History, CommitError>) -> Void)
         case reconcile
     }
 
@@ -151,11 +151,11 @@ package final class Host: Sendable {
         queue.add(.transition(.leaseOver(holder, lease)), isLimited: false)
     }
 
-    /// The committed decisions after `seq`, oldest first, from the store: `completion` is called on the writer's thread.
+    /// The committed decisions from `start` on, oldest first, from the store: `completion` is called on the writer's thread.
     package func decisions(
-        after seq: Int64, limit: Int, completion: @escaping @Sendable (Result<History, CommitError>) -> Void
+        from start: HistoryStart, limit: Int, completion: @escaping @Sendable (Result<History, CommitError>) -> Void
     ) {
-        switch queue.add(.decisions(after: seq, limit: limit, completion)) {
+        switch queue.add(.decisions(from: start, limit: limit, completion)) {
         case .yes: break
         case .full, .closed: completion(.failure(.failed("the writer takes no more questions")))
         }

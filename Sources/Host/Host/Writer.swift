@@ -276,9 +276,9 @@ final class Writer {
     }
 
     private func answerQuestions(_ jobs: [Host.Job], _ step: inout Step) {
-        for case .decisions(let seq, let limit, let completion) in jobs {
+        for case .decisions(let start, let limit, let completion) in jobs {
             let result = Result { () throws(CommitError) in
-                Host.History(decisions: try store.decisions(after: seq, limit: limit), oldest: store.oldest)
+                Host.History(decisions: try store.decisions(from: start, limit: limit), oldest: store.oldest)
             }
             step.answers.append { completion(result) }
         }

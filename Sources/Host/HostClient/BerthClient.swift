@@ -181,15 +181,18 @@ public final class BerthClient: Sendable {
 
     // MARK: - Events
 
-    /// The decisions after the one of number `after`, oldest first; without it those to come, or all stored ones where
-    /// `follows` is false.
+    /// The decisions after the one of number `after`, or the newest `last` of those that are stored, oldest first; without
+    /// either those to come, or all stored ones where `follows` is false.
     ///
     /// The sequence ends when the daemon stops, or closes it because it was read too slowly. It can be resumed after the
     /// last decision that was read.
     ///
-    /// - Parameter follows: whether it goes on after what is stored.
-    public func events(after: Int? = nil, follows: Bool = true) -> HostEvents {
-        HostEvents(socket: socket, after: after, follows: follows, timeLimit: timeLimit)
+    /// - Parameters:
+    ///   - after: the number of a decision, 0 for the beginning; not together with `last`.
+    ///   - last: how many, 1 or more.
+    ///   - follows: whether it goes on after what is stored.
+    public func events(after: Int? = nil, last: Int? = nil, follows: Bool = true) -> HostEvents {
+        HostEvents(socket: socket, after: after, last: last, follows: follows, timeLimit: timeLimit)
     }
 
     // MARK: - Exchange

@@ -39,6 +39,10 @@ import WireJSON
             let two = try await site.run("events", "--after", "1", "--limit", "2")
             #expect(two.text.split(separator: "\n").map { $0.prefix(2) } == ["2 ", "3 "], "\(two)")
             #expect(try await site.run("events", "--after", "4").text.isEmpty)
+            let newest = try await site.run("events", "--limit", "2")
+            #expect(newest.text.split(separator: "\n").map { $0.prefix(2) } == ["3 ", "4 "], "\(newest)")
+            let oldest = try await site.run("events", "--after", "0", "--limit", "1")
+            #expect(oldest.text.hasPrefix("1 "), "\(oldest)")
         }
     }
 
