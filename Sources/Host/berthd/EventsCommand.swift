@@ -11,7 +11,7 @@ struct Events: ParsableCommand {
         abstract: "Print the decisions that are stored, oldest first; also while berthd runs.",
         discussion: """
             One line for each: its number, time, holder, outcome (granted, released, expired, failed), action, \
-            CPUs, and who asked. Give the last number to --after to continue from there. About the last 10000 decisions are \
+            CPUs, and who asked; then the huge pages that were given back, and who lost CPUs. Give the last number to --after to continue from there. About the last 10000 decisions are \
             retained. Exit status 66 if there is no such state directory, 65 if the state is corrupt.
             """)
 
@@ -50,6 +50,9 @@ extension DecisionRecord {
             "\(seq)", timestamp(time), quoted(holder.fullName), outcome.rawValue, quoted(action),
             cpus.isEmpty ? "-" : cpus.list, quoted(who),
         ]
+        for pages in releasedPages {
+            words.append("released-pages=\(pages.count)x\(pages.sizeKB)kB@\(pages.node)")
+        }
         for loss in preempted { words.append("preempted=\(quoted(loss.holder.fullName)):\(loss.cpus)") }
         return words.joined(separator: " ")
     }

@@ -31,6 +31,37 @@ import WireJSON
         try await daemon.stop()
     }
 
+    @Test("an event says which huge pages were given back, beside CPUs and alone")
+    func pages() async throws {
+        let daemon = try await SimulatedDaemon()
+        try daemon.succeed("hugepages", "a", "5", "--node", "0", "--size", "2M")
+        try daemon.succeed("hugepages", "a", "3", "--node", "0", "--size", "2M")
+        try daemon.succeed("hugepages", "a", "--remove", "--node", "0", "--size", "2M")
+        let pages = #""huge_pages":[{"node":0,"size_kb":2048,"count":4},{"node":1,"size_kb":1048576,"count":1}]"#
+        try daemon.send("PUT", "/v1/claims/run/b", "{\"cpus\":{\"count\":2},\(pages)}")
+        try daemon.send("PUT", "/v1/claims/run/b", #"{"cpus":{"count":2}}"#)
+        try daemon.send("PUT", "/v1/claims/run/b", "{\(pages)}")
+        try daemon.send("DELETE", "/v1/claims/run/b", "")
+        try daemon.send(
+            "PUT", "/v1/claims/run/c", #"{"cpus":{"count":1},"huge_pages":[{"node":0,"size_kb":2048,"count":1}]}"#)
+        try daemon.send("DELETE", "/v1/claims/run/c", "")
+        try daemon.send("PUT", "/v1/claims/run/d", #"{"memory_nodes":[1]}"#)
+        try daemon.send("DELETE", "/v1/claims/run/d", "")
+        let lines = try daemon.succeed("events").split(separator: "\n").compactMap { line in
+            line.firstMatch(of: #/ \d+ (.*) \(/#).map { String($0.1) }
+        }
+        #expect(
+            lines == [
+                "service:a has 5 x 2M on node 0", "service:a has 3 x 2M on node 0, gave back 2 x 2M on node 0",
+                "service:a gave back 3 x 2M on node 0", "run:b got CPUs 2-3",
+                "run:b has CPUs 2-3, gave back 4 x 2M on node 0, 1 x 1G on node 1", "run:b gave back CPUs 2-3",
+                "run:b gave back 4 x 2M on node 0, 1 x 1G on node 1", "run:c got CPUs 2",
+                "run:c gave back CPUs 2 and 1 x 2M on node 0", "run:d has memory of node 1",
+                "run:d gave back what it had",
+            ], "\(lines)")
+        try await daemon.stop()
+    }
+
     @Test("events --follow goes on with what is decided, also after a restart of the daemon, and misses nothing")
     func follow() async throws {
         let daemon = try await SimulatedDaemon()

@@ -60,6 +60,16 @@ import WireJSON
         #expect(try await daemon.stop() == 0)
     }
 
+    @Test("events name the huge pages that were given back")
+    func pages() async throws {
+        let site = try Site()
+        let daemon = try await daemon(site)
+        try daemon.pages("a", -1)
+        let last = try await site.run("events", "--limit", "1")
+        #expect(last.text.hasSuffix(",epa released-pages=3x2048kB@0\n"), "\(last)")
+        #expect(try await daemon.stop() == 0)
+    }
+
     @Test("events of a corrupt state end with 65, of a state directory that is not there with 66")
     func failures() async throws {
         let site = try Site()
