@@ -44,7 +44,7 @@ extension Claim {
         // An offline CPU is replaced, but not behind the back of the kernel.
         let pool = facts.eligible(pool, onlineOnly: request.onlineOnly) ?? CPUSet()
         guard enforcement != nil || grant.cpus.isSubset(of: pool) else { return false }
-        guard request.smt == .any || hasCores(grant, request.smt, in: pool, facts) else { return false }
+        guard facts.areOfCores(grant.cpus, request.smt, in: pool) ?? false else { return false }
         switch request.demand {
         case .count(let count): return grant.cpus.count == count
         case .list(let list): return grant.cpus == list
@@ -52,21 +52,8 @@ extension Claim {
             return (1...100).contains(percent) && grant.cpus.count == (pool.count * percent + 99) / 100
         case .wholeCores(let count):
             let smt = request.smt == .any ? .whole : request.smt
-            return hasCores(grant, smt, in: pool, facts) && cores(of: grant, facts) == count
+            return facts.areOfCores(grant.cpus, smt, in: pool) ?? false && cores(of: grant, facts) == count
         case .nothing, .defaultShare: return false
-        }
-    }
-
-    /// Whether the CPUs of `grant` are of each core what `smt` says.
-    private func hasCores(_ grant: Grant, _ smt: CPURequest.SMTPolicy, in pool: CPUSet, _ facts: MachineFacts) -> Bool {
-        guard let machine = facts.machine else { return false }
-        return grant.cpus.allSatisfy { cpu in
-            let core = machine.core(of: cpu)
-            return switch smt {
-            case .any: true
-            case .whole: core.intersection(pool).isSubset(of: grant.cpus)
-            case .one: core.intersection(grant.cpus).count == 1
-            }
         }
     }
 

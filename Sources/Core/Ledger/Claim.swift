@@ -124,6 +124,14 @@ extension Claim {
         reservations.first { $0.node == node && $0.sizeKB == sizeKB }
     }
 
+    /// The huge pages that it has and `other` has not.
+    func pages(beyond other: Claim) -> [PageReservation] {
+        reservations.compactMap { pages in
+            let count = pages.count - (other.reservation(node: pages.node, sizeKB: pages.sizeKB)?.count ?? 0)
+            return count > 0 ? PageReservation(node: pages.node, sizeKB: pages.sizeKB, count: count) : nil
+        }
+    }
+
     /// How many pages of this node and size it holds.
     func pages(node: Int, sizeKB: Int) -> Int {
         max(

@@ -8,6 +8,8 @@ package struct Decision: Equatable, Sendable {
     package var granted = CPUSet()
     /// The CPUs that the holder gave back.
     package var released = CPUSet()
+    /// The huge pages that the holder gave back.
+    package var releasedPages: [PageReservation] = []
     /// What is left of the requester's pool (`shared_cpus` of the EPA specification).
     package var remainder = CPUSet()
     /// Whether there was something to release.

@@ -21,6 +21,8 @@ package struct DecisionRecord: Equatable, Sendable {
     package let granted: CPUSet
     /// The CPUs that the holder gave back.
     package let released: CPUSet
+    /// The huge pages that the holder gave back.
+    package let releasedPages: [PageReservation]
     /// Who lost CPUs to the request, and which.
     package let preempted: [Decision.Preempted]
     /// The new state of the claims involved.
@@ -77,8 +79,8 @@ package struct DecisionRecord: Equatable, Sendable {
     /// A record of these parts.
     package init(
         time: Int, caller: Caller?, action: String, parameters: [Parameter] = [], holder: Holder, outcome: Outcome,
-        granted: CPUSet = CPUSet(), released: CPUSet = CPUSet(), preempted: [Decision.Preempted] = [],
-        change: LedgerChange
+        granted: CPUSet = CPUSet(), released: CPUSet = CPUSet(), releasedPages: [PageReservation] = [],
+        preempted: [Decision.Preempted] = [], change: LedgerChange
     ) {
         self.time = time
         self.caller = caller
@@ -88,6 +90,7 @@ package struct DecisionRecord: Equatable, Sendable {
         self.outcome = outcome
         self.granted = granted
         self.released = released
+        self.releasedPages = releasedPages
         self.preempted = preempted
         self.change = change
     }
@@ -99,8 +102,8 @@ package struct DecisionRecord: Equatable, Sendable {
         self.init(
             time: time, caller: caller, action: action, parameters: parameters, holder: holder,
             outcome: Outcome(decision, of: holder),
-            granted: decision.granted, released: decision.released, preempted: decision.preempted,
-            change: decision.change)
+            granted: decision.granted, released: decision.released, releasedPages: decision.releasedPages,
+            preempted: decision.preempted, change: decision.change)
     }
 }
 

@@ -29,6 +29,9 @@ package struct Grant: Equatable, Sendable {
         self.label = label
     }
 
+    /// All its CPUs.
+    package var allCPUs: CPUSet { exclusive.union(cpus) }
+
     /// Whether others may run on its CPUs.
     package var isShared: Bool { exclusive.isEmpty }
 

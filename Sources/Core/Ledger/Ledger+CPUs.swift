@@ -134,9 +134,9 @@ extension Claim {
     /// Gives up the CPUs that `request` replaces.
     fileprivate mutating func giveUp(_ request: CPURequest, nodes: CPUSet?) {
         switch request.replaces {
-        case .everything: remove(exclusive.union(cpus))
+        case .everything: remove(allCPUs)
         case .allButExplicit: grants.removeAll { !$0.isExplicit }
-        case .nodes: remove(nodes ?? exclusive.union(cpus))
+        case .nodes: remove(nodes ?? allCPUs)
         case .grant: grants.removeAll { request.isFor($0) }
         }
         if grants.isEmpty { pool = Pool.isolated }

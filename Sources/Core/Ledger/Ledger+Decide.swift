@@ -76,6 +76,7 @@ extension Ledger {
             let none = ReservationRequest(node: pages.node, sizeKB: pages.sizeKB, count: 0)
             try reserve(none, in: &claim, facts: facts, &decision)
         }
+        decision.releasedPages = before.pages(beyond: claim)
         if let nodes = request.memoryNodes {
             claim.memoryNodes = Set(nodes).sorted()
             let known = Set(facts.machine?.nodes.filter { $0.memoryBytes != 0 }.map(\.id) ?? [])
@@ -135,7 +136,7 @@ extension Ledger {
         let missing = requests.filter { request in !claim.grants.contains { before.meets(request, $0, facts) } }
         do throws(Refusal) { try add(missing, to: &claim, facts: facts, &decision) } catch {
             guard missing.count < requests.count else { throw error }
-            claim.remove(claim.exclusive.union(claim.cpus))
+            claim.remove(claim.allCPUs)
             try add(requests, to: &claim, facts: facts, &decision)
         }
         decision.granted = claim.cpus
@@ -199,6 +200,7 @@ extension Ledger {
         var decision = Decision()
         decision.found = true
         decision.released = claim.allCPUs
+        decision.releasedPages = claim.reservations
         guard let enforcement = claim.enforcement else {
             decision.change.removed = [claim.holder]
             decision.events = [.released(claim.holder, decision.released)]
@@ -245,6 +247,7 @@ extension Ledger {
             active.enforcement?.failure = nil
             if case .claim(let before) = claim.predecessor {
                 decision.released = before.allCPUs.subtracting(active.allCPUs)
+                decision.releasedPages = before.pages(beyond: active)
                 if !decision.released.isEmpty { decision.events = [.released(claim.holder, decision.released)] }
             }
             decision.change.claims = [active]
@@ -266,6 +269,7 @@ extension Ledger {
             decision.change.removed = [claim.holder]
             decision.found = true
             decision.released = claim.allCPUs
+            decision.releasedPages = claim.reservations
             if let failure { decision.events.append(.enforcementFailed(claim.holder, failure)) }
             decision.events.append(.released(claim.holder, decision.released))
         case .notUndone(_, _, let failure):

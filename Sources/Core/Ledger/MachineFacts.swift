@@ -42,6 +42,16 @@ package struct MachineFacts: Sendable {
         return cpus.intersection(online)
     }
 
+    /// Whether `cpus`, which are in `pool`, are of each core what `smt` says; nil where the machine does not say.
+    func areOfCores(_ cpus: CPUSet, _ smt: CPURequest.SMTPolicy, in pool: CPUSet) -> Bool? {
+        guard smt != .any else { return true }
+        guard let machine else { return nil }
+        return cpus.allSatisfy { cpu in
+            let core = machine.core(of: cpu)
+            return smt == .one ? core.intersection(cpus).count == 1 : core.intersection(pool).isSubset(of: cpus)
+        }
+    }
+
     /// The CPUs that are out of bounds for others when `cpu` is exclusive at `level`, `cpu` itself included; nil where the
     /// machine does not say.
     func domain(of cpu: Int, _ level: Exclusiveness) -> CPUSet? {

@@ -93,8 +93,8 @@ package struct Refusal: Error, Equatable, Sendable {
         case recorded(Holder)
         /// The kernel refused to enforce the claim.
         case notEnforceable(Holder, String)
-        /// Nothing here can enforce a claim.
-        case noEnforcement
+        /// Nothing here can enforce a claim; why, where that is known.
+        case noEnforcement(String?)
         /// The claim would break a rule between claims.
         case conflict(LedgerViolation)
     }

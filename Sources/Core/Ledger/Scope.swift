@@ -44,12 +44,11 @@ struct Scope {
         let mayPreempt = request.preemption != .never && !isProtected
         var usable = inScope.subtracting(mayPreempt ? ledger.unpreemptible(ofOthersThan: claim.holder) : others)
         if level != .none { usable.subtract(ledger.shared(byOthersThan: claim.holder)) }
-        let all = claim.exclusive.union(claim.cpus)
         switch request.replaces {
         case .grant:
             present = claim.grants.reduce(into: CPUSet()) { if request.isFor($1) { $0.formUnion($1.cpus) } }
             let rest = claim.grants.filter { !request.isFor($0) }
-            usable.subtract(rest.reduce(into: CPUSet()) { $0.formUnion($1.exclusive.union($1.cpus)) })
+            usable.subtract(rest.reduce(into: CPUSet()) { $0.formUnion($1.allCPUs) })
             kept = CPUSet()
         case .nodes:
             present = nodes.map { claim.exclusive.intersection($0) } ?? claim.exclusive
@@ -64,7 +63,7 @@ struct Scope {
         }
         if level != .none, level != .cpu {
             let taken = others.union(ledger.shared(byOthersThan: claim.holder))
-                .union(all.subtracting(present).subtracting(kept))
+                .union(claim.allCPUs.subtracting(present).subtracting(kept))
             try Self.narrow(&usable, to: level, disjointWith: taken, request.demand, facts)
         }
         candidates = usable
@@ -150,7 +149,9 @@ struct Scope {
                 }
                 throw Refusal(.heldByOthers(held), blockers: ledger.blockers(of: reach(of: held), but: holder))
             }
-            guard fits(cpus) else { throw Refusal(.notWholeCores(cpus.count)) }
+            guard facts.areOfCores(cpus, request.smt, in: pool) ?? true else {
+                throw Refusal(.notWholeCores(cpus.count))
+            }
             return (kept.intersection(cpus), cpus)
         case .wholeCores: return (kept, try wholeCores(wanted, claim).union(kept))
         case _ where isProtected && request.smt == .any:
@@ -171,16 +172,6 @@ struct Scope {
         var exclusive = cpus
         for cpu in cpus { exclusive.formUnion(try Self.domain(of: cpu, level, facts)) }
         return exclusive.subtracting(claim.exclusive.subtracting(cpus))
-    }
-
-    /// Whether a list has of each core what the request says.
-    private func fits(_ cpus: CPUSet) -> Bool {
-        guard request.smt != .any, let machine = facts.machine else { return true }
-        return cpus.allSatisfy { cpu in
-            let core = machine.core(of: cpu)
-            return request.smt == .one
-                ? core.intersection(cpus).count == 1 : core.intersection(pool).isSubset(of: cpus)
-        }
     }
 
     /// The CPUs that must be nobody's for these to be given.

@@ -30,7 +30,9 @@ extension EPAChange {
                 isExplicit: true)
             return .claim(ClaimRequest(holder: .service(service), cpus: cpus))
         case .allocatePages(let service, let count, let node, let sizeKB):
-            guard count >= -1 else { throw EPARequestError(Refusal(.invalidCount(count)).text(action: action)) }
+            guard count >= -1 else {
+                throw EPARequestError(Refusal(.invalidCount(count)).text(.services(action: action)))
+            }
             let pages = ReservationRequest(node: node, sizeKB: sizeKB, count: max(count, 0))
             return .claim(ClaimRequest(holder: .service(service), reservations: [pages]))
         }

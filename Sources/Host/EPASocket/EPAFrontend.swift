@@ -74,7 +74,9 @@ package final class EPAFrontend: Sendable {
         let eligible = try listed { () throws(CPUListError) in
             try host.machine.eligible(pool, onlineOnly: onlineOnly)
         }
-        guard let eligible else { throw EPARequestError(Refusal(.noPool(pool)).text(action: "list_allocations")) }
+        guard let eligible else {
+            throw EPARequestError(Refusal(.noPool(pool)).text(.services(action: "list_allocations")))
+        }
         let current = host.current
         let outside = current.ledger.outsidePool(isolated: isolated)
         decisionLog.noteOutsidePool(outside.reduce(into: CPUSet()) { $0.formUnion($1.cpus) })
@@ -138,7 +140,7 @@ package final class EPAFrontend: Sendable {
         host.submit(submission) { result in
             switch result {
             case .success(let outcome): reply(change.reply(outcome, extensions: settings.extensions))
-            case .failure(let failure): reply(EPAReply.error(failure.text(action: change.action)))
+            case .failure(let failure): reply(EPAReply.error(failure.text(.services(action: change.action))))
             }
         }
     }

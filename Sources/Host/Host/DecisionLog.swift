@@ -193,7 +193,7 @@ package final class DecisionLog: Sendable {
     private func write(_ report: Host.Report) {
         let record = report.record
         if let failure = report.failure {
-            let text = failure.text(action: record.action)
+            let text = failure.text(record.caller?.frontend == "epa" ? .services(action: record.action) : .claims)
             line("refused", of: record, record.holder, in: audit.withLock { $0 }) { line in
                 record.writeParameters(to: &line)
                 line.member("reason", text)

@@ -15,7 +15,7 @@ package final class Host: Sendable {
     enum Job: Sendable {
         case request(Submission, @Sendable (Result<Outcome, Failure>) -> Void)
         case transition(Transition)
-        case decisions(after: Int64, limit: Int, @Sendable (Result<History, CommitError>) -> Void)
+        case decisions(from: HistoryStart, limit: Int, @Sendable (Result<History, CommitError>) -> Void)
         case reconcile
     }
 
@@ -37,16 +37,20 @@ package final class Host: Sendable {
     /// Who gets committed decisions.
     private let followers = Mutex(Followers())
     private let clock: @Sendable () -> Int
-    private let enforcer: (any Enforcer)?
+    /// What makes the kernel follow claims, or the refusal of those that are to be enforced.
+    private let enforcer: Result<any Enforcer, Refusal>
     private let enforcement: Mutex<EnforcementPolicy>
     private let watcher: (any LeaseWatcher)?
     /// The machine.
     package let machine: HostMachine
+    /// Why nothing makes the kernel follow claims, where nothing does and that is known.
+    package let unenforced: String?
 
     /// A host that starts from `ledger`, all of which is stored already.
     ///
     /// - Parameters:
     ///   - enforcer: what makes the kernel follow claims; nil where nothing does.
+    ///   - unenforced: why nothing does, and what would help, for people.
     ///   - watcher: what watches the processes and cgroups that claims live by; nil where nothing does.
     ///   - enforcement: how the kernel is held to the claims.
     ///   - clock: the time in milliseconds since 1970 UTC.
@@ -55,7 +59,8 @@ package final class Host: Sendable {
     /// - Throws: `SystemError` where its threads cannot be started.
     package init(
         ledger: Ledger, store: sending any DecisionStore, machine: HostMachine, enforcer: (any Enforcer)? = nil,
-        watcher: (any LeaseWatcher)? = nil, enforcement: EnforcementPolicy = EnforcementPolicy(),
+        unenforced: String? = nil, watcher: (any LeaseWatcher)? = nil,
+        enforcement: EnforcementPolicy = EnforcementPolicy(),
         clock: @escaping @Sendable () -> Int = wallClock,
         onDecisions: @escaping @Sendable ([Report]) -> Void = { _ in }
     ) throws(SystemError) {
@@ -75,12 +80,15 @@ package final class Host: Sendable {
                 })
         }
         watcher?.start { holder, lease in queue.add(.transition(.leaseOver(holder, lease)), isLimited: false) }
-        self.enforcer = enforcer
+        let kernel: Result<any Enforcer, Refusal> =
+            enforcer.map { .success($0) } ?? .failure(Refusal(.noEnforcement(unenforced)))
+        self.enforcer = kernel
+        self.unenforced = unenforced
         self.watcher = watcher
         self.enforcement = Mutex(enforcement)
         self.clock = clock
         let writer = Writer(
-            ledger: ledger, store: store, machine: machine, enforcer: enforcer, worker: worker, clock: clock)
+            ledger: ledger, store: store, machine: machine, enforcer: kernel, worker: worker, clock: clock)
         let box = SendableBox(writer)
         try startThread(named: "writer") { [self] in
             preferPromptness()
@@ -143,11 +151,11 @@ package final class Host: Sendable {
         queue.add(.transition(.leaseOver(holder, lease)), isLimited: false)
     }
 
-    /// The committed decisions after `seq`, oldest first, from the store: `completion` is called on the writer's thread.
+    /// The committed decisions from `start` on, oldest first, from the store: `completion` is called on the writer's thread.
     package func decisions(
-        after seq: Int64, limit: Int, completion: @escaping @Sendable (Result<History, CommitError>) -> Void
+        from start: HistoryStart, limit: Int, completion: @escaping @Sendable (Result<History, CommitError>) -> Void
     ) {
-        switch queue.add(.decisions(after: seq, limit: limit, completion)) {
+        switch queue.add(.decisions(from: start, limit: limit, completion)) {
         case .yes: break
         case .full, .closed: completion(.failure(.failed("the writer takes no more questions")))
         }
@@ -191,7 +199,7 @@ package final class Host: Sendable {
     // MARK: - The writer's thread
 
     private func run(_ writer: Writer, _ onDecisions: ([Report]) -> Void) {
-        for claim in ledger.sortedClaims where claim.enforcement == nil || enforcer == nil { watch(claim) }
+        for claim in ledger.sortedClaims where claim.enforcement == nil || (try? enforcer.get()) == nil { watch(claim) }
         var reconciled = ContinuousClock.now
         var first = enforcement.withLock { $0 }
         first.repairs = first.repairs || first.restoresOnStop

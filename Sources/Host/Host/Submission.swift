@@ -114,7 +114,7 @@ extension Ledger {
     ///
     /// - Parameter last: the id of the last enforcement that was ever planned, as far as it is known; the new one's is higher.
     func decide(
-        _ request: Request, facts: MachineFacts, caller: Caller, now: Int, enforcer: (any Enforcer)?,
+        _ request: Request, facts: MachineFacts, caller: Caller, now: Int, enforcer: Result<any Enforcer, Refusal>,
         after last: Int = 0
     ) throws(Refusal) -> Decision {
         try enforceable(
@@ -122,14 +122,16 @@ extension Ledger {
     }
 
     /// Plans the enforcement of what `decision` prepares.
+    ///
+    /// - Parameter enforcer: what makes the kernel follow claims, or the refusal where nothing does.
     func enforceable(
-        _ decision: Decision, enforcer: (any Enforcer)?, after last: Int
+        _ decision: Decision, enforcer: Result<any Enforcer, Refusal>, after last: Int
     ) throws(Refusal) -> Decision {
         var decision = decision
         for index in decision.change.claims.indices {
             let claim = decision.change.claims[index]
             guard claim.enforcement?.phase == .preparing else { continue }
-            guard let enforcer else { throw Refusal(.noEnforcement) }
+            let enforcer = try enforcer.get()
             var with = self
             do { try with.apply(decision.change) } catch { throw Refusal(.conflict(error)) }
             do throws(EnforcementError) {

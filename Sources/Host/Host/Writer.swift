@@ -36,7 +36,7 @@ final class Writer {
     private var ledger: Ledger
     private let store: any DecisionStore
     private let machine: HostMachine
-    private let enforcer: (any Enforcer)?
+    private let enforcer: Result<any Enforcer, Refusal>
     private let worker: EnforcementWorker?
     private let clock: @Sendable () -> Int
     /// Who waits until the kernel follows, or no longer follows, a claim.
@@ -54,7 +54,7 @@ final class Writer {
     private static let upkeepInterval = 1_000
 
     init(
-        ledger: Ledger, store: any DecisionStore, machine: HostMachine, enforcer: (any Enforcer)?,
+        ledger: Ledger, store: any DecisionStore, machine: HostMachine, enforcer: Result<any Enforcer, Refusal>,
         worker: EnforcementWorker?, clock: @escaping @Sendable () -> Int
     ) {
         self.ledger = ledger
@@ -276,9 +276,9 @@ final class Writer {
     }
 
     private func answerQuestions(_ jobs: [Host.Job], _ step: inout Step) {
-        for case .decisions(let seq, let limit, let completion) in jobs {
+        for case .decisions(let start, let limit, let completion) in jobs {
             let result = Result { () throws(CommitError) in
-                Host.History(decisions: try store.decisions(after: seq, limit: limit), oldest: store.oldest)
+                Host.History(decisions: try store.decisions(from: start, limit: limit), oldest: store.oldest)
             }
             step.answers.append { completion(result) }
         }

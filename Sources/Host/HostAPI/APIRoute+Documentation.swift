@@ -82,11 +82,16 @@ extension APIRoute {
                     #"{"type":"integer","minimum":0,"maximum":9007199254740991}"#))
             parameters.append(
                 .init(
+                    "last", in: "query",
+                    "How many of the newest stored events the stream begins with; in place of after",
+                    #"{"type":"integer","minimum":1,"maximum":9007199254740991}"#))
+            parameters.append(
+                .init(
                     "follow", in: "query", "false ends the stream after what is stored",
                     #"{"type":"boolean","default":true}"#))
             parameters.append(
                 .init(
-                    "Last-Event-ID", in: "header", "As after, and goes before it",
+                    "Last-Event-ID", in: "header", "As after, and goes before it and last",
                     #"{"type":"integer","minimum":0,"maximum":9007199254740991}"#))
         default: break
         }

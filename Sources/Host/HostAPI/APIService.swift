@@ -66,7 +66,10 @@ struct APIService: Sendable {
         case .machine: return APIAnswer(json: try MachineResource.json(host))
         case .pools: return APIAnswer(json: try MachineResource.pools(host))
         case .verification:
-            guard let provider = providers.verification else { throw Problem(.notEnforced) }
+            guard let provider = providers.verification else {
+                let why = host.unenforced.map { ": \($0)" } ?? ""
+                throw Problem(.notEnforced, ProblemCode.notEnforced.title + why)
+            }
             var writer = JSONWriter(capacity: 1_024)
             writer.value(await provider.verification())
             return APIAnswer(json: writer.bytes)

@@ -82,7 +82,7 @@ struct ClaimBody {
             pool = present.pool
         } else if pool == nil, request.holder.kind != .service {
             do { pool = try machine.defaultPool() } catch {
-                throw Problem(.facts(FactsError(description: error.description)), action: "put")
+                throw Problem(failure: .facts(FactsError(description: error.description)))
             }
         }
         for index in request.grants.indices { request.grants[index].pool = pool }

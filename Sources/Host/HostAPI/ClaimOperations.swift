@@ -37,11 +37,11 @@ struct ClaimOperations: Sendable {
         let holder = try request.holder()
         let claim = host.ledger[holder]
         let condition = request.condition()
-        guard let claim else { throw Problem(.refused(Refusal(.noClaim(holder))), action: "get") }
+        guard let claim else { throw Problem(failure: .refused(Refusal(.noClaim(holder)))) }
         let tag = "\"\(ClaimResource.version(of: claim))\""
         if let condition, !condition(claim) {
             guard request.fields[.ifMatch] == nil else {
-                throw Problem(.conditionFailed(holder), action: "get")
+                throw Problem(failure: .conditionFailed(holder))
             }
             return .notModified(tag)
         }
@@ -65,7 +65,7 @@ struct ClaimOperations: Sendable {
         do throws(Host.Failure) {
             let outcome = try host.plan(submission)
             return Self.answer(outcome, of: request.peer.caller, body.request.holder)
-        } catch { throw explained(Problem(error, action: "plan"), submission) }
+        } catch { throw explained(Problem(failure: error), submission) }
     }
 
     /// Refuses to take the CPUs of others: only EPA's NUMA request crosses owners, and administrators.
@@ -134,7 +134,7 @@ struct ClaimOperations: Sendable {
         let (outcome, before) = try await submit(
             .release(holder), request, "release", [], patience, isEnforced: host.ledger[holder]?.enforcement != nil)
         guard outcome.decision.found, let before else {
-            throw Problem(.refused(Refusal(.noClaim(holder))), action: "release")
+            throw Problem(failure: .refused(Refusal(.noClaim(holder))))
         }
         return Self.answer(before, outcome.decision)
     }
@@ -159,7 +159,7 @@ struct ClaimOperations: Sendable {
         let timer = patience.loop.scheduleTask(in: limit) { promise.succeed(.failure(Problem(.outcomeUnknown))) }
         // The later of both is ignored.
         host.submit(submission) { result in
-            promise.succeed(result.mapError { Problem($0, action: action) })
+            promise.succeed(result.mapError { Problem(failure: $0) })
         }
         defer { timer.cancel() }
         guard let result = try? await promise.futureResult.get() else { throw Problem(.stopping) }
@@ -195,6 +195,6 @@ struct ClaimOperations: Sendable {
 
     /// The path of a claim.
     static func path(of holder: Holder) -> String {
-        "/v1/claims/\(holder.kind.rawValue)/\(APITarget.encode(holder.name))"
+        "/v1/claims/\(holder.kind.rawValue)/\(holder.name.percentEncoded)"
     }
 }

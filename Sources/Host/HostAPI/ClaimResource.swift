@@ -1,4 +1,5 @@
 import Ledger
+import LedgerStore
 import Machine
 import WireJSON
 
@@ -51,15 +52,7 @@ enum ClaimResource {
         writer.name("memory_nodes")
         writer.array { array in for node in claim.memoryNodes { array.integer(node) } }
         writer.name("huge_pages")
-        writer.array { array in
-            for pages in claim.reservations {
-                array.object { entry in
-                    entry.member("node", pages.node)
-                    entry.member("size_kb", pages.sizeKB)
-                    entry.member("count", pages.count)
-                }
-            }
-        }
+        writer.array { array in for pages in claim.reservations { pages.write(to: &array) } }
         writer.name("lease")
         write(claim.lease, &writer)
         writer.name("enforcement")

@@ -13,8 +13,8 @@ final class EventStreams: Sendable {
     struct Stream: Sendable {
         let id: Int
         let uid: UInt32
-        /// After which decision it begins; nil for those to come only.
-        let after: Int64?
+        /// Where it begins; nil for the decisions to come only.
+        let start: HistoryStart?
         /// Whether it goes on after what is stored.
         let follows: Bool
         let buffer: EventBuffer
@@ -41,15 +41,22 @@ final class EventStreams: Sendable {
     ///
     /// - Throws: ``Problem`` where there are too many, or the parameters make no sense.
     func begin(_ request: APIRequest, _ channel: any Channel) throws(Problem) -> Stream {
-        let parameters = try request.target.parameters(["after", "follow"])
+        let parameters = try request.target.parameters(["after", "follow", "last"])
         func invalid(_ name: String, _ what: String) -> Problem {
             Problem(.malformedQuery, "The parameter \(name) takes \(what)", member: name)
         }
-        var after: Int64?
+        var start: HistoryStart?
+        if let text = parameters["last"] {
+            guard parameters["after"] == nil else {
+                throw Problem(.malformedQuery, "The parameters after and last exclude each other", member: "last")
+            }
+            guard let number = Int(text), number > 0 else { throw invalid("last", "a number of events") }
+            start = .newest(number)
+        }
         // The header field is what a client sends that has lost its connection.
         if let text = request.fields[.lastEventID] ?? parameters["after"] {
             guard let number = Int64(text), number >= 0 else { throw invalid("after", "the number of an event") }
-            after = number
+            start = .after(number)
         }
         let follows: Bool
         switch parameters["follow"] {
@@ -66,8 +73,8 @@ final class EventStreams: Sendable {
             state.last += 1
             // Who does not follow wants what is stored.
             let stream = Stream(
-                id: state.last, uid: uid, after: after ?? (follows ? nil : 0), follows: follows, buffer: EventBuffer(),
-                channel: channel)
+                id: state.last, uid: uid, start: start ?? (follows ? nil : .after(0)), follows: follows,
+                buffer: EventBuffer(), channel: channel)
             state.streams[stream.id] = stream
             return stream
         }
@@ -114,17 +121,19 @@ final class EventStreams: Sendable {
     private func write(_ stream: Stream, to body: some ResponseBodyWriter) async throws {
         var body = body
         var last: Int64 = 0
-        if let after = stream.after {
+        var start = stream.start
+        if case .after(let after) = start {
             last = try await begin(after, &body)
-            while true {
-                let history = try await history(after: last, limit: Self.page)
-                try await body.write(EventText.text(history.decisions))
-                if let newest = history.decisions.last { last = newest.seq }
-                guard history.decisions.count == Self.page else { break }
-            }
+            start = .after(last)
         } else {
             // Something at once, so that the client knows that it listens.
             try await body.write(EventText.silence)
+        }
+        while let from = start {
+            let history = try await history(from: from, limit: Self.page)
+            try await body.write(EventText.text(history.decisions))
+            if let newest = history.decisions.last { last = newest.seq }
+            start = history.decisions.count == Self.page ? .after(last) : nil
         }
         guard stream.follows else { return }
         while true {
@@ -145,7 +154,7 @@ final class EventStreams: Sendable {
     /// - Returns: after which decision the stream begins.
     private func begin(_ after: Int64, _ body: inout some ResponseBodyWriter) async throws -> Int64 {
         guard after > 0 else {
-            let history = try await history(after: 0, limit: 1)
+            let history = try await history(from: .after(0), limit: 1)
             if let first = history.decisions.first, first.seq > 1 {
                 try await body.write(EventText.gap(after: after, oldest: first.seq))
             } else {
@@ -154,7 +163,7 @@ final class EventStreams: Sendable {
             return 0
         }
         // The event itself is there, or what comes after it has a gap before it: it is too old, or of another state.
-        let history = try await history(after: after - 1, limit: 1)
+        let history = try await history(from: .after(after - 1), limit: 1)
         guard history.decisions.first?.seq != after else {
             try await body.write(EventText.silence)
             return after
@@ -163,9 +172,9 @@ final class EventStreams: Sendable {
         return history.decisions.isEmpty ? 0 : after
     }
 
-    private func history(after seq: Int64, limit: Int) async throws -> Host.History {
+    private func history(from start: HistoryStart, limit: Int) async throws -> Host.History {
         try await withCheckedThrowingContinuation { continuation in
-            host.decisions(after: seq, limit: limit) { continuation.resume(with: $0) }
+            host.decisions(from: start, limit: limit) { continuation.resume(with: $0) }
         }
     }
 }

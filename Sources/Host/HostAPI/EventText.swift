@@ -1,4 +1,5 @@
 import Ledger
+import LedgerStore
 import Machine
 import NIOCore
 import WireJSON
@@ -49,6 +50,8 @@ enum EventText {
             }
             writer.member("granted", record.granted.list)
             writer.member("released", record.released.list)
+            writer.name("released_pages")
+            writer.array { array in for pages in record.releasedPages { pages.write(to: &array) } }
             writer.name("preempted")
             writer.array { array in
                 for loss in record.preempted {

@@ -94,9 +94,9 @@ extension CPUDifference {
 }
 
 extension Problem {
-    /// The problem that a failure of the host is, with the same text as on every other frontend.
-    init(_ failure: Host.Failure, action: String) {
-        let text = failure.text(action: action)
+    /// The problem that a failure of the host is.
+    init(failure: Host.Failure) {
+        let text = failure.text(.claims)
         switch failure {
         case .refused(let refusal):
             self.init(refusal.reason.code, text)

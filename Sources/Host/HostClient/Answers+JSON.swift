@@ -81,10 +81,7 @@ extension Claim {
                 isProtected: try grant.flag("protected"))
         }
         memoryNodes = json.value["memory_nodes"]?.array?.compactMap(\.integer) ?? []
-        hugePages = try json.list("huge_pages") { pages throws(BerthError) in
-            HugePages(
-                node: try pages.number("node"), sizeKB: try pages.number("size_kb"), count: try pages.number("count"))
-        }
+        hugePages = try json.list("huge_pages") { pages throws(BerthError) in try HugePages(pages) }
         lease = Lease(try json.object("lease"))
         enforcement = try json.optional("enforcement").map { enforcement throws(BerthError) in
             Enforcement(
@@ -92,6 +89,12 @@ extension Claim {
                 failure: enforcement.value["failure"]?.string)
         }
         version = try json.text("version")
+    }
+}
+
+extension HugePages {
+    fileprivate init(_ json: AnswerReader) throws(BerthError) {
+        self.init(node: try json.number("node"), sizeKB: try json.number("size_kb"), count: try json.number("count"))
     }
 }
 
@@ -195,6 +198,7 @@ extension HostDecision {
         frontend = caller?["frontend"]?.string
         granted = try json.cpus("granted")
         released = try json.cpus("released")
+        releasedPages = try json.list("released_pages") { pages throws(BerthError) in try HugePages(pages) }
         preempted = try json.list("preempted") { holding throws(BerthError) in try Holding(holding) }
         claims = try json.list("claims") { claim throws(BerthError) in try Claim(claim) }
         removed = try json.texts("removed")

@@ -220,6 +220,8 @@ public struct HostDecision: Equatable, Sendable {
     public let granted: CPUList
     /// The CPUs that were given back.
     public let released: CPUList
+    /// The huge pages that were given back.
+    public let releasedPages: [HugePages]
     /// Who lost CPUs to the request.
     public let preempted: [Holding]
     /// The new state of the claims that changed.

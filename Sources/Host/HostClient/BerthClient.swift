@@ -85,10 +85,17 @@ public final class BerthClient: Sendable {
 
     /// What the last comparison of claims and kernel found, as JSON; nil where nothing is enforced.
     public func verification() async throws(BerthError) -> [UInt8]? {
-        do { return try await exchange(.GET, "/v1/verification").body } catch {
+        do { return try await verificationDocument() } catch {
             guard error.problem?.code == "not_enforced" else { throw error }
             return nil
         }
+    }
+
+    /// What the last comparison of claims and kernel found, as JSON.
+    ///
+    /// - Throws: the problem `not_enforced` where nothing is enforced, which says why.
+    package func verificationDocument() async throws(BerthError) -> [UInt8] {
+        try await exchange(.GET, "/v1/verification").body
     }
 
     /// The settings of the daemon by name.
@@ -108,7 +115,7 @@ public final class BerthClient: Sendable {
     package func claimPage(kind: Holder.Kind? = nil, after: String? = nil) async throws(BerthError) -> [UInt8] {
         var target = "/v1/claims?limit=1000"
         if let kind { target += "&kind=\(kind.rawValue)" }
-        if let after { target += "&after=\(Holder.encode(after))" }
+        if let after { target += "&after=\(after.percentEncoded)" }
         return try await exchange(.GET, target).body
     }
 
@@ -174,15 +181,18 @@ public final class BerthClient: Sendable {
 
     // MARK: - Events
 
-    /// The decisions after the one of number `after`, oldest first; without it those to come, or all stored ones where
-    /// `follows` is false.
+    /// The decisions after the one of number `after`, or the newest `last` of those that are stored, oldest first; without
+    /// either those to come, or all stored ones where `follows` is false.
     ///
     /// The sequence ends when the daemon stops, or closes it because it was read too slowly. It can be resumed after the
     /// last decision that was read.
     ///
-    /// - Parameter follows: whether it goes on after what is stored.
-    public func events(after: Int? = nil, follows: Bool = true) -> HostEvents {
-        HostEvents(socket: socket, after: after, follows: follows, timeLimit: timeLimit)
+    /// - Parameters:
+    ///   - after: the number of a decision, 0 for the beginning; not together with `last`.
+    ///   - last: how many, 1 or more.
+    ///   - follows: whether it goes on after what is stored.
+    public func events(after: Int? = nil, last: Int? = nil, follows: Bool = true) -> HostEvents {
+        HostEvents(socket: socket, after: after, last: last, follows: follows, timeLimit: timeLimit)
     }
 
     // MARK: - Exchange

@@ -1,3 +1,5 @@
+internal import WireJSON
+
 /// Who holds a claim, by kind and name.
 public struct Holder: Hashable, Sendable, CustomStringConvertible {
     /// The kinds of holders.
@@ -34,24 +36,7 @@ public struct Holder: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(kind.rawValue):\(name)" }
 
     /// The path of its claim.
-    var path: String { "/v1/claims/\(kind.rawValue)/\(Self.encode(name))" }
-
-    /// `text` with all but unreserved characters (RFC 3986) percent-encoded.
-    static func encode(_ text: String) -> String {
-        var encoded = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                encoded.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                encoded += byte < 16 ? "%0\(digits)" : "%\(digits)"
-            }
-        }
-        return encoded
-    }
+    var path: String { "/v1/claims/\(kind.rawValue)/\(name.percentEncoded)" }
 }
 
 /// A set of CPUs, as the kernel lists them: `2-5,9`.

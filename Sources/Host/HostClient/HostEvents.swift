@@ -10,6 +10,7 @@ public struct HostEvents: AsyncSequence, Sendable {
 
     let socket: String
     let after: Int?
+    let last: Int?
     let follows: Bool
     let timeLimit: Duration
 
@@ -44,6 +45,7 @@ public struct HostEvents: AsyncSequence, Sendable {
             if let connection { return connection.value }
             var target = "/v1/events?follow=\(events.follows)"
             if let after = events.after { target += "&after=\(after)" }
+            if let last = events.last { target += "&last=\(last)" }
             let fresh = Connection(try await ClientConnection.connect(events.socket))
             connection = fresh
             let status = try await fresh.value.open(

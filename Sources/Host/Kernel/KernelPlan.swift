@@ -68,7 +68,7 @@ package struct KernelPlan {
         if case .claim(let before) = claim.predecessor { return try change(before, to: claim, in: ledger) }
         let request = claim.enforcement?.request ?? EnforcementRequest()
         let others = Others(than: claim, in: ledger)
-        let cpus = claim.cpus.union(claim.exclusive)
+        let cpus = claim.allCPUs
         let obstacle = partitionObstacle(claim, cpus, request, others)
         if obstacle == nil {
             // Claims that are being prepared will take their CPUs from the root too.
@@ -263,7 +263,7 @@ struct Others {
     init(than claim: Claim, in ledger: Ledger) {
         for other in ledger.sortedClaims where other.holder != claim.holder {
             guard let enforcement = other.enforcement else { continue }
-            let all = other.cpus.union(other.exclusive)
+            let all = other.allCPUs
             cpus.formUnion(all)
             holders.append(other.holder)
             switch enforcement.isolation {

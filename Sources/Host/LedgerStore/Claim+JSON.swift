@@ -33,15 +33,7 @@ extension Claim {
             }
             if !reservations.isEmpty {
                 writer.name("reservations")
-                writer.array { array in
-                    for pages in reservations {
-                        array.object { writer in
-                            writer.member("node", pages.node)
-                            writer.member("size_kb", pages.sizeKB)
-                            writer.member("count", pages.count)
-                        }
-                    }
-                }
+                writer.array { array in for pages in reservations { pages.write(to: &array) } }
             }
             lease.write(to: &writer)
             enforcement?.write(to: &writer)
@@ -111,6 +103,15 @@ extension Grant {
 }
 
 extension PageReservation {
+    /// Writes the pages as an object.
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("node", node)
+            writer.member("size_kb", sizeKB)
+            writer.member("count", count)
+        }
+    }
+
     init(json: JSONValue) throws(RecordError) {
         try json.allow(["node", "size_kb", "count"], "a reservation")
         self.init(

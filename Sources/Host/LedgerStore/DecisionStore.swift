@@ -19,9 +19,9 @@ package protocol DecisionStore: AnyObject {
     ///   docs/storage.md says ("What is not detected").
     func commit(_ records: [DecisionRecord], before: Ledger) throws(CommitError) -> Int64
 
-    /// The committed decisions with higher numbers than `seq`, at most `limit`, oldest first. Decisions that are too old
-    /// to be retained are missing.
-    func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord]
+    /// The committed decisions from `start` on, at most `limit`, oldest first. Decisions that are too old to be retained are
+    /// missing.
+    func decisions(from start: HistoryStart, limit: Int) throws(CommitError) -> [DecisionRecord]
 
     /// The number of the oldest record that is retained.
     var oldest: Int64 { get }
@@ -35,6 +35,14 @@ package protocol DecisionStore: AnyObject {
 
     /// Ends orderly; nothing may be committed afterwards.
     func close(_ ledger: Ledger)
+}
+
+/// Where a reading of decisions begins.
+package enum HistoryStart: Equatable, Sendable {
+    /// After the decision of this number, which need not be there.
+    case after(Int64)
+    /// With the oldest of so many of the newest decisions.
+    case newest(Int)
 }
 
 /// Why decisions could not be made durable.
@@ -80,7 +88,7 @@ package final class RefusingStore: DecisionStore, Sendable {
     package func commit(_ records: [DecisionRecord], before: Ledger) throws(CommitError) -> Int64 { throw error }
 
     /// None.
-    package func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord] { [] }
+    package func decisions(from start: HistoryStart, limit: Int) throws(CommitError) -> [DecisionRecord] { [] }
 
     /// None is retained.
     package var oldest: Int64 { 0 }

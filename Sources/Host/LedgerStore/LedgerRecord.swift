@@ -7,7 +7,7 @@ import WireJSON
 /// - a snapshot: `{"v":2,"claims":[CLAIM…]}`;
 /// - a decision: `{"v":2,"time":MILLISECONDS,"caller":{"uid":0,"gid":0,"pid":1,"label":"…","frontend":"epa"},
 ///   "action":"allocate_cores","parameters":{"count":2},"holder":"kind:name","outcome":"granted","granted":"2-3",
-///   "released":"4","preempted":[{"holder":"kind:name","cpus":"5"}],"claims":[CLAIM…],"removed":["kind:name"…]}`.
+///   "released":"4","released_pages":[{"node":0,"size_kb":2048,"count":3}],"preempted":[{"holder":"kind:name","cpus":"5"}],"claims":[CLAIM…],"removed":["kind:name"…]}`.
 ///
 /// A member that is empty is left out; a caller that is left out is Berth itself. `CLAIM` is what ``Claim`` says.
 package enum LedgerRecord {
@@ -55,11 +55,15 @@ package enum LedgerRecord {
                 parameters.append(.init(member.name, try member.value.number(member.name)))
             }
         }
+        var pages: [PageReservation] = []
+        for entry in try value["released_pages"].elements("released_pages") {
+            pages.append(try PageReservation(json: entry))
+        }
         var record = DecisionRecord(
             time: try value["time"].number("time"), caller: try Caller(json: value["caller"]),
             action: try value["action"].text("action"), parameters: parameters, holder: try Holder(json: holder),
             outcome: outcome, granted: try value["granted"].optionalCPUs("granted"),
-            released: try value["released"].optionalCPUs("released"),
+            released: try value["released"].optionalCPUs("released"), releasedPages: pages,
             preempted: preempted, change: change)
         record.seq = seq
         return record
@@ -77,8 +81,8 @@ package enum LedgerRecord {
         guard version == 2 else { throw .malformed("a record of version \(version)") }
         try value.allow(
             [
-                "v", "time", "caller", "action", "parameters", "holder", "outcome", "granted", "released", "preempted",
-                "claims", "removed",
+                "v", "time", "caller", "action", "parameters", "holder", "outcome", "granted", "released",
+                "released_pages", "preempted", "claims", "removed",
             ], "a record")
         var change = LedgerChange()
         for claim in try value["claims"].elements("claims") { change.claims.append(try Claim(json: claim)) }
@@ -106,6 +110,10 @@ extension DecisionRecord {
             writer.member("outcome", outcome.rawValue)
             if !granted.isEmpty { writer.member("granted", granted.list) }
             if !released.isEmpty { writer.member("released", released.list) }
+            if !releasedPages.isEmpty {
+                writer.name("released_pages")
+                writer.array { array in for pages in releasedPages { pages.write(to: &array) } }
+            }
             if !preempted.isEmpty {
                 writer.name("preempted")
                 writer.array { array in

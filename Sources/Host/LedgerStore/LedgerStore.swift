@@ -118,11 +118,12 @@ package final class LedgerStore: DecisionStore {
         }
     }
 
-    /// The decisions after `seq` of a store, which another process may have open; oldest first, at most `limit`.
+    /// The decisions of a store from `start` on, which another process may have open; oldest first, at most `limit`.
     package static func decisions(
-        of files: StoreFiles, after seq: Int64, limit: Int
+        of files: StoreFiles, from start: HistoryStart, limit: Int
     ) throws(StorageError) -> [DecisionRecord] {
-        try decisions(files, after: seq, limit: limit) { (after, limit) throws(StorageError) in
+        let seq = try start.number(files.start(ofNewestEvents:))
+        return try decisions(files, after: seq, limit: limit) { (after, limit) throws(StorageError) in
             try files.records(after: after, limit: limit)
         }
     }
@@ -174,9 +175,10 @@ package final class LedgerStore: DecisionStore {
         }
     }
 
-    /// The committed decisions after `seq`.
-    package func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord] {
+    /// The committed decisions from `start` on.
+    package func decisions(from start: HistoryStart, limit: Int) throws(CommitError) -> [DecisionRecord] {
         do throws(StorageError) {
+            let seq = try start.number(journal.start(ofNewestEvents:))
             return try Self.decisions(journal.files, after: seq, limit: limit) {
                 (after, limit) throws(StorageError) in try journal.records(after: after, limit: limit)
             }
@@ -257,6 +259,18 @@ extension Ledger {
     private mutating func take(_ record: [UInt8]) throws(RecordError) {
         let change = try LedgerRecord.change(json: record)
         do { try apply(change) } catch { throw .malformed(error.description) }
+    }
+}
+
+extension HistoryStart {
+    /// The number after which it begins.
+    ///
+    /// - Parameter newest: finds the number after which so many of the newest events come.
+    fileprivate func number(_ newest: (Int) throws(StorageError) -> Int64) throws(StorageError) -> Int64 {
+        switch self {
+        case .after(let seq): seq
+        case .newest(let count): try newest(count)
+        }
     }
 }
 

@@ -54,17 +54,27 @@ package struct Occupancy: Sendable {
         package let name: String
         /// Whether its CPUs come from the isolated ones.
         package let isOfIsolated: Bool
-        /// Its CPUs.
-        package let parts: [Part]
+        /// Its CPUs, one part for each protection.
+        package private(set) var parts: [Part] = []
         /// Its huge pages.
-        package let pages: [Pages]
+        package fileprivate(set) var pages: [Pages]
 
         /// A holder.
         package init(name: String, isOfIsolated: Bool, parts: [Part], pages: [Pages]) {
             self.name = name
             self.isOfIsolated = isOfIsolated
-            self.parts = parts.filter { !$0.cpus.isEmpty }
             self.pages = pages
+            for part in parts { add(part) }
+        }
+
+        /// Adds CPUs to those of the same protection.
+        fileprivate mutating func add(_ part: Part) {
+            guard !part.cpus.isEmpty else { return }
+            if let index = parts.firstIndex(where: { $0.protection == part.protection }) {
+                parts[index] = Part(part.protection, parts[index].cpus.union(part.cpus))
+            } else {
+                parts.append(part)
+            }
         }
 
         /// All its CPUs.
@@ -141,44 +151,30 @@ package struct Occupancy: Sendable {
     ///
     /// - Parameter outsidePool: claims to CPUs that are not isolated any more; claims of one service are one.
     package init(_ list: AllocationList, _ memory: MemoryInfo, outsidePool: [Allocation]) {
-        var names: [String] = []
-        var parts: [String: [Part]] = [:]
-        for allocation in list.allocations + outsidePool {
-            if parts[allocation.service] == nil { names.append(allocation.service) }
-            let protection: Protection = allocation.isExplicit ? .explicit : .automatic
-            let known = (parts[allocation.service] ?? []).reduce(CPUSet()) { $0.union($1.cpus) }
-            parts[allocation.service, default: []].append(Part(protection, allocation.cpus.subtracting(known)))
+        var holders: [Holder] = []
+        var positions: [String: Int] = [:]
+        func position(of name: String) -> Int {
+            if let known = positions[name] { return known }
+            positions[name] = holders.count
+            holders.append(Holder(name: name, isOfIsolated: true, parts: [], pages: []))
+            return holders.count - 1
         }
-        var pages: [String: [Pages]] = [:]
+        for allocation in list.allocations + outsidePool {
+            let position = position(of: allocation.service)
+            let cpus = allocation.cpus.subtracting(holders[position].cpus)
+            holders[position].add(Part(allocation.isExplicit ? .explicit : .automatic, cpus))
+        }
         for node in memory.nodes {
             for reservation in node.reservations {
-                if parts[reservation.service] == nil, pages[reservation.service] == nil {
-                    names.append(reservation.service)
-                }
-                pages[reservation.service, default: []].append(
+                let position = position(of: reservation.service)
+                holders[position].pages.append(
                     Pages(count: reservation.count, sizeKB: reservation.sizeKB, node: node.id))
             }
         }
-        holders = names.map { name in
-            Holder(
-                name: name, isOfIsolated: true, parts: Self.joined(parts[name] ?? []), pages: pages[name] ?? [])
-        }
+        self.holders = holders
         self.memory = memory
         self.list = (list, outsidePool)
         (pools, differences, served) = ([], [], .isolatedCount(list.available))
-    }
-
-    /// The parts with those of one protection joined.
-    package static func joined(_ parts: [Part]) -> [Part] {
-        var result: [Part] = []
-        for part in parts {
-            if let index = result.firstIndex(where: { $0.protection == part.protection }) {
-                result[index] = Part(part.protection, result[index].cpus.union(part.cpus))
-            } else {
-                result.append(part)
-            }
-        }
-        return result
     }
 
     /// Why the daemon cannot serve this machine; nil where it may.

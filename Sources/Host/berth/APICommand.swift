@@ -51,6 +51,7 @@ extension Failure {
                 switch problem.code {
                 case "no_claim": Self.noClaim
                 case "forbidden": Self.notPermitted
+                case "not_enforced": Self.unavailable
                 case "outcome_unknown": Self.timeout
                 default: Self.refused
                 }
@@ -60,21 +61,6 @@ extension Failure {
             let text = "no answer in time; a change may still take effect"
             self.init("\(Printable.text(socket)): \(text)", status: Self.timeout)
         case .closed, .malformed: self.init(Printable.text("\(error)"), status: Self.malformed)
-        }
-    }
-}
-
-/// The holder of a text: `run:NAME` and the like; a bare name is a run.
-struct HolderArgument: ExpressibleByArgument {
-    let holder: Holder
-
-    init?(argument: String) {
-        if let holder = Holder(argument), !holder.name.isEmpty {
-            self.holder = holder
-        } else if !argument.isEmpty {
-            holder = Holder(.run, argument)
-        } else {
-            return nil
         }
     }
 }

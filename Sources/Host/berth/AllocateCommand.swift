@@ -18,7 +18,8 @@ struct Allocate: ServiceCommand {
             allocate_numa_cores (--node with --explicit). --node and --explicit alone need berthd, and the document is the \
             claim, as the HTTP API has it.
             """)
-    @Argument(help: "The service's name.", completion: Completion.services) var service: String
+    @Argument(help: "The service's name.", completion: Completion.services, transform: ServiceName.read)
+    var service: String
     @Argument(help: "How many CPUs.") var count: Int?
     @Option(help: "From this NUMA node.", completion: Completion.nodes) var node: Int?
     @Flag(help: "Nobody may take the CPUs.") var explicit = false
@@ -31,7 +32,6 @@ struct Allocate: ServiceCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        try checkName(service)
         guard [count != nil, percent != nil, defaultShare].filter({ $0 }).count == 1 else {
             throw ValidationError("expected one of a count, --percent and --default-share: how many CPUs")
         }
@@ -97,13 +97,13 @@ struct Percent: ServiceCommand {
     static let configuration = CommandConfiguration(
         abstract: "The same as allocate SERVICE --percent PERCENT.",
         discussion: "The new CPUs replace all CPUs that the service held before, explicit ones too.")
-    @Argument(help: "The service's name.", completion: Completion.services) var service: String
+    @Argument(help: "The service's name.", completion: Completion.services, transform: ServiceName.read)
+    var service: String
     @Argument(help: "The share of all isolated CPUs, 1 to 100, rounded up.") var percent: Int
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        try checkName(service)
         guard (1...100).contains(percent) else {
             throw ValidationError("PERCENT: expected 1 to 100; `berth release` gives CPUs back")
         }
@@ -117,14 +117,14 @@ struct NUMA: ServiceCommand {
     static let configuration = CommandConfiguration(
         commandName: "numa", abstract: "The same as allocate SERVICE COUNT --node NODE --explicit.",
         discussion: "The new CPUs replace those that the service held in this node; its CPUs in other nodes stay.")
-    @Argument(help: "The service's name.", completion: Completion.services) var service: String
+    @Argument(help: "The service's name.", completion: Completion.services, transform: ServiceName.read)
+    var service: String
     @Argument(help: "The NUMA node's number.", completion: Completion.nodes) var node: Int
     @Argument(help: "How many CPUs.") var count: Int
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        try checkName(service)
         guard node >= 0 else { throw ValidationError("NODE: expected 0 or more") }
         guard count >= 1 else {
             throw ValidationError("COUNT: expected 1 or more; `berth release --node` gives a node's CPUs back")

@@ -18,7 +18,7 @@ struct Berth: ParsableCommand {
               0   success
               1   the daemon refused, or does not know the outcome; its reason is on standard error
               2   there is no such claim
-              64  wrong arguments
+              64  wrong arguments, or a name that several claims have
               65  a reply or a file is malformed
               66  a file or machine cannot be read
               69  the daemon cannot be reached, or enforces nothing (berth verify)

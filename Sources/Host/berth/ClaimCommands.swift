@@ -10,7 +10,8 @@ struct Plan: APICommand {
         abstract: "Say what a request would get, or why not, without changing anything.",
         discussion: """
             Takes the options of berth run. The exit status is 1 if the request would be refused: the reason is on standard \
-            error, with who has what is missing, and what would fit. With --json the document is the claim as it would be, \
+            error, with who has what is missing, and what would fit. If the daemon enforces nothing, the plan is what would \
+            be granted, with a note; --min-isolation is refused there. With --json the document is the claim as it would be, \
             or the problem, as the HTTP API has them.
             """)
     @OptionGroup(title: "What a program would have") var claim: ClaimOptions
@@ -22,12 +23,29 @@ struct Plan: APICommand {
 
     func run() async throws {
         let request = try claim.request(process: .caller)
-        let plan = try await ask(request) { client throws(BerthError) in
-            try await client.plan(Holder(.run, name), request)
+        let (planned, obstacle) = try await ask(request) { client throws(BerthError) in
+            try await plan(request, client)
         }
-        try output.show(json: plan.json) { _ in
-            ([ClaimSentence.text(plan.claim)] + EffectLines.lines(plan.effects, isPlanned: true))
-                .map { StyledText($0) }
+        let note = obstacle.map { "note: \(Printable.text($0)); berth run is refused" }
+        if output.json, let note { Output.note(note) }
+        try output.show(json: planned.json) { _ in
+            ([ClaimSentence.text(planned.claim)] + EffectLines.lines(planned.effects, isPlanned: true)
+                + (note.map { ["  \($0)"] } ?? [])).map { StyledText($0) }
+        }
+    }
+
+    /// What would be granted, and why it would not be enforced, where nothing is.
+    private func plan(
+        _ request: HostClient.ClaimRequest, _ client: BerthClient
+    ) async throws(BerthError) -> (ChangedClaim, obstacle: String?) {
+        let holder = Holder(.run, name)
+        do throws(BerthError) { return (try await client.plan(holder, request), nil) } catch {
+            guard error.problem?.code == "no_enforcement", request.enforcement?.minimum == Isolation.none else {
+                throw error
+            }
+            var recorded = request
+            recorded.enforcement = nil
+            return (try await client.plan(holder, recorded), error.problem?.detail)
         }
     }
 }
@@ -75,26 +93,33 @@ struct Resize: APICommand {
             that are asked for again stay; what is left out, such as --node or --hugepages, is given up. Where the kernel \
             refuses, the program keeps what it had. With --json the document is the claim, as the HTTP API has it.
             """)
-    @Argument(help: "The claim: run:NAME, or the name of a run.", completion: Completion.claimed)
-    var holder: HolderArgument
-    @OptionGroup(title: "What the program has from now on") var claim: ClaimOptions
+    @Argument(help: ClaimName.help, completion: Completion.claims) var claim: ClaimName
+    @OptionGroup(title: "What the program has from now on") var wanted: ClaimOptions
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     var wantsJSON: Bool { output.json }
 
     func run() async throws {
-        let request = try claim.request(process: nil)
-        let present = try await ask { client throws(BerthError) in try await client.claim(holder.holder) }
-        guard let present else {
-            throw Failure("\(Printable.text("\(holder.holder)")) has no claim", status: Failure.noClaim)
-        }
+        let request = try wanted.request(process: nil)
+        let (holder, present, _) = try await find(claim)
+        guard present.enforcement != nil else { throw Self.recorded(holder) }
         let changed = try await ask(request) { client throws(BerthError) in
-            try await client.put(holder.holder, request, ifVersion: present.version)
+            try await client.put(holder, request, ifVersion: present.version)
         }
         try output.show(json: changed.json) { _ in
             ([ClaimSentence.text(changed.claim)] + EffectLines.lines(changed.effects)).map { StyledText($0) }
         }
+    }
+
+    /// The refusal to change a claim that the kernel does not follow.
+    private static func recorded(_ holder: Holder) -> Failure {
+        let what =
+            holder.kind == .service
+            ? "is a service's claim, which is only recorded: berth allocate changes its CPUs, berth hugepages its huge pages"
+            : "is only recorded, and changes as it was made: by PATCH of the HTTP API; or berth release ends it, and berth run or "
+                + "berth adopt make one that berth resize changes"
+        return Failure("\(Printable.name("\(holder)")) \(what)", status: Failure.refused)
     }
 }
 
@@ -133,23 +158,15 @@ struct Show: APICommand {
     static let configuration = CommandConfiguration(
         abstract: "Show one claim.",
         discussion: "With --json the document is the claim, as the HTTP API has it.")
-    @Argument(help: "The claim: run:NAME, service:NAME, or the name of a run.", completion: Completion.claimed)
-    var holder: HolderArgument
+    @Argument(help: ClaimName.help, completion: Completion.claims) var claim: ClaimName
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     var wantsJSON: Bool { output.json }
 
     func run() async throws {
-        let document = try await ask { client throws(BerthError) in try await client.claimDocument(holder.holder) }
-        guard let document else {
-            throw Failure("\(Printable.name("\(holder.holder)")) has no claim", status: Failure.noClaim)
-        }
-        if output.json { return try Output.write(json: document) }
-        let claim: Claim
-        do throws(BerthError) { claim = try Claim(json: document) } catch {
-            throw Failure(error, socket: daemon.apiPath)
-        }
+        let (_, claim, json) = try await find(claim)
+        if output.json { return try Output.write(json: json) }
         var table = Table([("", .left), ("", .left)])
         func add(_ name: String, _ text: String) { table.add([StyledText(name, .heading), StyledText(text)]) }
         add("holder", Printable.name(claim.holder))
@@ -173,26 +190,25 @@ struct Show: APICommand {
 /// `berth renew`.
 struct Renew: APICommand {
     static let configuration = CommandConfiguration(
-        abstract: "Set when a claim ends: in so many seconds from now.",
-        discussion: """
-            A claim that lived for ever gets an end. With --json the document is the claim, as the HTTP API has it.
-            """)
-    @Argument(help: "The claim: run:NAME, service:NAME, or the name of a run.", completion: Completion.claimed)
-    var holder: HolderArgument
-    @Option(name: .customLong("for"), help: ArgumentHelp("For how long.", valueName: "seconds")) var seconds: Int
+        abstract: "Set how long a claim lives: for so many seconds from now, or for ever.",
+        discussion: "With --json the document is the claim, as the HTTP API has it.")
+    @Argument(help: ClaimName.help, completion: Completion.claims) var claim: ClaimName
+    @Option(name: .customLong("for"), help: ArgumentHelp("For how long.", valueName: "seconds")) var seconds: Int?
+    @Flag(help: "Until it is released.") var forever = false
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     var wantsJSON: Bool { output.json }
 
     func validate() throws {
-        guard seconds > 0 else { throw ValidationError("--for: expected 1 or more seconds") }
+        guard (seconds != nil) != forever else { throw ValidationError("expected one of --for and --forever") }
+        if let seconds, seconds < 1 { throw ValidationError("--for: expected 1 or more seconds") }
     }
 
     func run() async throws {
-        let renewed = try await ask { client throws(BerthError) in
-            try await client.renew(holder.holder, .seconds(seconds))
-        }
+        let holder = try await holder(claim)
+        let lease = seconds.map { LeaseRequest.seconds($0) } ?? .forever
+        let renewed = try await ask { client throws(BerthError) in try await client.renew(holder, lease) }
         try output.show(json: renewed.json) { _ in
             [StyledText(Printable.text("\(renewed.claim.holder) lives \(renewed.claim.lease.text)"))]
         }

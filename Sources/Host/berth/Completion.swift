@@ -11,17 +11,29 @@ import Synchronization
 /// within a second offers nothing.
 enum Completion {
     /// The services that hold something.
-    static let services = CompletionKind.custom { _, _, _ in offered(listed().filter { Holder($0) == nil }) }
-    /// All holders, runs and pods too; services by their bare name.
-    static let holders = CompletionKind.custom { _, _, _ in offered(claims()?.map(\.displayName) ?? listed()) }
-    /// All holders, each with its kind.
-    static let claimed = CompletionKind.custom { _, _, _ in offered(claims()?.map(\.holder) ?? []) }
+    static let services = CompletionKind.custom { _, _, _ in
+        offered(listed().filter { name in Holder(name).map { $0.kind == .service } ?? true })
+    }
+    /// All claims; services where there is no API.
+    static let holders = CompletionKind.custom { _, _, _ in offered(claimed().map(names) ?? listed()) }
+    /// All claims.
+    static let claims = CompletionKind.custom { _, _, _ in offered(claimed().map(names) ?? []) }
     /// The NUMA nodes of this machine.
     static let nodes = CompletionKind.custom { _, _, _ in
         (MachineReader(files: DirectoryFiles()).nodeIDs() ?? []).map(String.init)
     }
     /// The page sizes of this machine.
     static let pageSizes = CompletionKind.custom { _, _, _ in sizes() }
+
+    /// What may be written for each claim: its kind and name, and the name alone where no other claim has it.
+    private static func names(of claims: [Claim]) -> [String] {
+        let holders = claims.compactMap { Holder($0.holder) }
+        let count = Dictionary(holders.map { ($0.name, 1) }, uniquingKeysWith: +)
+        return holders.flatMap { holder in
+            let isPlain = count[holder.name] == 1 && Holder(holder.name) == nil
+            return [holder.description] + (isPlain ? [holder.name] : [])
+        }
+    }
 
     /// Who has CPUs or huge pages, as the EPA socket lists them.
     private static func listed() -> [String] {
@@ -32,7 +44,7 @@ enum Completion {
     }
 
     /// All claims; nil where there is no API. Waits on this thread: the parser asks on no other.
-    private static func claims() -> [Claim]? {
+    private static func claimed() -> [Claim]? {
         let path = DaemonOptions.apiPath(beside: socket)
         guard access(path, F_OK) == 0 else { return nil }
         let answer = Answer()

@@ -18,15 +18,17 @@ enum DecisionText {
 
     private static func outcome(_ decision: HostDecision) -> String {
         let granted = cpus(decision.granted)
-        let released = cpus(decision.released)
+        let released = released(decision)
         switch decision.outcome {
         case "granted":
-            guard let granted else { return released.map { "gave back \($0)" } ?? "has \(rest(decision))" }
-            return "got \(granted)" + (released.map { ", gave back \($0)" } ?? "")
+            let parts = [granted.map { "got \($0)" } ?? "has \(rest(decision))", released.map { "gave back \($0)" }]
+            return parts.compactMap(\.self).joined(separator: ", ")
         case "preparing": return "is to get \(granted ?? rest(decision))"
         case "renewed": return "lives " + (decision.claims.first.map(\.lease.text) ?? "longer")
         case "releasing": return "is about to give back " + (released ?? "all that it has")
-        case "released": return "gave back " + (released ?? rest(decision))
+        case "released":
+            // A change may give something back and leave CPUs; what is neither CPUs nor pages has no name here.
+            return (granted.map { "has \($0), " } ?? "") + "gave back " + (released ?? "what it had")
         case "expired": return "ended" + (released.map { ", gave back \($0)" } ?? "")
         case "failed":
             let reason = decision.claims.first?.enforcement?.failure.map { ": \(Printable.text($0))" } ?? ""
@@ -41,10 +43,21 @@ enum DecisionText {
         list.isEmpty ? nil : "CPUs \(Printable.text(list.description))"
     }
 
+    /// `CPUs 2-5 and 3 x 2M on node 0`; nil for nothing.
+    private static func released(_ decision: HostDecision) -> String? {
+        let pages = decision.releasedPages
+        let parts = [cpus(decision.released), pages.isEmpty ? nil : pages.map(\.text).joined(separator: ", ")]
+        return parts.contains { $0 != nil } ? parts.compactMap(\.self).joined(separator: " and ") : nil
+    }
+
     /// What a decision that is not about CPUs left the holder with.
     private static func rest(_ decision: HostDecision) -> String {
-        let pages = decision.claims.first { $0.holder == decision.holder }?.hugePages ?? []
-        return pages.isEmpty ? "no huge pages" : pages.map(\.text).joined(separator: ", ")
+        let claim = decision.claims.first { $0.holder == decision.holder }
+        var parts = (claim?.hugePages ?? []).map(\.text)
+        if let nodes = claim?.memoryNodes, !nodes.isEmpty {
+            parts.append("memory of node \(nodes.map(String.init).joined(separator: ","))")
+        }
+        return parts.isEmpty ? "nothing" : parts.joined(separator: ", ")
     }
 
     private static func who(_ decision: HostDecision) -> String {

@@ -9,8 +9,9 @@ struct Events: APICommand {
         abstract: "Print what was decided: who got which CPUs, who lost them, who asked.",
         discussion: """
             One line for each decision, oldest first: its time in UTC, its number, what came of it, who asked. Without --follow \
-            the stored decisions are printed, about the last 10000. With --follow those to come are printed until Ctrl-C, \
-            after the stored ones if --after is given; a daemon that restarts is waited for, and nothing is missed. \
+            the stored decisions are printed, about the last 10000, or the newest ones with --limit. With --follow those to \
+            come are printed until Ctrl-C, after stored ones with --limit or --after; a daemon that restarts is waited for, \
+            and nothing is missed. With --after N --limit M, the first M decisions after number N are printed. \
             With --json each decision is a document on a line of its own; {"gap": {"after": number, "oldest": number}} says \
             that the decisions between two numbers are not retained any more.
 
@@ -18,7 +19,10 @@ struct Events: APICommand {
             """)
     @Flag(name: [.long, .customShort("f")], help: "Go on with the decisions to come.") var follow = false
     @Option(help: ArgumentHelp("Begin after the decision of this number.", valueName: "number")) var after: Int?
-    @Option(help: ArgumentHelp("Print at most this many.", valueName: "count")) var limit: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Print so many of the stored decisions: the newest, or with --after the next ones.", valueName: "count"))
+    var limit: Int?
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
@@ -68,7 +72,7 @@ struct Events: APICommand {
     /// Reads one stream after the other, each where the last one ended.
     private struct Reader {
         let command: Events
-        /// The number of the last decision that was read; nil to begin with those to come.
+        /// The number of the last decision that was read; nil to begin with the newest stored ones, or those to come.
         var position: Int?
         /// Whether the last stream had a decision.
         var hasRead = false
@@ -76,8 +80,9 @@ struct Events: APICommand {
 
         init(command: Events) {
             self.command = command
-            position = command.after ?? (command.follow ? nil : 0)
-            left = command.limit ?? .max
+            position = command.after ?? (command.follow || command.limit != nil ? nil : 0)
+            let isEndless = command.follow && command.after == nil
+            left = isEndless ? .max : command.limit ?? .max
         }
 
         /// Whether there is enough.
@@ -88,7 +93,8 @@ struct Events: APICommand {
         /// - Returns: what it ended with; nil for its regular end.
         mutating func readOn() async throws -> BerthError? {
             hasRead = false
-            let events = command.daemon.api.events(after: position, follows: command.follow)
+            let events = command.daemon.api.events(
+                after: position, last: position == nil ? command.limit : nil, follows: command.follow)
             var iterator = events.makeAsyncIterator()
             while !isDone {
                 let event: HostEvent?

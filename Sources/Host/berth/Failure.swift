@@ -12,9 +12,10 @@ struct Failure: Error {
 
     static let refused: Int32 = 1
     static let noClaim: Int32 = 2
-    static let unavailable: Int32 = 69
+    static let usage: Int32 = 64
     static let malformed: Int32 = 65
     static let noInput: Int32 = 66
+    static let unavailable: Int32 = 69
     static let unreachable: Int32 = 69
     static let internalError: Int32 = 70
     static let output: Int32 = 74

@@ -53,7 +53,8 @@ struct HugePages: ServiceCommand {
         discussion:
             "The reservation replaces the service's earlier one of this size on this node. The daemon only counts the "
             + "pages: the service itself maps them.")
-    @Argument(help: "The service's name.", completion: Completion.services) var service: String
+    @Argument(help: "The service's name.", completion: Completion.services, transform: ServiceName.read)
+    var service: String
     @Argument(help: "How many pages; 0 removes the reservation.") var count: Int?
     @Option(help: "The NUMA node's number.", completion: Completion.nodes) var node: Int
     @Option(help: "The size of a page: 2M, 1G, or a number of kB.", completion: Completion.pageSizes) var size: PageSize
@@ -62,7 +63,6 @@ struct HugePages: ServiceCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        try checkName(service)
         guard node >= 0 else { throw ValidationError("--node: expected 0 or more") }
         if remove, let count, count != 0 {
             throw ValidationError("COUNT: leave it out with --remove, which removes the whole reservation")

@@ -48,7 +48,7 @@ extension Occupancy.Holder {
             ]
         }
         self.init(
-            name: claim.displayName, isOfIsolated: claim.pool == "isolated", parts: Occupancy.joined(parts),
+            name: claim.displayName, isOfIsolated: claim.pool == "isolated", parts: parts,
             pages: claim.hugePages.map { Occupancy.Pages(count: $0.count, sizeKB: $0.sizeKB, node: $0.node) })
     }
 }

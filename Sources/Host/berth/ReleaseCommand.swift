@@ -7,49 +7,45 @@ import Terminal
 import WireJSON
 
 /// `berth release`.
-struct Release: ServiceCommand {
+struct Release: SocketCommand, AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Release what a run has, or a service's CPUs.",
+        abstract: "Release a claim, or a service's CPUs.",
         discussion: """
-            run:NAME (or pod:, function:) releases all that it has; its programs run on without it. Any other name is a \
-            service's; with --hugepages its huge pages are released too. The exit status is 2 if there is no such claim; \
-            the EPA Orchestrator does not tell. With --json the document is the daemon's reply; with --hugepages it is \
-            {"cores": reply, "hugepages": [reply, …]}; for run:NAME it is the claim as it was, as the HTTP API has it.
+            A run, pod or function releases all that it has; its programs run on without it. A service releases its CPUs, with \
+            --hugepages its huge pages too. The exit status is 2 if there is no such claim; the EPA Orchestrator does not tell, \
+            and knows services only. With --json the document of a service is the daemon's reply, with --hugepages \
+            {"cores": reply, "hugepages": [reply, …]}; of others it is the claim as it was, as the HTTP API has it.
             """)
-    @Argument(help: "run:NAME, or the service's name.", completion: Completion.holders) var holder: String
-    @Option(help: "Release only what it holds of this NUMA node.", completion: Completion.nodes) var node: Int?
-    @Flag(help: "Release its reservations of huge pages too.") var hugepages = false
+    @Argument(help: ClaimName.help, completion: Completion.holders) var claim: ClaimName
+    @Option(help: "Release only what a service holds of this NUMA node.", completion: Completion.nodes) var node: Int?
+    @Flag(help: "Release a service's reservations of huge pages too.") var hugepages = false
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
-    /// The name of the service.
-    var service: String {
-        guard let known = Holder(holder), known.kind == .service else { return holder }
-        return known.name
+    func validate() throws {
+        if let node, node < 0 { throw ValidationError("--node: expected 0 or more") }
+        if let holder = claim.holder, let complaint = complaint(holder) { throw ValidationError(complaint) }
     }
 
-    func validate() throws {
-        try checkName(service)
-        if let node, node < 0 { throw ValidationError("--node: expected 0 or more") }
-        if let holder = Holder(holder), holder.kind != .service, node != nil || hugepages {
-            throw ValidationError("--node and --hugepages are for services: \(holder.kind.rawValue):NAME releases all")
-        }
+    /// What is wrong with the options for a claim of `holder`.
+    private func complaint(_ holder: Holder) -> String? {
+        guard holder.kind != .service, node != nil || hugepages else { return nil }
+        return "--node and --hugepages are for services: \(Printable.name("\(holder)")) releases all"
     }
 
     func run() async throws {
-        if let holder = Holder(holder), holder.kind != .service { return try await release(holder) }
-        let before = try await Service(self)
-        if before.isUnknown {
-            guard output.json else { throw noClaim }
-            // The reply says the same as for a service that holds nothing.
-            try releaseService(before)
-            throw noClaim
-        }
-        try releaseService(before)
+        let holder = try await holder()
+        if let complaint = complaint(holder) { throw Failure(complaint, status: Failure.usage) }
+        guard holder.kind == .service else { return try await release(holder) }
+        try await releaseService(holder.name)
     }
 
-    private var noClaim: Failure {
-        Failure("\(Printable.name(service)) has no claim", status: Failure.noClaim)
+    /// Whose claim is meant: a service's where there is no other, or no API to ask.
+    private func holder() async throws -> Holder {
+        if let holder = claim.holder { return holder }
+        let found = try await daemon.fromAPI { client throws(BerthError) in try await claim.candidates(client) } ?? []
+        // That a service is not known is told after the daemon's reply.
+        return found.isEmpty ? Holder(.service, claim.text) : try claim.one(of: found)
     }
 
     // MARK: - Runs, pods, functions
@@ -71,8 +67,17 @@ struct Release: ServiceCommand {
 
     // MARK: - Services
 
+    private func releaseService(_ service: String) async throws {
+        let before = try await Service(service, self)
+        // With --json the reply says the same as for a service that holds nothing.
+        if !before.isUnknown || output.json { try release(service, before) }
+        if before.isUnknown { throw ClaimName.noClaim(service) }
+    }
+
     /// What the service has before.
     private struct Service {
+        /// The name under which the daemon lists it.
+        let listed: String
         /// Its CPUs; nil where the daemon does not say: the EPA Orchestrator lists nothing where nothing is isolated.
         let cpus: CPUSet?
         /// Its huge pages by node and size.
@@ -80,9 +85,11 @@ struct Release: ServiceCommand {
         /// Whether the daemon says that it has no claim.
         let isUnknown: Bool
 
-        init(_ command: Release) async throws {
-            let (service, before) = (command.service, try command.holdings())
-            func isOwn(_ name: String) -> Bool { name.utf8.elementsEqual(service.utf8) }
+        init(_ service: String, _ command: Release) async throws {
+            let before = try command.holdings()
+            let listed = try await command.listedName(of: service)
+            self.listed = listed
+            func isOwn(_ name: String) -> Bool { name.utf8.elementsEqual(listed.utf8) }
             let own = before.allocations.filter { isOwn($0.service) }
             cpus =
                 before.list.available > 0 || before.status != nil
@@ -102,7 +109,7 @@ struct Release: ServiceCommand {
         }
     }
 
-    private func releaseService(_ before: Service) throws {
+    private func release(_ service: String, _ before: Service) throws {
         let json: [UInt8]
         var lines: [String]
         if let node {
@@ -138,7 +145,7 @@ struct Release: ServiceCommand {
     /// What the service holds no more after a release of a node; nil where that is not known.
     private func releasedOfNode(_ before: Service) throws -> CPUSet? {
         guard let cpus = before.cpus else { return nil }
-        let after = try holdings().allocations.filter { $0.service.utf8.elementsEqual(service.utf8) }
+        let after = try holdings().allocations.filter { $0.service.utf8.elementsEqual(before.listed.utf8) }
         return after.reduce(cpus) { $0.subtracting($1.cpus) }
     }
 }

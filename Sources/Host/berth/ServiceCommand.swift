@@ -19,27 +19,37 @@ struct Holdings {
     var allocations: [Allocation] { list.allocations + (status?.outsidePool ?? []) }
 }
 
-extension ServiceCommand {
+extension SocketCommand {
     /// Who holds what now.
     func holdings() throws -> Holdings { Holdings(list: try ask(ListAllocations()).reply, status: try status()) }
 
+    /// The name under which the daemon lists a service: its own, unless that is how a holder of another kind is listed.
+    func listedName(of service: String) async throws -> String {
+        guard let other = Holder(service) else { return service }
+        let claim = try await daemon.fromAPI { client throws(BerthError) in try await client.claim(other) }
+        return (claim ?? nil) == nil ? service : "\(Holder(.service, service))"
+    }
+}
+
+extension ServiceCommand {
     /// Changes the service's CPUs and says what came of it, for others too. A refusal says what stands in the way.
     func change<Action: EPAAction>(_ action: Action, _ sentence: (Action.Reply) -> String) async throws {
         guard !output.json else { return try perform(action, sentence) }
         let before = try holdings()
+        let listed = try await listedName(of: service)
         let answer = try await send(action) { message in
             guard Self.isShortage(message) else { return [] }
             let pools = try await daemon.fromAPI { client throws(BerthError) in try await client.pools() }
             guard let pool = pools?.first(where: { $0.name == "isolated" }) else {
-                return ServiceShortage(of: service, before.list, servedMachine(before.status)).lines
+                return ServiceShortage(of: listed, before.list, servedMachine(before.status)).lines
             }
-            return ServiceShortage(of: service, before.list, free: CPUSet(pool.freeCPUs)).lines
+            return ServiceShortage(of: listed, before.list, free: CPUSet(pool.freeCPUs)).lines
         }
         try output.show(json: answer.json) { _ in
             // The change is made; that nothing more can be told is no error.
             let after = try? holdings()
             let effects = after.map {
-                ServiceEffects(of: service, before: before.allocations, after: $0.allocations).lines
+                ServiceEffects(of: listed, before: before.allocations, after: $0.allocations).lines
             }
             return ([sentence(answer.reply)] + (effects ?? [])).map { StyledText($0) }
         }

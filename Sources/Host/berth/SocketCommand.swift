@@ -11,11 +11,6 @@ protocol SocketCommand: ParsableCommand {
 }
 
 extension SocketCommand {
-    /// Refuses an empty name, which comes from an unset variable in a script.
-    func checkName(_ service: String) throws {
-        if service.isEmpty { throw ValidationError("SERVICE: expected a name, not empty text") }
-    }
-
     /// Sends a request. With `--json` an error reply goes to standard output as it came.
     func ask<Action: EPAAction>(_ action: Action) throws -> EPAClient.Answer<Action.Reply> {
         do {

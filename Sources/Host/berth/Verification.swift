@@ -50,13 +50,9 @@ struct Verification {
     private let claims: Int
     private let threads: Int
 
-    /// - Parameter bytes: the daemon's document; nil where it enforces nothing.
+    /// - Parameter bytes: the daemon's document.
     /// - Throws: ``Failure``.
-    init(_ bytes: [UInt8]?) throws(Failure) {
-        guard let bytes else {
-            throw Failure(
-                "the daemon enforces nothing here, so there is nothing to verify", status: Failure.unavailable)
-        }
+    init(_ bytes: [UInt8]) throws(Failure) {
         guard let document = try? JSONValue(bytes), let drift = document["drift"]?.array else {
             throw Failure("the daemon's verification cannot be understood", status: Failure.malformed)
         }

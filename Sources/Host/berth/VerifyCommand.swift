@@ -10,7 +10,8 @@ struct Verify: APICommand {
         abstract: "Compare what was granted with what the kernel does.",
         discussion: """
             Lists threads that may run on others' exclusive CPUs, interrupts that go there, affinity masks, memory nodes, \
-            memory and partitions that differ from the claims. The exit status is 1 if anything differs.
+            memory and partitions that differ from the claims. The exit status is 1 if anything differs, 69 if the daemon \
+            enforces nothing.
 
             With --watch it goes on until Ctrl-C: a line with + and the time for each difference that appears, with - for \
             each that goes. With --json these are documents {"time": milliseconds, "change": "appeared" or "gone", \
@@ -29,7 +30,7 @@ struct Verify: APICommand {
 
     func run() async throws {
         if watch { try await follow() }
-        let bytes = try await ask { client throws(BerthError) in try await client.verification() }
+        let bytes = try await ask { client throws(BerthError) in try await client.verificationDocument() }
         let verification = try Verification(bytes)
         if output.json { try Output.write(json: verification.json) } else { try show(verification) }
         if !verification.differences.isEmpty {
@@ -55,8 +56,8 @@ struct Verify: APICommand {
         var last: Verification?
         var isAway = false
         while true {
-            var answer: [UInt8]?
-            do throws(BerthError) { answer = try await client.verification() } catch {
+            let answer: [UInt8]
+            do throws(BerthError) { answer = try await client.verificationDocument() } catch {
                 guard last != nil, error.mayPass else { throw Failure(error, socket: daemon.apiPath) }
                 if !isAway { Output.note("\(Failure(error, socket: daemon.apiPath).message); waiting for the daemon") }
                 isAway = true

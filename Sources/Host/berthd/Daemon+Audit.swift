@@ -42,7 +42,7 @@ extension Daemon {
             }
             var count = 0
             while true {
-                let records = try store.decisions(after: after, limit: page)
+                let records = try store.decisions(from: .after(after), limit: page)
                 guard let first = records.first, let end = records.last else { break }
                 if written > 0, first.seq != last?.seq { written = 0 }
                 decisionLog.addMissing(records, written: written)
@@ -65,7 +65,7 @@ extension Daemon {
     /// Whether the last record of an audit log is one of the state. One that is not retained any more is taken for one.
     private static func isOf(_ store: LedgerStore, _ last: AuditLog.LastRecord) throws(CommitError) -> Bool {
         guard last.seq <= store.newest else { return false }
-        let record = try store.decisions(after: last.seq - 1, limit: 1).first
+        let record = try store.decisions(from: .after(last.seq - 1), limit: 1).first
         return record?.seq != last.seq || record.map { timestamp($0.time) } == last.time
     }
 }

@@ -11,7 +11,31 @@ extension Daemon {
         var watcher: KernelLeaseWatcher?
         var verifier: Verifier?
         /// Why nothing is enforced, where nothing is.
-        var reason = "enforcement.mode is off"
+        var obstacle: Obstacle?
+
+        /// What keeps claims from being enforced.
+        enum Obstacle {
+            /// The configuration.
+            case isOff
+            /// The machine, which is of this kind.
+            case machine(String)
+
+            /// What it is, for people.
+            var text: String {
+                switch self {
+                case .isOff: "enforcement.mode is off"
+                case .machine(let kind): "the machine is \(kind)"
+                }
+            }
+
+            /// What it is, and what would help.
+            var advice: String {
+                switch self {
+                case .isOff: "\(text) (set it to \"on\" in the configuration and restart berthd)"
+                case .machine: "\(text) (berthd enforces claims only on the machine that it runs on)"
+                }
+            }
+        }
     }
 
     /// The parts that change the kernel and watch it: none where the machine is not the real one, or enforcement is off.
@@ -22,11 +46,11 @@ extension Daemon {
         // Processes are real on every machine.
         guard configuration.machineKind == "real" else {
             return KernelParts(
-                watcher: try KernelLeaseWatcher(files: files), reason: "the machine is \(configuration.machineKind)")
+                watcher: try KernelLeaseWatcher(files: files), obstacle: .machine(configuration.machineKind))
         }
         guard configuration.enforces else {
             log.notice("claims are recorded only", metadata: ["enforcement.mode": "off"])
-            return KernelParts(watcher: try KernelLeaseWatcher(files: files))
+            return KernelParts(watcher: try KernelLeaseWatcher(files: files), obstacle: .isOff)
         }
         let enforcer = KernelEnforcer(
             files: files,
@@ -44,7 +68,7 @@ extension Daemon {
 extension Daemon.KernelParts {
     /// The strongest isolation that claims can have now, and why it is no stronger.
     var strength: @Sendable () -> (isolation: Isolation, limit: String?) {
-        guard let enforcer else { return { [reason] in (.none, reason) } }
+        guard let enforcer else { return { [limit = obstacle?.text] in (.none, limit) } }
         return { enforcer.strength }
     }
 

@@ -175,6 +175,12 @@ package final class Journal {
         return try database.records(after: seq, limit: limit).filter { $0.seq <= self.seq }
     }
 
+    /// The number after which the newest `count` events come; 0 where there are fewer.
+    package func start(ofNewestEvents count: Int) throws(StorageError) -> Int64 {
+        guard let database else { throw StorageError("read", file: files.database, .closed) }
+        return try database.start(ofNewestEvents: count, upTo: seq)
+    }
+
     // MARK: - Rebuilding
 
     /// Brings the files back to the owner's state after a failure.

@@ -198,6 +198,14 @@ final class OpenDatabase {
         }
         return records
     }
+
+    /// The number after which the newest `count` events come, of those up to `seq`; 0 where there are fewer.
+    func start(ofNewestEvents count: Int, upTo seq: Int64) throws(StorageError) -> Int64 {
+        guard schema == 1 else { return try RecordReader(connection).start(ofNewestEvents: count, upTo: seq) }
+        var events: [Int64] = []
+        _ = try FirstSchema.read(connection) { if $0.kind == .event, $0.seq <= seq { events.append($0.seq) } }
+        return events.dropLast(max(0, count - 1)).last.map { $0 - 1 } ?? 0
+    }
 }
 
 /// How many frames the log holds, as SQLite reports after each commit.

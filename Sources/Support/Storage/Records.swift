@@ -83,6 +83,16 @@ struct RecordReader {
         return records
     }
 
+    /// The number after which the newest `count` events come, of those up to `seq`; 0 where there are fewer.
+    func start(ofNewestEvents count: Int, upTo seq: Int64) throws(StorageError) -> Int64 {
+        let query = try Statement(
+            connection,
+            "SELECT seq - 1 FROM record WHERE kind = 1 AND seq <= ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2")
+        query.bind(1, seq)
+        query.bind(2, Int64(max(0, count - 1)))
+        return try query.step() ? query.integer(0) ?? 0 : 0
+    }
+
     /// The highest number in a database that may be broken.
     func highestSeq() throws(StorageError) -> Int64 { try number("SELECT max(seq) FROM record") ?? 0 }
 

@@ -29,6 +29,13 @@ extension StoreFiles {
         try readCopy { (database) throws(StorageError) in try database.records(after: seq, limit: limit) } ?? []
     }
 
+    /// The number after which the newest `count` events come, 0 where there are fewer; like ``inspect()``.
+    package func start(ofNewestEvents count: Int) throws(StorageError) -> Int64 {
+        try readCopy { (database) throws(StorageError) in
+            try database.start(ofNewestEvents: count, upTo: database.last)
+        } ?? 0
+    }
+
     /// Hands over a checked copy of the files; nil where nothing was ever stored.
     private func readCopy<R>(
         _ body: (OpenDatabase) throws(StorageError) -> R

@@ -5,16 +5,6 @@ import WireJSON
 
 /// The commands of the HTTP API.
 @Suite struct ClaimTests {
-    /// Sends a request to the API and gives the answer.
-    @discardableResult
-    private func send(_ daemon: SimulatedDaemon, _ method: String, _ path: String, _ body: String) throws -> String {
-        let client = try SocketClient("\(daemon.directory.path)/berth.sock")
-        try client.send(
-            "\(method) \(path) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
-        )
-        return String(decoding: try client.receive(), as: UTF8.self)
-    }
-
     /// A daemon that answers every request over its API with this problem, and questions about pools with one pool.
     private func refusing(_ problem: String) throws -> FakeDaemon {
         let pools =
@@ -29,7 +19,7 @@ import WireJSON
     func documents() async throws {
         let daemon = try await SimulatedDaemon()
         #expect(try daemon.succeed("claims", "--json") == "{\"claims\":[]}\n")
-        try send(daemon, "PUT", "/v1/claims/run/web", #"{"cpus":{"count":2}}"#)
+        try daemon.send("PUT", "/v1/claims/run/web", #"{"cpus":{"count":2}}"#)
         let claims = try JSONValue(Array(try daemon.succeed("--json", "claims").utf8))["claims"]?.array
         let text = try daemon.succeed("show", "web", "--json")
         #expect(try claims == [JSONValue(Array(text.utf8))])
@@ -49,7 +39,7 @@ import WireJSON
         let daemon = try await SimulatedDaemon()
         let sleeper = try TestSupport.Program(["sleep", "600"], output: "\(daemon.directory.path)/sleeper")
         let body = #"{"cpus":{"count":1},"lease":{"process":\#(sleeper.pid)}}"#
-        #expect(try send(daemon, "PUT", "/v1/claims/run/p", body).hasPrefix("HTTP/1.1 201 "))
+        #expect(try daemon.send("PUT", "/v1/claims/run/p", body).hasPrefix("HTTP/1.1 201 "))
         #expect(try daemon.berth("show", "p").status == 0)
         sleeper.signal(SIGKILL)
         #expect(try await eventually { try daemon.berth("show", "p").status == 2 })
@@ -78,6 +68,55 @@ import WireJSON
             "\(result)")
         let json = try Program.run(["plan", "--api-socket", daemon.path, "--json"] + options)
         #expect(json.status == 1 && json.output == problem + "\n", "\(json)")
+    }
+
+    @Test("where nothing is enforced a plan says what would be granted, and that and why berth run is refused")
+    func nothingEnforced() async throws {
+        let daemon = try await SimulatedDaemon()
+        let why =
+            "Nothing here can enforce a claim: the machine is simulated (berthd enforces claims only on the machine that it runs on)"
+        #expect(
+            try daemon.succeed("plan", "--cores", "2", "--node", "1")
+                == "run:plan: CPUs 10-11,26-27, memory of node 1\n  note: \(why); berth run is refused\n")
+        let json = try daemon.berth("plan", "--cores", "2", "--json")
+        #expect(json.status == 0 && json.errors == "berth: note: \(why); berth run is refused\n", "\(json)")
+        #expect(try JSONValue(Array(json.output.utf8))["enforcement"] == .null)
+        let demanding = try daemon.berth("plan", "--cores", "2", "--min-isolation", "affinity")
+        #expect(demanding.status == 1 && demanding.errors == "berth: \(why)\n", "\(demanding)")
+        let run = try daemon.berth("run", "--cores", "2", "--", "true")
+        #expect(run.status == 1 && run.errors == "berth: \(why)\n", "\(run)")
+        let large = try daemon.berth("plan", "--cpus", "25")
+        #expect(large.status == 1 && large.errors.contains("Insufficient CPUs available"), "\(large)")
+        try await daemon.stop()
+    }
+
+    @Test("resize of a claim that is only recorded says what it is, and which command changes it")
+    func resizeRecorded() async throws {
+        let daemon = try await SimulatedDaemon()
+        try daemon.succeed("allocate", "db", "2")
+        try daemon.send("PUT", "/v1/claims/run/web", #"{"cpus":{"count":2}}"#)
+        for (name, text) in [
+            (
+                "db",
+                "service:db is a service's claim, which is only recorded: berth allocate changes its CPUs, berth hugepages its "
+                    + "huge pages"
+            ),
+            (
+                "web",
+                "run:web is only recorded, and changes as it was made: by PATCH of the HTTP API; or berth release ends it, and "
+                    + "berth run or berth adopt make one that berth resize changes"
+            ),
+        ] {
+            let result = try daemon.berth("resize", name, "--cpus", "1")
+            #expect(result.status == 1 && result.errors == "berth: \(text)\n", "\(result)")
+        }
+        try await daemon.stop()
+    }
+
+    @Test("renew takes one of --for and --forever", arguments: [[], ["--for", "5", "--forever"], ["--for", "0"]])
+    func renewOptions(options: [String]) throws {
+        let result = try Program.run(["renew", "web"] + options)
+        #expect(result.status == 64 && result.errors.contains("--for"), "\(result)")
     }
 
     @Test("A refusal of another kind is told as it is", arguments: ["not_owner", "no_enforcement", "invalid_member"])

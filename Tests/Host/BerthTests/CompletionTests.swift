@@ -23,7 +23,14 @@ import Testing
             ])
         #expect(
             try offers(daemon, "show", "--", "positional@0", "2", "0", "berth", "show", "") == [
-                "service:--help", "service:pages", "service:router",
+                "pages", "router", "service:--help", "service:pages", "service:router",
+            ])
+        // A name that two claims have takes its kind; a service that looks like another kind's does too.
+        try daemon.send("PUT", "/v1/claims/run/router", #"{"cpus":{"count":1}}"#)
+        try daemon.succeed("allocate", "service:pod:x", "1")
+        #expect(
+            try offers(daemon, "release", "--", "positional@0", "2", "0", "berth", "release", "") == [
+                "pages", "run:router", "service:--help", "service:pages", "service:pod:x", "service:router",
             ])
         try await daemon.stop()
         #expect(try offers(daemon, "show", "--", "positional@0", "2", "0", "berth", "show", "").isEmpty)

@@ -24,7 +24,41 @@ import WireJSON
         #expect(texts[3].hasPrefix("4 service:a gave back CPUs 3-5 ("), "\(texts)")
         let some = try daemon.succeed("events", "--after", "1", "--limit", "2", "--json").split(separator: "\n")
         #expect(try some.map { try JSONValue(Array($0.utf8))["seq"]?.integer } == [2, 3])
+        let newest = try daemon.succeed("events", "--limit", "2").split(separator: "\n").map(String.init)
+        #expect(newest == Array(lines.suffix(2)))
+        #expect(try daemon.succeed("events", "--limit", "9").split(separator: "\n").count == 4)
         #expect(try JSONValue(Array(some[0].utf8))["preempted"]?.array?.first?["holder"]?.string == "service:a")
+        try await daemon.stop()
+    }
+
+    @Test("an event says which huge pages were given back, beside CPUs and alone")
+    func pages() async throws {
+        let daemon = try await SimulatedDaemon()
+        try daemon.succeed("hugepages", "a", "5", "--node", "0", "--size", "2M")
+        try daemon.succeed("hugepages", "a", "3", "--node", "0", "--size", "2M")
+        try daemon.succeed("hugepages", "a", "--remove", "--node", "0", "--size", "2M")
+        let pages = #""huge_pages":[{"node":0,"size_kb":2048,"count":4},{"node":1,"size_kb":1048576,"count":1}]"#
+        try daemon.send("PUT", "/v1/claims/run/b", "{\"cpus\":{\"count\":2},\(pages)}")
+        try daemon.send("PUT", "/v1/claims/run/b", #"{"cpus":{"count":2}}"#)
+        try daemon.send("PUT", "/v1/claims/run/b", "{\(pages)}")
+        try daemon.send("DELETE", "/v1/claims/run/b", "")
+        try daemon.send(
+            "PUT", "/v1/claims/run/c", #"{"cpus":{"count":1},"huge_pages":[{"node":0,"size_kb":2048,"count":1}]}"#)
+        try daemon.send("DELETE", "/v1/claims/run/c", "")
+        try daemon.send("PUT", "/v1/claims/run/d", #"{"memory_nodes":[1]}"#)
+        try daemon.send("DELETE", "/v1/claims/run/d", "")
+        let lines = try daemon.succeed("events").split(separator: "\n").compactMap { line in
+            line.firstMatch(of: #/ \d+ (.*) \(/#).map { String($0.1) }
+        }
+        #expect(
+            lines == [
+                "service:a has 5 x 2M on node 0", "service:a has 3 x 2M on node 0, gave back 2 x 2M on node 0",
+                "service:a gave back 3 x 2M on node 0", "run:b got CPUs 2-3",
+                "run:b has CPUs 2-3, gave back 4 x 2M on node 0, 1 x 1G on node 1", "run:b gave back CPUs 2-3",
+                "run:b gave back 4 x 2M on node 0, 1 x 1G on node 1", "run:c got CPUs 2",
+                "run:c gave back CPUs 2 and 1 x 2M on node 0", "run:d has memory of node 1",
+                "run:d gave back what it had",
+            ], "\(lines)")
         try await daemon.stop()
     }
 
@@ -42,6 +76,11 @@ import WireJSON
         #expect(follower.lines.filter { $0.contains(" got CPUs ") }.count == 3, "\(follower.text)")
         #expect(follower.text.contains("berth: the daemon stopped or ended the stream; waiting for it\n"))
         follower.signal(SIGKILL)
+        let newest = try daemon.spawn("events", "-f", "--limit", "1")
+        #expect(try await newest.prints(" 3 service:c got CPUs 4 "))
+        try daemon.succeed("allocate", "d", "1")
+        #expect(try await newest.prints(" 4 service:d got CPUs 5 ") && newest.lines.count == 2, "\(newest.text)")
+        newest.signal(SIGKILL)
         let limited = try daemon.spawn("events", "-f", "--after", "1", "--limit", "2")
         #expect(try await limited.end() == 0 && limited.lines.count == 2, "\(limited.text)")
         try await daemon.stop()

@@ -39,8 +39,9 @@ struct ExitStatusTests {
             (["hugepages", "a", "1", "--node", "0", "--size", "2X"], "2X"),
             (["hugepages", "a", "1", "--node", "0", "--size", "99999999999999G"], "99999999999999G"),
             (["hugepages", "a", "--node", "0", "--size", "2M"], "COUNT"), (["list", "--timeout", "0"], "--timeout"),
-            (["allocate", "", "1"], "SERVICE"), (["percent", "", "1"], "SERVICE"), (["numa", "", "0", "1"], "SERVICE"),
-            (["release", ""], "SERVICE"), (["hugepages", "", "1", "--node", "0", "--size", "2M"], "SERVICE"),
+            (["allocate", "", "1"], "<service>"), (["percent", "", "1"], "<service>"),
+            (["numa", "", "0", "1"], "<service>"), (["allocate", "service:", "1"], "expected a name"),
+            (["release", ""], "<claim>"), (["hugepages", "", "1", "--node", "0", "--size", "2M"], "<service>"),
             (["list", "--color", "maybe"], "maybe"), (["map", "--simulate", "--machine", "x"], "exclude"),
         ])
     func usage(arguments: [String], named: String) throws {

@@ -65,6 +65,15 @@ final class SimulatedDaemon {
         return result.output
     }
 
+    /// Sends a request to the API and gives the answer.
+    @discardableResult
+    func send(_ method: String, _ path: String, _ body: String) throws -> String {
+        let client = try SocketClient("\(directory.path)/berth.sock")
+        return try client.ask(
+            "\(method) \(path) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+                + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    }
+
     /// Starts `berth` and does not wait; its output goes to a file in the directory.
     func spawn(_ arguments: String...) throws -> TestSupport.Program {
         try TestSupport.Program(

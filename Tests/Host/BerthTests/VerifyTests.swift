@@ -77,11 +77,11 @@ import WireJSON
 
     @Test("where nothing is enforced there is nothing to verify, to watch either", arguments: [[], ["--watch"]])
     func notEnforced(options: [String]) throws {
-        let problem = #"{"code":"not_enforced","detail":"x","title":"x","status":404}"#
+        let problem = #"{"code":"not_enforced","detail":"Nothing is enforced: why","title":"x","status":404}"#
         let daemon = try FakeDaemon { _ in
             .text("HTTP/1.1 404 x\r\nContent-Length: \(problem.utf8.count)\r\n\r\n\(problem)")
         }
         let result = try Program.run(["verify", "--api-socket", daemon.path] + options)
-        #expect(result.status == 69 && result.errors.contains("the daemon enforces nothing here"), "\(result)")
+        #expect(result.status == 69 && result.errors == "berth: Nothing is enforced: why\n", "\(result)")
     }
 }

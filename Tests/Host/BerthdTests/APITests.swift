@@ -30,6 +30,31 @@ import WireJSON
         #expect(!exists(socket))
     }
 
+    @Test(
+        "where nothing is enforced, what needs that says why not and what would help",
+        arguments: [
+            (
+                ["--simulate"],
+                "the machine is simulated (berthd enforces claims only on the machine that it runs on)"
+            ),
+            (
+                ["--enforcement-mode", "off"],
+                "enforcement.mode is off (set it to \\\"on\\\" in the configuration and restart berthd)"
+            ),
+        ])
+    func unenforced(options: [String], why: String) async throws {
+        let site = try Site()
+        let daemon = try await site.serve(options)
+        let socket = "\(site.path)/berth.sock"
+        let verification = try ask(socket, "GET", "/v1/verification")
+        #expect(
+            verification.contains("\"Nothing is enforced here, so nothing can be verified: \(why)\""), "\(verification)"
+        )
+        let refused = try ask(socket, "PUT", "/v1/claims/run/a", #"{"memory_nodes":[0],"enforcement":{}}"#)
+        #expect(refused.contains("\"Nothing here can enforce a claim: \(why)\""), "\(refused)")
+        #expect(try await daemon.stop() == 0)
+    }
+
     @Test("http-socket moves it, and off turns it off")
     func configured() async throws {
         let site = try Site()

@@ -39,6 +39,10 @@ import WireJSON
             let two = try await site.run("events", "--after", "1", "--limit", "2")
             #expect(two.text.split(separator: "\n").map { $0.prefix(2) } == ["2 ", "3 "], "\(two)")
             #expect(try await site.run("events", "--after", "4").text.isEmpty)
+            let newest = try await site.run("events", "--limit", "2")
+            #expect(newest.text.split(separator: "\n").map { $0.prefix(2) } == ["3 ", "4 "], "\(newest)")
+            let oldest = try await site.run("events", "--after", "0", "--limit", "1")
+            #expect(oldest.text.hasPrefix("1 "), "\(oldest)")
         }
     }
 
@@ -53,6 +57,16 @@ import WireJSON
         #expect(objects.first?["holder"]?.string == "service:b c" && objects.first?["granted"]?.string == "2,18")
         #expect(objects.first?["caller"]?["uid"]?.integer == Int(geteuid()))
         #expect(objects.first?["claims"]?.array?.isEmpty == false)
+        #expect(try await daemon.stop() == 0)
+    }
+
+    @Test("events name the huge pages that were given back")
+    func pages() async throws {
+        let site = try Site()
+        let daemon = try await daemon(site)
+        try daemon.pages("a", -1)
+        let last = try await site.run("events", "--limit", "1")
+        #expect(last.text.hasSuffix(",epa released-pages=3x2048kB@0\n"), "\(last)")
         #expect(try await daemon.stop() == 0)
     }
 

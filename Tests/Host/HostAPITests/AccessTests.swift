@@ -25,7 +25,11 @@ import WireJSON
         try await TestAPI.serving(mode: 0o666) { api in
             let made = try api.put("run/a", body, uid: 4_000)
             #expect(made.status == 201 && made["owner"]?["uid"]?.integer == 4_000)
-            #expect(try api.put("run/a", body, uid: 4_001).code == "not_owner")
+            let refused = try api.put("run/a", body, uid: 4_001)
+            #expect(refused.code == "not_owner")
+            #expect(
+                refused["detail"]?.string
+                    == #"The claim of "run:a" is owned by uid 4000; only its owner and administrators may change it"#)
             #expect(try api.ask("DELETE", "/v1/claims/run/a", uid: 4_001).status == 403)
             #expect(
                 try api.ask("POST", "/v1/claims/run/a/renew", #"{"lease":{"forever":true}}"#, uid: 4_001).code

@@ -186,6 +186,35 @@ import WireJSON
         }
     }
 
+    @Test("a refusal speaks of claims, and names them with their kind, whatever the EPA protocol calls them")
+    func wording() async throws {
+        try await TestAPI.serving { api in
+            try api.put("run/a", #"{"cpus":{"list":"3,7","explicit":true}}"#)
+            try api.put("run/g", #"{"cpus":{"count":1,"pool":"general"}}"#)
+            let refusals: [(method: String, holder: String, cpus: String, code: String, detail: String)] = [
+                ("PUT", "b", #"{"list":"3"}"#, "held_by_others", "Others have CPUs 3"),
+                (
+                    "PUT", "b", #"{"count":3,"nodes":[1]}"#, "node_held",
+                    "Others have too many of the CPUs of NUMA node 1"
+                ),
+                (
+                    "PUT", "g", #"{"count":1,"pool":"isolated"}"#, "other_pool",
+                    #"The claim of "run:g" has CPUs in the pool general; release it before it can have CPUs in another one"#
+                ),
+                (
+                    "PATCH", "a", #"{"count":1,"replaces":"all_but_explicit"}"#, "explicit_exceeds",
+                    "The claim has 2 explicit CPUs, which the request keeps; it asks for 1"
+                ),
+            ]
+            for (method, holder, cpus, code, detail) in refusals {
+                let reply = try api.ask(method, "/v1/claims/run/\(holder)", #"{"cpus":\#(cpus)}"#)
+                #expect(reply.code == code && reply["detail"]?.string == detail, "\(reply.text)")
+            }
+            try api.put("service/s", #"{"cpus":{"count":1}}"#)
+            #expect(try api.ask("GET", "/v1/claims/service/t")["detail"]?.string == #""service:t" has no claim"#)
+        }
+    }
+
     @Test("a PATCH moves no CPU that is what it asks for, and makes no claim that would have nothing")
     func patchKeeps() async throws {
         try await TestAPI.serving { api in

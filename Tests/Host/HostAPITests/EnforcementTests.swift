@@ -72,7 +72,7 @@ import WireJSON
             gate.wait()
             return 1
         }
-        func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord] { [] }
+        func decisions(from start: HistoryStart, limit: Int) throws(CommitError) -> [DecisionRecord] { [] }
         func maintain(_ ledger: Ledger, isIdle: Bool) {}
         func close(_ ledger: Ledger) {}
     }

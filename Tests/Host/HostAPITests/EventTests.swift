@@ -55,6 +55,33 @@ import WireJSON
         }
     }
 
+    @Test("last begins with so many of the newest decisions, in their order, and goes on; it excludes after")
+    func newest() async throws {
+        try await TestAPI.serving { api in
+            for name in 1...300 {
+                try api.put("run/a", #"{"huge_pages":[{"node":0,"size_kb":2048,"count":\#(name % 2 + 1)}]}"#)
+            }
+            func ids(_ query: String, _ fields: [String: String] = [:]) throws -> [String?] {
+                events(unchunked(try api.ask("GET", "/v1/events?follow=false&\(query)", nil, fields).body)).map(\.id)
+            }
+            #expect(try ids("last=2") == ["299", "300"])
+            #expect(try ids("last=270") == (31...300).map { "\($0)" })
+            #expect(try ids("last=9007199254740991").count == 300)
+            // What a client sends that has lost its connection.
+            #expect(try ids("last=2", ["Last-Event-ID": "297"]) == ["298", "299", "300"])
+            for query in ["last=0", "last=-1", "last=x", "last=1&after=1"] {
+                let reply = try api.ask("GET", "/v1/events?\(query)")
+                #expect(reply.code == "malformed_query" && reply["member"]?.string == "last", "\(reply.text)")
+            }
+            let client = try Connection(api.path)
+            try client.send("GET /v1/events?last=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            _ = try await client.text(until: "id: 300\n")
+            try api.ask("DELETE", "/v1/claims/run/a")
+            let text = try await client.text(until: "id: 301\n")
+            #expect(text.components(of: "id: ") == 2, "\(text)")
+        }
+    }
+
     @Test("a stream goes on with what is decided after it began, without a gap and without a repetition")
     func live() async throws {
         try await TestAPI.serving { api in

@@ -147,6 +147,12 @@ import Testing
             var all = 0
             for try await _ in berth.events(after: 0, follows: false) { all += 1 }
             #expect(all == 3)
+            var newest: [HostEvent] = []
+            for try await event in berth.events(last: 1, follows: false) { newest.append(event) }
+            guard newest.count == 1, case .decision(let last) = newest[0] else {
+                throw BerthError.malformed("\(newest)")
+            }
+            #expect(last.sequence == 3)
             let count = Counter()
             let waiting = Task { for try await _ in berth.events(after: 0) { count.add() } }
             #expect(try await eventually { count.value == 3 })

@@ -51,7 +51,7 @@ import Testing
         let failure = try await test.cores("a", 2, isEnforced: true).failure()
         #expect(
             failure == .refused(Refusal(.notEnforceable(Self.run("a"), "the kernel refuses a.mems"))))
-        #expect(failure?.text(action: "run").contains("the kernel refuses a.mems") == true)
+        #expect(failure?.text(.claims).contains("the kernel refuses a.mems") == true)
         #expect(kernel.settings.isEmpty && test.host.ledger.count == 0)
         #expect(kernel.calls == ["apply a.cpus", "apply a.mems", "undo a.mems", "undo a.cpus"])
         // Its CPUs are free again.
@@ -68,8 +68,10 @@ import Testing
                 == .refused(Refusal(.notEnforceable(Self.run("impossible"), "no cgroup v2 here"))))
         #expect(test.store.transactions.isEmpty && kernel.calls.isEmpty)
         test.host.stop()
-        let without = try TestHost()
-        #expect(try await without.cores("a", 1, isEnforced: true).failure() == .refused(Refusal(.noEnforcement)))
+        let without = try TestHost(unenforced: "the machine is made up")
+        let failure = try await without.cores("a", 1, isEnforced: true).failure()
+        #expect(failure == .refused(Refusal(.noEnforcement("the machine is made up"))))
+        #expect(failure?.text(.claims) == "Nothing here can enforce a claim: the machine is made up")
         without.host.stop()
     }
 

@@ -53,8 +53,11 @@ final class MemoryStore: DecisionStore, Sendable {
         return first
     }
 
-    func decisions(after seq: Int64, limit: Int) throws(CommitError) -> [DecisionRecord] {
-        Array(records.filter { $0.seq > seq }.prefix(limit))
+    func decisions(from start: HistoryStart, limit: Int) throws(CommitError) -> [DecisionRecord] {
+        switch start {
+        case .after(let seq): Array(records.filter { $0.seq > seq }.prefix(limit))
+        case .newest(let count): Array(records.suffix(count).prefix(limit))
+        }
     }
 
     var oldest: Int64 { records.first?.seq ?? 0 }

@@ -22,7 +22,7 @@ final class TestHost: Sendable {
     /// 8 CPUs in 4 cores, all isolated.
     init(
         ledger: Ledger = Ledger(), store: MemoryStore = MemoryStore(), enforcer: (any Enforcer)? = nil,
-        watcher: FakeWatcher? = nil, enforcement: EnforcementPolicy = EnforcementPolicy(),
+        unenforced: String? = nil, watcher: FakeWatcher? = nil, enforcement: EnforcementPolicy = EnforcementPolicy(),
         isolated: CPUSet = CPUSet(0...7)
     ) throws {
         self.store = store
@@ -32,7 +32,8 @@ final class TestHost: Sendable {
         let reports = ReportBox()
         host = try Host(
             ledger: ledger, store: store, machine: HostMachine(files: files), enforcer: enforcer,
-            watcher: watcher, enforcement: enforcement, clock: { [clock] in clock.now.load(ordering: .relaxed) },
+            unenforced: unenforced, watcher: watcher, enforcement: enforcement,
+            clock: { [clock] in clock.now.load(ordering: .relaxed) },
             onDecisions: { reports.add($0) })
         box = reports
     }

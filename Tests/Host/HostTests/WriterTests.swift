@@ -103,7 +103,7 @@ import Testing
         test.move(to: 5_000)
         try await test.submit(.release(.service("a")), action: "release").outcome()
         let answer = Answer()
-        test.host.decisions(after: 1, limit: 10) { answer.set((try? $0.get())?.decisions ?? []) }
+        test.host.decisions(from: .after(1), limit: 10) { answer.set((try? $0.get())?.decisions ?? []) }
         _ = try await eventually { !answer.records.isEmpty }
         let record = try #require(answer.records.first)
         #expect(answer.records.count == 1 && record.seq == 2 && record.time == 5_000 && record.action == "release")

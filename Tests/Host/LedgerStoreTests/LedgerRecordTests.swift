@@ -37,11 +37,12 @@ import Testing
             time: 12, caller: Caller(uid: 1, gid: 2, pid: 3, isAdministrator: false, frontend: "epa"),
             action: "allocate_numa_cores",
             parameters: [.init("node", 0), .init("count", 2)], holder: .service("a"), outcome: .granted,
-            granted: [2, 3], preempted: [.init(holder: Holder(kind: .run, name: "r"), cpus: [2])],
+            granted: [2, 3], releasedPages: [.init(node: 1, sizeKB: 4, count: 5)],
+            preempted: [.init(holder: Holder(kind: .run, name: "r"), cpus: [2])],
             change: LedgerChange(claims: [claim], removed: [Holder(kind: .run, name: "r")]))
         #expect(
             String(decoding: record.json, as: UTF8.self)
-                == #"{"v":2,"time":12,"caller":{"uid":1,"gid":2,"pid":3,"frontend":"epa"},"action":"allocate_numa_cores","parameters":{"node":0,"count":2},"holder":"service:a","outcome":"granted","granted":"2-3","preempted":[{"holder":"run:r","cpus":"2"}],"claims":[{"holder":"service:a","owner":{"uid":0,"label":"l"},"pool":"general","grants":[{"cpus":"2-3","exclusive":"2-3","level":"cpu","explicit":true}],"memory_nodes":[0],"reservations":[{"node":0,"size_kb":2048,"count":3}],"lease":{"until":1700000000000}}],"removed":["run:r"]}"#
+                == #"{"v":2,"time":12,"caller":{"uid":1,"gid":2,"pid":3,"frontend":"epa"},"action":"allocate_numa_cores","parameters":{"node":0,"count":2},"holder":"service:a","outcome":"granted","granted":"2-3","released_pages":[{"node":1,"size_kb":4,"count":5}],"preempted":[{"holder":"run:r","cpus":"2"}],"claims":[{"holder":"service:a","owner":{"uid":0,"label":"l"},"pool":"general","grants":[{"cpus":"2-3","exclusive":"2-3","level":"cpu","explicit":true}],"memory_nodes":[0],"reservations":[{"node":0,"size_kb":2048,"count":3}],"lease":{"until":1700000000000}}],"removed":["run:r"]}"#
         )
         #expect(String(decoding: LedgerRecord.snapshot(of: Ledger()), as: UTF8.self) == #"{"v":2,"claims":[]}"#)
     }

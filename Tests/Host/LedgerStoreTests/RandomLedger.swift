@@ -140,6 +140,7 @@ extension DecisionRecord {
             caller: Caller(uid: 7, gid: 8, pid: 9, label: "l", isAdministrator: false, frontend: "test"),
             action: "change", parameters: [Parameter("count", 3)],
             holder: change.claims.first?.holder ?? change.removed.first ?? .service("nobody"), outcome: .granted,
-            granted: [1, 2], released: [3], preempted: [.init(holder: .service("loser"), cpus: [4])], change: change)
+            granted: [1, 2], released: [3], releasedPages: [.init(node: 0, sizeKB: 2048, count: 6)],
+            preempted: [.init(holder: .service("loser"), cpus: [4])], change: change)
     }
 }

@@ -134,15 +134,20 @@ import Testing
         // So many records are followed by a snapshot, which has a number of its own.
         session.store.maintain(session.ledger, isIdle: true)
         try session.commit(names.suffix(10).map { Self.change($0) })
-        let all = try session.store.decisions(after: 0, limit: 1_000)
+        let all = try session.store.decisions(from: .after(0), limit: 1_000)
         #expect(all.map(\.holder.name) == names)
         #expect(all.last?.seq == 531)
+        for count in [1, 10, 11, 529, 9_999] {
+            #expect(try session.store.decisions(from: .newest(count), limit: 1_000) == Array(all.suffix(count)))
+        }
+        #expect(try session.store.decisions(from: .newest(20), limit: 3) == Array(all.suffix(20).prefix(3)))
         session.store.close(session.ledger)
         let files = StoreFiles(directory: state, name: LedgerStore.name)
+        #expect(try LedgerStore.decisions(of: files, from: .newest(11), limit: 1_000) == Array(all.suffix(11)))
         for size in [1, 2, 7] {
             var read: [DecisionRecord] = []
             while true {
-                let page = try LedgerStore.decisions(of: files, after: read.last?.seq ?? 515, limit: size)
+                let page = try LedgerStore.decisions(of: files, from: .after(read.last?.seq ?? 515), limit: size)
                 guard !page.isEmpty else { break }
                 read += page
             }

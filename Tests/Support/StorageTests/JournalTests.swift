@@ -70,6 +70,11 @@ import Testing
             #expect(try journal.records(after: 9, limit: 3).map(\.seq) == [10, 11, 12])
             #expect(try journal.records(after: 23, limit: 3) == [])
             #expect(try journal.records(after: 0, limit: -1) == [])
+            // The newest events are 23 and those from 21 down to 12; 11 and 22 are snapshots.
+            for (count, start) in [(1, 22), (2, 20), (11, 11), (12, 9), (99, 0), (0, 22)] {
+                #expect(try journal.start(ofNewestEvents: count) == Int64(start), "\(count)")
+                #expect(try directory.files.start(ofNewestEvents: count) == Int64(start), "\(count)")
+            }
         }
         check(try directory.files.records(after: 0, limit: 100), 8)
         let (journal, recovered) = try Journal.open(directory.files)
