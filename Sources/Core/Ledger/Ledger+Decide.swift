@@ -155,7 +155,7 @@ extension Ledger {
     }
 
     /// Changes an active claim: its CPUs, memory nodes and huge pages. Whom the kernel enforces it for, and how, stays; so does
-    /// a lease by a process or cgroup. What meets the request already is not touched.
+    /// the lease unless a time is asked for. What meets the request already is not touched.
     private func change(
         _ present: Claim, _ enforcement: Enforcement, as request: ClaimRequest, _ facts: MachineFacts, now: Int
     ) throws(Refusal) -> Decision {
@@ -166,7 +166,7 @@ extension Ledger {
         else { throw Refusal(.enforced(present.holder)) }
         var request = request
         request.enforcement = nil
-        if case .until = present.lease, case .until? = request.lease {} else { request.lease = present.lease }
+        if case .until? = request.lease {} else { request.lease = present.lease }
         guard !present.meets(request, facts) || asked.minimum != enforcement.request.minimum else {
             return try repeated(request, present, now: now)
         }

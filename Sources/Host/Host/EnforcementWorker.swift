@@ -92,13 +92,16 @@ final class EnforcementWorker: Sendable {
         checked(claims)
     }
 
-    /// Takes the steps of a claim again. Returns how the kernel still differs.
+    /// Takes the steps of a claim again, all of them even where one fails. Returns how the kernel still differs.
     private func repair(_ claim: Claim) -> EnforcementError? {
-        do throws(EnforcementError) {
-            for step in claim.steps { try enforcer.apply(step, of: claim.holder) }
-            try enforcer.verify(claim)
-            return nil
-        } catch { return error }
+        var failure: EnforcementError?
+        for step in claim.steps {
+            do throws(EnforcementError) { try enforcer.apply(step, of: claim.holder) } catch {
+                failure = failure ?? error
+            }
+        }
+        do throws(EnforcementError) { try enforcer.verify(claim) } catch { return failure ?? error }
+        return failure
     }
 }
 

@@ -39,6 +39,8 @@ package final class Host: Sendable {
     private let clock: @Sendable () -> Int
     /// What makes the kernel follow claims, or the refusal of those that are to be enforced.
     private let enforcer: Result<any Enforcer, Refusal>
+    /// Whether claims that were enforced end with the start.
+    private let endsEnforced: Bool
     private let enforcement: Mutex<EnforcementPolicy>
     private let watcher: (any LeaseWatcher)?
     /// The machine.
@@ -50,7 +52,8 @@ package final class Host: Sendable {
     ///
     /// - Parameters:
     ///   - enforcer: what makes the kernel follow claims; nil where nothing does.
-    ///   - unenforced: why nothing does, and what would help, for people.
+    ///   - unenforced: why nothing does, and what would help, for people. The enforcer, where there is one, then only undoes:
+    ///     claims that were enforced end.
     ///   - watcher: what watches the processes and cgroups that claims live by; nil where nothing does.
     ///   - enforcement: how the kernel is held to the claims.
     ///   - clock: the time in milliseconds since 1970 UTC.
@@ -81,8 +84,11 @@ package final class Host: Sendable {
         }
         watcher?.start { holder, lease in queue.add(.transition(.leaseOver(holder, lease)), isLimited: false) }
         let kernel: Result<any Enforcer, Refusal> =
-            enforcer.map { .success($0) } ?? .failure(Refusal(.noEnforcement(unenforced)))
+            if let enforcer, unenforced == nil { .success(enforcer) } else {
+                .failure(Refusal(.noEnforcement(unenforced)))
+            }
         self.enforcer = kernel
+        endsEnforced = enforcer != nil && unenforced != nil
         self.unenforced = unenforced
         self.watcher = watcher
         self.enforcement = Mutex(enforcement)
@@ -202,7 +208,10 @@ package final class Host: Sendable {
         for claim in ledger.sortedClaims where claim.enforcement == nil || (try? enforcer.get()) == nil { watch(claim) }
         var reconciled = ContinuousClock.now
         var first = enforcement.withLock { $0 }
-        first.repairs = first.repairs || first.restoresOnStop
+        first.repairs = (first.repairs || first.restoresOnStop) && !endsEnforced
+        if endsEnforced {
+            for claim in ledger.sortedClaims where claim.enforcement != nil { endLease(claim.lease, of: claim.holder) }
+        }
         writer.reconcile(first)
         while true {
             let (jobs, isClosed) = queue.takeAll(within: writer.idleTime)

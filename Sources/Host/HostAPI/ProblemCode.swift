@@ -102,7 +102,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .malformedPath: "The path is not correctly encoded"
         case .malformedQuery: "The query is malformed, or has an unknown or invalid parameter"
         case .malformedJSON: "The body is not JSON"
-        case .forbidden: "The caller may not use this socket"
+        case .forbidden: "The caller may not do this"
         case .notFound: "There is no such resource"
         case .methodNotAllowed: "The resource does not have this method"
         case .notAcceptable: "The resource is not available in an accepted content type"

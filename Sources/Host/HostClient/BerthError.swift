@@ -1,7 +1,9 @@
 /// Why a request has no result.
 public enum BerthError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// Nobody serves at the socket, or the caller may not connect to it.
+    /// Nobody serves at the socket.
     case unreachable(String)
+    /// The caller may not connect to the socket.
+    case notPermitted(String)
     /// There was no answer in time. A change may have been carried out, or still be.
     case timedOut
     /// The connection ended before the answer did. A change may have been carried out, or still be.
@@ -14,7 +16,7 @@ public enum BerthError: Error, Equatable, Sendable, CustomStringConvertible {
     /// One sentence for people.
     public var description: String {
         switch self {
-        case .unreachable(let reason), .closed(let reason): reason
+        case .unreachable(let reason), .notPermitted(let reason), .closed(let reason): reason
         case .timedOut: "The daemon did not answer in time"
         case .malformed(let reason): "The answer of the daemon cannot be understood: \(reason)"
         case .problem(let problem): problem.detail

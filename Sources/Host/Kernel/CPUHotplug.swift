@@ -23,7 +23,7 @@ package final class CPUHotplug: Sendable {
         let milliseconds = Int32(clamping: max(interval, 1))
         try startThread(named: "hotplug") {
             while shared.wait(milliseconds) {
-                if let online = Masks.online(files), shared.set(online) { onChange(online) }
+                if let online = Masks.online(files), shared.set(online), shared.wait(0) { onChange(online) }
             }
         }
     }

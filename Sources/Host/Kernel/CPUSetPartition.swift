@@ -108,7 +108,8 @@ struct CPUSetPartition {
     func shrink(_ cpus: CPUSet, own: String) throws(EnforcementError) {
         guard slice.exists else { return }
         var leaving = cpus
-        for claim in claims.children + slice.children where claim.path != claims.path {
+        let others = (claims.children + slice.children).filter { $0.path != claims.path }
+        for claim in others {
             let used = try claim.cpus("cpuset.cpus")?.intersection(cpus) ?? CPUSet()
             guard used.isEmpty || (claim.path != slice.child(own).path && claim.path != claims.child(own).path) else {
                 throw EnforcementError("cgroup \(claim.path) still has CPUs \(used)")
@@ -117,7 +118,12 @@ struct CPUSetPartition {
         }
         let inSlice = try slice.cpus("cpuset.cpus") ?? CPUSet()
         let rest = inSlice.subtracting(leaving)
-        if rest.isEmpty { try dissolve() } else { try reduce(by: leaving, sliceCPUs: inSlice, rest) }
+        // What is left without a claim was added by somebody else: it is theirs, and no partition's.
+        if rest.isEmpty || others.isEmpty {
+            try dissolve(rest)
+        } else {
+            try reduce(by: leaving, sliceCPUs: inSlice, rest)
+        }
     }
 
     /// From the bottom up.
@@ -149,7 +155,9 @@ struct CPUSetPartition {
     }
 
     /// The last claim's CPUs leave. An empty partition is refused, so it becomes a member first.
-    private func dissolve() throws(EnforcementError) {
+    ///
+    /// - Parameter rest: the CPUs that stay in the slice.
+    private func dissolve(_ rest: CPUSet) throws(EnforcementError) {
         if claims.exists {
             try claims.makeMember()
             try clear(claims, Self.exclusive)
@@ -157,7 +165,7 @@ struct CPUSetPartition {
         }
         try slice.makeMember()
         try clear(slice, Self.exclusive)
-        try set(CPUSet(), from: try slice.cpus("cpuset.cpus") ?? CPUSet(), of: slice)
+        try set(rest, from: try slice.cpus("cpuset.cpus") ?? CPUSet(), of: slice)
     }
 
     private func clear(_ cgroup: Cgroup, _ file: String) throws(EnforcementError) {

@@ -137,7 +137,11 @@ struct ClaimCgroups {
         } else if hierarchy.kind == .v1, let parent = cgroup.parent {
             try set(try parent.requiredCPUs("cpuset.mems"), "cpuset.mems", of: cgroup)
         } else {
-            try set(CPUSet(), "cpuset.mems", of: cgroup)
+            do throws(EnforcementError) { try set(CPUSet(), "cpuset.mems", of: cgroup) } catch {
+                // The kernel does not empty the mask of a cgroup with processes: all nodes come to the same.
+                guard let all = try cgroup.parent?.cpus("cpuset.mems.effective") else { throw error }
+                try set(all, "cpuset.mems", of: cgroup)
+            }
         }
         for limit in claim.pages {
             let file = "hugetlb.\(limit.size).max"

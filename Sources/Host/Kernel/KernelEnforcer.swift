@@ -139,10 +139,16 @@ package struct KernelEnforcer: Enforcer {
             try moves.undo(process, from: from, to: to, masks: masks)
         case .pin(let process, let cpus): try pins.apply(process, cpus)
         case .unpin(let process, let cpus, let before): try pins.undo(process, cpus, before)
-        case .shift(let shift): try shift.apply(files)
+        case .shift(let shift): try shift.apply(files, housekeeping: try housekeeping())
         case .unshift(let shift): try shift.undo(files)
         case .nothing: break
         }
+    }
+
+    /// The CPUs that stay with the rest of the machine.
+    private func housekeeping() throws(EnforcementError) -> CPUSet {
+        if let configured = settings.housekeeping { return configured }
+        return try KernelState.read(files, hierarchy, settings).housekeeping
     }
 
     // MARK: - Reading back

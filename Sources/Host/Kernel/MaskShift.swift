@@ -95,15 +95,14 @@ extension MaskShift {
     /// Takes the CPUs out of the masks. What is out already stays out. An interrupt that is gone, or that the kernel does not
     /// let move (it manages it itself), is no error. The others are moved even where one of them fails.
     ///
-    /// - Throws: ``EnforcementError`` with the kernel's reason; also where a mask would be empty, because somebody else changed
-    ///   it since the plan was made.
-    package func apply(_ files: any KernelFiles) throws(EnforcementError) {
+    /// - Parameter housekeeping: what a mask gets that would be empty, because somebody else changed it since the plan was made.
+    /// - Throws: ``EnforcementError`` with the kernel's reason; also where a mask would be empty all the same.
+    package func apply(_ files: any KernelFiles, housekeeping: CPUSet = CPUSet()) throws(EnforcementError) {
         try forEachMask { path, form throws(EnforcementError) in
             guard let present = try read(path, form, files), !present.isDisjoint(with: removed) else { return }
-            let next = present.subtracting(removed).union(added)
-            guard !next.isEmpty else {
-                throw EnforcementError("\(path) has no other CPU than \(present.list) any more; plan again")
-            }
+            var next = present.subtracting(removed).union(added)
+            if next.isEmpty { next = housekeeping.subtracting(removed) }
+            guard !next.isEmpty else { throw EnforcementError("\(path) has no other CPU than \(present.list)") }
             _ = try write(next, path, form, files)
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import EPAClient
 import HostClient
 import Terminal
 
@@ -30,13 +31,31 @@ extension APICommand {
     }
 }
 
+extension APICommand {
+    /// Makes a claim, which must not be there yet.
+    func create(_ holder: Holder, _ request: HostClient.ClaimRequest) async throws -> ChangedClaim {
+        let made: ChangedClaim? = try await ask(request) { client throws(BerthError) in
+            do throws(BerthError) { return try await client.create(holder, request) } catch {
+                guard error.problem?.code == "condition_failed", !wantsJSON else { throw error }
+                return nil
+            }
+        }
+        if let made { return made }
+        let present = try await ask { client throws(BerthError) in try await client.claim(holder) }
+        let owner = present?.owner.map { ", of user \($0.uid)" } ?? ""
+        throw Failure(
+            "\(Printable.name("\(holder)")) is there already (CPUs \(present?.cpus.description ?? "-")\(owner)): choose another "
+                + "name with --name, or change it with berth resize", status: Failure.refused)
+    }
+}
+
 extension BerthError {
     /// Whether the same question may have an answer later: the daemon stopped, starts again, or is busy.
     var mayPass: Bool {
         switch self {
         case .unreachable, .closed, .timedOut: true
         case .problem(let problem): problem.status == 429 || problem.status == 503
-        case .malformed: false
+        case .malformed, .notPermitted: false
         }
     }
 }
@@ -56,6 +75,7 @@ extension Failure {
                 default: Self.refused
                 }
             self.init(lines.joined(separator: "\n"), status: status)
+        case .notPermitted: self.init(ClientError.notPermitted(socket: socket))
         case .unreachable: self.init(Printable.text("\(error)"), status: Self.unreachable)
         case .timedOut:
             let text = "no answer in time; a change may still take effect"

@@ -39,11 +39,12 @@ struct Berth: ParsableCommand {
     static let version = "0.2.0"
 
     static func main() {
+        let start = InheritedState()
         do {
             let words = Array(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot(CommandWords.ordered(words, root: Berth.self))
             if let command = command as? any AsyncParsableCommand {
-                try waitForEnd(of: command)
+                try waitForEnd(of: command, since: start)
             } else {
                 try command.run()
             }
@@ -54,7 +55,9 @@ struct Berth: ParsableCommand {
 
     /// Runs a command and waits on this thread. An asynchronous `main` would end the first thread with pthread_exit(3), which
     /// costs a static program 40 ms; and the first thread is the one that becomes the program of `berth run`.
-    private static func waitForEnd(of command: any AsyncParsableCommand) throws {
+    ///
+    /// - Parameter start: what that program inherits.
+    private static func waitForEnd(of command: any AsyncParsableCommand, since start: InheritedState) throws {
         let work = Work(command)
         Task.detached {
             await work.run()
@@ -62,7 +65,7 @@ struct Berth: ParsableCommand {
         }
         work.ended.wait()
         if let error = work.error.withLock({ $0 }) {
-            throw (error as? Execution)?.replaceThisProcess() ?? error
+            throw (error as? Execution)?.replaceThisProcess(start) ?? error
         }
     }
 

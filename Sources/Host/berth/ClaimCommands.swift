@@ -75,9 +75,7 @@ struct Adopt: APICommand {
     func run() async throws {
         let request = try claim.request(process: .id(pid))
         let holder = Holder(.run, name ?? "pid-\(pid)")
-        let changed = try await ask(request) { client throws(BerthError) in
-            try await client.create(holder, request)
-        }
+        let changed = try await create(holder, request)
         try output.show(json: changed.json) { _ in
             ([ClaimSentence.text(changed.claim)] + EffectLines.lines(changed.effects)).map { StyledText($0) }
         }

@@ -37,14 +37,32 @@ struct Run: APICommand {
         let execution = try Execution(program)
         let holder = Holder(.run, name ?? "\(execution.name)-\(getpid())")
         let request = try claim.request(process: .caller)
-        let changed = try await ask(request) { client throws(BerthError) in
-            try await client.create(holder, request)
-        }
+        let changed = try await create(holder, request)
         if !quiet {
             let lines = [ClaimSentence.text(changed.claim)] + EffectLines.lines(changed.effects)
             Output.note(lines.joined(separator: "\n"))
         }
         throw execution
+    }
+}
+
+/// What a program inherits, as it was when this one started.
+struct InheritedState {
+    /// What SIGPIPE does.
+    private var action = sigaction()
+    /// The descriptors that were open.
+    let descriptors: Set<Int32>
+
+    /// What there is now.
+    init() {
+        sigaction(SIGPIPE, nil, &action)
+        descriptors = Set(Execution.openDescriptors())
+    }
+
+    /// Has SIGPIPE do what it did.
+    func restore() {
+        var action = action
+        sigaction(SIGPIPE, &action, nil)
     }
 }
 
@@ -68,9 +86,9 @@ struct Execution: Error {
         var isThere = false
         for place in places {
             var status = stat()
-            guard stat(place, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+            guard stat(place, &status) == 0 else { continue }
             isThere = true
-            guard access(place, X_OK) == 0 else { continue }
+            guard status.st_mode & S_IFMT == S_IFREG, access(place, X_OK) == 0 else { continue }
             self.path = place
             return
         }
@@ -78,12 +96,33 @@ struct Execution: Error {
         throw Failure("\(Printable.text(name)): permission denied", status: 126)
     }
 
+    /// The descriptors that are open in this process; none where that cannot be told.
+    static func openDescriptors() -> [Int32] {
+        guard let directory = opendir("/proc/self/fd") else { return [] }
+        defer { closedir(directory) }
+        var found: [Int32] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if let number = Int32(name), number != dirfd(directory) { found.append(number) }
+        }
+        return found
+    }
+
     /// The program's own name.
     var name: String { String(path.split(separator: "/").last ?? "program") }
 
-    /// Becomes the program; called on the first thread, whose signals are as they were at the start. Returns only where the
+    /// Becomes the program; called on the first thread, whose signal mask is as it was at the start. Returns only where the
     /// kernel refuses.
-    func replaceThisProcess() -> Failure {
+    ///
+    /// - Parameter start: what there was at the start. The client's library ignores SIGPIPE and opens descriptors.
+    func replaceThisProcess(_ start: InheritedState) -> Failure {
+        start.restore()
+        // What the libraries opened, and do not close by themselves. What the caller passed on was open before.
+        for descriptor in Self.openDescriptors() where !start.descriptors.contains(descriptor) {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
         let words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         execv(path, words)
         let reason = String(cString: strerror(errno))

@@ -8,6 +8,8 @@ extension Daemon {
     /// What makes the kernel follow claims.
     struct KernelParts {
         var enforcer: KernelEnforcer?
+        /// What undoes what was done for claims before enforcement was switched off; nil where it is on.
+        var undoer: KernelEnforcer?
         var watcher: KernelLeaseWatcher?
         var verifier: Verifier?
         /// Why nothing is enforced, where nothing is.
@@ -48,14 +50,14 @@ extension Daemon {
             return KernelParts(
                 watcher: try KernelLeaseWatcher(files: files), obstacle: .machine(configuration.machineKind))
         }
-        guard configuration.enforces else {
-            log.notice("claims are recorded only", metadata: ["enforcement.mode": "off"])
-            return KernelParts(watcher: try KernelLeaseWatcher(files: files), obstacle: .isOff)
-        }
         let enforcer = KernelEnforcer(
             files: files,
             settings: KernelSettings(housekeeping: settings.housekeeping),
             notice: { decisionLog.noteWarning($0) })
+        guard configuration.enforces else {
+            log.notice("claims are recorded only; those that were enforced end", metadata: ["enforcement.mode": "off"])
+            return KernelParts(undoer: enforcer, watcher: try KernelLeaseWatcher(files: files), obstacle: .isOff)
+        }
         let mount = enforcer.hierarchy.mount.isEmpty ? "/sys/fs/cgroup" : enforcer.hierarchy.mount
         let watcher = try KernelLeaseWatcher(files: files, cgroupRoot: mount)
         log.notice("enforcing claims", metadata: ["cgroups": "\(enforcer.hierarchy.text)"])

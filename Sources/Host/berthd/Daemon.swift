@@ -57,7 +57,7 @@ final class Daemon {
         machine.configure(housekeeping: settings.housekeeping)
         let kernel = try Self.kernel(configuration, settings, log, decisionLog)
         host = try Host(
-            ledger: ledger, store: store, machine: machine, enforcer: kernel.enforcer,
+            ledger: ledger, store: store, machine: machine, enforcer: kernel.enforcer ?? kernel.undoer,
             unenforced: kernel.obstacle?.advice, watcher: kernel.watcher, enforcement: settings.enforcement,
             onDecisions: { [decisionLog] in decisionLog.note($0) })
         hotplug = try kernel.watchHotplug(host, decisionLog)

@@ -131,6 +131,35 @@ import Testing
         test.host.host.stop()
     }
 
+    @Test("a step that cannot be repaired keeps no other from being repaired")
+    func partialRepair() async throws {
+        let test = try await enforced()
+        test.kernel.state.withLock { state in
+            state.settings = []
+            state.refused = ["a.cpus"]
+        }
+        test.host.host.reconcile()
+        #expect(try await eventually { test.kernel.settings.isSuperset(of: ["a.mems", "a.partition"]) })
+        test.host.host.stop()
+    }
+
+    @Test(
+        "where enforcement is switched off, claims that were enforced end, what was done is undone, and new ones are refused"
+    )
+    func switchedOff() async throws {
+        let test = try await enforced()
+        let ledger = test.host.host.ledger
+        test.host.host.stop()
+        #expect(test.kernel.settings == Self.all)
+        let later = try TestHost(ledger: ledger, enforcer: test.kernel, unenforced: "enforcement.mode is off")
+        #expect(try await eventually { later.host.ledger.count == 0 })
+        #expect(test.kernel.settings.isEmpty)
+        let failure = try await later.cores("b", 1, isEnforced: true).failure()
+        #expect(failure?.text(.claims).contains("enforcement.mode is off") == true)
+        #expect(try await later.cores("b", 1).outcome().decision.granted.count == 1)
+        later.host.stop()
+    }
+
     @Test("an answer about an earlier enforcement does nothing to a later one of the same holder")
     func generations() async throws {
         let test = try await enforced()

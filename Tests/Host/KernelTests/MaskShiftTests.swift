@@ -177,6 +177,9 @@ import Testing
         let error = #expect(throws: EnforcementError.self) { try shift.apply(files) }
         #expect(error?.description.contains("no other CPU than 4") == true)
         #expect(mask(files, 25) == "4")
+        // Interrupts that somebody sends to a claimed CPU alone go to the housekeeping CPUs.
+        try shift.apply(files, housekeeping: [0, 1])
+        #expect(mask(files, 25) == "0-1")
     }
 
     @Test("where the CPUs to be given back are offline, those that came in their place stay too")

@@ -210,6 +210,17 @@ struct PartitionTests {
         #expect(test.files.snapshot == before)
     }
 
+    @Test("CPUs that somebody gave the slice stay there after the last claim, and are no partition", arguments: v2)
+    func givenCPUs(kernel: FakeCgroups.Kernel) throws {
+        var test = TestKernel(kernel)
+        try test.enforce(TestKernel.claim("a", [4, 5]))
+        test.files.poke("4-5,9", to: "/berth.slice/cpuset.cpus")
+        try test.release("a")
+        #expect(test.files.file("/berth.slice/cpuset.cpus") == "9\n")
+        #expect(test.files.file("/berth.slice/cpuset.cpus.partition") == "member\n")
+        #expect(test.files.file("/cpuset.cpus.effective") == "0-15\n")
+    }
+
     @Test("every step can be taken twice, undone twice, and undone though it never was taken", arguments: v2)
     func idempotent(kernel: FakeCgroups.Kernel) throws {
         for isolated in [CPUSet(), CPUSet(8...15)] {
