@@ -42,7 +42,9 @@ struct ClientConnection: Sendable {
                     try? await Task.sleep(for: .milliseconds(10))
                     continue
                 }
-                if (error as? IOError)?.errnoCode == EACCES { throw .notPermitted("Not permitted to connect to \(path)") }
+                if (error as? IOError)?.errnoCode == EACCES {
+                    throw .notPermitted("Not permitted to connect to \(path)")
+                }
                 throw .unreachable("Cannot connect to \(path): \(reason(error)); is berthd running?")
             }
         }

@@ -76,7 +76,7 @@ After=berthd.service
 
 [Service]
 ExecStart=/usr/bin/berth run --name engine --cores 1 -- /bin/sh -c 'sleep 1000 & sleep 1000'
-ExecStopPost=-/bin/sh -c 'echo 1 >/sys/fs/cgroup/berth.slice/claims/run-engine/cgroup.kill'
+ExecStopPost=-+/bin/sh -c 'echo 1 2>/dev/null >/sys/fs/cgroup/berth.slice/claims/run-engine/cgroup.kill'
 END
         systemctl daemon-reload
         systemctl start engine

@@ -66,6 +66,52 @@ def _(machine):
     gone(machine)
 
 
+@promise("a program inherits what it would have without berth: signals, and no other descriptors", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    what = "sh -c 'grep Sig /proc/self/status | grep -v SigQ; ls /proc/self/fd'"
+    same("signals and descriptors", machine.sh(what), machine.sh(f"berth run --quiet --cores 1 -- {what}"))
+    gone(machine)
+
+
+@promise("a program gives up its memory nodes while it runs, and a name in use is told so", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    start(machine, "--cores 1 --node 1", name="nodes")
+    result = machine.run("berth run --name nodes --cores 1 -- true")
+    same("whether the name is said to be in use", True, "run:nodes is there already" in result.output)
+    machine.sh("berth resize nodes --cores 1 --node 0 && berth resize nodes --cores 1")
+    same("the memory nodes", "0-1", machine.sh("cat /sys/fs/cgroup/berth.slice/claims/run-nodes/cpuset.mems"))
+    end(machine, "nodes")
+    gone(machine)
+
+
+@promise("an interrupt that somebody sends to claimed CPUs alone goes back to the rest of the machine", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    start(machine, "--list 4-5", name="irq")
+    irq = machine.sh("""
+        for irq in /proc/irq/[0-9]*; do
+            echo 4 2>/dev/null >$irq/smp_affinity_list && { basename $irq; break; }
+        done
+    """)
+    wait(machine, "the CPUs of the interrupt", False,
+         lambda: 4 in cpus(machine.sh(f"cat /proc/irq/{irq}/smp_affinity_list")))
+    end(machine, "irq")
+    gone(machine)
+
+
+@promise("where enforcement is switched off, claims that were enforced end, and the machine is as before", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    before = snapshot(machine)
+    start(machine, "--list 4-5", name="off")
+    start_berthd(machine, configuration="[enforcement]\nmode = \"off\"", keep_state=True)
+    gone(machine)
+    same("the machine", before, snapshot(machine))
+    machine.sh("kill $(cat /tmp/off.pid)")
+
+
 @promise("a claim lives as long as any process that the program left behind", on=shapes.PACKAGES)
 def _(machine):
     start_berthd(machine)
