@@ -276,6 +276,7 @@ extension LedgerEvent {
                     "reserved": "\(reserved)",
                 ])
         case .nothingToShare(let holder):
+            guard holder.kind == .service else { return }
             log.warning(
                 "no isolated CPU is left to share: shared_cpus is empty, and nova then pins nothing",
                 metadata: service(holder))
