@@ -84,7 +84,8 @@ final class EnforcementWorker: Sendable {
         let differences = enforcer.differences(of: claims)
         for claim in claims {
             var difference = differences[claim.holder]
-            if difference != nil, repairs { difference = repair(claim) }
+            // Also where nothing differs: after CPUs went offline and came back, not all that differs can be read back.
+            if repairs { difference = repair(claim) }
             // What was well and is well needs no report.
             guard difference != nil || claim.enforcement?.failure != nil else { continue }
             report(.drifted(claim.holder, id: claim.id, difference?.description))
