@@ -16,8 +16,9 @@ package struct CPUSet: Sendable, Hashable {
         words = []
     }
 
+    /// The CPUs of a bitmap, CPU 0 in the lowest bit of the first word.
     @inlinable
-    init(words: [UInt64]) {
+    package init(words: [UInt64]) {
         self.words = words
         trim()
     }

@@ -82,10 +82,10 @@ final class EnforcementWorker: Sendable {
 
     private func check(_ claims: [Claim], repairs: Bool) {
         let differences = enforcer.differences(of: claims)
+        if repairs { enforcer.settle(claims) }
         for claim in claims {
             var difference = differences[claim.holder]
-            // Also where nothing differs: after CPUs went offline and came back, not all that differs can be read back.
-            if repairs { difference = repair(claim) }
+            if repairs, difference != nil { difference = repair(claim) }
             // What was well and is well needs no report.
             guard difference != nil || claim.enforcement?.failure != nil else { continue }
             report(.drifted(claim.holder, id: claim.id, difference?.description))

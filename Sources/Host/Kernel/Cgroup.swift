@@ -116,6 +116,13 @@ struct Cgroup {
         }
     }
 
+    /// False where it has no cgroup below it, as most have none: then its directory need not be read.
+    var mayHaveChildren: Bool {
+        guard path != "/" else { return true }
+        let counts = (try? files.read(file("cgroup.stat"))) ?? ""
+        return !counts.utf8.starts(with: "nr_descendants 0\n".utf8)
+    }
+
     /// Whether this is the name of a file that the kernel puts into cgroups.
     private func isFile(_ name: String) -> Bool {
         [

@@ -28,9 +28,15 @@ package protocol Enforcer: Sendable {
     ///
     /// - Returns: how it differs, for those for which it does.
     func differences(of claims: [Claim]) -> [Holder: EnforcementError]
+
+    /// Repairs what is no part of any step: what the kernel itself does to the CPUs of these claims, where something can be done.
+    func settle(_ claims: [Claim])
 }
 
 extension Enforcer {
+    /// Nothing to repair.
+    package func settle(_ claims: [Claim]) {}
+
     /// Reads back one claim after the other.
     package func differences(of claims: [Claim]) -> [Holder: EnforcementError] {
         var differences: [Holder: EnforcementError] = [:]

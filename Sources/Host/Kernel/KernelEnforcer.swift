@@ -10,6 +10,8 @@ package struct KernelEnforcer: Enforcer {
     private let proc: ProcFiles
     private let settings: KernelSettings
     private let processes: any ProcessControl
+    private let affinityStore: any AffinityStore
+    private let knownThreads: KnownThreads
     private let pause: @Sendable (Int) -> Void
     private let notice: @Sendable (String) -> Void
 
@@ -19,30 +21,42 @@ package struct KernelEnforcer: Enforcer {
     ///   - files: the kernel's files.
     ///   - settings: how it is to be done.
     ///   - processes: the system calls that change processes.
+    ///   - affinities: where the affinities of other programs' threads are stored while the kernel sets them anew.
     ///   - pause: waits for so many milliseconds.
     ///   - notice: gets one sentence on each setting that somebody else changed and that therefore stays as it is.
     package init(
         files: any KernelFiles, settings: KernelSettings = KernelSettings(),
-        processes: any ProcessControl = SystemProcessControl(),
+        processes: any ProcessControl = SystemProcessControl(), affinities: any AffinityStore = AffinityMemory(),
         pause: @escaping @Sendable (Int) -> Void = { usleep(UInt32(clamping: $0) * 1_000) },
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.files = files
         self.settings = settings
         self.processes = processes
+        affinityStore = affinities
+        knownThreads = KnownThreads()
         self.pause = pause
         self.notice = notice
         proc = ProcFiles(files)
         hierarchy = CgroupHierarchy.detect(files, mount: settings.mount)
     }
 
-    private var cgroups: ClaimCgroups {
+    private var cgroups: ClaimCgroups { cgroups(files) }
+    private var moves: ProcessMove {
+        ProcessMove(files: files, hierarchy: hierarchy, proc: proc, affinities: affinities)
+    }
+    private var pins: ProcessPin { ProcessPin(proc: proc, control: processes) }
+    private var affinities: AffinityKeeper {
+        AffinityKeeper(
+            files: files, hierarchy: hierarchy, settings: settings, proc: proc, control: processes,
+            store: affinityStore, known: knownThreads, notice: notice)
+    }
+
+    private func cgroups(_ files: any KernelFiles) -> ClaimCgroups {
         ClaimCgroups(files: files, hierarchy: hierarchy, pause: pause, notice: notice)
     }
-    private var moves: ProcessMove { ProcessMove(files: files, hierarchy: hierarchy, proc: proc, control: processes) }
-    private var pins: ProcessPin { ProcessPin(proc: proc, control: processes) }
 
-    private func partition(_ place: PartitionPlace) -> CPUSetPartition {
+    private func partition(_ place: PartitionPlace, _ files: any KernelFiles) -> CPUSetPartition {
         CPUSetPartition(
             files: files, hierarchy: hierarchy, settings: settings, place: place, notice: notice)
     }
@@ -85,7 +99,7 @@ package struct KernelEnforcer: Enforcer {
         guard start == identity.startTime else {
             throw EnforcementError("process \(identity.id) is another one now: the one that was meant has ended")
         }
-        guard var affinity = ThreadAffinity.read(identity.id, proc) else {
+        guard var affinity = ThreadAffinity.read(identity.id, proc, noted: affinities.noted(of: identity.id)) else {
             throw EnforcementError("process \(identity.id) has ended")
         }
         var cgroup = proc.cgroup(of: identity.id, in: hierarchy) ?? "/"
@@ -125,11 +139,15 @@ package struct KernelEnforcer: Enforcer {
 
     private func carryOut(_ step: KernelStep, of holder: Holder) throws(EnforcementError) {
         switch step {
-        case .prepare(let path, let controllers): try cgroups.prepare(path, controllers)
+        case .prepare(let path, let controllers):
+            try affinities.keeping { files throws(EnforcementError) in try cgroups(files).prepare(path, controllers) }
         case .tidy(let path, let below): try cgroups.tidy(path, below: below)
-        case .grow(let cpus, let place): try partition(place).grow(cpus)
+        case .grow(let cpus, let place):
+            try affinities.keeping { files throws(EnforcementError) in try partition(place, files).grow(cpus) }
         case .shrink(let cpus, let place):
-            try partition(place).shrink(cpus, own: CgroupName.name(of: holder))
+            try affinities.keeping(isUndo: true) { files throws(EnforcementError) in
+                try partition(place, files).shrink(cpus, own: CgroupName.name(of: holder))
+            }
         case .cgroup(let claim): try cgroups.make(claim)
         case .remove(let path, let refuge): try cgroups.remove(path, refuge: refuge)
         case .isolate(let path, let exclusive): try cgroups.isolate(path, exclusive: exclusive)
@@ -167,6 +185,14 @@ package struct KernelEnforcer: Enforcer {
         return differences
     }
 
+    /// Takes the CPUs of claims' partitions from the kernel's own threads that went there by themselves.
+    package func settle(_ claims: [Claim]) {
+        affinities.driveOff(
+            claims.reduce(into: CPUSet()) { cpus, claim in
+                if claim.enforcement?.isolation == .partition { cpus.formUnion(claim.exclusive) }
+            })
+    }
+
     /// Whether the partitions have all CPUs that the claims need there.
     private func arePartitionsWhole(of claims: [Claim]) -> Bool {
         var wanted: [PartitionPlace: CPUSet] = [:]
@@ -174,7 +200,7 @@ package struct KernelEnforcer: Enforcer {
             guard case .grow(let cpus, let place) = KernelStep(text: step.action) else { continue }
             wanted[place, default: CPUSet()].formUnion(cpus)
         }
-        return wanted.allSatisfy { (try? partition($0.key).verify($0.value)) != nil }
+        return wanted.allSatisfy { (try? partition($0.key, files).verify($0.value)) != nil }
     }
 
     /// An enforcer like another one, with other files.
@@ -184,6 +210,8 @@ package struct KernelEnforcer: Enforcer {
         hierarchy = other.hierarchy
         settings = other.settings
         processes = other.processes
+        affinityStore = other.affinityStore
+        knownThreads = other.knownThreads
         pause = other.pause
         notice = other.notice
     }
@@ -214,7 +242,7 @@ package struct KernelEnforcer: Enforcer {
         for step in claim.enforcement?.steps ?? []
         where KernelStep.isVerified(step.action) && (partitions || !KernelStep.isGrowth(step.action)) {
             switch try parsed(step.action) {
-            case .grow(let cpus, let place): try partition(place).verify(cpus)
+            case .grow(let cpus, let place): try partition(place, files).verify(cpus)
             case .cgroup(let cgroup): try cgroups.verify(cgroup)
             case .isolate(let path, _): try cgroups.verifyIsolated(path)
             case .move(let process, let path): try moves.verify(process, in: path)

@@ -17,8 +17,22 @@ struct ProcFiles: Sendable {
         self.bootID = bootID
     }
 
+    /// What `/proc/ID/stat` says of a process or a thread; nil where there is none.
+    func status(of id: Int) -> ProcessStatus? { try? processes.status(of: id) }
+
+    /// What `/proc/ID/status` says of a process or a thread: its process, the one that started that, and its affinity; nil where
+    /// there is none.
+    func facts(of id: Int) -> (process: Int, parent: Int, allowed: CPUSet)? {
+        guard let text = try? processes.read("status", of: id),
+            let process = text.statusField("Tgid").flatMap({ Int($0) }),
+            let parent = text.statusField("PPid").flatMap({ Int($0) }),
+            let allowed = text.statusField("Cpus_allowed_list").flatMap({ try? CPUSet(list: $0) })
+        else { return nil }
+        return (process, parent, allowed)
+    }
+
     /// When a process started, in clock ticks since the boot; nil where there is no such process.
-    func startTime(of id: Int) -> Int? { (try? processes.status(of: id))?.startTime }
+    func startTime(of id: Int) -> Int? { status(of: id)?.startTime }
 
     /// Whether this process is still there.
     func isAlive(_ process: ProcessIdentity) -> Bool {

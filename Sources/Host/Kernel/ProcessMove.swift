@@ -8,7 +8,7 @@ struct ProcessMove {
     let files: any KernelFiles
     let hierarchy: CgroupHierarchy
     let proc: ProcFiles
-    let control: any ProcessControl
+    let affinities: AffinityKeeper
 
     /// Moves a process into the cgroup at `path`.
     ///
@@ -50,15 +50,7 @@ struct ProcessMove {
     ) throws(EnforcementError) {
         guard proc.isAlive(process), isInside(process, path) else { return }
         try hierarchy.cgroup(refuge, files).takeOrRoot(process.id)
-        for mask in masks {
-            for thread in mask.threads
-            where proc.allowedCPUs(process.id, thread: thread).map({ $0 != mask.cpus }) ?? false {
-                do { try control.setAffinity(thread, mask.cpus) } catch {
-                    // It has ended, or its cgroup has none of these CPUs any more.
-                    if error.errno != ESRCH && error.errno != EINVAL { throw EnforcementError(error) }
-                }
-            }
-        }
+        affinities.give(masks)
     }
 
     private func isInside(_ process: ProcessIdentity, _ path: String) -> Bool {

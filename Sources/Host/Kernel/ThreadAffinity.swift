@@ -10,6 +10,11 @@ package protocol ProcessControl: Sendable {
     ///
     /// - Throws: `SystemError`; ESRCH where there is no such thread, EINVAL where its cpuset has none of the CPUs.
     func setAffinity(_ thread: Int, _ cpus: CPUSet) throws(SystemError)
+
+    /// The CPUs that a thread may run on, of those that are online (sched_getaffinity(2)).
+    ///
+    /// - Throws: `SystemError`; ESRCH where there is no such thread.
+    func affinity(of thread: Int) throws(SystemError) -> CPUSet
 }
 
 /// The affinity that the threads of a process had.
@@ -29,12 +34,14 @@ package struct ThreadAffinity: Equatable, Sendable {
     func affinity(of thread: Int) -> CPUSet { others.first { $0.threads.contains(thread) }?.cpus ?? process }
 
     /// What the threads of a process have now; nil where there is no such process.
-    static func read(_ id: Int, _ proc: ProcFiles) -> ThreadAffinity? {
-        guard let process = proc.allowedCPUs(id) else { return nil }
+    ///
+    /// - Parameter noted: what threads were given that have less while claims have the rest.
+    static func read(_ id: Int, _ proc: ProcFiles, noted: [Int: CPUSet]) -> ThreadAffinity? {
+        guard let process = noted[id] ?? proc.allowedCPUs(id) else { return nil }
         var others: [CPUSet: [Int]] = [:]
         // The affinity of a process is that of its first thread.
         for thread in proc.threads(of: id) where thread != id {
-            guard let cpus = proc.allowedCPUs(id, thread: thread), cpus != process else { continue }
+            guard let cpus = noted[thread] ?? proc.allowedCPUs(id, thread: thread), cpus != process else { continue }
             others[cpus, default: []].append(thread)
         }
         return ThreadAffinity(
@@ -42,11 +49,11 @@ package struct ThreadAffinity: Equatable, Sendable {
             others: others.sorted { $0.value[0] < $1.value[0] }.map { ThreadMask(cpus: $0.key, threads: $0.value) })
     }
 
-    /// The threads that have been given fewer CPUs than `cpus`: what nobody else gives back when they move between cgroups.
+    /// The threads that lack some of `cpus`: what nobody else gives back when they move between cgroups.
     func narrower(than cpus: CPUSet, of id: Int) -> [ThreadMask] {
         let listed = others.flatMap(\.threads)
         let all = [ThreadMask(cpus: process, threads: listed.contains(id) ? [] : [id])] + others
-        return all.filter { !$0.threads.isEmpty && $0.cpus != cpus && $0.cpus.isSubset(of: cpus) }
+        return all.filter { !$0.threads.isEmpty && !cpus.isSubset(of: $0.cpus) }
     }
 
     /// `0-7 0-3:11,12 4:15`.
@@ -103,6 +110,27 @@ package struct SystemProcessControl: ProcessControl {
         var mask = [UInt64](repeating: 0, count: last / 64 + 1)
         for cpu in cpus { mask[cpu / 64] |= 1 << UInt64(cpu % 64) }
         guard clinux_set_affinity(id, mask, mask.count) == 0 else { throw SystemError(action, errno: errno) }
+    }
+
+    /// More words than any kernel's masks have: for 8,192 CPUs, which is the most that Linux can be built for.
+    private static let maskWords = 128
+
+    /// The CPUs that a thread may run on, of those that are online (sched_getaffinity(2)).
+    ///
+    /// - Throws: `SystemError` with the kernel's errno.
+    package func affinity(of thread: Int) throws(SystemError) -> CPUSet {
+        guard let id = Int32(exactly: thread), id > 0 else {
+            throw SystemError("get the affinity of thread \(thread)", errno: ESRCH)
+        }
+        var cpus = CPUSet()
+        let failure = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Self.maskWords) { words in
+            let size = clinux_get_affinity(id, words.baseAddress, Self.maskWords)
+            guard size >= 0 else { return errno }
+            cpus = CPUSet(words: Array(words[..<(size / 8)]))
+            return 0
+        }
+        guard failure == 0 else { throw SystemError("get the affinity of thread \(thread)", errno: failure) }
+        return cpus
     }
 }
 

@@ -42,7 +42,8 @@ extension Daemon {
 
     /// The parts that change the kernel and watch it: none where the machine is not the real one, or enforcement is off.
     static func kernel(
-        _ configuration: DaemonConfiguration, _ settings: Settings, _ log: Logger, _ decisionLog: DecisionLog
+        _ configuration: DaemonConfiguration, _ settings: Settings, _ paths: Paths, _ log: Logger,
+        _ decisionLog: DecisionLog
     ) throws -> KernelParts {
         let files = RootedKernelFiles()
         // Processes are real on every machine.
@@ -53,6 +54,7 @@ extension Daemon {
         let enforcer = KernelEnforcer(
             files: files,
             settings: KernelSettings(housekeeping: settings.housekeeping),
+            affinities: AffinityFile(stateDirectory: paths.stateDirectory),
             notice: { decisionLog.noteWarning($0) })
         guard configuration.enforces else {
             log.notice("claims are recorded only; those that were enforced end", metadata: ["enforcement.mode": "off"])

@@ -55,7 +55,7 @@ final class Daemon {
         let (ledger, store) = Self.begin(opened, log)
         refusal = store.corruption
         machine.configure(housekeeping: settings.housekeeping)
-        let kernel = try Self.kernel(configuration, settings, log, decisionLog)
+        let kernel = try Self.kernel(configuration, settings, paths, log, decisionLog)
         host = try Host(
             ledger: ledger, store: store, machine: machine, enforcer: kernel.enforcer ?? kernel.undoer,
             unenforced: kernel.obstacle?.advice, watcher: kernel.watcher, enforcement: settings.enforcement,

@@ -20,19 +20,20 @@ struct Undo: ParsableCommand {
 
     func run() throws {
         let source = ConfigurationSource(config: state.config, flags: state.flags + unused.flags)
-        try withStore(source, .changes) { files, _ in
+        try withStore(source, .changes) { files, paths in
             switch try LedgerStore.read(files) {
             case .fresh: print("\(files.database): nothing was ever stored here, so there is nothing to undo")
             case .refused(let error):
                 printError("\(error)")
                 throw Status.corrupt
-            case .sound(let ledger, _): try undo(ledger)
+            case .sound(let ledger, _): try undo(ledger, AffinityFile(stateDirectory: paths.stateDirectory))
             }
         }
     }
 
-    private func undo(_ ledger: Ledger) throws {
-        let enforcer = KernelEnforcer(files: RootedKernelFiles(), notice: { printError($0) })
+    private func undo(_ ledger: Ledger, _ affinities: AffinityFile) throws {
+        let enforcer = KernelEnforcer(
+            files: RootedKernelFiles(), affinities: affinities, notice: { printError($0) })
         let claims = ledger.sortedClaims.filter { !($0.enforcement?.steps.isEmpty ?? true) }
         var failures = 0
         for claim in claims.reversed() {

@@ -213,3 +213,7 @@ void clinux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
 int clinux_set_affinity(int32_t thread, const uint64_t *mask, size_t words) {
     return (int)syscall(SYS_sched_setaffinity, thread, words * sizeof *mask, mask);
 }
+
+ssize_t clinux_get_affinity(int32_t thread, uint64_t *mask, size_t words) {
+    return syscall(SYS_sched_getaffinity, thread, words * sizeof *mask, mask);
+}

@@ -39,8 +39,11 @@ extension FakeCgroups.State {
         default: break
         }
         let parts = path.split(separator: "/").map(String.init)
-        if parts.first == "proc", parts.count >= 3, let id = Int(parts[1]), let process = processes[id] {
-            return text(of: process, id, Array(parts.dropFirst(2)))
+        if parts.first == "proc", parts.count >= 3, let id = Int(parts[1]) {
+            // A thread has a directory too, which is not listed.
+            for (main, process) in processes where main == id || process.threads[id] != nil {
+                return text(of: process, main, id, Array(parts.dropFirst(2)))
+            }
         }
         if path.hasSuffix("/topology/thread_siblings_list"), let cpu = Int(parts[parts.count - 3].dropFirst(3)) {
             return "\(cpu & ~1)-\(cpu | 1)"
@@ -50,21 +53,30 @@ extension FakeCgroups.State {
         return text(of: found, group, String(path[slash...].dropFirst()))
     }
 
-    private func text(of process: FakeCgroups.Process, _ id: Int, _ file: [String]) -> String? {
+    private func text(of process: FakeCgroups.Process, _ main: Int, _ id: Int, _ file: [String]) -> String? {
         switch file {
         case ["stat"]:
             // 52 fields; the start time is number 22.
             let rest = String(repeating: " 0", count: 30)
-            return "\(id) (a) b (c) S 1 \(id) 0 0 0 0 0 0 0 0 0 0 0 0 20 0 1 0 \(process.start)\(rest)"
+            let flags = process.isKernelThread ? 0x0020_0000 : 0
+            let start = process.start + id - main
+            return "\(id) (a) b (c) S 1 \(id) 0 0 0 \(flags) 0 0 0 0 0 0 0 0 20 0 1 0 \(start)\(rest)"
         case ["cgroup"]: return kernel == .v1 ? "5:pids:/x\n1:cpuset:\(process.cgroup)\n0::/y" : "0::\(process.cgroup)"
         default:
             guard file.last == "status", let thread = file.count == 1 ? id : Int(file[1]) else { return nil }
-            guard let given = process.threads[thread] else { return nil }
-            let mine = cpus(of: process)
-            let both = given.intersection(mine)
-            return
-                "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t\((both.isEmpty ? mine : both).list)\nMems_allowed:\t1"
+            guard let allowed = allowed(process, thread) else { return nil }
+            return "Name:\tx\nTgid:\t\(main)\nPPid:\t\(process.parent)\nCpus_allowed:\tff\n"
+                + "Cpus_allowed_list:\t\(allowed.list)\nMems_allowed:\t1"
         }
+    }
+
+    /// Where a thread may run: what it was given, as far as its group has that.
+    func allowed(_ process: FakeCgroups.Process, _ thread: Int) -> CPUSet? {
+        guard let given = process.threads[thread] else { return nil }
+        if process.ignoresGroup { return given }
+        let mine = cpus(of: process)
+        let both = given.intersection(mine)
+        return both.isEmpty ? mine : both
     }
 
     private func text(of group: Group, _ path: String, _ file: String) -> String? {
@@ -73,6 +85,9 @@ extension FakeCgroups.State {
         switch file {
         case "cgroup.procs":
             return processes.filter { $0.value.cgroup == path }.keys.sorted().map(String.init).joined(separator: "\n")
+        case "cgroup.threads":
+            return processes.values.filter { $0.cgroup == path }.flatMap(\.threads.keys).sorted().map(String.init)
+                .joined(separator: "\n")
         case "cgroup.controllers" where kernel != .v1: return enabled.joined(separator: " ")
         case "cgroup.subtree_control" where kernel != .v1: return group.control.joined(separator: " ")
         case "cpuset.cpus.effective" where isRoot && kernel != .v1: return effective("/").list
@@ -137,8 +152,9 @@ extension FakeCgroups.State {
             return EOPNOTSUPP
         }
         processes[id]?.cgroup = path
-        // Linux 6.1 forgets an affinity that was set.
+        // Linux 6.1 forgets an affinity that was set, and lets what comes into the root have what partitions have.
         if kernel != .linux612 { for thread in process.threads.keys { processes[id]?.threads[thread] = present } }
+        processes[id]?.ignoresGroup = kernel == .linux61 && path == "/"
         return 0
     }
 

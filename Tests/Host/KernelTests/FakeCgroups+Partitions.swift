@@ -173,6 +173,16 @@ extension FakeCgroups.State {
             for path in groups.keys where path != "/" { groups[path]?.cpus.formIntersection(online) }
             return
         }
+        for path in groups.keys {
+            let offer = effective(path)
+            defer { offers[path] = offer }
+            guard let before = offers[path], before != offer else { continue }
+            for (id, process) in processes
+            where process.cgroup == path && (kernel == .linux61 || process.isInherited || process.ignoresGroup) {
+                for thread in process.threads.keys { processes[id]?.threads[thread] = present }
+                processes[id]?.ignoresGroup = false
+            }
+        }
         if effective("/").subtracting(isolated).isEmpty { hasCrashed = true }
     }
 }

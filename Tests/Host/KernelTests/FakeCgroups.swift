@@ -28,6 +28,13 @@ final class FakeCgroups: KernelFiles, ProcessControl {
         var cgroup: String
         /// The affinity that each thread was given.
         var threads: [Int: CPUSet]
+        var parent = 1
+        /// Whether its threads have their affinities from whoever started them: Linux 6.12 gives them all CPUs of the group when that
+        /// has others.
+        var isInherited = false
+        var isKernelThread = false
+        /// Whether its threads run where they were told, whatever its group has.
+        var ignoresGroup = false
     }
 
     struct State {
@@ -45,6 +52,8 @@ final class FakeCgroups: KernelFiles, ProcessControl {
         var failures: [Int: Bool] = [:]
         /// What was written: `PATH TEXT`.
         var log: [String] = []
+        /// What each group had at the last change.
+        var offers: [String: CPUSet] = [:]
         /// Whether the kernel has crashed: the root cgroup was left with CPUs of isolcpus only.
         var hasCrashed = false
     }
@@ -162,11 +171,25 @@ final class FakeCgroups: KernelFiles, ProcessControl {
         return names
     }
 
+    func affinity(of thread: Int) throws(SystemError) -> CPUSet {
+        let cpus = state.withLock { state in
+            for process in state.processes.values where process.threads[thread] != nil {
+                return state.allowed(process, thread)?.intersection(state.online)
+            }
+            return nil
+        }
+        guard let cpus else { throw SystemError("get the affinity of thread \(thread)", errno: ESRCH) }
+        return cpus
+    }
+
     func setAffinity(_ thread: Int, _ cpus: CPUSet) throws(SystemError) {
         try counted("pin \(thread) \(cpus)") { state in
             for (id, process) in state.processes where process.threads[thread] != nil {
                 guard !state.cpus(of: process).isDisjoint(with: cpus) else { return EINVAL }
-                state.processes[id]?.threads[thread] = cpus
+                let offered = state.cpus(of: process)
+                state.processes[id]?.threads[thread] = cpus.intersection(offered)
+                state.processes[id]?.isInherited = false
+                state.processes[id]?.ignoresGroup = false
                 return 0
             }
             return ESRCH

@@ -9,6 +9,7 @@ struct TestKernel {
     let enforcer: KernelEnforcer
     var ledger = Ledger()
     let notices: Notices
+    let affinities: any AffinityStore
 
     final class Notices: Sendable {
         let texts = Mutex<[String]>([])
@@ -21,12 +22,17 @@ struct TestKernel {
         self.init(FakeCgroups(kernel, cpus: cpus, isolated: isolated), settings: settings)
     }
 
-    init(_ files: FakeCgroups, settings: KernelSettings = KernelSettings()) {
+    init(
+        _ files: FakeCgroups, settings: KernelSettings = KernelSettings(), ledger: Ledger = Ledger(),
+        affinities: any AffinityStore = AffinityMemory()
+    ) {
         self.files = files
+        self.ledger = ledger
+        self.affinities = affinities
         let notices = Notices()
         self.notices = notices
         enforcer = KernelEnforcer(
-            files: files, settings: settings, processes: files, pause: { _ in },
+            files: files, settings: settings, processes: files, affinities: affinities, pause: { _ in },
             notice: { text in notices.texts.withLock { $0.append(text) } })
     }
 
@@ -131,6 +137,8 @@ struct TestKernel {
         if let problem { throw problem }
         try? ledger.apply(LedgerChange(removed: [holder]))
     }
+
+    func settle() { enforcer.settle(Array(ledger.sortedClaims)) }
 
     func verify(_ name: String) throws(EnforcementError) {
         if let claim = ledger[Holder(kind: .run, name: name)] { try enforcer.verify(claim) }

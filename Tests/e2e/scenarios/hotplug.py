@@ -33,8 +33,7 @@ def cycle(machine, mine, *groups, is_balanced=True):
              lambda: machine.run("berth verify").status != 0)
         for cpu in group:
             online(machine, cpu, 1)
-        # The kernel lets this thread of its own have all CPUs of its node again, and nothing takes them away.
-        sound(machine, but="kcompactd")
+        sound(machine)
         same("where the program may run afterwards", mine, allowed(machine))
         same("CPUs that everybody else may use", ALL - mine, left(machine))
 
@@ -77,7 +76,7 @@ def _(machine):
         exit 1
     """)
     online(machine, 1, 1)
-    sound(machine, but="kcompactd")
+    sound(machine)
     end(machine)
     machine.sh("killall probe; true")
     same("the kernel afterwards", before, snapshot(machine))

@@ -97,4 +97,7 @@ void clinux_name_thread(const char *name);
 /// Sets the CPUs that a thread may run on (sched_setaffinity(2)): a mask of `words` words, CPU 0 in the lowest bit of the first.
 int clinux_set_affinity(int32_t thread, const uint64_t *mask, size_t words);
 
+/// The CPUs that a thread may run on (sched_getaffinity(2)), into a mask of `words` words. Answers how many bytes were written.
+ssize_t clinux_get_affinity(int32_t thread, uint64_t *mask, size_t words);
+
 #endif

@@ -1,0 +1,70 @@
+"""What becomes of the affinities of threads that have no claim, which the kernel sets anew."""
+
+import shapes
+from lab import cpus, promise, same, start_berthd, stop_berthd
+from programs import allowed, end, left, sound, start
+
+# Two programs, one of them in a control group, which pin themselves; one that inherits its affinity; a service that a shell
+# with an affinity starts; and the kernel's threads that belong to a node.
+PINNED = """
+    probe spin 2-5 1000 >/dev/null 2>&1 &
+    echo pinned $! >/tmp/others
+    mkdir -p /sys/fs/cgroup/others
+    probe spin 8-9 1000 >/dev/null 2>&1 &
+    echo $! >/sys/fs/cgroup/others/cgroup.procs
+    echo grouped $! >>/tmp/others
+    for name in kswapd0 kswapd1 kcompactd0 kcompactd1; do
+        pid=$(grep -lx "$name" /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3)
+        [ -z "$pid" ] || echo "$name $pid" >>/tmp/others
+    done
+    sleep 0.2
+"""
+
+
+def others(machine):
+    """Where the threads of /tmp/others may run, by name."""
+    rows = machine.sh("""
+        while read name pid; do
+            echo "$name $(sed -n 's/^Cpus_allowed_list:\t//p' /proc/$pid/status)"
+        done </tmp/others
+    """).splitlines()
+    return {name: cpus(list) for name, list in (row.split() for row in rows)}
+
+
+def without(before, taken):
+    """What each has while CPUs are taken: all of its cgroup where nothing is left to it."""
+    return {name: mine - taken or set(range(16)) - taken for name, mine in before.items()}
+
+
+@promise("programs that pin themselves, and the kernel's threads of a node, keep their affinities while claims come and go, "
+         "but for claimed CPUs, and get all back", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    machine.sh(PINNED)
+    before = others(machine)
+    same("whether the threads of the kernel are of nodes", set(range(8)), before["kcompactd0"])
+    start(machine, "--list 4-5 --min-isolation partition")
+    same("affinities with a claim", without(before, {4, 5}), others(machine))
+    start(machine, "--list 8-9 --min-isolation partition", name="b")
+    same("affinities with two claims", without(before, {4, 5, 8, 9}), others(machine))
+    sound(machine)
+    stop_berthd(machine)
+    start_berthd(machine, keep_state=True)
+    machine.sh("berth release run:b")
+    same("affinities with the first claim", without(before, {4, 5}), others(machine))
+    end(machine)
+    same("affinities without a claim", before, others(machine))
+    same("CPUs that everybody may use", set(range(16)), left(machine))
+    same("what is still noted", "", machine.sh("ls /var/lib/berth | grep affinities || true").strip())
+    machine.sh("kill $(cat /tmp/b.pid); killall probe; sleep 0.2; rmdir /sys/fs/cgroup/others")
+
+
+@promise("a program that is adopted gets the affinities of its threads back when its claim ends", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    machine.sh("probe spin 2-5 1000 >/dev/null 2>&1 & echo $! >/tmp/a.pid; sleep 0.2")
+    machine.sh("berth adopt $(cat /tmp/a.pid) --name a --list 4-7")
+    same("where it runs with a claim, of what it may not have", set(), allowed(machine) - {4, 5, 6, 7})
+    machine.sh("berth release run:a")
+    same("where it runs afterwards", {2, 3, 4, 5}, allowed(machine))
+    machine.sh("kill $(cat /tmp/a.pid)")
