@@ -16,6 +16,8 @@ extension Host {
         guard case .refused(let refusal) = failure, refusal.reason.isAboutCPUs,
             case .claim(let request) = submission.request
         else { return [] }
+        // What can be planned, and the kernel refused, is not a matter of which CPUs.
+        if case .notEnforceable = refusal.reason, (try? plan(submission)) != nil { return [] }
         for index in request.grants.indices {
             let found = alternatives(to: request, at: index, submission)
             if !found.isEmpty { return found }

@@ -96,6 +96,12 @@ package struct KernelEnforcer: Enforcer {
         guard let start = proc.startTime(of: identity.id) else {
             throw EnforcementError("there is no process \(identity.id)")
         }
+        // The kernel's own threads have no cgroup of their own, and everything depends on the first process.
+        guard identity.id != 1, proc.status(of: identity.id)?.isKernelThread != true else {
+            throw EnforcementError(
+                "process \(identity.id) is \(identity.id == 1 ? "the machine's first one" : "the kernel's"), which is not moved"
+            )
+        }
         guard start == identity.startTime else {
             throw EnforcementError("process \(identity.id) is another one now: the one that was meant has ended")
         }

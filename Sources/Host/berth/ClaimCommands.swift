@@ -1,5 +1,6 @@
 import ArgumentParser
 import HostClient
+import Machine
 import Rendering
 import Terminal
 import WireJSON
@@ -15,7 +16,7 @@ struct Plan: APICommand {
             or the problem, as the HTTP API has them.
             """)
     @OptionGroup(title: "What a program would have") var claim: ClaimOptions
-    @Option(help: "Whose claim it would be.") var name = "plan"
+    @Option(help: "Whose claim it would be.", transform: RunName.read) var name = "plan"
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
@@ -61,7 +62,7 @@ struct Adopt: APICommand {
             """)
     @Argument(help: "The process id.") var pid: Int
     @OptionGroup(title: "What the program has") var claim: ClaimOptions
-    @Option(help: "The claim's name; pid-PID unless given.")
+    @Option(help: "The claim's name; pid-PID unless given.", transform: RunName.read)
     var name: String?
     @OptionGroup(title: "The daemon") var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
@@ -75,10 +76,27 @@ struct Adopt: APICommand {
     func run() async throws {
         let request = try claim.request(process: .id(pid))
         let holder = Holder(.run, name ?? "pid-\(pid)")
+        let before = try await previous()
         let changed = try await create(holder, request)
-        try output.show(json: changed.json) { _ in
-            ([ClaimSentence.text(changed.claim)] + EffectLines.lines(changed.effects)).map { StyledText($0) }
+        let note = before.map {
+            "  it left the claim \(Printable.name("\($0)")), which ends with the last process that is left in it"
         }
+        if output.json, let note { Output.note("note:\(note.dropFirst())") }
+        try output.show(json: changed.json) { _ in
+            ([ClaimSentence.text(changed.claim)] + EffectLines.lines(changed.effects) + (note.map { [$0] } ?? []))
+                .map { StyledText($0) }
+        }
+    }
+
+    /// Whose claim the process is in now.
+    private func previous() async throws -> Holder? {
+        let text = String(decoding: DirectoryFiles(root: "/proc").read("\(pid)/cgroup") ?? [], as: UTF8.self)
+        let paths = text.split(separator: "\n").compactMap { $0.split(separator: ":", maxSplits: 2).last }
+        let claims = try await ask { client throws(BerthError) in try await client.claims() }
+        return claims.first { claim in
+            guard case .cgroup(let path) = claim.lease else { return false }
+            return paths.contains { $0 == path || $0.hasPrefix(path + "/") }
+        }.flatMap { Holder($0.holder) }
     }
 }
 
@@ -170,6 +188,8 @@ struct Show: APICommand {
         add("holder", Printable.name(claim.holder))
         add("cpus", claim.cpus.isEmpty ? "-" : Printable.text(claim.cpus.description))
         add("exclusive", claim.exclusive.isEmpty ? "-" : Printable.text(claim.exclusive.description))
+        let shared = CPUSet(claim.cpus).subtracting(CPUSet(claim.exclusive))
+        if !shared.isEmpty { add("shared", shared.list) }
         add("pool", Printable.name(claim.pool))
         if !claim.memoryNodes.isEmpty {
             add("memory nodes", claim.memoryNodes.map(String.init).joined(separator: ","))

@@ -65,6 +65,21 @@ extension APICommand {
     }
 }
 
+/// A run as people name it: by its name, or as `run:NAME`.
+enum RunName {
+    /// The run's own name.
+    ///
+    /// - Throws: `ValidationError` where the text is empty, or names a holder of another kind.
+    @Sendable static func read(_ text: String) throws -> String {
+        let holder = Holder(text) ?? Holder(.run, text)
+        guard holder.kind == .run else {
+            throw ValidationError("it names a \(holder.kind.rawValue); programs have claims of the kind run")
+        }
+        guard !holder.name.isEmpty else { throw ValidationError("expected a name, not empty text") }
+        return holder.name
+    }
+}
+
 /// A service as people name it: by its name, or as `service:NAME`.
 enum ServiceName {
     /// The service's own name.

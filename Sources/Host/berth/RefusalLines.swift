@@ -22,7 +22,7 @@ struct RefusalLines {
     /// The problems that free CPUs, or those of others, are the matter of.
     private static let aboutCPUs: Set = [
         "insufficient_cpus", "insufficient_cores", "not_whole_cores", "held_by_others", "node_held", "node_too_small",
-        "node_outside_pool", "empty_choice", "not_in_pool", "over_limit", "empty_pool",
+        "node_outside_pool", "empty_choice", "not_in_pool", "over_limit", "empty_pool", "no_pool",
     ]
 
     /// The lines; the first is the daemon's own sentence.
@@ -34,6 +34,9 @@ struct RefusalLines {
         if let pool {
             let free = pool.freeCPUs.isEmpty ? "" : ": CPUs \(pool.freeCPUs)"
             lines.append("  \(pool.free) of \(pool.total) CPUs of the pool \(pool.name) are free\(free)")
+        }
+        if problem.code == "no_pool", !pools.isEmpty {
+            lines.append("  pools: \(pools.map(\.name).joined(separator: ", "))")
         }
         lines += fitting.map { "  would fit: \($0)" }
         return lines.map(Printable.text)

@@ -18,7 +18,7 @@ struct Run: APICommand {
             for every command (see berth --help).
             """)
     @OptionGroup(title: "What the program has") var claim: ClaimOptions
-    @Option(help: "The claim's name; the program's and a process id unless given.")
+    @Option(help: "The claim's name; the program's and a process id unless given.", transform: RunName.read)
     var name: String?
     @Flag(help: "Print nothing about the claim.")
     var quiet = false
@@ -30,7 +30,6 @@ struct Run: APICommand {
         guard let first = program.first, !first.isEmpty else {
             throw ValidationError("expected -- and a program, such as: berth run --cores 2 -- ./engine")
         }
-        if name?.isEmpty ?? false { throw ValidationError("--name: expected a name, not empty text") }
     }
 
     func run() async throws {

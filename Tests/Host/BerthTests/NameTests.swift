@@ -35,6 +35,33 @@ import WireJSON
         try await daemon.stop()
     }
 
+    @Test("run:NAME is the run NAME to the commands that make runs; names of other kinds are refused")
+    func runs() async throws {
+        let daemon = try await SimulatedDaemon()
+        let plan = try daemon.succeed("plan", "--cpus", "1", "--name", "run:x")
+        #expect(plan.hasPrefix("run:x: CPUs 2\n"), "\(plan)")
+        for command in [["plan"], ["adopt", "4"], ["run"]] {
+            for name in ["pod:x", "run:", ""] {
+                let program = command == ["run"] ? ["--", "true"] : []
+                let result = try Program.run(
+                    command + ["--cpus", "1", "--name", name] + program, environment: daemon.environment)
+                #expect(result.status == 64 && result.errors.contains("--name"), "\(result)")
+            }
+        }
+        try await daemon.stop()
+    }
+
+    @Test("a pool that does not exist is answered with those that do; show tells shared CPUs from exclusive ones")
+    func poolsAndShares() async throws {
+        let daemon = try await SimulatedDaemon()
+        let result = try daemon.berth("plan", "--cpus", "1", "--pool", "foo")
+        #expect(result.status == 1 && result.errors.contains("\n  pools: isolated, ordinary"), "\(result)")
+        try daemon.send("PUT", "/v1/claims/run/x", #"{"grants":[{"count":2},{"count":1,"shared":true}]}"#)
+        let shown = try daemon.succeed("show", "x")
+        #expect(shown.contains("\nexclusive  2-3\n") && shown.contains("\nshared     4\n"), "\(shown)")
+        try await daemon.stop()
+    }
+
     @Test("where claims of several kinds have a name, a command asks for the kind, and does nothing")
     func ambiguous() async throws {
         let daemon = try await SimulatedDaemon()

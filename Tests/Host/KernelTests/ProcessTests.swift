@@ -31,6 +31,15 @@ struct ProcessTests {
         }
     }
 
+    @Test("the machine's first process, and the kernel's, are not moved", arguments: [1, 60])
+    func notForClaims(id: Int) throws {
+        var test = TestKernel()
+        test.files.addProcess(id, in: "/")
+        test.files.change { $0.processes[60]?.isKernelThread = true }
+        #expect(throws: EnforcementError.self) { try test.enforce(TestKernel.claim("a", [4, 5], process: id)) }
+        #expect(test.files.changes == 0)
+    }
+
     @Test("a process id that was reused is never touched")
     func reused() throws {
         var test = TestKernel()
