@@ -65,6 +65,8 @@ package enum LedgerEvent: Equatable, Sendable {
     case recovered(Holder)
     /// A lease is over, and with it the claim.
     case expired(Holder, Lease)
+    /// The kernel cannot keep others off a holder's CPUs by a partition; why it cannot.
+    case weaklyIsolated(Holder, Isolation, String)
     /// The kernel refused a step, or could not undo one.
     case enforcementFailed(Holder, String)
 }

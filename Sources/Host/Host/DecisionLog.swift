@@ -289,6 +289,10 @@ extension LedgerEvent {
         case .recovered(let holder): log.notice("the kernel follows the claim again", metadata: service(holder))
         case .expired(let holder, let lease):
             log.notice("claim ended with its lease", metadata: service(holder).merging(["lease": "\(lease)"]) { $1 })
+        case .weaklyIsolated(let holder, let isolation, let why):
+            log.notice(
+                "claim without a partition",
+                metadata: service(holder).merging(["isolation": "\(isolation.rawValue)", "reason": "\(why)"]) { $1 })
         case .enforcementFailed(let holder, let why):
             log.error("claim not enforced", metadata: service(holder).merging(["reason": "\(why)"]) { $1 })
         }

@@ -139,6 +139,9 @@ extension Ledger {
                 decision.change.claims[index].enforcement?.steps = plan.steps
                 decision.change.claims[index].enforcement?.isolation = plan.isolation
                 decision.change.claims[index].enforcement?.nextSteps = plan.nextSteps
+                if let limit = plan.limit {
+                    decision.events.append(.weaklyIsolated(claim.holder, plan.isolation, limit))
+                }
                 if let lease = plan.lease { decision.change.claims[index].lease = lease }
             } catch {
                 throw Refusal(.notEnforceable(claim.holder, error.description))

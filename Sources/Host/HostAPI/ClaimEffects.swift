@@ -44,6 +44,7 @@ extension LedgerEvent {
         case .beyondKernelReservations(let node, let size, let free, let kernelReserved, let reserved):
             "Node \(node) has \(free) free huge pages of \(size) kB, of which the kernel has promised \(kernelReserved) to "
                 + "mappings; \(reserved) are reserved here"
+        case .weaklyIsolated(_, let isolation, let why): "the isolation is \(isolation.rawValue), not partition: \(why)"
         default: nil
         }
     }

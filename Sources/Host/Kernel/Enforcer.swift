@@ -64,6 +64,8 @@ package struct EnforcementPlan: Equatable, Sendable {
     package var steps: [EnforcementStep]
     /// How strong the isolation is once they are taken.
     package var isolation: Isolation
+    /// Why the isolation is no stronger; nil where it is a partition.
+    package var limit: String?
     /// The lease that the claim gets in place of the one that was asked for; nil where that one stays. A claim that moves a
     /// process into a cgroup lives while that cgroup is populated.
     package var lease: Lease?

@@ -86,10 +86,13 @@ package struct KernelPlan {
                 "the isolation can be \(isolation.rawValue) at most, and \(request.minimum.rawValue) is asked for: \(why)"
             )
         }
-        switch isolation {
-        case .partition, .cpuset: return try cpuset(claim, others)
-        case .affinity, .none: return affinity(claim, isolation)
-        }
+        var plan =
+            switch isolation {
+            case .partition, .cpuset: try cpuset(claim, others)
+            case .affinity, .none: affinity(claim, isolation)
+            }
+        plan.limit = why
+        return plan
     }
 
     // MARK: - What is possible

@@ -21,7 +21,9 @@ import WireJSON
                 throw EnforcementError("a sibling cgroup has these CPUs")
             }
             if let process = claim.enforcement?.request.process { moved.withLock { $0.append(process.id) } }
-            return EnforcementPlan(steps: [EnforcementStep(action: "do", undo: "undo")], isolation: .cpuset)
+            var plan = EnforcementPlan(steps: [EnforcementStep(action: "do", undo: "undo")], isolation: .cpuset)
+            plan.limit = "a sibling cgroup has these CPUs"
+            return plan
         }
         func apply(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError) {
             if holder.name == "refused" { throw EnforcementError("cpuset.cpus: Device or resource busy") }
@@ -39,6 +41,8 @@ import WireJSON
             let made = try api.put("run/a", body)
             #expect(made.status == 201 && made["enforcement"]?["phase"]?.string == "active")
             #expect(made["enforcement"]?["isolation"]?.string == "cpuset")
+            let warnings = made["effects"]?["warnings"]?.array?.map(\.string)
+            #expect(warnings == ["the isolation is cpuset, not partition: a sibling cgroup has these CPUs"])
             #expect(kernel.moved.withLock { $0 } == [Int(getpid())])
             let again = try api.put("run/a", body)
             #expect(again.status == 200 && again.version == made.version)

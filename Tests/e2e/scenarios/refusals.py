@@ -30,6 +30,8 @@ def _(machine):
     """)
     refused(machine, "--list 8-9 --min-isolation partition", "/neighbour has CPUs 8-9 in its cpuset")
     start(machine, "--list 8-9 --min-isolation cpuset")
+    note = "note: the isolation is cpuset, not partition: /neighbour has CPUs 8-9 in its cpuset"
+    same("whether berth run says why", True, note in machine.sh("cat /tmp/a.log"))
     same("CPUs", {8, 9}, allowed(machine))
     end(machine)
     if machine.kernel.version == "6.12":
