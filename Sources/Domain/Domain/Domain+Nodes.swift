@@ -89,21 +89,11 @@ extension Domain {
         effect(.reported(update))
     }
 
-    /// Renews a node's lease: the announced deadline minus the orchestrator's clock on arrival, within the configured
-    /// bounds.
-    private mutating func renew(_ update: NodeUpdate) {
-        let longest = options.leaseMaximum * 1000
-        let deadline = Int(exactly: update.refreshDeadline).map { $0.multipliedReportingOverflow(by: 1000) }
-        let asked = deadline.flatMap { $0.overflow ? nil : $0.partialValue }.map { $0 - now.wall } ?? longest
-        let lease = min(max(asked, options.leaseMinimum * 1000), longest)
-        live[update.node, default: LiveNode(leaseEnd: 0)].leaseEnd = now.monotonic + lease
-    }
-
     private mutating func add(_ update: NodeUpdate, formerNonces: [(nonce: UInt64, at: Int)]) {
         let record = NodeRecord(
             id: update.node, nonce: update.nonce, description: update.description,
             claims: claim(update.description.providers, keeping: [:]))
-        live[update.node] = LiveNode(leaseEnd: 0, formerNonces: formerNonces)
+        live[update.node] = LiveNode(lease: NodeLease(end: 0, length: 0), formerNonces: formerNonces)
         renew(update)
         enter(record)
         log(.notice, "a node has joined", logFields(of: update.node))

@@ -29,8 +29,7 @@ package struct Domain: Sendable {
 
     /// What this process knows about a node; not persisted.
     struct LiveNode: Sendable {
-        /// When its lease expires, on the monotonic clock.
-        var leaseEnd: Int
+        var lease: NodeLease
         /// Its earlier nonces, and when each was replaced.
         var formerNonces: [(nonce: UInt64, at: Int)] = []
         /// The CPUs that were busy in its last report, and the functions sent there since.
@@ -62,8 +61,8 @@ package struct Domain: Sendable {
     var waiting: [PendingCall: Int] = [:]
     /// How many peer updates are outstanding after a node joined or left.
     var openPeerCalls: [NodeID: Int] = [:]
-    /// Whether leases have stopped expiring, here and in the domains rebuilt from this one.
-    private var isEnding = false
+    /// Leases, and the time that they count.
+    var liveness: Liveness
     /// Starts in progress.
     var attempts: [LogicalID: StartAttempt] = [:]
     /// Instances between two placements. Their origins are not patched until the placement is decided.
@@ -109,6 +108,7 @@ package struct Domain: Sendable {
         self.now = now
         nextNumber = records.sequence
         nextControllerUpdate = now.monotonic
+        liveness = Liveness(at: now)
         for record in records.instances.values {
             if let physical = record.physical { running[physical.node, default: []].insert(record.id) }
             if let share = try? share(of: record.specification), !share.isEmpty { shares[record.id] = share }
@@ -118,7 +118,8 @@ package struct Domain: Sendable {
         }
         for node in records.nodes.values {
             for (name, number) in node.claims { claims[name, default: [:]][number] = node.id }
-            live[node.id] = LiveNode(leaseEnd: now.monotonic + options.recoveryGrace * 1000)
+            let grace = options.recoveryGrace * 1000
+            live[node.id] = LiveNode(lease: NodeLease(end: liveness.served + grace, length: grace))
         }
     }
 
@@ -159,6 +160,7 @@ package struct Domain: Sendable {
     /// - Returns: the changes to commit, and the effects to carry out afterwards.
     package mutating func handle(_ event: DomainEvent, at now: Timestamp) -> DomainStep {
         self.now = now
+        liveness.pass(until: now)
         switch event {
         case .update(let update, let problem, let request): take(update, problem: problem, request)
         case .start(let specification, let request): start(specification, request)
@@ -172,16 +174,8 @@ package struct Domain: Sendable {
         return finishStep()
     }
 
-    /// Stops leases from expiring. Call this before the server stops listening for refreshes.
-    package mutating func holdLeases() { isEnding = true }
-
     private mutating func tick() {
-        let expired = isEnding ? [] : live.filter { $0.value.leaseEnd < now.monotonic }.keys.sorted()
-        for id in expired {
-            let fields = logFields(of: id).merging(["instances": "\(running[id]?.count ?? 0)"]) { $1 }
-            log(.warning, "a node's lease has expired; its instances are started elsewhere", fields)
-        }
-        remove(expired)
+        evictMissingNodes()
         let due = waiting.filter { $0.value <= now.monotonic }.keys.sorted()
         for pendingCall in due where pendingCalls[pendingCall] != nil { perform(pendingCall) }
         retryPlacement()
@@ -290,7 +284,11 @@ extension Domain {
         domain.committedCapabilities = committedCapabilities
         domain.sendsCommittedCapabilities = true
         domain.controllerProblem = controllerProblem
-        domain.isEnding = isEnding
+        domain.liveness = liveness
+        let grace = options.recoveryGrace * 1000
+        for id in domain.live.keys {
+            domain.live[id]?.lease = NodeLease(end: liveness.served + grace, length: grace)
+        }
         domain.detachedStarts = detachedStarts
         for (id, call) in calls {
             if case .start(_, let kind) = call.purpose {

@@ -57,6 +57,8 @@ package enum DomainEffect: Hashable, Sendable {
     case updateController(UInt64, DomainUpdate)
     /// The outcome of an intent; nil if it was carried out.
     case intentFinished(RequestID, DomainRefusal?)
+    /// So many missing nodes keep their instances for now, because most nodes are missing.
+    case evictionsDelayed(Int)
     /// Write a log message.
     case log(LogMessage)
 }
@@ -125,6 +127,8 @@ package struct DomainOptions: Hashable, Sendable {
     package var leaseMaximum = 86_400
     /// How long nodes have to refresh after a restart of the orchestrator, in seconds.
     package var recoveryGrace = 30
+    /// How many nodes may lose their instances every ten seconds while most nodes are missing.
+    package var evictionsPerInterval = 5
     /// The maximum number of nodes.
     package var nodeLimit = 20_000
     /// Whether a migration starts the new instance before it stops the old one.

@@ -68,6 +68,9 @@ package struct DomainCounters: Hashable, Sendable {
     /// Nodes that left: their leases expired, or they restarted.
     package private(set) var nodesLeft = 0
 
+    /// Missing nodes that keep their instances for now, because most nodes are missing.
+    package var evictionsDelayed = 0
+
     /// When counting began, in milliseconds since 1970.
     package let began: Int
 

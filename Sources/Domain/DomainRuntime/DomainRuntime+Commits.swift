@@ -186,6 +186,7 @@ extension DomainRuntime {
         case .started(let request, let result): finish(request, .success(result))
         case .updated(let request, let refusal), .intentFinished(let request, let refusal):
             answer(request, .success(refusal))
+        case .evictionsDelayed(let count): counters.withLock { $0.evictionsDelayed = count }
         case .reported(let update): observer?.observe(update)
         case .updateController(let number, let update):
             Task { [self] in

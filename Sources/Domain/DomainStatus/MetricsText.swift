@@ -89,6 +89,9 @@ package enum MetricsText {
         text.family("berth_domain_nodes_left_total", .counter, "Nodes whose lease expired, or that restarted.") {
             $0.sample([:], counters.nodesLeft)
         }
+        text.family(
+            "berth_domain_evictions_delayed", .gauge, "Missing nodes that keep their instances, as most are missing."
+        ) { $0.sample([:], counters.evictionsDelayed) }
         text.family("berth_domain_commits_total", .counter, "Committed transactions.") {
             $0.sample([:], counters.commits)
         }

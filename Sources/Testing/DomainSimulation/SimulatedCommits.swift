@@ -25,6 +25,7 @@ extension Simulation {
     mutating func take(_ retriable: DomainEvent) { take(domain.handle(retriable, at: now), retriable) }
 
     private mutating func take(_ step: DomainStep, _ retriable: DomainEvent?) {
+        checkDepartures(step)
         for call in step.callsBeforeCommit { carryOut(.call(call)) }
         commits.queued.append((step, retriable))
         if !commits.isBusy { beginCommit() }

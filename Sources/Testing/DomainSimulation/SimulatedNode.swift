@@ -6,7 +6,11 @@ struct SimulatedNode {
     var description: NodeDescription
     var nonce: UInt64
     /// How far its clock is ahead of the domain's, in milliseconds.
-    let skew: Int
+    var skew: Int
+    /// When the domain last heard of it, in time in which the domain's process ran.
+    var lastHeard = 0
+    /// Whether it has announced that it leaves.
+    var hasLeft = false
     /// Whether its process runs.
     var isAlive = true
     /// Until when it is disconnected from the domain.
@@ -43,6 +47,7 @@ struct SimulatedNode {
     mutating func restart(_ random: inout Xoshiro) {
         nonce = random.next()
         isAlive = true
+        hasLeft = false
         running = [:]
         peers = [:]
     }

@@ -17,7 +17,12 @@ extension Simulation {
         guard nodes[index].isAlive, nodes[index].nonce == nonce else { return }
         eventQueue.add(.refresh(index, nonce: nonce), at: time + 2000)
         guard time >= nodes[index].partitionedUntil, isHealed || !isLucky(shape.loss / 2) else { return }
-        let deadline = (Self.wall(time) + nodes[index].skew) / 1000 + 4
+        nodes[index].lastHeard = time - paused
+        take(refreshOf: index, nonce: nonce, lead: 4)
+    }
+
+    mutating func take(refreshOf index: Int, nonce: UInt64, lead: Int) {
+        let deadline = (Self.wall(time) + nodes[index].skew) / 1000 + lead
         let update = NodeUpdate(
             node: nodes[index].id, description: nodes[index].description, refreshDeadline: UInt64(deadline),
             nonce: nonce, health: health(), samples: samples(of: index))
@@ -66,7 +71,8 @@ extension Simulation {
 
     mutating func disturb() {
         guard let index = nodes.indices.randomElement(using: &random) else { return }
-        switch chance(4) {
+        switch chance(5) {
+        case 4 where time >= pausedUntil && nodes[index].isAlive: leave(index)
         case 0:
             nodes[index].isAlive = false
             nodes[index].running = [:]

@@ -192,7 +192,7 @@ extension Simulation {
     /// Checks that no sample is too old, once Redis has been available for a while.
     private mutating func checkAges(_ found: [String: ModelRedis.Value]) {
         guard retention > 0 else { return }
-        let oldest = Double(Self.wall(time) - 2 * retention - 1_000) / 1000
+        let oldest = Double(now.wall - 2 * retention - 1_000) / 1000
         for (key, value) in found.sorted(by: { $0.key < $1.key }) where key.hasPrefix(Self.healthPrefix) {
             guard case .sorted(let members) = value, members.values.contains(where: { $0 < oldest }) else { continue }
             violations.append("\(key) has figures that are too old")

@@ -3,8 +3,8 @@ import DomainMirror
 
 /// A history of a whole domain: nodes that join, leave, restart and answer late or never; a controller that starts,
 /// stops, patches and resets; an operator who migrates and cordons; a Redis that is disconnected, full, flushed or
-/// restored; an orchestrator that is killed at any moment; clocks that differ. Then everything recovers, and the
-/// result is checked. The same seed gives the same history.
+/// restored; an orchestrator that is killed or paused at any moment; clocks that differ by hours and step. Then
+/// everything recovers, and the result is checked. The same seed gives the same history.
 package struct Simulation {
     /// The size and the faults of a history.
     package struct Shape: Sendable {
@@ -49,6 +49,8 @@ package struct Simulation {
         case nodeFault
         case revive(Int)
         case crash
+        case pause
+        case clockFault
         case stored(run: Int)
         case proxy(run: Int)
         case redisFault
@@ -58,8 +60,15 @@ package struct Simulation {
     let shape: Shape
     var random: Xoshiro
     var eventQueue = EventQueue<Item>()
-    var time = 1_000_000
+    static let start = 1_000_000
+    var time = Self.start
     var isHealed = false
+    /// Until when the domain's process does not run.
+    var pausedUntil = 0
+    /// How much of that time it can tell: all but the first second of each pause.
+    var paused = 0
+    /// How far its wall clock was stepped.
+    var clockStep = 0
 
     var nodes = NodeTable()
     let order: [NodeID]
@@ -124,18 +133,20 @@ package struct Simulation {
         domain = Domain(
             options: options, random: Xoshiro(seed: seed &+ 1), now: Timestamp(monotonic: time, wall: Self.wall(time)))
         for (number, id) in order.enumerated() {
-            // With a larger skew a node's leases would be shorter than its interval, and it would flap forever.
             nodes.append(
                 SimulatedNode(
                     id: id, description: .simulated(number, &random), nonce: random.next(),
-                    skew: Int.random(in: -800...800, using: &random)))
+                    skew: [Int.random(in: -800...800, using: &random), Self.hours(&random)].randomElement(
+                        using: &random) ?? 0))
         }
     }
 
     let chosen: DomainOptions
 
     static func wall(_ time: Int) -> Int { time + 1_700_000_000_000 }
-    var now: Timestamp { Timestamp(monotonic: time, wall: Self.wall(time)) }
+    var now: Timestamp { Timestamp(monotonic: time, wall: Self.wall(time) + clockStep) }
+
+    static func hours(_ random: inout Xoshiro) -> Int { Int.random(in: -20...20, using: &random) * 1_200_000 }
 
     // MARK: - Running
 
@@ -149,6 +160,8 @@ package struct Simulation {
         for _ in 0..<shape.requests { eventQueue.add(.act, at: time + chance(wild)) }
         for _ in 0..<shape.crashes { eventQueue.add(.crash, at: time + chance(wild)) }
         for _ in 0..<max(2, shape.nodes / 3) { eventQueue.add(.nodeFault, at: time + chance(wild)) }
+        for _ in 0..<2 { eventQueue.add(.pause, at: time + chance(wild)) }
+        for _ in 0..<4 { eventQueue.add(.clockFault, at: time + chance(wild)) }
         for _ in 0..<max(2, shape.seconds / 6) { eventQueue.add(.redisFault, at: time + chance(wild)) }
         advance(to: time + wild)
         // Redis first, while some nodes are still absent.
@@ -188,6 +201,7 @@ package struct Simulation {
     }
 
     private mutating func perform(_ item: Item) {
+        if time < pausedUntil, item.needsProcess { return eventQueue.add(item, at: pausedUntil) }
         switch item {
         case .tick(let run):
             guard run == self.run else { return }
@@ -202,6 +216,8 @@ package struct Simulation {
         case .nodeFault: if !isHealed { disturb() }
         case .revive(let index): if !nodes[index].isAlive { restart(index, within: 1000) }
         case .crash: if !isHealed { crash() }
+        case .pause: if !isHealed { pause() }
+        case .clockFault: if !isHealed { stepClocks() }
         case .stored(let run): if run == self.run { finishCommit() }
         case .proxy(let run): if run == self.run { workProxy() }
         case .redisFault: if !isHealed { disturbRedis() }
@@ -227,11 +243,11 @@ package struct Simulation {
             guard pending.remove(request) != nil, case .success(let id) = result else { return }
             // A reset handled in the meantime has already stopped it.
             if domain.records.instances[id] == nil { stopped.insert(id) } else { wanted.insert(id) }
-        case .reported(let update): if isLucky(reportShare) { inbox.append(.report(update, at: Self.wall(time))) }
+        case .reported(let update): if isLucky(reportShare) { inbox.append(.report(update, at: now.wall)) }
         case .intentFinished(let request, let refusal):
             guard let name = intents.finish(request) else { return }
             inbox.append(.outcome(name, declined: refusal?.summary))
-        case .updated, .log: break
+        case .updated, .log, .evictionsDelayed: break
         case .updateController(let number, let update):
             if nonces.insert(update.nonce).inserted, nonces.count > 1 { violations.append("the nonce has changed") }
             if let last = counters.last, update.counter < last { violations.append("the counter fell") }
@@ -245,6 +261,8 @@ package struct Simulation {
         var last: (call: CallID, outcome: CallOutcome)?
         if case .answer(let index, run)? = eventQueue.first { last = nodes[index].answer }
         run += 1
+        paused -= max(0, pausedUntil - time)
+        pausedUntil = 0
         pending = []
         for index in nodes.indices {
             nodes[index].queue = []

@@ -31,12 +31,11 @@ struct Loss: AsyncParsableCommand {
 
         for round in 0...rounds {
             let ids = try await fill(doomed, others, counts, register, controller, nonce: UInt64(round) + 1)
-            // The last thing that is heard of it: it is gone one or two seconds from now.
-            let last = doomed.update(labels: ["taker"], lease: 2, nonce: UInt64(round) + 1)
-            try await register.register(last)
-            let deadline = Double(last.refreshDeadline)
-            while seconds(CLOCK_REALTIME) < deadline - 0.01 { try await Task.sleep(for: .milliseconds(1)) }
+            // The last thing that is heard of it: it leaves.
+            let last = doomed.update(labels: ["taker"], lease: -1, nonce: UInt64(round) + 1)
             let before = counts.state.withLock { ($0.starts, $0.patches) }
+            let deadline = seconds(CLOCK_REALTIME)
+            try await register.register(last)
             try await counts.wait(for: "all functions to be patched again") { state in
                 guard state.starts >= before.0 + functions, state.patches >= before.1 + functions else { return false }
                 return isWhole(state, without: doomed.id)

@@ -71,7 +71,10 @@ final class DomainSite {
 
     struct Silent: Error, CustomStringConvertible { let description: String }
 
-    func node(_ number: Int, labels: [String] = [], providers: [ResourceProvider] = []) throws -> DemoNode {
+    /// - Parameter skew: how far its clock is ahead, in seconds.
+    func node(
+        _ number: Int, labels: [String] = [], providers: [ResourceProvider] = [], skew: Int = 0
+    ) throws -> DemoNode {
         var settings = DemoNode.Settings(node: NodeID(high: 7, low: UInt64(number)), registerURL: nodeRegister)
         settings.capabilities.cpus = 1
         settings.capabilities.cores = 1
@@ -81,6 +84,7 @@ final class DomainSite {
         // On a busy machine a second may pass between two refreshes.
         settings.interval = 2
         let node = try DemoNode(settings)
+        node.faults.clockSkew = skew
         node.start()
         return node
     }

@@ -39,7 +39,7 @@ import Testing
         #expect(nodes.map(\.components.count).reduce(0, +) == 3)
         try await until { patches(nodes).count >= 2 }
 
-        // One node leaves because its lease expires; the other one takes its instances.
+        // One node goes; the other one takes its instances.
         let (lost, survivor) = nodes[0].components.isEmpty ? (nodes[1], nodes[0]) : (nodes[0], nodes[1])
         lost.faults.clockSkew = -1_000
         #expect(try await lost.registerOnce() == nil)

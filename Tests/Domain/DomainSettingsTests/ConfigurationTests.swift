@@ -39,6 +39,7 @@ import Testing
             node_register_coap_url = "coap://0.0.0.0:3"
             lease_min_seconds = 2
             lease_max_seconds = 100
+            evictions_per_interval = 7
             call_deadline_seconds = 3
             agent_hosts = ["10.0.0.0/8", "localhost"]
             status_url = "http://127.0.0.1:7010"
@@ -59,6 +60,7 @@ import Testing
         #expect(configuration.options.domainID == "d" && configuration.orchestratorURL == "http://0.0.0.0:1")
         #expect(configuration.announcedURL.isEmpty && configuration.nodeRegisterURL == "https://0.0.0.0:2")
         #expect(configuration.options.leaseMinimum == 2 && configuration.options.leaseMaximum == 100)
+        #expect(configuration.options.evictionsPerInterval == 7)
         #expect(configuration.callDeadline == 3 && configuration.agentHosts.count == 2)
         #expect(configuration.statusURL == "http://127.0.0.1:7010" && OrchestratorConfiguration().statusURL.isEmpty)
         #expect(configuration.options.strategy == .roundRobin && !configuration.options.triesNextCandidate)

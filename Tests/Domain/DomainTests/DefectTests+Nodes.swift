@@ -89,11 +89,11 @@ extension DefectTests {
         "W23: nodes that are lost together leave together; no instance is started on one of them"
     )
     func massDeparture() throws {
-        let test = TestDomain(nodes: 12)
+        let test = TestDomain(nodes: 12) { $0.evictionsPerInterval = 10 }
         let ids = try (0..<40).map { _ in try #require(try test.start(TestDomain.function())?.get()) }
         for node in 0..<12 { test.join(node, seconds: node < 10 ? 2 : 3600) }
         test.drain()
-        test.pass(seconds: 3)
+        test.pass(seconds: 11)
         let heard = test.drain()
         // The two remaining nodes forget each of the ten, and take their instances.
         #expect(heard.allSatisfy { $0.node >= 10 })
@@ -126,7 +126,7 @@ extension DefectTests {
         let request = test.begin(TestDomain.function())
         #expect(test.starts[request] == nil)
         if !isGone { test.release(try #require(test.heldCalls.first), .unknown("deadline")) }
-        test.pass(seconds: isGone ? 3 : 1)
+        test.pass(seconds: isGone ? 11 : 1)
         let answer = try #require(test.starts[request])
         guard case .failure(let refusal) = answer else {
             Issue.record("started")

@@ -16,6 +16,7 @@ final class TestDomain {
     private(set) var intentOutcomes: [RequestID: DomainRefusal?] = [:]
     private(set) var controllerUpdates: [(number: UInt64, update: DomainUpdate)] = []
     private(set) var logMessages: [LogMessage] = []
+    private(set) var delayedEvictions = 0
     /// How many Starts were sent before their commit.
     private(set) var callsBeforeCommit = 0
     /// The records that a restart would find.
@@ -169,6 +170,7 @@ final class TestDomain {
             take(.controllerAnswered(number, .accepted))
         case .intentFinished(let request, let refusal): intentOutcomes[request] = .some(refusal)
         case .log(let message): logMessages.append(message)
+        case .evictionsDelayed(let count): delayedEvictions = count
         case .reported: break
         }
     }

@@ -1,0 +1,106 @@
+import Testing
+
+@testable import Domain
+
+/// Which nodes count as present.
+@Suite struct LivenessTests {
+    /// Nodes that refresh every two seconds, announce four, and run one function each.
+    private func domain(_ nodes: Int, skew: Int = 0, _ change: (inout DomainOptions) -> Void = { _ in }) throws
+        -> TestDomain
+    {
+        let test = TestDomain(nodes: 0, change)
+        refresh(test, 0..<nodes, skew: skew, times: 5)
+        for number in 0..<nodes {
+            _ = try test.start(TestDomain.function(["node_id_match_any": "\(TestDomain.id(number))"]))?.get()
+        }
+        test.drain()
+        return test
+    }
+
+    private func refresh(_ test: TestDomain, _ nodes: Range<Int>, skew: Int = 0, times: Int) {
+        for _ in 0..<times {
+            for number in nodes { test.join(number, seconds: 4 + skew) }
+            test.pass(seconds: 2)
+        }
+    }
+
+    private func resets(_ test: TestDomain) -> Int { test.drain().count { $0.request == .reset } }
+
+    @Test("a node whose clock is wrong by seconds or hours stays", arguments: [-7200, -3, 0, 7200])
+    func wrongClock(skew: Int) {
+        let test = TestDomain(nodes: 0)
+        refresh(test, 0..<1, skew: skew, times: 30)
+        #expect(resets(test) == 1)
+    }
+
+    @Test("a node whose clock is wrong is missed after a few of its own intervals", arguments: [-7200, 0, 7200])
+    func wrongClockDies(skew: Int) throws {
+        let test = try domain(1, skew: skew)
+        test.pass(seconds: 3)
+        #expect(test.domain.records.nodes.count == 1)
+        test.pass(seconds: 8)
+        #expect(test.domain.records.nodes.isEmpty)
+    }
+
+    @Test("steps of a node's clock and of the orchestrator's change nothing", arguments: [-7200, -600, 600, 7200])
+    func steps(step: Int) throws {
+        let test = try domain(1)
+        refresh(test, 0..<1, skew: step, times: 5)
+        test.now.wall += step * 1000
+        refresh(test, 0..<1, times: 5)
+        test.now.wall -= 2 * step * 1000
+        refresh(test, 0..<1, skew: 3 * step, times: 5)
+        #expect(test.drain().isEmpty)
+    }
+
+    @Test("a node that announces a deadline in its own past leaves at once", arguments: [-7200, 0, 7200])
+    func leaves(skew: Int) throws {
+        for deadline in [skew, skew - 1, skew - 30] {
+            let test = try domain(2, skew: skew)
+            test.join(1, seconds: deadline)
+            test.pass(seconds: 1)
+            #expect(test.domain.records.nodes.keys.sorted() == [TestDomain.id(0)])
+            #expect(test.logMessages.contains { $0.text == "a node has left; its instances are started elsewhere" })
+        }
+    }
+
+    @Test("time in which the orchestrator did not run is not counted against nodes", arguments: [5, 3600])
+    func pause(seconds: Int) throws {
+        let test = try domain(3)
+        test.now.monotonic += seconds * 1000
+        test.now.wall += seconds * 1000
+        test.take(.tick)
+        test.take(.tick)
+        refresh(test, 0..<3, times: 3)
+        #expect(test.drain().isEmpty)
+        // A node that does not come back is still missed.
+        refresh(test, 0..<2, times: 4)
+        #expect(test.domain.records.nodes.count == 2)
+    }
+
+    @Test("a node that dies is missed although every tick is late")
+    func lateTicks() throws {
+        let test = try domain(1)
+        for _ in 0..<20 {
+            test.now.monotonic += 2_000
+            test.take(.tick)
+        }
+        #expect(test.domain.records.nodes.isEmpty)
+    }
+
+    @Test("when most nodes vanish, a bounded number leaves in an interval, and that is reported")
+    func massLoss() throws {
+        let test = try domain(10) { $0.evictionsPerInterval = 2 }
+        refresh(test, 0..<3, times: 4)
+        #expect(test.domain.records.nodes.count == 8 && test.delayedEvictions == 5)
+        #expect(test.logMessages.count { $0.text.hasPrefix("most nodes are missing") } == 1)
+        refresh(test, 0..<3, times: 5)
+        #expect(test.domain.records.nodes.count == 6 && test.delayedEvictions == 3)
+        // The others are back: they keep what they run.
+        test.drain()
+        refresh(test, 0..<10, times: 3)
+        #expect(test.delayedEvictions == 0 && test.domain.records.nodes.count == 10)
+        #expect(resets(test) == 4)
+        #expect(test.logMessages.contains { $0.text.hasPrefix("the missing nodes are back") })
+    }
+}
