@@ -270,9 +270,9 @@ extension Domain {
     /// The owner of each provider name.
     private var owners: [String: NodeID] { claims.compactMapValues { $0.min { $0.key < $1.key }?.value } }
 
-    func makeIndex(of ready: [NodeRecord]) -> PlacementIndex {
+    func makeIndex(of ready: [NodeRecord], evenCordoned: Bool = false) -> PlacementIndex {
         let owners = owners
-        let nodes = ready.filter { !records.cordoned.contains($0.id) }.map { record in
+        let nodes = ready.filter { evenCordoned || !records.cordoned.contains($0.id) }.map { record in
             PlacementIndex.Node(
                 id: record.id, capabilities: record.description.capabilities,
                 providers: Set(record.claims.keys.filter { owners[$0] == record.id }))

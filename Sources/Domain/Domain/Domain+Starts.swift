@@ -111,7 +111,11 @@ extension Domain {
         while !attempt.preferred.isEmpty {
             let preferred = attempt.preferred.removeFirst()
             guard !tried.contains(preferred) else { continue }
-            if isFeasible(preferred, attempt.specification, requirements, for: id) { return preferred }
+            if isFeasible(preferred, attempt.specification, requirements, for: id)
+                || accepted(preferred, by: attempt, for: id)
+            {
+                return preferred
+            }
         }
         // A running instance migrates to the requested target or stays.
         if attempt.migration != nil, records.instances[id]?.physical != nil { return nil }
@@ -138,6 +142,20 @@ extension Domain {
             return withIndex { index, random in
                 index.providerCandidates(resource, requirements, excluding: tried).randomElement(using: &random)?.node
             }
+        }
+    }
+
+    /// Whether a node was cordoned after it had been accepted as the target of a migration, which is carried out:
+    /// intents take effect in their order.
+    private mutating func accepted(_ node: NodeID, by attempt: StartAttempt, for id: LogicalID) -> Bool {
+        guard attempt.migration?.target == node, records.cordoned.contains(node), let record = records.nodes[node],
+            record.isReset, hasRoom(node, for: shares[id] ?? NUMAShare(), besides: id)
+        else { return false }
+        let index = makeIndex(of: [record], evenCordoned: true)
+        return switch attempt.specification {
+        case .function(let function):
+            index.isFeasible(node, runtime: function.functionClass.runtime, attempt.requirements)
+        case .resource(let resource): index.canHost(node, resource, attempt.requirements)
         }
     }
 

@@ -115,3 +115,29 @@ extension DefectTests {
         #expect(test.intentOutcomes.values.count { $0 == nil } == 2)
     }
 }
+
+/// Intents in their order, and replacements.
+extension DefectTests {
+    @Test("intents take effect in list order: migrations accepted before the cordon of their target are carried out")
+    func cordonAfterMigrations() throws {
+        for makesBeforeBreaking in [false, true] {
+            let test = TestDomain(nodes: 2) { $0.makesBeforeBreaking = makesBeforeBreaking }
+            let ids = try (0..<3).map { _ in
+                try #require(
+                    try test.start(
+                        TestDomain.function(["node_id_match_any": "\(TestDomain.id(0)),\(TestDomain.id(1))"]))?
+                        .get())
+            }
+            for id in ids { _ = test.intent(.migrate(id, to: [TestDomain.id(0)])) }
+            test.isHeld = { _, call in if case .stop = call.request { true } else { false } }
+            for id in ids { _ = test.intent(.migrate(id, to: [TestDomain.id(1)])) }
+            #expect(test.intent(.cordon(TestDomain.id(1), true)) == .some(nil))
+            test.isHeld = { _, _ in false }
+            for call in test.heldCalls { test.release(call) }
+            #expect(ids.allSatisfy { test.domain.records.instances[$0]?.physical?.node == TestDomain.id(1) })
+            // Whatever comes later is declined.
+            _ = test.intent(.migrate(ids[0], to: [TestDomain.id(0)]))
+            #expect(test.intent(.migrate(ids[0], to: [TestDomain.id(1)]))??.summary == "no valid node found")
+        }
+    }
+}
