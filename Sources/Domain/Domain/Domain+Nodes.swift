@@ -127,7 +127,7 @@ extension Domain {
     mutating func reconsider(_ id: LogicalID, at node: NodeID) {
         guard let record = records.instances[id], let physical = record.physical, attempts[id] == nil else { return }
         infeasible[id] = nil
-        guard !fitsWhereItRuns(record) else { return }
+        guard !fitsWhereItRuns(record) else { return cancel(.place(id)) }
         let requirements = (try? Requirements(record.specification.texts)) ?? Requirements()
         guard hasOther(than: node, record.specification, requirements, shares[id] ?? NUMAShare()) else {
             return infeasible[id] = generation
@@ -135,6 +135,13 @@ extension Domain {
         log(
             .info, "a node no longer meets an instance's requirements",
             ["node": "\(node)", "instance": "\(id)"])
+        guard !options.makesBeforeBreaking else {
+            attempts[id] = StartAttempt(
+                specification: record.specification, requirements: requirements, created: record.created,
+                request: nil, tried: [node], isReplacement: true)
+            beginRelocation(id)
+            return tryNext(id)
+        }
         displace(id, from: node)
         discard(physical, record.specification.kind, holding: shares[id])
         place(id)

@@ -17,6 +17,8 @@ struct StartAttempt: Sendable {
     var failure: CallOutcome?
     /// The migration that it belongs to.
     var migration: Migration?
+    /// Whether the instance keeps running on a node that it no longer fits until another one runs.
+    var isReplacement = false
     /// The generation in which it was sent.
     var generation = 0
 }
@@ -248,8 +250,13 @@ extension Domain {
         if let migration = attempt.migration { fail(migration) }
         if let physical = records.instances[id]?.physical {
             finishRelocationIfPending(id)
-            // Its node may have changed during the migration.
-            return reconsider(id, at: physical.node)
+            guard attempt.isReplacement else {
+                // Its node may have changed during the migration.
+                return reconsider(id, at: physical.node)
+            }
+            infeasible[id] = generation
+            if attempt.failure != nil { backOff(id) }
+            return
         }
         defer { finishRelocationIfPending(id) }
         guard let record = records.instances[id] else { return }
@@ -261,7 +268,12 @@ extension Domain {
             }
             return
         }
-        // At least one node was feasible: retry with a back-off.
+        // At least one node was feasible.
+        backOff(id)
+    }
+
+    /// Retries a placement later.
+    private mutating func backOff(_ id: LogicalID) {
         let failures = (pendingCalls[.place(id)]?.failures ?? 0) + 1
         pendingCalls[.place(id)] = PendingCallState(failures: failures)
         waiting[.place(id)] = now.monotonic + Self.backoff(failures)

@@ -148,7 +148,8 @@ extension Domain {
             }
             callFor(pendingCall, node, .stop(physical.component, kind))
         case .patch(let origin): sendPatch(origin)
-        case .place(let id): place(id)
+        case .place(let id):
+            if let node = records.instances[id]?.physical?.node { reconsider(id, at: node) } else { place(id) }
         }
     }
 

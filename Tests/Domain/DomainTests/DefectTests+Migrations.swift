@@ -140,4 +140,29 @@ extension DefectTests {
             #expect(test.intent(.migrate(ids[0], to: [TestDomain.id(1)]))??.summary == "no valid node found")
         }
     }
+
+    @Test("make-before-break: an instance that its node no longer fits stays until a new one runs")
+    func replacement() throws {
+        let test = TestDomain(nodes: 2) { $0.makesBeforeBreaking = true }
+        let label: (inout NodeDescription) -> Void = { $0.capabilities.labels = ["red"] }
+        test.join(0, label)
+        let id = try #require(try test.start(TestDomain.function(["label_match_all": "red"]))?.get())
+        let physical = try #require(test.domain.records.instances[id]?.physical)
+        test.join(1, label)
+        var refuses = true
+        test.answer = { number, call in
+            guard refuses, number == 1, case .start = call.request else { return nil }
+            return .refused(DomainRefusal("no"))
+        }
+        test.drain()
+        test.join(0)
+        #expect(test.domain.records.instances[id]?.physical == physical)
+        #expect(!test.drain().contains { $0.isStop })
+        refuses = false
+        test.pass(seconds: 40)
+        #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(1))
+        let heard = test.drain()
+        #expect(heard.filter { $0.isStart || $0.isStop }.map(\.isStart) == [true, false])
+        #expect(heard.contains(.stop(physical, .function)))
+    }
 }
