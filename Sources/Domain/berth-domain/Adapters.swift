@@ -45,13 +45,16 @@ struct GRPCDomainTransport: DomainTransport {
     private let tls: TLSSettings.Client?
     private let messageLimit: Int
 
-    init(controller url: ServiceURL, tls: TLSSettings.Client?, messageLimit: Int) throws {
+    private let timeLimit: Duration
+
+    init(controller url: ServiceURL, interval: Int, tls: TLSSettings.Client?, messageLimit: Int) throws {
         do { controller = try ControllerClient(url: url, tls: tls) } catch {
             printError("\(error)")
             throw Status.configuration
         }
         self.tls = tls
         self.messageLimit = messageLimit
+        timeLimit = ControllerClient.timeLimit(interval: interval)
     }
 
     func close() { controller.close() }
@@ -63,7 +66,7 @@ struct GRPCDomainTransport: DomainTransport {
     }
 
     func update(_ update: DomainUpdate) async -> DomainUpdateOutcome {
-        await controller.update(update, within: .seconds(5))
+        await controller.update(update, within: timeLimit)
     }
 }
 

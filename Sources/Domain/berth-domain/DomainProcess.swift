@@ -66,7 +66,8 @@ struct DomainProcess {
         }
         let code = store.code
         let transport = try GRPCDomainTransport(
-            controller: try url(configuration.domainRegisterURL, "general.domain_register_url"), tls: tls.client,
+            controller: try url(configuration.domainRegisterURL, "general.domain_register_url"),
+            interval: options.refreshInterval, tls: tls.client,
             messageLimit: configuration.messageLimit)
         let proxy = try proxy(configuration, log)
         let runtime = DomainRuntime(

@@ -257,6 +257,32 @@ import Testing
         }
     }
 
+    @Test("an update that is not answered ends before the next one is due, which dials anew")
+    func unansweredUpdate() async throws {
+        for interval in [1, 2, 60] { #expect(ControllerClient.timeLimit(interval: interval) < .seconds(interval)) }
+        let relay = try Listener(Serving.url)
+        let client = try ControllerClient(
+            url: ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: relay.port))
+        let update = DomainUpdate(
+            domainID: "d", orchestratorURL: "http://127.0.0.1:7003", capabilities: DomainCapabilities(),
+            refreshDeadline: 9, counter: 0, nonce: 1)
+        let listener = relay.take()
+        defer { close(listener) }
+        // Each connection is accepted by the kernel and answers nothing.
+        for _ in 0..<3 {
+            guard case .failed = await client.update(update, within: .milliseconds(500)) else {
+                Issue.record("answered")
+                return
+            }
+        }
+        client.close()
+        _ = fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) | O_NONBLOCK)
+        var connections: [Int32] = []
+        while case let connection = accept(listener, nil, nil), connection >= 0 { connections.append(connection) }
+        connections.forEach { close($0) }
+        #expect(connections.count >= 3)
+    }
+
     @Test("a controller resets an unknown domain, and an unreachable controller is a failure")
     func controller() async throws {
         let controller = try DemoController()
