@@ -168,6 +168,13 @@ extension Domain {
         guard let problem = outcome.problem, !isDone(pendingCall, state, in: outcome) else {
             return complete(pendingCall, isConfirmed: outcome.problem == nil)
         }
+        if case .stop(let physical) = pendingCall, case .failed = outcome, state.errors + 1 >= Self.errorsTaken {
+            // The orphan stays recorded: the node may still run it.
+            log(
+                .warning, "a node cannot stop a component, which is given up until the node's next reset",
+                ["node": "\(physical.node)", "component": "\(physical.component)", "reason": problem])
+            return cancel(pendingCall)
+        }
         state.call = nil
         state.failures += 1
         state.errors = if case .failed = outcome { state.errors + 1 } else { 0 }

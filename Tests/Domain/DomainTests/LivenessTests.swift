@@ -103,4 +103,23 @@ import Testing
         #expect(resets(test) == 4)
         #expect(test.logMessages.contains { $0.text.hasPrefix("the missing nodes are back") })
     }
+
+    @Test("a node that has lost a component is asked a bounded number of times to stop it, until its next reset")
+    func lostComponent() throws {
+        let test = TestDomain(nodes: 1, providers: 1)
+        let id = try #require(try test.start(TestDomain.resource())?.get())
+        test.drain()
+        test.answer = { _, call in if case .stop = call.request { .failed("INTERNAL") } else { nil } }
+        test.take(.stop(id))
+        for _ in 0..<30 {
+            test.join(0, providers: 1)
+            test.pass(seconds: 10)
+        }
+        #expect(test.drain().count { $0.isStop } == 5)
+        #expect(test.domain.records.orphans.count == 1)
+        let text = "a node cannot stop a component, which is given up until the node's next reset"
+        #expect(test.logMessages.count { $0.text == text } == 1)
+        test.join(0, nonce: 2, providers: 1)
+        #expect(test.domain.records.orphans.isEmpty)
+    }
 }
