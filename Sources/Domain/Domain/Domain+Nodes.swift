@@ -33,6 +33,11 @@ extension Domain {
             return accept(update, request)
         }
         guard !isFormer(update.nonce, of: id) else {
+            // It is forgotten only after it has been silent.
+            for index in live[id]?.formerNonces.indices ?? 0..<0
+            where live[id]?.formerNonces[index].nonce == update.nonce {
+                live[id]?.formerNonces[index].at = now.monotonic
+            }
             let refusal = DomainRefusal("node id in use", detail: "another process has registered as \(id) since")
             logRefusal(of: update, refusal)
             return effect(.updated(request, refusal))

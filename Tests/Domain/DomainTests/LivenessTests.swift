@@ -104,6 +104,19 @@ import Testing
         #expect(test.logMessages.contains { $0.text.hasPrefix("the missing nodes are back") })
     }
 
+    @Test("a process whose node id another one took stays refused while it refreshes")
+    func refusedNonce() {
+        let test = TestDomain(nodes: 1)
+        test.join(0, nonce: 2)
+        test.drain()
+        for _ in 0..<30 {
+            #expect(test.join(0, nonce: 1)?.summary == "node id in use")
+            test.join(0, nonce: 2)
+            test.pass(seconds: 60)
+        }
+        #expect(test.drain().isEmpty)
+    }
+
     @Test("a node that has lost a component is asked a bounded number of times to stop it, until its next reset")
     func lostComponent() throws {
         let test = TestDomain(nodes: 1, providers: 1)
