@@ -111,9 +111,12 @@ let package = Package(
         support.library("CSQLite", pkgConfig: "sqlite3", package: "libsqlite3-dev"),
         // Without its pkg-config file, whose flags the package manager refuses with a warning.
         support.library("CHiredis", package: "libhiredis-dev"),
+        // As with hiredis.
+        support.library("CYAML", package: "libyaml-dev"),
         support.module("Storage", ["CLinux", "CSQLite"]),
         support.module("Redis", ["CHiredis"]),
         support.module("WireJSON"),
+        support.module("WireYAML", ["CYAML", "WireJSON"]),
         support.module("Terminal"),
         support.module("Service", ["CLinux", "WireJSON", logging, toml]),
 
@@ -192,6 +195,7 @@ let package = Package(
         support.tests("StorageTests", ["CFaultVFS", "CSQLite", "Storage", "TestSupport"]),
         support.tests("RedisTests", ["Redis", "TestSupport"]),
         support.tests("WireJSONTests", ["TestSupport", "WireJSON"]),
+        support.tests("WireYAMLTests", ["WireJSON", "WireYAML"]),
         support.tests("ServiceTests", ["Service", "TestSupport", "WireJSON", logging]),
 
         host.tests(

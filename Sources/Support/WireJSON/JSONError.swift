@@ -1,7 +1,7 @@
 /// What is wrong with a JSON text, and where.
-package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What can be wrong.
-    package enum Reason: Equatable, Sendable {
+    public enum Reason: Equatable, Sendable {
         /// Something else was expected at this place.
         case expected(String)
         /// The text ended within a value.
@@ -21,9 +21,9 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// The offset in bytes of the first wrong byte, from 0.
-    package let offset: Int
+    public let offset: Int
     /// What is wrong there.
-    package let reason: Reason
+    public let reason: Reason
 
     /// An error of this kind at this offset.
     package init(offset: Int, reason: Reason) {
@@ -32,7 +32,7 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// One sentence for people.
-    package var description: String {
+    public var description: String {
         let what =
             switch reason {
             case .expected(let what): "expected \(what)"

@@ -1,5 +1,5 @@
 /// A decoded JSON value. Numbers have their original text, members their original order.
-package enum JSONValue: Equatable, Sendable {
+public enum JSONValue: Equatable, Sendable {
     /// `null`.
     case null
     /// `true` or `false`.
@@ -14,17 +14,24 @@ package enum JSONValue: Equatable, Sendable {
     case object([Member])
 
     /// A name and its value.
-    package struct Member: Equatable, Sendable {
+    public struct Member: Equatable, Sendable {
         /// The member's name, its escapes resolved.
-        package let name: String
+        public let name: String
         /// The member's value.
-        package let value: JSONValue
+        public var value: JSONValue
+
+        /// A member.
+        public init(name: String, value: JSONValue) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// Decodes one JSON text, with only whitespace around it.
     ///
+    /// - Parameter maximumDepth: how deep it may be nested; to decode and to compare a value takes stack by its depth.
     /// - Throws: ``JSONError``.
-    package init(_ bytes: [UInt8], maximumDepth: Int = 64) throws(JSONError) {
+    public init(_ bytes: [UInt8], maximumDepth: Int = 64) throws(JSONError) {
         var scanner = JSONScanner(maximumDepth: maximumDepth)
         let end: Int
         switch try scanner.scan(bytes[...]) {
@@ -50,39 +57,75 @@ package enum JSONValue: Equatable, Sendable {
     }
 
     /// The value of the last member of this name (later duplicates win), or nil; nil too where this is no object.
-    package subscript(name: String) -> JSONValue? {
-        guard case .object(let members) = self else { return nil }
-        // By bytes: equal strings may be spelt differently.
-        let length = name.utf8.count
-        return members.last { $0.name.utf8.count == length && $0.name.utf8.elementsEqual(name.utf8) }?.value
+    ///
+    /// A new value takes the place of the old one, or the last place; nil removes all members of the name. What is no object
+    /// becomes one where a member is set.
+    public subscript(name: String) -> JSONValue? {
+        get {
+            guard case .object(let members) = self else { return nil }
+            return members.last { Self.isSame($0.name, name) }?.value
+        }
+        set {
+            guard let newValue else {
+                guard case .object(var members) = self else { return }
+                self = .null
+                members.removeAll { Self.isSame($0.name, name) }
+                self = .object(members)
+                return
+            }
+            guard case .object(var members) = self else {
+                self = .object([Member(name: name, value: newValue)])
+                return
+            }
+            // Or the members would be copied.
+            self = .null
+            if let index = members.lastIndex(where: { Self.isSame($0.name, name) }) {
+                members[index].value = newValue
+            } else {
+                members.append(Member(name: name, value: newValue))
+            }
+            self = .object(members)
+        }
+    }
+
+    /// By bytes: equal strings may be spelt differently.
+    private static func isSame(_ one: String, _ other: String) -> Bool {
+        one.utf8.count == other.utf8.count && one.utf8.elementsEqual(other.utf8)
+    }
+
+    /// The value as compact JSON, in UTF-8.
+    public var bytes: [UInt8] {
+        var writer = JSONWriter()
+        writer.value(self)
+        return writer.bytes
     }
 
     /// The string, where this is one.
-    package var string: String? {
+    public var string: String? {
         guard case .string(let text) = self else { return nil }
         return text
     }
 
     /// The number as an integer, where it is one that fits and is spelt without fraction and exponent.
-    package var integer: Int? {
+    public var integer: Int? {
         guard case .number(let text) = self else { return nil }
         return Int(text)
     }
 
     /// The truth value, where this is one.
-    package var boolean: Bool? {
+    public var boolean: Bool? {
         guard case .boolean(let value) = self else { return nil }
         return value
     }
 
     /// The elements, where this is an array.
-    package var array: [JSONValue]? {
+    public var array: [JSONValue]? {
         guard case .array(let elements) = self else { return nil }
         return elements
     }
 
     /// The members, where this is an object.
-    package var members: [Member]? {
+    public var members: [Member]? {
         guard case .object(let members) = self else { return nil }
         return members
     }

@@ -71,3 +71,22 @@ import WireJSON
         #expect(throws: Never.self) { try JSONValue.string(String(repeating: "0", count: 4300)).laxInteger() }
     }
 }
+
+/// Values that are changed and made.
+@Suite struct JSONValueChangeTests {
+    @Test("a member that is set takes its old place, or the last one; nil removes it")
+    func members() {
+        var value: JSONValue = ["a": 1, "b": ["x", true], "a": 2]
+        value["a"] = "new"
+        #expect(value == ["a": 1, "b": ["x", true], "a": "new"])
+        value["a"] = nil
+        #expect(value == ["b": ["x", true]])
+        value["c"] = .null
+        #expect(value.bytes == Array(#"{"b":["x",true],"c":null}"#.utf8))
+        var text: JSONValue = "text"
+        text["a"] = nil
+        #expect(text == "text")
+        text["a"] = 1
+        #expect(text == ["a": 1])
+    }
+}
