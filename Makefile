@@ -9,7 +9,8 @@ OUT ?= dist
 
 # Tests that wait for other processes and connections, run apart from those that keep all cores busy; those of whole
 # domains by themselves, because their nodes leave when they cannot refresh for some seconds.
-NETWORKED := HostAPITests|HostClientTests|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
+NETWORKED := HostAPITests|HostClientTests|KubernetesClientTests
+NETWORKED := $(NETWORKED)|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
 DOMAINS := BerthDomainTests
 
 SWIFT_FILES := Sources Tests Package.swift

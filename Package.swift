@@ -27,6 +27,9 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
 /// The planes of `Sources` and `Tests`; an arrow between targets points down.
@@ -34,6 +37,7 @@ enum Plane: String {
     case core = "Core"
     case support = "Support"
     case host = "Host"
+    case kubernetes = "Kubernetes"
     case domain = "Domain"
     case testing = "Testing"
 
@@ -68,6 +72,7 @@ enum Plane: String {
 let core = Plane.core
 let support = Plane.support
 let host = Plane.host
+let kubernetes = Plane.kubernetes
 let domain = Plane.domain
 let testing = Plane.testing
 
@@ -79,6 +84,7 @@ let package = Package(
         .executable(name: "berth", targets: ["berth"]),
         .executable(name: "berth-domain", targets: ["berth-domain"]),
         .library(name: "HostClient", targets: ["HostClient"]),
+        .library(name: "KubernetesClient", targets: ["KubernetesClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -99,6 +105,10 @@ let package = Package(
         // Without its traits, which would bring full Foundation and readers of configuration.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        // Without its trait, which would bring full Foundation.
+        .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
     ],
     targets: [
         // Pure values.
@@ -144,6 +154,11 @@ let package = Package(
                 arguments, logging, unixSignals,
             ]),
         host.program("berth", ["EPAClient", "HostClient", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
+
+        // Kubernetes. The client is a library for others: what it declares is public.
+        kubernetes.module(
+            "KubernetesClient",
+            ["WireJSON", "WireYAML", asyncHTTPClient, nio, nioHTTP1, nioPosix, nioSSL, subprocess, system]),
 
         // The edge domain.
         domain.module("Domain"),
@@ -227,6 +242,9 @@ let package = Package(
         host.tests("BerthdTests", ["TestSupport", "WireJSON", "berth", "berthd"]),
         host.tests(
             "BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth", "berthd"]),
+
+        kubernetes.tests(
+            "KubernetesClientTests", ["KubernetesClient", "TestSupport", nio, nioHTTP1, nioPosix, nioSSL]),
 
         domain.tests("DomainTests", ["Domain", "DomainSimulation"]),
         domain.tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),
