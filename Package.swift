@@ -195,6 +195,7 @@ let package = Package(
         testing.program("berth-simulate", ["DomainSimulation", arguments]),
         testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire"]),
         testing.program("berth-client-example", ["HostClient"]),
+        testing.program("kubernetes-client-example", ["KubernetesClient"]),
         testing.program("berth-bench", ["Kernel", "Ledger", "Machine", "Placement", "TestSupport"]),
         testing.program(
             "berth-domain-bench",
@@ -244,7 +245,8 @@ let package = Package(
             "BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth", "berthd"]),
 
         kubernetes.tests(
-            "KubernetesClientTests", ["KubernetesClient", "TestSupport", nio, nioHTTP1, nioPosix, nioSSL]),
+            "KubernetesClientTests",
+            ["KubernetesClient", "TestSupport", "kubernetes-client-example", nio, nioHTTP1, nioPosix, nioSSL]),
 
         domain.tests("DomainTests", ["Domain", "DomainSimulation"]),
         domain.tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),
