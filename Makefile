@@ -8,10 +8,11 @@ LARGE ?= 20
 OUT ?= dist
 
 # Tests that wait for other processes and connections, run apart from those that keep all cores busy; those of whole
-# domains by themselves, because their nodes leave when they cannot refresh for some seconds.
-NETWORKED := HostAPITests|HostClientTests|KubernetesClientTests
+# domains and of kubectl by themselves, because nodes leave when they cannot refresh for some seconds, and kubectl gives up
+# after half a minute.
+NETWORKED := ClusterStandInTests\.(Authentication|Fault|Watch)Tests|HostAPITests|HostClientTests|KubernetesClientTests
 NETWORKED := $(NETWORKED)|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
-DOMAINS := BerthDomainTests
+ALONE := BerthDomainTests|KubectlTests
 
 SWIFT_FILES := Sources Tests Package.swift
 
@@ -30,9 +31,9 @@ demo-domain: ## build, show an edge domain on the loopback whose workflow outliv
 test: ## build and run every test
 	@Scripts/dependencies build check
 	swift build --build-tests
-	swift test --skip-build --skip '$(NETWORKED)|$(DOMAINS)'
+	swift test --skip-build --skip '$(NETWORKED)|$(ALONE)'
 	swift test --skip-build --filter '$(NETWORKED)'
-	swift test --skip-build --filter '$(DOMAINS)'
+	swift test --skip-build --filter '$(ALONE)'
 
 interop: ## drive berth-domain with nodes, a controller and an operator in Python, written from the specification alone
 	@Scripts/dependencies build check

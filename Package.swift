@@ -192,6 +192,9 @@ let package = Package(
         testing.module("TestSupport", ["CLinux", "CTestSupport", "Machine"]),
         testing.module("DomainDemo", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
         testing.module("DomainSimulation", ["Domain", "DomainMirror", "Redis"]),
+        testing.module(
+            "ClusterStandIn", ["WireJSON", hummingbird, httpTypes, logging, nio, nioPosix, nioSSL]),
+        testing.program("berth-cluster-standin", ["ClusterStandIn", "TestSupport", arguments, unixSignals]),
         testing.program("berth-simulate", ["DomainSimulation", arguments]),
         testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire"]),
         testing.program("berth-client-example", ["HostClient"]),
@@ -244,6 +247,8 @@ let package = Package(
         host.tests(
             "BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth", "berthd"]),
 
+        kubernetes.tests(
+            "ClusterStandInTests", ["ClusterStandIn", "TestSupport", "WireJSON", "berth-cluster-standin"]),
         kubernetes.tests(
             "KubernetesClientTests",
             ["KubernetesClient", "TestSupport", "kubernetes-client-example", nio, nioHTTP1, nioPosix, nioSSL]),

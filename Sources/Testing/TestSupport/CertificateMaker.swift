@@ -23,13 +23,15 @@ package final class CertificateMaker: Sendable {
 
     /// Makes a certificate.
     ///
-    /// - Parameter names: its subject alternative names as openssl takes them: `IP:127.0.0.1,DNS:localhost`.
-    package func leaf(_ name: String, from authority: String, names: String) throws {
+    /// - Parameters:
+    ///   - names: its subject alternative names as openssl takes them: `IP:127.0.0.1,DNS:localhost`.
+    ///   - subject: its subject as openssl takes it: `/O=group/CN=user`; the name alone where there is none.
+    package func leaf(_ name: String, from authority: String, names: String, subject: String? = nil) throws {
         try TemporaryDirectory.write(Array("subjectAltName=\(names)\n".utf8), to: path("\(name).ext"))
         try run(
             """
-            openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=\(name) \
-            -keyout \(path(name)).key -out \(path(name)).csr && \
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+            -subj \(subject ?? "/CN=\(name)") -keyout \(path(name)).key -out \(path(name)).csr && \
             openssl x509 -req -in \(path(name)).csr -CA \(path(authority)).pem -CAkey \(path(authority)).key \
             -CAcreateserial -days 2 -extfile \(path(name)).ext -out \(path(name)).pem
             """)
