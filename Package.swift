@@ -251,7 +251,10 @@ let package = Package(
             "ClusterStandInTests", ["ClusterStandIn", "TestSupport", "WireJSON", "berth-cluster-standin"]),
         kubernetes.tests(
             "KubernetesClientTests",
-            ["KubernetesClient", "TestSupport", "kubernetes-client-example", nio, nioHTTP1, nioPosix, nioSSL]),
+            [
+                "ClusterStandIn", "KubernetesClient", "TestSupport", "kubernetes-client-example", nio,
+                nioHTTP1, nioPosix, nioSSL,
+            ]),
 
         domain.tests("DomainTests", ["Domain", "DomainSimulation"]),
         domain.tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),

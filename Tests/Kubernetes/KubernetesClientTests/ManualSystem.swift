@@ -36,6 +36,8 @@ final class ManualSystem: Sendable {
     var reads: Int { state.withLock { $0.reads } }
     var calls: [ProgramCall] { state.withLock { $0.calls } }
     var sleepers: Int { state.withLock { $0.sleepers.count } }
+    /// Until when they sleep.
+    var wakings: [Duration] { state.withLock { $0.sleepers.values.map(\.until).sorted() } }
 
     func write(_ file: String, _ text: String?) { state.withLock { $0.files[file] = text } }
 
