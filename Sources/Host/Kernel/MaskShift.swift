@@ -96,12 +96,15 @@ extension MaskShift {
     /// let move (it manages it itself), is no error. The others are moved even where one of them fails.
     ///
     /// - Parameter housekeeping: what a mask gets that would be empty, because somebody else changed it since the plan was made.
+    ///   It is asked for only then.
     /// - Throws: ``EnforcementError`` with the kernel's reason; also where a mask would be empty all the same.
-    package func apply(_ files: any KernelFiles, housekeeping: CPUSet = CPUSet()) throws(EnforcementError) {
+    package func apply(
+        _ files: any KernelFiles, housekeeping: @autoclosure () throws(EnforcementError) -> CPUSet = CPUSet()
+    ) throws(EnforcementError) {
         try forEachMask { path, form throws(EnforcementError) in
             guard let present = try read(path, form, files), !present.isDisjoint(with: removed) else { return }
             var next = present.subtracting(removed).union(added)
-            if next.isEmpty { next = housekeeping.subtracting(removed) }
+            if next.isEmpty { next = try housekeeping().subtracting(removed) }
             guard !next.isEmpty else { throw EnforcementError("\(path) has no other CPU than \(present.list)") }
             _ = try write(next, path, form, files)
         }

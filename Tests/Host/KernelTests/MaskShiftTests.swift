@@ -182,6 +182,17 @@ import Testing
         #expect(mask(files, 25) == "0-1")
     }
 
+    @Test("a mask with other CPUs loses the claim's also where nobody can tell the housekeeping CPUs")
+    func unknownHousekeeping() throws {
+        let files = Self.machine([25: "4-5"])
+        let shift = try #require(MaskShift(text: "irq 25 -4"))
+        func unknown() throws(EnforcementError) -> CPUSet { throw EnforcementError("unreadable") }
+        try shift.apply(files, housekeeping: try unknown())
+        #expect(mask(files, 25) == "5")
+        files[Self.path(25)] = "4\n"
+        #expect(throws: EnforcementError("unreadable")) { try shift.apply(files, housekeeping: try unknown()) }
+    }
+
     @Test("where the CPUs to be given back are offline, those that came in their place stay too")
     func offline() throws {
         let files = Self.machine([25: "4"])
