@@ -28,7 +28,7 @@ struct AffinityKeeper: Sendable {
     ) throws(EnforcementError) {
         guard hierarchy.kind == .v2, let bootID = proc.bootID else { return try change(files) }
         let noted = Mutex<Noted?>(nil)
-        let watched = FirstWriteFiles(files) { () throws(SystemError) in
+        let watched = FirstWriteFiles(files, slice: slice) { () throws(SystemError) in
             var found = look(bootID)
             found.record.isChanging = true
             if !found.record.affinities.isEmpty {
@@ -104,6 +104,7 @@ struct AffinityKeeper: Sendable {
     }
 
     private var root: Cgroup { hierarchy.cgroup("/", files) }
+    private var slice: Cgroup { hierarchy.cgroup(settings.slice, files) }
 
     private func load(_ bootID: String) -> AffinityRecord {
         if let record = store.load(), record.bootID == bootID { return record }
@@ -238,21 +239,25 @@ final class KnownThreads: Sendable {
     let threads = Mutex<[Int: Thread]>([:])
 }
 
-/// Files before whose first change something is done.
+/// Files before whose first write something is done. A controller that is enabled below the slice is no such write: the CPUs of
+/// nobody outside of it change.
 private final class FirstWriteFiles: KernelFiles {
     private let files: any KernelFiles
+    private let slice: String
     private let prepare: @Sendable () throws(SystemError) -> Void
     private let isPrepared = Mutex(false)
 
-    init(_ files: any KernelFiles, prepare: @escaping @Sendable () throws(SystemError) -> Void) {
+    init(_ files: any KernelFiles, slice: Cgroup, prepare: @escaping @Sendable () throws(SystemError) -> Void) {
         self.files = files
+        self.slice = slice.file("")
         self.prepare = prepare
     }
 
     func read(_ path: String) throws(SystemError) -> String { try files.read(path) }
 
     func write(_ text: String, to path: String) throws(SystemError) {
-        if !isPrepared.withLock({ $0 }) {
+        let isInside = path.hasPrefix(slice) && path.hasSuffix("/cgroup.subtree_control")
+        if !isInside, !isPrepared.withLock({ $0 }) {
             try prepare()
             isPrepared.withLock { $0 = true }
         }
