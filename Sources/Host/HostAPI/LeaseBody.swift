@@ -1,5 +1,6 @@
 import Ledger
 import Service
+import Synchronization
 import WireJSON
 
 /// How long a claim is to live, as a body says it.
@@ -47,10 +48,23 @@ extension JSONReader {
     }
 }
 
-/// The processes that a caller may name in a request: its own, and for administrators all.
+/// The processes that a caller may name in a request: its own, and for administrators all. Each is looked up once, so that all
+/// parts of a request mean the same process.
 struct ClaimProcesses: Sendable {
-    let peer: APIPeer
-    let lookup: ProcessLookup
+    private let peer: APIPeer
+    private let lookup: ProcessLookup
+
+    /// The processes for one request of `peer`.
+    init(peer: APIPeer, lookup: @escaping ProcessLookup) {
+        self.peer = peer
+        let known = Mutex<[Int: FoundProcess]>([:])
+        self.lookup = { pid in
+            if let found = known.withLock({ $0[pid] }) { return found }
+            let found = lookup(pid)
+            known.withLock { $0[pid] = found }
+            return found
+        }
+    }
 
     /// The process that `value` names: `"self"` for the caller's, else a number.
     ///

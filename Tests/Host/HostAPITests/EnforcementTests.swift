@@ -54,6 +54,27 @@ import WireJSON
         }
     }
 
+    @Test(
+        "the process that is moved and the one whose end is waited for are the same, even where its id is used anew meanwhile"
+    )
+    func sameProcess() async throws {
+        let looks = Mutex(0)
+        let lookup: ProcessLookup = { pid in
+            let start = looks.withLock { looks in
+                looks += 1
+                return looks
+            }
+            return FoundProcess(identity: ProcessIdentity(id: pid, startTime: start, bootID: "boot"), uid: getuid())
+        }
+        try await TestAPI.serving(enforcer: Kernel(), providers: { $0.processes = lookup }) { api in
+            let made = try api.put(
+                "run/a", #"{"cpus":{"count":1},"lease":{"process":true},"enforcement":{"process":"self"}}"#)
+            #expect(made.status == 201)
+            let moved = made["enforcement"]?["process"]?["start_time"]?.integer
+            #expect(moved != nil && made["lease"]?["process"]?["start_time"]?.integer == moved)
+        }
+    }
+
     @Test("what the kernel refuses is refused with its reason, before anything is done or after it was undone")
     func refused() async throws {
         try await TestAPI.serving(enforcer: Kernel()) { api in
