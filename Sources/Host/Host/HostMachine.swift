@@ -46,8 +46,11 @@ package final class HostMachine: Sendable {
     /// The CPUs that stay with the rest of the machine, whatever is claimed: the configured ones that are online, else the
     /// core of the first CPU that is online and not isolated.
     package func housekeeping() throws(CPUListError) -> CPUSet {
-        let online = online() ?? CPUSet()
-        let ordinary = online.subtracting(try isolated())
+        housekeeping(online: online() ?? CPUSet(), isolated: try isolated())
+    }
+
+    private func housekeeping(online: CPUSet, isolated: CPUSet) -> CPUSet {
+        let ordinary = online.subtracting(isolated)
         let configured = reserved.withLock { $0 }?.intersection(online) ?? CPUSet()
         guard configured.isDisjoint(with: ordinary) else { return configured }
         guard let first = ordinary.first else { return configured }
@@ -55,9 +58,11 @@ package final class HostMachine: Sendable {
     }
 
     /// Every online CPU that is neither isolated nor a housekeeping CPU.
-    package func ordinary() throws(CPUListError) -> CPUSet {
-        guard let online = online() else { return CPUSet() }
-        return online.subtracting(try isolated()).subtracting(try housekeeping())
+    package func ordinary() throws(CPUListError) -> CPUSet { ordinary(online: online(), isolated: try isolated()) }
+
+    private func ordinary(online: CPUSet?, isolated: CPUSet) -> CPUSet {
+        guard let online else { return CPUSet() }
+        return online.subtracting(isolated).subtracting(housekeeping(online: online, isolated: isolated))
     }
 
     /// The pool that a request which names none takes its CPUs from, outside the EPA protocol: the isolated CPUs where the
@@ -148,8 +153,12 @@ package final class HostMachine: Sendable {
 
     private func gather(_ facts: inout MachineFacts, for request: CPURequest) throws(CPUListError) {
         facts.pools = configured.withLock { $0 }
-        facts.pools[Pool.isolated] = try isolated()
-        if request.pool == Pool.ordinary { facts.pools[Pool.ordinary] = try ordinary() }
+        let name = request.pool ?? Pool.isolated
+        let isLimited = request.demand != .nothing || request.onlineOnly || name != Pool.isolated
+        let isolated = try isolated()
+        let online = isLimited ? online() : nil
+        facts.pools[Pool.isolated] = isolated
+        if request.pool == Pool.ordinary { facts.pools[Pool.ordinary] = ordinary(online: online, isolated: isolated) }
         for id in request.nodes ?? [] {
             if let cpus = try reader.nodeCPUs(id), !cpus.isEmpty { facts.nodes[id] = cpus }
         }
@@ -157,9 +166,8 @@ package final class HostMachine: Sendable {
             facts.hasNUMA = nodes.allSatisfy { facts.nodes[$0] != nil }
             if !facts.hasNUMA { facts.hasNUMA = try hasNUMA() }
         }
-        let name = request.pool ?? Pool.isolated
-        guard request.demand != .nothing || request.onlineOnly || name != Pool.isolated else { return }
-        facts.online = online()
+        guard isLimited else { return }
+        facts.online = online
         if let pool = facts.pools[name] { facts.cores = cores(name, pool, online: facts.online) }
     }
 

@@ -61,7 +61,8 @@ struct CPUSetPartition {
             return
         }
         try verifyWord()
-        let missing = cpus.intersection(try onlineCPUs()).subtracting(try head.partitionCPUs())
+        var missing = cpus.intersection(try onlineCPUs()).subtracting(try head.requiredCPUs("cpuset.cpus.effective"))
+        if !missing.isEmpty { missing.subtract(try head.partitionCPUs()) }
         guard missing.isEmpty else {
             throw EnforcementError("the kernel keeps CPUs \(missing) out of the partition \(head.path)")
         }

@@ -125,13 +125,13 @@ struct Cgroup {
 
     /// Whether this is the name of a file that the kernel puts into cgroups.
     private func isFile(_ name: String) -> Bool {
-        [
-            "cgroup.", "cpuset.", "hugetlb.", "memory.", "cpu.", "io.", "pids.", "rdma.", "misc.", "irq.", "net_",
-            "dmem.",
-        ]
-        .contains { name.hasPrefix($0) }
+        Self.filePrefixes.contains { name.hasPrefix($0) }
             && !name.hasSuffix(".slice") && !name.hasSuffix(".scope") && !name.hasSuffix(".service")
     }
+
+    private static let filePrefixes = [
+        "cgroup.", "cpuset.", "hugetlb.", "memory.", "cpu.", "io.", "pids.", "rdma.", "misc.", "irq.", "net_", "dmem.",
+    ]
 
     /// The processes in it, by id; those of other namespaces (0) are left out.
     func processes() throws(EnforcementError) -> [Int] {

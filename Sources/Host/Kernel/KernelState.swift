@@ -34,7 +34,7 @@ package struct KernelState: Equatable, Sendable {
     package var controllers: Set<String>
     /// Whether the kernel has `cpuset.cpus.exclusive` and remote partitions.
     package var hasRemotePartitions: Bool
-    /// Whether this process may make remote partitions: that takes CAP_SYS_ADMIN.
+    /// Whether this process may make remote partitions, where it needs them: that takes CAP_SYS_ADMIN.
     package var mayMakeRemote: Bool
     /// Whether the root is one that a container sees: not the machine's own, and no partition.
     package var isRootConfined: Bool
@@ -98,7 +98,7 @@ package struct KernelState: Equatable, Sendable {
         // Absent where no cgroup below has the controller yet; then all CPUs that run.
         state.rootCPUs = try root.cpus("cpuset.cpus.effective") ?? online
         state.hasRemotePartitions = try root.text("cpuset.cpus.isolated") != nil
-        state.mayMakeRemote = mayAdministrate(files)
+        if state.needsRemote { state.mayMakeRemote = mayAdministrate(files) }
         if let word = try root.text("cpuset.cpus.partition") {
             state.isRootConfined = word != "root" && word != "isolated"
         }

@@ -23,37 +23,54 @@ package struct RootedKernelFiles: KernelFiles {
         let fd = open(root + path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
         guard fd >= 0 else { throw SystemError("open \(path)", errno: errno) }
         defer { close(fd) }
-        var bytes: [UInt8] = []
-        var isOver = false
-        while !isOver {
-            let failure = withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { piece in
-                let count = Glibc.read(fd, piece.baseAddress, piece.count)
-                guard count >= 0 else { return errno == EINTR ? 0 : errno }
-                isOver = count == 0
-                bytes += piece[..<count]
-                return bytes.count <= Self.maximumSize ? 0 : EFBIG
+        var text = ""
+        let failure = withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { piece in
+            // Most files fit into one piece. Only a read of nothing is the end: the kernel gives some files line by line.
+            var bytes: [UInt8] = []
+            var filled = 0
+            while true {
+                if filled == piece.count {
+                    bytes += piece
+                    filled = 0
+                }
+                let count = Glibc.read(fd, piece.baseAddress?.advanced(by: filled), piece.count - filled)
+                if count < 0 && errno == EINTR { continue }
+                guard count >= 0 else { return errno }
+                filled += count
+                guard bytes.count + filled <= Self.maximumSize else { return EFBIG }
+                guard count == 0 else { continue }
+                if bytes.isEmpty {
+                    text = String(decoding: piece[..<filled], as: UTF8.self)
+                } else {
+                    bytes += piece[..<filled]
+                    text = String(decoding: bytes, as: UTF8.self)
+                }
+                return 0
             }
-            guard failure == 0 else { throw SystemError("read \(path)", errno: failure) }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        guard failure == 0 else { throw SystemError("read \(path)", errno: failure) }
+        return text
     }
 
     /// Writes `text` with one write(2). The file must exist.
     ///
     /// - Throws: `SystemError` with the kernel's errno; EIO where only a part was taken.
     package func write(_ text: String, to path: String) throws(SystemError) {
-        let action = "write \(Self.shown(text)) to \(path)"
         let fd = open(root + path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_TRUNC)
-        guard fd >= 0 else { throw SystemError(action, errno: errno) }
+        guard fd >= 0 else { throw Self.failure(text, path, errno) }
         defer { close(fd) }
         let bytes = Array(text.utf8)
         while true {
             let count = Glibc.write(fd, bytes, bytes.count)
             if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw SystemError(action, errno: errno) }
-            guard count == bytes.count else { throw SystemError(action, errno: EIO) }
+            guard count >= 0 else { throw Self.failure(text, path, errno) }
+            guard count == bytes.count else { throw Self.failure(text, path, EIO) }
             return
         }
+    }
+
+    private static func failure(_ text: String, _ path: String, _ errno: Int32) -> SystemError {
+        SystemError("write \(shown(text)) to \(path)", errno: errno)
     }
 
     /// The names in a directory, without `.` and `..`.
