@@ -61,6 +61,8 @@ struct LeaseOrder: Sendable {
 private final class LeaseMailbox: Sendable {
     private struct State {
         var orders: [LeaseOrder] = []
+        /// The holders for whom something was ordered to be watched last.
+        var watched: Set<Holder> = []
         var isStopped = false
         var report: (@Sendable (Holder, Lease) -> Void)?
     }
@@ -79,8 +81,16 @@ private final class LeaseMailbox: Sendable {
     func setReport(_ report: @escaping @Sendable (Holder, Lease) -> Void) { state.withLock { $0.report = report } }
 
     func add(_ order: LeaseOrder) {
-        state.withLock { $0.orders.append(order) }
-        wake()
+        let isNew = state.withLock { state in
+            if order.lease != nil {
+                state.watched.insert(order.holder)
+            } else if state.watched.remove(order.holder) == nil {
+                return false
+            }
+            state.orders.append(order)
+            return true
+        }
+        if isNew { wake() }
     }
 
     func stop() {
