@@ -2,6 +2,7 @@
 
 import shapes
 from lab import cpus, promise, same, start_berthd, stop_berthd
+from package import login, prepare
 from programs import allowed, end, left, sound, start
 
 # Two programs, one of them in a control group, which pin themselves; one that inherits its affinity; a service that a shell
@@ -70,3 +71,32 @@ def _(machine):
     machine.sh("berth release run:b")
     same("where it runs afterwards", {2, 3, 4, 5}, allowed(machine))
     machine.sh("kill $(cat /tmp/a.pid)")
+
+
+def all_threads(machine):
+    """Where each thread of the machine may run, by id and name."""
+    rows = machine.sh("""
+        for task in /proc/[0-9]*/task/[0-9]*; do
+            echo "${task##*/} $(sed -n 's/^Name:\t//p; s/^Cpus_allowed_list:\t//p' $task/status 2>/dev/null | tr '\n' ' ')"
+        done
+    """).splitlines()
+    fields = [row.rsplit(maxsplit=1) for row in rows if len(row.split()) > 2]
+    return {thread: cpus(list) for thread, list in fields}
+
+
+@promise("with isolcpus and systemd, claims on isolated and on other CPUs leave every thread's affinity as it was",
+         on=shapes.SYSTEMD, needs="deb")
+def _(machine):
+    prepare(machine)
+    before = all_threads(machine)
+    for options in ("--cores 1 --min-isolation partition", "--pool ordinary --cores 1 --min-isolation partition"):
+        start(machine, options, shell=login("root"))
+        mine = allowed(machine)
+        during = all_threads(machine)
+        same("threads without CPUs of the claim that are not where they were", {},
+             {thread: [list, during[thread]] for thread, list in before.items()
+              if thread in during and not list & mine and during[thread] != list})
+        end(machine)
+    after = all_threads(machine)
+    same("threads whose affinity is another one", {},
+         {thread: [list, after[thread]] for thread, list in before.items() if after.get(thread, list) != list})
