@@ -76,9 +76,8 @@ def _(machine):
 def all_threads(machine):
     """Where each thread of the machine may run, by id and name."""
     rows = machine.sh("""
-        for task in /proc/[0-9]*/task/[0-9]*; do
-            echo "${task##*/} $(sed -n 's/^Name:\t//p; s/^Cpus_allowed_list:\t//p' $task/status 2>/dev/null | tr '\n' ' ')"
-        done
+        awk '/^Name:/ { name = $2 } /^Pid:/ { id = $2 } /^Cpus_allowed_list:/ { print id, name, $2 }' \\
+            /proc/[0-9]*/task/[0-9]*/status 2>/dev/null || true
     """).splitlines()
     fields = [row.rsplit(maxsplit=1) for row in rows if len(row.split()) > 2]
     return {thread: cpus(list) for thread, list in fields}
