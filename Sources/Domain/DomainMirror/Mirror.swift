@@ -40,6 +40,18 @@ package struct Mirror: Sendable {
     /// The key of the domain's name.
     package static let identity = "domain_info:domain_id"
 
+    /// The key that shows that a domain's orchestrator uses the database. It expires unless it is renewed.
+    package static func presence(of domainID: String) -> String { "domain_info:\(domainID):last_update" }
+
+    /// How long ``presence(of:)`` lasts, in seconds.
+    private static let presenceLifetime = 15
+
+    /// The command that shows for a while that this domain uses the database.
+    func showPresence(at time: Int) -> RedisCommand {
+        RedisCommand(
+            "SET", Self.presence(of: domainID), NumberText.plain(Double(time) / 1000), "EX", "\(Self.presenceLifetime)")
+    }
+
     /// The commands that write all of `records` and remove stale keys.
     ///
     /// - Parameters:
@@ -60,7 +72,7 @@ package struct Mirror: Sendable {
 
     /// The keys of `found` that no record corresponds to.
     func stale(_ found: [String]) -> [String] {
-        var wanted: Set<String> = [Self.identity]
+        var wanted: Set<String> = [Self.identity, Self.presence(of: domainID)]
         for category in Category.allCases { wanted.insert(category.stamp) }
         for id in records.nodes.keys { wanted.formUnion(keys(of: id) + ["node:health:\(id)"]) }
         for id in records.instances.keys { wanted.insert("instance:\(id)") }

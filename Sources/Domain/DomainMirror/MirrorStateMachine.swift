@@ -18,6 +18,8 @@ package struct MirrorStateMachine: Sendable {
     package enum Note: Hashable, Sendable {
         /// The database contained another domain, which was replaced.
         case replaced(String)
+        /// The database is in use by another domain, and is left to it.
+        case inUse(by: String)
         /// Another domain has taken the database, which is left to it for a while.
         case taken(by: String)
         /// The domain was removed from the database and is written again.
@@ -45,6 +47,9 @@ package struct MirrorStateMachine: Sendable {
     /// Intents that are not finished.
     private var openIntents: Set<String> = []
     private var nextIntents = 0
+    private var nextPresence = 0
+    /// The domain that was reported to use the database.
+    private var reportedUser: String?
     private var nextTrim: Int?
     private var reportedIntentFailure: String?
 
@@ -52,6 +57,10 @@ package struct MirrorStateMachine: Sendable {
     private static let intentInterval = 500
     /// How long the database is left to another domain, in milliseconds.
     private static let yieldInterval = 60_000
+    /// How often the domain shows that it uses the database, in milliseconds.
+    private static let presenceInterval = 5_000
+    /// How often a database in use by another domain is tried, in milliseconds.
+    private static let retryInterval = 15_000
     /// How many intents are read at once.
     private static let intentLimit = 256
     /// The interval of trimming without a retention, in milliseconds.
@@ -90,7 +99,12 @@ package struct MirrorStateMachine: Sendable {
         if outcomes.count > Self.outcomeLimit { outcomes.removeFirst(outcomes.count - Self.outcomeLimit) }
         connection.use(at: now.monotonic) { connection throws(RedisError) in try connection.show(steps) }
         publish(over: &connection, at: now)
-        if isLast { return actions }
+        if isLast {
+            connection.use(at: now.monotonic) { connection throws(RedisError) in
+                try connection.sendLeniently([.delete(Mirror.presence(of: domainID))])
+            }
+            return actions
+        }
         if now.monotonic >= nextIntents {
             nextIntents = now.monotonic + Self.intentInterval
             takeIntents(over: &connection, &actions, at: now)
@@ -114,10 +128,27 @@ package struct MirrorStateMachine: Sendable {
 
     private mutating func open(_ connection: inout some MirrorConnection, _ actions: inout Actions, at now: Timestamp) {
         connection.open(at: now.monotonic)
+        guard connection.isOpen else { return }
+        var user: String?
         connection.use(at: now.monotonic) { connection throws(RedisError) in
+            user = try otherUser(&connection)
+            guard user == nil else { return }
             try prepare(&connection, &actions, at: now.wall)
             connection.confirm()
         }
+        if let user {
+            if user != reportedUser { actions.notes.append(.inUse(by: user)) }
+            connection.close(until: now.monotonic + Self.retryInterval)
+        }
+        reportedUser = user
+    }
+
+    /// The other domain that uses the database at present; nil if there is none.
+    private func otherUser(_ connection: inout some MirrorConnection) throws(RedisError) -> String? {
+        guard let other = try connection.send([RedisCommand("GET", Mirror.identity)])[0].text, other != domainID,
+            try connection.send([RedisCommand("GET", Mirror.presence(of: other))])[0].text != nil
+        else { return nil }
+        return other
     }
 
     /// Rewrites the database completely and removes stale keys.
@@ -147,7 +178,7 @@ package struct MirrorStateMachine: Sendable {
         let groups = stride(from: 0, to: commands.count, by: 1000).map {
             Array(commands[$0..<min($0 + 1000, commands.count)])
         }
-        try connection.show(groups)
+        try connection.show([[mirror.showPresence(at: time)]] + groups)
     }
 
     // MARK: - Intents
@@ -184,7 +215,8 @@ package struct MirrorStateMachine: Sendable {
         for index in stride(from: 0, to: taken.count - 1, by: 2) {
             if let name = taken[index].text { take(name, taken[index + 1].text, &actions, at: now) }
         }
-        guard connection.isOpen, state != domainID else { return }
+        guard connection.isOpen else { return }
+        guard state != domainID else { return showPresence(over: &connection, at: now) }
         if let state {
             // Two domains that overwrite each other endlessly would be of no use to anybody.
             actions.notes.append(.taken(by: state))
@@ -193,6 +225,14 @@ package struct MirrorStateMachine: Sendable {
             actions.notes.append(.removed)
             connection.close(until: now.monotonic)
             open(&connection, &actions, at: now)
+        }
+    }
+
+    private mutating func showPresence(over connection: inout some MirrorConnection, at now: Timestamp) {
+        guard now.monotonic >= nextPresence else { return }
+        nextPresence = now.monotonic + Self.presenceInterval
+        connection.use(at: now.monotonic) { connection throws(RedisError) in
+            try connection.sendLeniently([mirror.showPresence(at: now.wall)])
         }
     }
 

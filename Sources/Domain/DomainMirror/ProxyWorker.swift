@@ -49,6 +49,10 @@ struct ProxyWorker {
         case .replaced(let domain):
             logger.warning(
                 "the database contained another domain, which this one replaces", metadata: ["domain": "\(domain)"])
+        case .inUse(let domain):
+            logger.error(
+                "nothing is mirrored: another domain uses this Redis; give each domain its own database",
+                metadata: ["domain": "\(domain)"])
         case .taken(let domain):
             logger.warning(
                 "another domain has taken the database; give each domain its own", metadata: ["domain": "\(domain)"])

@@ -69,6 +69,11 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
             try readBaseline(&reader)
             try readProxy(&reader)
         } catch { throw ConfigurationError("\(file): \(error.message)") }
+        guard reader.has("general.domain_id") || reader.unknown.isEmpty else {
+            throw ConfigurationError(
+                "\(file): general.domain_id is missing, and there are unknown keys: "
+                    + "\(reader.unknown.joined(separator: ", ")). Set general.domain_id, or remove them")
+        }
         warnings += reader.unknown.map { "\(file): unknown key \($0) is ignored" }
     }
 
@@ -140,25 +145,43 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
 
     /// The file that `-t` writes.
     package static let template = """
+        # The configuration of berth-domain. docs/domain.md describes further keys. All addresses are loopback addresses
+        # until you change the URLs. TLS: tls_config.toml in the working directory; without it all connections use
+        # plaintext.
+
         [general]
+        # The domain register of the controller.
         domain_register_url = "http://127.0.0.1:7002"
+        # The interval of updates for the controller, in seconds.
         subscription_refresh_interval_sec = 2
+        # Unique among the domains of the controller. The state is in /var/lib/berth/domain/<domain_id>.
         domain_id = "domain-7000"
+        # Where the controller's requests are served, and the URL announced to it ("" for the host's own address).
         orchestrator_url = "http://127.0.0.1:7003"
         orchestrator_url_announced = "http://127.0.0.1:7003"
+        # Where nodes register.
         node_register_url = "http://127.0.0.1:7004"
+        # Where status and metrics are served over HTTP, without access control.
+        #status_url = "http://127.0.0.1:7010"
 
         [baseline]
+        # Random, RoundRobin or LoadAware.
         orchestration_strategy = "Random"
 
         [proxy]
+        # None, or Redis for a mirror that `berth-domain proxy` reads and submits intents to.
         proxy_type = "None"
+        # The maximum age of samples and log lines in the mirror, in seconds; 0 for no limit.
         proxy_gc_period_seconds = 360
+        # The Redis or Valkey to mirror to; ignored with None.
         redis_url = "redis://127.0.0.1:6379"
 
         [proxy.dataset_settings]
+        # The prefix of the names of CSV files; empty for none.
         dataset_path = ""
+        # Whether to append to existing files; otherwise they are emptied at start.
         append = true
+        # Text for additional first columns of each row, and of the header, such as "1" and "run"; not quoted.
         additional_fields = ""
         additional_header = ""
 

@@ -30,6 +30,8 @@ struct SectionReader {
     /// The keys that were never read, sorted.
     var unknown: [String] { values.keys.filter { !asked.contains($0) }.sorted() }
 
+    func has(_ name: String) -> Bool { values[name] != nil }
+
     func hasSection(_ name: String) -> Bool { sections.contains(name) }
 
     private mutating func value(_ name: String) -> (any TOMLValueConvertible)? {

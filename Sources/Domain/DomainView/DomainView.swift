@@ -53,6 +53,9 @@ package struct DomainView: Sendable {
     /// Whether there is a mirror at all, including parts that were not read.
     package private(set) var isMirrored = false
 
+    /// Whether lists for people show the class of an instance beside its id. JSON always has it.
+    package var showsClasses = false
+
     /// Creates an empty view.
     package init() {}
 

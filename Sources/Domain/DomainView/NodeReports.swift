@@ -47,7 +47,7 @@ extension DomainView {
             if instance.physical.isEmpty { waiting.append(instance) }
         }
         func line(_ instance: InstanceView) -> String {
-            "[\(instance.kind == .function ? "F" : "R")] \(instance.id)"
+            "[\(instance.kind == .function ? "F" : "R")] \(label(of: instance))"
         }
         let nodes = groups.sorted { $0.key < $1.key }
         var lines = nodes.flatMap { [name(of: $0.key, naming)] + $0.value.map(line) }

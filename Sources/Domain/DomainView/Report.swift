@@ -34,9 +34,10 @@ extension DomainView {
     /// `show functions`: the nodes of each function.
     package var functions: Report {
         Report("functions", sorted(.function)) { instance in
-            "\(instance.id) -> \(Self.list(instance.physical.map(\.node.description)))"
+            "\(label(of: instance)) -> \(Self.list(instance.physical.map(\.node.description)))"
         } members: { instance, writer in
             writer.member("id", instance.id.description)
+            writer.member("class", instance.className)
             writer.member("nodes", instance.physical.map(\.node.description))
         }
     }
@@ -44,9 +45,10 @@ extension DomainView {
     /// `show resources`: the node of each resource.
     package func resources(_ naming: NodeNaming) -> Report {
         Report("resources", sorted(.resource)) { instance in
-            "\(instance.id) -> \(Self.list(instance.physical.map { name(of: $0.node, naming) }))"
+            "\(label(of: instance)) -> \(Self.list(instance.physical.map { name(of: $0.node, naming) }))"
         } members: { instance, writer in
             writer.member("id", instance.id.description)
+            writer.member("class", instance.className)
             writer.name("node")
             if let node = instance.physical.first?.node { writer.string(node.description) } else { writer.null() }
         }
@@ -55,9 +57,10 @@ extension DomainView {
     /// `show logical-to-physical`: the component ids of each instance.
     package var logicalToPhysical: Report {
         Report("instances", sorted) { instance in
-            "\(instance.id) -> \(Self.list(instance.physical.map(\.component.description)))"
+            "\(label(of: instance)) -> \(Self.list(instance.physical.map(\.component.description)))"
         } members: { instance, writer in
             writer.member("id", instance.id.description)
+            writer.member("class", instance.className)
             writer.member("kind", instance.kind.rawValue)
             writer.member("physical", instance.physical.map(\.component.description))
         }
@@ -66,9 +69,10 @@ extension DomainView {
     /// `show logical-to-workflow`: the workflow of each instance.
     package var logicalToWorkflow: Report {
         Report("instances", sorted) { instance in
-            "\(instance.id) -> \(Printable.text(instance.workflowID))"
+            "\(label(of: instance)) -> \(Printable.text(instance.workflowID))"
         } members: { instance, writer in
             writer.member("id", instance.id.description)
+            writer.member("class", instance.className)
             writer.member("kind", instance.kind.rawValue)
             writer.member("workflow", instance.workflowID)
         }
@@ -78,12 +82,19 @@ extension DomainView {
     package var dependencies: Report {
         Report("dependencies", wirings.sorted { $0.key < $1.key }) { origin, wiring in
             let targets = wiring.sorted { $0.key < $1.key }.map { "\(Printable.name($0.key)): \($0.value)" }
-            return "\(origin) -> \(targets.isEmpty ? "-" : targets.joined(separator: ", "))"
+            return "\(label(of: origin)) -> \(targets.isEmpty ? "-" : targets.joined(separator: ", "))"
         } members: { item, writer in
             writer.member("id", item.key.description)
             writer.member("outputs", item.value.mapValues(\.description))
         }
     }
+
+    /// The id of an instance and, if wanted, its class.
+    func label(of instance: InstanceView) -> String {
+        showsClasses ? "\(instance.id) (\(Printable.text(instance.className)))" : "\(instance.id)"
+    }
+
+    private func label(of id: LogicalID) -> String { instances[id].map(label) ?? "\(id)" }
 
     /// The texts, separated by commas; `-` for an empty list.
     static func list(_ texts: [String]) -> String { texts.isEmpty ? "-" : texts.joined(separator: ",") }

@@ -3,7 +3,6 @@ import Service
 
 /// The orchestrator of an edge domain; also installed under the EDGELESS names `edgeless_orc_d` and `proxy_cli`.
 @main
-/// The orchestrator of an edge domain; also installed under the EDGELESS names `edgeless_orc_d` and `proxy_cli`.
 struct BerthDomain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "berth-domain",
@@ -37,7 +36,7 @@ struct BerthDomain: AsyncParsableCommand {
         let words = Array(CommandLine.arguments.dropFirst())
         // Here rather than in the parser: `-c` has another meaning for these commands.
         if Proxy.isOwnProgram { return await Proxy.main(words) }
-        if words.first == "proxy" { return await Proxy.main(Array(words.dropFirst())) }
+        if words.first == "proxy" { return await Proxy.runAsSubcommand(Array(words.dropFirst())) }
         await main(words)
     }
 }

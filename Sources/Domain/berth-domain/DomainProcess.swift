@@ -95,6 +95,9 @@ struct DomainProcess {
                 "domain": "\(options.domainID)", "orchestrator": "\(configuration.orchestratorURL)",
                 "nodes": "\(configuration.nodeRegisterURL)", "announced": "\(options.orchestratorURL)",
                 "state": "\(directory)", "instances": "\(records.instances.count)",
+                "tls": tls.server == nil ? "off" : "on", "strategy": "\(options.strategy.rawValue)",
+                "redis": configuration.proxyType == .redis ? "on" : "off",
+                "status": configuration.statusURL.isEmpty ? "off" : "\(configuration.statusURL)",
             ])
         let notifier = SystemdNotifier(environment: processEnvironment())
         notifier.ready(status: "Serving domain \(options.domainID)")
@@ -149,7 +152,8 @@ struct DomainProcess {
             }
             return (configuration, tls)
         } catch {
-            printError("\(error)")
+            let isMissing = (error as? SystemError)?.errno == ENOENT && access(configFile, F_OK) != 0
+            printError(isMissing ? "\(error); -t \(configFile) writes a template" : "\(error)")
             throw Status.configuration
         }
     }

@@ -36,6 +36,30 @@ import Testing
         }
     }
 
+    @Test("a missing configuration names -t, and a misspelled domain_id is no other domain")
+    func firstSteps() async throws {
+        let site = try DomainSite()
+        let missing = try await Program.run([site.binary, "-c", "\(site.directory.path)/none.toml"])
+        #expect(missing.text.contains("-t \(site.directory.path)/none.toml writes a template"), "\(missing)")
+        try TemporaryDirectory.write(Array("[general]\ndomainid = \"mine\"\n".utf8), to: site.config)
+        let process = try site.spawn()
+        #expect(try await process.end() == 78)
+        #expect(process.text.contains("general.domain_id is missing") && process.text.contains("general.domainid"))
+    }
+
+    @Test("the first line of a domain that serves names TLS, strategy, Redis and status address")
+    func serving() async throws {
+        let site = try DomainSite()
+        try site.write("status_url = \"\(site.status)\"", "[baseline]\norchestration_strategy = \"RoundRobin\"")
+        let program = try await site.serve()
+        let line = try #require(program.lines.first { $0.contains("NOTICE: serving") })
+        for word in ["tls=off", "redis=off", "strategy=RoundRobin", "status=\(site.status)"] {
+            #expect(line.contains(word), "\(line)")
+        }
+        program.signal(SIGTERM)
+        #expect(try await program.end() == 0)
+    }
+
     @Test("W22: an address in use exits with 69 and names the address")
     func bindFailure() async throws {
         let site = try DomainSite()

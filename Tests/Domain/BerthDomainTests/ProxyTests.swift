@@ -26,7 +26,8 @@ import Testing
         #expect(node.text == "\(ProxySite.node)\n[F] \(ProxySite.function)\n")
         let json = try await site.run(["show", "logical-to-physical", "--json"])
         #expect(
-            json.text == #"{"instances":[{"id":"\#(ProxySite.function)","kind":"function","physical":["#
+            json.text
+                == #"{"instances":[{"id":"\#(ProxySite.function)","class":"doubler","kind":"function","physical":["#
                 + "\"\(ProxySite.component)\"]}]}\n")
     }
 
@@ -46,7 +47,29 @@ import Testing
         #expect(try await Program.run([name, "-t", "\(directory)/t.toml"]).status == 0)
         #expect(TemporaryDirectory.read("\(directory)/t.toml") == Array(OrchestratorConfiguration.template.utf8))
         let missing = try await Program.run([name, "-c", "\(directory)/none.toml"])
-        #expect(missing.status == 78 && missing.text.contains("none.toml"))
+        #expect(missing.status == 78 && missing.text.contains("-t \(directory)/none.toml writes a template"))
+    }
+
+    @Test("on a terminal, show prints the class of an instance beside its id")
+    func classes() async throws {
+        let site = try ProxySite()
+        for (words, text) in [
+            (["functions"], "\(ProxySite.function) (doubler) -> \(ProxySite.node)"),
+            (["node", "instances"], "[F] \(ProxySite.function) (doubler)"),
+        ] {
+            let terminal = try TestTerminal()
+            let program = try Program([site.proxyCLI, "-r", site.server.url, "show"] + words, output: terminal.name)
+            #expect(try await program.end() == 0)
+            #expect(try await eventually { terminal.text().contains(text) })
+        }
+    }
+
+    @Test("an invalid command line names the help that exists")
+    func help() async throws {
+        let site = try ProxySite()
+        let run = try await Program.run([site.binary, "proxy", "show", "nodes"])
+        #expect(run.status == 64 && run.text.contains("See 'berth-domain proxy show --help'"), "\(run)")
+        #expect(try await Program.run([site.binary, "proxy", "show", "--help"]).status == 0)
     }
 
     @Test("an error is one sentence and a status: 69 without Redis, 64 for invalid options, 1 for unknown names")
@@ -91,7 +114,7 @@ import Testing
         try site.redis.send(["FLUSHDB"])
         try site.redis.send(["SET", "foreign:key", "x"])
         let run = try await site.run(["show", "functions"])
-        #expect(run.status == 0 && run.text.hasPrefix("proxy_cli: this Redis contains no domain"), "\(run)")
+        #expect(run.status == 1 && run.text.hasPrefix("proxy_cli: this Redis contains no domain"), "\(run)")
     }
 
     @Test("dump writes its files to the working directory")
@@ -186,20 +209,9 @@ import Testing
         let once = try await site.run(["top", "nodes"])
         #expect(once.status == 0 && once.text.contains("Runtimes") && once.text.contains("n3    RUST_WASM"))
         #expect(!once.text.contains("\u{1B}"))
-        var path = [CChar](repeating: 0, count: 256)
-        let master = ctest_open_terminal(80, &path, 256)
-        try #require(master >= 0)
-        defer { close(master) }
-        _ = fcntl(master, F_SETFL, O_NONBLOCK)
-        let name = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let program = try Program([site.proxyCLI, "-r", site.server.url, "top", "nodes"], output: name)
-        var seen: [UInt8] = []
-        #expect(
-            try await eventually {
-                var piece = [UInt8](repeating: 0, count: 4096)
-                while case let count = read(master, &piece, piece.count), count > 0 { seen += piece.prefix(count) }
-                return String(decoding: seen, as: UTF8.self).split(separator: "\u{1B}[2J").count > 2
-            })
+        let terminal = try TestTerminal()
+        let program = try Program([site.proxyCLI, "-r", site.server.url, "top", "nodes"], output: terminal.name)
+        #expect(try await eventually { terminal.text().split(separator: "\u{1B}[2J").count > 2 })
         program.signal(SIGINT)
         #expect(try await program.end() == 128 + SIGINT)
     }
@@ -236,5 +248,30 @@ import Testing
         #expect(try await process.end() == 0)
         await node.stop()
         await controller.stop()
+    }
+}
+
+/// A terminal that a program can write to.
+private final class TestTerminal {
+    let name: String
+    private let master: Int32
+    private var bytes: [UInt8] = []
+
+    init() throws {
+        var path = [CChar](repeating: 0, count: 256)
+        let master = ctest_open_terminal(80, &path, 256)
+        try #require(master >= 0)
+        self.master = master
+        _ = fcntl(master, F_SETFL, O_NONBLOCK)
+        name = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { close(master) }
+
+    /// What was written so far.
+    func text() -> String {
+        var piece = [UInt8](repeating: 0, count: 4096)
+        while case let count = read(master, &piece, piece.count), count > 0 { bytes += piece.prefix(count) }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

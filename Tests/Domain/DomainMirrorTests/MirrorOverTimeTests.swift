@@ -15,7 +15,36 @@ struct MirrorOverTimeTests {
         let site = try ProxySite()
         defer { site.proxy.stop() }
         #expect(try await eventually { try site.get("domain_info:domain_id") == "my-domain" })
-        #expect(try site.all() == ["domain_info:domain_id": ["my-domain"]])
+        let presence = Mirror.presence(of: "my-domain")
+        #expect(try site.all().filter { $0.key != presence } == ["domain_info:domain_id": ["my-domain"]])
+        let lifetime = try site.redis().send(["TTL", presence]).integer ?? 0
+        #expect((1...15).contains(lifetime))
+    }
+
+    @Test("a second domain does not replace the mirror of one that runs, and takes its place when that one stops")
+    func secondDomain() async throws {
+        let server = try RedisServer()
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        try redis.send(["SET", Mirror.identity, "other"])
+        try redis.send(["SET", Mirror.presence(of: "other"), "1"])
+        let site = try ProxySite(server: server)
+        defer { site.proxy.stop() }
+        site.proxy.observe([.wiring(.test(1), [:])])
+        try await Task.sleep(for: .milliseconds(1500))
+        #expect(try redis.send(["GET", Mirror.identity]).text == "other")
+        #expect(try redis.send(["EXISTS", "dependency:\(LogicalID.test(1))"]) == .integer(0))
+        try redis.send(["DEL", Mirror.presence(of: "other")])
+        #expect(try await eventually(seconds: 60) { try site.get(Mirror.identity) == "my-domain" })
+        #expect(try await eventually { try site.get("dependency:\(LogicalID.test(1))") == "{}" })
+    }
+
+    @Test("a domain that stops leaves the database to the next one at once")
+    func successor() async throws {
+        let server = try RedisServer()
+        let first = try ProxySite(server: server)
+        #expect(try await eventually { try first.get(Mirror.identity) == "my-domain" })
+        first.proxy.stop()
+        #expect(try first.get(Mirror.presence(of: "my-domain")) == nil)
     }
 
     @Test("R2: a provider is mirrored with a timestamp that only changes with it")

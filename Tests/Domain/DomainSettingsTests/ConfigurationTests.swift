@@ -72,7 +72,7 @@ import Testing
 
     @Test("an unknown key and an unknown proxy type are warnings, not errors")
     func warnings() throws {
-        let configuration = try read("[general]\nnovelty = 1\n[proxy]\nproxy_type = \"etcd\"\n")
+        let configuration = try read("[general]\ndomain_id = \"d\"\nnovelty = 1\n[proxy]\nproxy_type = \"etcd\"\n")
         #expect(configuration.proxyType == .none)
         #expect(configuration.warnings.contains { $0.contains("general.novelty") })
         #expect(configuration.warnings.contains { $0.contains("etcd") })
@@ -138,7 +138,8 @@ import Testing
             ("[general]\nlease_min_seconds = 9\nlease_max_seconds = 8", "lease_min_seconds"), ("[[[", "line 1"),
             ("[general]\nstatus_url = 7010", "general.status_url takes"),
             ("[general]\nstatus_url = \"https://h:1\"", "TLS is not supported"),
-            ("[general", "line 1"), ("x = ", "orchestrator.toml"), ("proxy = 5", "proxy is a section"),
+            ("[general]\ndomainid = \"a\"", "general.domain_id is missing"), ("[general", "line 1"),
+            ("x = ", "orchestrator.toml"), ("proxy = 5", "proxy is a section"),
             ("[general]\ndomain_id = \"a\\u0000b\"", "line 2"),
             (Array(repeating: "a", count: 20_000).joined(separator: ".") + " = 1", "line 1"), ("x = {", "line 1"),
             ("x = {a = {b = 1}}", "line 1"), ("x = [{a = 1}]", "line 1"), ("[[a]", "line 1"),

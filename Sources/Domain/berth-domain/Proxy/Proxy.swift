@@ -1,5 +1,6 @@
 import ArgumentParser
 import DomainView
+import Glibc
 import Service
 
 /// `berth-domain proxy`, which replaces `proxy_cli` of EDGELESS (domain specification, section 5.8).
@@ -24,6 +25,24 @@ struct Proxy: AsyncParsableCommand {
     private static let subcommands: [any ParsableCommand.Type] = [Show.self, Top.self, Intent.self, Dump.self]
 
     @OptionGroup var options: ProxyOptions
+
+    /// Runs a command line that followed `berth-domain proxy`.
+    static func runAsSubcommand(_ words: [String]) async {
+        do {
+            var command = try parseAsRoot(words)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            // The parser does not know that the command to ask for help begins with the program's name.
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            let text = fullMessage(for: error).replacing("See 'proxy", with: "See 'berth-domain proxy")
+            _ = ProxyOutput.put(Array("\(text)\n".utf8), on: STDERR_FILENO)
+            exit(withError: ExitCode.validationFailure)
+        }
+    }
 }
 
 /// The options of all commands.

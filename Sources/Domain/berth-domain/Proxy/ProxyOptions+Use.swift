@@ -26,12 +26,15 @@ extension ProxyOptions {
     func read(_ parts: Set<DomainPart>) throws -> DomainView { try read(parts, DomainReader(connect())) }
 
     func read(_ parts: Set<DomainPart>, _ reader: DomainReader) throws -> DomainView {
-        let view: DomainView
+        var view: DomainView
         do { view = try reader.read(parts) } catch { throw fail("\(error)", Status.noAddress) }
         for problem in view.problems { printError(Printable.text("\(problem)")) }
         if !view.isMirrored {
-            printError("this Redis contains no domain; does --redis-url match proxy.redis_url of the orchestrator?")
+            throw fail(
+                "this Redis contains no domain; does --redis-url match proxy.redis_url of the orchestrator?",
+                Status.refused)
         }
+        view.showsClasses = isatty(STDOUT_FILENO) != 0
         return view
     }
 

@@ -5,6 +5,7 @@ import DomainView
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the domain and where its instances run; all lists are sorted by id.",
+        discussion: "On a terminal, the class of each function and resource follows its id.",
         subcommands: [
             Functions.self, Resources.self, LogicalToPhysical.self, LogicalToWorkflow.self, Dependencies.self,
             Node.self,
@@ -15,7 +16,7 @@ struct Show: ParsableCommand {
             abstract: "Show the nodes of each function.",
             discussion: """
                 Each line is `ID -> NODE[,…]`; `-` for a function that waits for a node. JSON: {"functions": [{"id", \
-                "nodes": [UUID]}]}.
+                "class", "nodes": [UUID]}]}.
                 """)
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
@@ -26,7 +27,8 @@ struct Show: ParsableCommand {
     struct Resources: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show the node of each resource.",
-            discussion: "Each line is `ID -> NODE`. JSON: {\"resources\": [{\"id\", \"node\": UUID or null}]}.")
+            discussion:
+                "Each line is `ID -> NODE`. JSON: {\"resources\": [{\"id\", \"class\", \"node\": UUID or null}]}.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
 
@@ -39,7 +41,7 @@ struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show the physical ids of each function and resource.",
             discussion: """
-                Each line is `ID -> PHYSICAL[,…]`. JSON: {"instances": [{"id", "kind": "function" or "resource", "physical": \
+                Each line is `ID -> PHYSICAL[,…]`. JSON: {"instances": [{"id", "class", "kind": "function" or "resource", "physical": \
                 [UUID]}]}.
                 """)
         @OptionGroup var options: ProxyOptions
@@ -51,7 +53,8 @@ struct Show: ParsableCommand {
     struct LogicalToWorkflow: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show the workflow of each function and resource.",
-            discussion: "Each line is `ID -> WORKFLOW`. JSON: {\"instances\": [{\"id\", \"kind\", \"workflow\"}]}.")
+            discussion:
+                "Each line is `ID -> WORKFLOW`. JSON: {\"instances\": [{\"id\", \"class\", \"kind\", \"workflow\"}]}.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
 
@@ -68,6 +71,8 @@ struct Show: ParsableCommand {
         @OptionGroup var options: ProxyOptions
         @OptionGroup var output: JSONOption
 
-        func run() throws { try ProxyOutput.write(options.read([.dependencies]).dependencies, json: output.json) }
+        func run() throws {
+            try ProxyOutput.write(options.read([.dependencies, .instances]).dependencies, json: output.json)
+        }
     }
 }
