@@ -6,7 +6,8 @@
 package struct Domain: Sendable {
     /// The committed state: everything that survives a restart.
     package internal(set) var records: DomainRecords
-    let options: DomainOptions
+    /// The configuration.
+    package private(set) var options: DomainOptions
     var random: Xoshiro
     var now: Timestamp
     /// The result of the current step so far.
@@ -172,6 +173,14 @@ package struct Domain: Sendable {
         case .tick: tick()
         }
         return finishStep()
+    }
+
+    /// Uses other options from now on. The domain's name, URL and strategy stay.
+    package mutating func configure(_ options: DomainOptions) {
+        var options = options
+        (options.domainID, options.orchestratorURL) = (self.options.domainID, self.options.orchestratorURL)
+        options.strategy = self.options.strategy
+        self.options = options
     }
 
     private mutating func tick() {

@@ -139,7 +139,7 @@ package struct DomainRefusal: Error, Hashable, Sendable {
     package var detail: String?
 
     /// Summary and detail.
-    var sentence: String { detail.map { "\(summary): \($0)" } ?? summary }
+    package var sentence: String { detail.map { "\(summary): \($0)" } ?? summary }
 
     /// A refusal.
     package init(_ summary: String, detail: String? = nil) {

@@ -37,7 +37,17 @@ package struct Listener: ~Copyable {
         throw ListenError(url: url.description, reason: reason)
     }
 
+    fileprivate init(descriptor: Int32, port: UInt16, url: String) {
+        (self.descriptor, self.port, self.url) = (descriptor, port, url)
+    }
+
     deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Another descriptor of the same socket, which accepts the same connections.
+    fileprivate func duplicate() -> Int32? {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        return copy >= 0 ? copy : nil
+    }
 
     /// Transfers ownership of the socket.
     package consuming func take() -> Int32 {
@@ -108,5 +118,29 @@ package struct Listener: ~Copyable {
         }
         return addresses.filter { $0.family == AF_INET }.map(\.bytes)
             + addresses.filter { $0.family == AF_INET6 }.map(\.bytes)
+    }
+}
+
+/// A listening socket that is kept, so that a server can be replaced by one with other settings at the same address.
+final class ListeningSocket: Sendable {
+    let port: UInt16
+    private let url: String
+    private let descriptor: Int32
+
+    /// Shares the socket of a listener.
+    init(of listener: borrowing Listener) throws(ListenError) {
+        guard let copy = listener.duplicate() else {
+            throw ListenError(url: listener.url, reason: String(cString: strerror(errno)))
+        }
+        (descriptor, port, url) = (copy, listener.port, listener.url)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Another listener at the same socket.
+    func listener() throws(ListenError) -> Listener {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw ListenError(url: url, reason: String(cString: strerror(errno))) }
+        return Listener(descriptor: copy, port: port, url: url)
     }
 }

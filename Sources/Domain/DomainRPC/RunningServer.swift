@@ -1,5 +1,6 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import Glibc
 package import NIOCore
 import Synchronization
 
@@ -11,6 +12,9 @@ package final class RunningServer: Sendable {
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let task: Task<Void, any Error>
     private let shutdown = ShutdownFlag()
+    /// The listening socket, which the transport closes.
+    private let descriptor: Int32
+    private let inode: UInt64?
 
     convenience init(
         _ listener: consuming Listener, _ settings: DomainServer.Settings, _ budget: MemoryBudget,
@@ -69,6 +73,9 @@ package final class RunningServer: Sendable {
         configure: (inout HTTP2ServerTransport.Posix.Config) -> Void
     ) {
         url = listener.url
+        let descriptor = listener.take()
+        self.descriptor = descriptor
+        inode = Self.inode(of: descriptor)
         let config = HTTP2ServerTransport.Posix.Config.defaults { config in
             // Messages with code can have many megabytes; with a window of 64 KiB they would wait for the network
             // repeatedly.
@@ -83,7 +90,7 @@ package final class RunningServer: Sendable {
             configure(&config)
         }
         transport = HTTP2ServerTransport.Posix(
-            listeningSocketDescriptor: Int(listener.take()), transportSecurity: security, config: config)
+            listeningSocketDescriptor: Int(descriptor), transportSecurity: security, config: config)
         let server = GRPCServer(transport: transport, services: services)
         self.server = server
         task = Task(executorPreference: LoopExecutor.shared) { try await server.serve() }
@@ -99,6 +106,25 @@ package final class RunningServer: Sendable {
         guard shutdown.hasBegun else {
             throw ListenError(url: url, reason: "the server stopped unexpectedly")
         }
+    }
+
+    /// Accepts no more connections, and returns when the listening socket is closed. Requests in progress go on.
+    ///
+    /// Another server that shares the socket must not listen before: two event loops that wait for the same connections
+    /// are not supported by the library.
+    func stopListening() async {
+        shutdown.begin()
+        // A shutdown before the transport listens would be ignored.
+        _ = try? await transport.listeningAddress
+        server.beginGracefulShutdown()
+        for _ in 0..<1_000 where inode != nil && Self.inode(of: descriptor) == inode {
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    private static func inode(of descriptor: Int32) -> UInt64? {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 ? UInt64(status.st_ino) : nil
     }
 
     /// Waits for requests in progress, up to `grace`.

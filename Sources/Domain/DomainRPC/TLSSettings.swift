@@ -190,6 +190,23 @@ package struct TLSSettings: Hashable, Sendable {
         return warnings
     }
 
+    /// The bytes of all named files, to notice that one of them was renewed.
+    ///
+    /// - Throws: `ConfigurationError` if a file can no longer be read.
+    package func contents() throws(ConfigurationError) -> [[UInt8]] {
+        let files = [
+            server?.identity.certificate, server?.identity.key, server?.clientAuthority, client?.authority,
+            client?.identity?.certificate, client?.identity?.key,
+        ]
+        var contents: [[UInt8]] = []
+        for case let path? in files {
+            do throws(SystemError) { contents.append(try readBytes(path)) } catch {
+                throw ConfigurationError("\(error)")
+            }
+        }
+        return contents
+    }
+
     private static func checkReadable(_ path: String, _ file: String) throws(ConfigurationError) {
         guard access(path, R_OK) == 0 else {
             throw ConfigurationError("\(file): cannot read \(path): \(String(cString: strerror(errno)))")

@@ -82,6 +82,8 @@ final class CallDispatcher: Sendable {
     private struct Abandoned: Error {}
 
     private struct State {
+        /// How long a call may take.
+        var deadline: Duration
         var queues: [NodeID: NodeQueue] = [:]
         var total = 0
         var lastEpoch = 0
@@ -94,10 +96,9 @@ final class CallDispatcher: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let transport: any DomainTransport
     private let limits: Limits
-    private let deadline: Duration
     private let answer: @Sendable (CallID, CallOutcome) -> Void
 
     /// - Parameters:
@@ -109,7 +110,7 @@ final class CallDispatcher: Sendable {
     ) {
         self.transport = transport
         self.limits = limits
-        self.deadline = deadline
+        state = Mutex(State(deadline: deadline))
         self.answer = answer
     }
 
@@ -132,14 +133,41 @@ final class CallDispatcher: Sendable {
     /// Ends Starts that have waited for a silent node as long as a call may take, so that other nodes can take them. A
     /// node that is slow but answers is waited for. Call this regularly.
     func expireStaleStarts(at now: ContinuousClock.Instant = .now) {
-        let stale = state.withLock { state in
+        let (stale, deadline) = state.withLock { state in
             var stale: [NodeCall] = []
+            let deadline = state.deadline
             for node in state.queues.keys where state.queues[node]?.calls.isEmpty == false {
                 stale += state.queues[node]?.takeStale(at: now, after: deadline) ?? []
             }
-            return stale
+            return (stale, deadline)
         }
         for call in stale { answer(call.id, .unreachable("the node has not answered for \(deadline)")) }
+    }
+
+    /// Makes calls within another time from now on, and over new connections.
+    ///
+    /// - Parameter reconnects: whether to replace the connections.
+    func configure(deadline: Duration, reconnects: Bool) {
+        let old = state.withLock { state -> [any NodeClient] in
+            state.deadline = deadline
+            guard reconnects else { return [] }
+            var old: [any NodeClient] = []
+            for node in state.queues.keys {
+                if let client = state.queues[node]?.connection?.client { old.append(client) }
+                state.queues[node]?.connection = nil
+            }
+            return old
+        }
+        for client in old { retire(client) }
+    }
+
+    /// Closes a client that calls may still use: they have all ended after one deadline.
+    private func retire(_ client: any NodeClient) {
+        let deadline = state.withLock { $0.deadline }
+        Task {
+            try? await Task.sleep(for: deadline + .seconds(1))
+            client.close()
+        }
     }
 
     /// Drops the queue of a node and closes its connection.
@@ -211,7 +239,7 @@ final class CallDispatcher: Sendable {
     private func perform(_ call: NodeCall, _ epoch: Int) async -> CallOutcome {
         let client: any NodeClient
         do { client = try self.client(call, epoch) } catch { return .unreachable("\(error)") }
-        return await client.call(call.request, within: deadline)
+        return await client.call(call.request, within: state.withLock { $0.deadline })
     }
 
     /// The client of a node; a new one if its agent has moved, even after the call was queued.
@@ -230,13 +258,7 @@ final class CallDispatcher: Sendable {
             state.queues[call.node]?.connection = (url, fresh)
             return (fresh, queue.connection?.client)
         }
-        if let unused {
-            // Not while calls use it: they have all ended after one deadline.
-            Task {
-                try? await Task.sleep(for: deadline + .seconds(1))
-                unused.close()
-            }
-        }
+        if let unused { retire(unused) }
         guard let used else { throw Abandoned() }
         return used
     }

@@ -30,15 +30,13 @@ struct OwnedDomain: Sendable {
 final class CommitState: @unchecked Sendable {
     /// The committed records.
     var records: DomainRecords
-    let options: DomainOptions
     let store: any DomainRecordStore
     var reportedFailure: String?
     /// Steps whose changes could not be committed yet; their effects wait.
     var uncommitted: [DomainStep] = []
 
-    init(records: DomainRecords, options: DomainOptions, store: any DomainRecordStore) {
+    init(records: DomainRecords, store: any DomainRecordStore) {
         self.records = records
-        self.options = options
         self.store = store
     }
 }
@@ -159,7 +157,7 @@ extension DomainRuntime {
             let gone = taken + owned.steps
             let lost = (commits.uncommitted + gone.map(\.step)).flatMap(\.changes)
             owned.domain = owned.domain.restarted(
-                from: commits.records, without: lost, neverMade: neverMade, options: commits.options, at: .current)
+                from: commits.records, without: lost, neverMade: neverMade, options: owned.domain.options, at: .current)
             for one in gone {
                 if one.step.needsNoCommit { one.step.effects.forEach(carryOut) }
                 one.completion(one.step.needsNoCommit ? nil : .notStored(reason))

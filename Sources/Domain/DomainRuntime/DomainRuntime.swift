@@ -59,7 +59,7 @@ package final class DomainRuntime: Sendable {
         owned = Mutex(
             OwnedDomain(
                 Domain(records: records, options: options, random: Xoshiro(from: &system), now: .current)))
-        commits = CommitState(records: records, options: options, store: store)
+        commits = CommitState(records: records, store: store)
         let answers = AnswerBox()
         dispatcher = CallDispatcher(transport: transport, deadline: callDeadline) { answers.take($0, $1) }
         answers.runtime = self
@@ -132,6 +132,16 @@ package final class DomainRuntime: Sendable {
             return !owned.isClosed
         }
         if isTaken { signal.signal() } else { handler(nil) }
+    }
+
+    /// Uses other options from now on. The domain's name, URL and strategy stay.
+    ///
+    /// - Parameters:
+    ///   - callDeadline: how long a call to a node may take.
+    ///   - reconnects: whether nodes are called over new connections.
+    package func configure(_ options: DomainOptions, callDeadline: Duration, reconnects: Bool) {
+        owned.withLock { $0.domain.configure(options) }
+        dispatcher.configure(deadline: callDeadline, reconnects: reconnects)
     }
 
     /// Stops leases from expiring. Call this before the server stops listening for refreshes.

@@ -38,6 +38,8 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
     package var controllerNames: [String] = []
     /// The hosts that an agent's URL may name; empty for all.
     package var agentHosts: [String] = []
+    /// The file of the audit log; empty for none.
+    package var auditLog = ""
     /// The kind of mirror.
     package var proxyType = ProxyType.none
     /// The maximum age of samples in the mirror, and the interval of their removal, in seconds; 0 to keep them.
@@ -108,6 +110,7 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
             throw ConfigurationError(
                 "general.agent_hosts: \(host) is not a host name, an address or a network such as 10.1.0.0/16")
         }
+        try reader.text("general.audit_log", &auditLog)
         try reader.text("general.status_url", &statusURL)
         guard statusURL.isEmpty || statusURL.hasPrefix("http://") else {
             throw ConfigurationError(
@@ -163,6 +166,8 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
         node_register_url = "http://127.0.0.1:7004"
         # Where status and metrics are served over HTTP, without access control.
         #status_url = "http://127.0.0.1:7010"
+        # A file that gets a line for each change by a controller or an operator.
+        #audit_log = "/var/log/berth/domain.jsonl"
 
         [baseline]
         # Random, RoundRobin or LoadAware.

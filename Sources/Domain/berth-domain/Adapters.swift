@@ -6,14 +6,22 @@ import DomainSettings
 import DomainStore
 import DomainWire
 import Redis
+import Synchronization
 
 /// Serves a ``DomainRuntime`` over gRPC.
 struct ServedDomain: DomainService {
     let runtime: DomainRuntime
     let hosts: AgentHosts
     let code: CodeStore
+    let audit: DomainAudit
 
     func start(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
+        let answer = try await place(specification)
+        audit.started(specification, answer)
+        return answer
+    }
+
+    private func place(_ specification: Specification) async throws -> Result<LogicalID, DomainRefusal> {
         if case .function(let function) = specification, let binary = function.functionClass.binary,
             !code.holds(binary)
         {
@@ -28,10 +36,22 @@ struct ServedDomain: DomainService {
         return try await runtime.start(specification)
     }
 
-    func stop(_ id: LogicalID, kind: ComponentKind) async throws { try await runtime.stop(id) }
+    func stop(_ id: LogicalID, kind: ComponentKind) async throws {
+        try await audited("stop", kind, id) { try await runtime.stop(id) }
+    }
 
     func patch(_ origin: LogicalID, mapping: [String: LogicalID], kind: ComponentKind) async throws {
-        try await runtime.patch(origin, mapping)
+        try await audited("patch", kind, origin) { try await runtime.patch(origin, mapping) }
+    }
+
+    private func audited(
+        _ action: String, _ kind: ComponentKind, _ id: LogicalID, _ body: () async throws -> Void
+    ) async throws {
+        do { try await body() } catch {
+            audit.changed(action, kind, id, problem: "\(error)")
+            throw error
+        }
+        audit.changed(action, kind, id, problem: nil)
     }
 
     func update(_ update: NodeUpdate, problem: DomainRefusal?) async throws -> DomainRefusal? {
@@ -40,21 +60,36 @@ struct ServedDomain: DomainService {
 }
 
 /// Calls nodes and the controller over gRPC.
-struct GRPCDomainTransport: DomainTransport {
+final class GRPCDomainTransport: DomainTransport {
+    /// What a reload can change.
+    struct Settings: Sendable {
+        /// The interval of controller updates, in seconds.
+        var interval: Int
+        /// The TLS settings; nil for plaintext.
+        var tls: TLSSettings.Client?
+        /// The maximum size of a message, in bytes.
+        var messageLimit: Int
+    }
+
+    private let url: ServiceURL
     private let controller: ControllerClient
-    private let tls: TLSSettings.Client?
-    private let messageLimit: Int
+    private let settings: Mutex<Settings>
+    private let audit: DomainAudit
 
-    private let timeLimit: Duration
+    /// - Parameter url: the controller's domain register.
+    init(controller url: ServiceURL, _ settings: Settings, audit: DomainAudit) throws(ServerConnectionError) {
+        self.url = url
+        controller = try ControllerClient(url: url, tls: settings.tls)
+        self.settings = Mutex(settings)
+        self.audit = audit
+    }
 
-    init(controller url: ServiceURL, interval: Int, tls: TLSSettings.Client?, messageLimit: Int) throws {
-        do { controller = try ControllerClient(url: url, tls: tls) } catch {
-            printError("\(error)")
-            throw Status.configuration
-        }
-        self.tls = tls
-        self.messageLimit = messageLimit
-        timeLimit = ControllerClient.timeLimit(interval: interval)
+    /// Uses other settings for new connections.
+    ///
+    /// - Throws: `ServerConnectionError` if they contradict the controller's URL; the former ones stay.
+    func reload(_ settings: Settings) throws(ServerConnectionError) {
+        try controller.reload(tls: settings.tls)
+        self.settings.withLock { $0 = settings }
     }
 
     func close() { controller.close() }
@@ -62,11 +97,16 @@ struct GRPCDomainTransport: DomainTransport {
     var executor: (any TaskExecutor)? { LoopExecutor.shared }
 
     func client(of node: NodeID, at url: String) throws -> any NodeClient {
-        try NodeAgent(node: node, url: ServiceURL(url), tls: tls, messageLimit: messageLimit)
+        let settings = settings.withLock { $0 }
+        return try NodeAgent(
+            node: node, url: ServiceURL(url), tls: settings.tls, messageLimit: settings.messageLimit)
     }
 
     func update(_ update: DomainUpdate) async -> DomainUpdateOutcome {
-        await controller.update(update, within: timeLimit)
+        let interval = settings.withLock { $0.interval }
+        let outcome = await controller.update(update, within: ControllerClient.timeLimit(interval: interval))
+        if outcome == .reset { audit.resetDomain(by: "\(url)") }
+        return outcome
     }
 }
 

@@ -28,23 +28,10 @@ struct DomainProcess {
                 metadata: ["ignored": "\(filter.unknown.joined(separator: ","))"])
         }
         let (configuration, tls) = try settings(log)
-        var settings = DomainServer.Settings(
-            orchestratorURL: try url(configuration.orchestratorURL, "general.orchestrator_url"),
-            nodeRegisterURL: try url(configuration.nodeRegisterURL, "general.node_register_url"))
-        settings.tls = tls.server
-        settings.controllerNames = Set(configuration.controllerNames)
-        guard settings.controllerNames.isEmpty || tls.server?.clientAuthority != nil else {
-            printError(
-                "\(configFile): general.controller_names: without server_ca_path in tls_config.toml, callers need no "
-                    + "certificate")
+        let settings: DomainServer.Settings
+        do { settings = try serverSettings(configuration, tls, log) } catch {
+            printError("\(error)")
             throw Status.configuration
-        }
-        settings.messageLimit = configuration.messageLimit
-        for (key, url) in [
-            ("general.orchestrator_url", settings.orchestratorURL),
-            ("general.node_register_url", settings.nodeRegisterURL),
-        ] {
-            try check(url, key, isSecure: tls.server != nil, log)
         }
         var options = configuration.options
         options.orchestratorURL = try announced(configuration, settings.orchestratorURL, log)
@@ -54,7 +41,7 @@ struct DomainProcess {
 
         signal(SIGPIPE, SIG_IGN)
         // Signals are handled from here on, so that none is lost.
-        let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint])
+        let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint, .sighup])
         let directory = try stateDirectory(of: options.domainID)
         let lock = try lockState(directory)
         let (store, records) = try openStore(directory, log)
@@ -65,10 +52,25 @@ struct DomainProcess {
             throw Status.configuration
         }
         let code = store.code
-        let transport = try GRPCDomainTransport(
-            controller: try url(configuration.domainRegisterURL, "general.domain_register_url"),
-            interval: options.refreshInterval, tls: tls.client,
-            messageLimit: configuration.messageLimit)
+        let audit: DomainAudit
+        do throws(SystemError) {
+            audit = try DomainAudit(path: configuration.auditLog) {
+                log.error("the audit log cannot be written", metadata: ["reason": "\($0)"])
+            }
+        } catch {
+            printError("\(configFile): general.audit_log: \(error)")
+            throw Status.configuration
+        }
+        let register = try url(configuration.domainRegisterURL, "general.domain_register_url")
+        let transport: GRPCDomainTransport
+        do throws(ServerConnectionError) {
+            transport = try GRPCDomainTransport(
+                controller: register,
+                GRPCDomainTransport.Settings(configuration, tls), audit: audit)
+        } catch {
+            printError("\(error)")
+            throw Status.configuration
+        }
         let proxy = try proxy(configuration, log)
         let runtime = DomainRuntime(
             records: records, options: options, store: store, transport: transport, observer: proxy,
@@ -78,9 +80,9 @@ struct DomainProcess {
         do {
             status = try await statusFrontend.start(runtime, proxy, log)
             server = try DomainServer(
-                ServedDomain(runtime: runtime, hosts: AgentHosts(configuration.agentHosts), code: code),
-                settings: settings,
-                logger: log)
+                ServedDomain(
+                    runtime: runtime, hosts: AgentHosts(configuration.agentHosts), code: code, audit: audit),
+                settings: settings, logger: log)
         } catch {
             // Nobody was called yet: another orchestrator at this address is not affected.
             await status?.stop()
@@ -88,7 +90,13 @@ struct DomainProcess {
             throw Status.noAddress
         }
         try runtime.begin()
-        try proxy?.start(from: records) { runtime.intent($0, answer: $1) }
+        let redis = configuration.redisAddress
+        try proxy?.start(from: records) { intent, answer in
+            runtime.intent(intent) { result in
+                audit.finished(intent, from: redis, problem: result.problem)
+                answer(result)
+            }
+        }
         log.notice(
             "serving",
             metadata: [
@@ -101,7 +109,14 @@ struct DomainProcess {
             ])
         let notifier = SystemdNotifier(environment: processEnvironment())
         notifier.ready(status: "Serving domain \(options.domainID)")
-        let hasFailed = await wait(for: signals, server, log)
+        var reload = DomainReload(
+            process: self, runtime: runtime, transport: transport, server: server, code: code, audit: audit, log: log,
+            configuration: configuration, tls: tls)
+        let hasFailed = await wait(for: signals, server, log) {
+            notifier.reloading()
+            await reload.run()
+            notifier.ready(status: "Serving domain \(options.domainID)")
+        }
         notifier.stopping()
         runtime.holdLeases()
         // Requests in progress may finish; after a while the remaining ones are refused, so that their callers get an
@@ -122,61 +137,107 @@ struct DomainProcess {
         if hasFailed { throw Status.noAddress }
     }
 
-    /// Waits for a signal, or until the server stops unexpectedly.
+    private enum Event {
+        case reload
+        case end(hasFailed: Bool)
+    }
+
+    /// Waits for a signal to stop, or until the server stops unexpectedly.
     ///
     /// - Returns: whether the server stopped.
-    private func wait(for signals: UnixSignalsSequence, _ server: DomainServer, _ log: Logger) async -> Bool {
-        let (ends, end) = AsyncStream<Bool>.makeStream()
+    private func wait(
+        for signals: UnixSignalsSequence, _ server: DomainServer, _ log: Logger, reload: () async -> Void
+    ) async -> Bool {
+        let (events, event) = AsyncStream<Event>.makeStream()
         Task {
-            for await _ in signals { end.yield(false) }
+            for await signal in signals { event.yield(signal == .sighup ? .reload : .end(hasFailed: false)) }
         }
         Task {
             do { try await server.waitUntilStopped() } catch {
                 log.critical("the server has ended", metadata: ["reason": "\(error)"])
             }
-            end.yield(true)
+            event.yield(.end(hasFailed: true))
         }
-        for await hasFailed in ends { return hasFailed }
+        for await event in events {
+            switch event {
+            case .reload: await reload()
+            case .end(let hasFailed): return hasFailed
+            }
+        }
         return false
     }
 
     // MARK: - Parts
 
     private func settings(_ log: Logger) throws -> (OrchestratorConfiguration, TLSSettings) {
-        do {
-            let configuration = try OrchestratorConfiguration(toml: readText(configFile), file: configFile)
-            for warning in configuration.warnings { log.warning("\(warning)") }
-            let tls = try TLSSettings(file: "tls_config.toml")
-            for warning in try tls.warnings(at: time(nil)) {
-                log.warning("a certificate will be refused", metadata: ["tls_config.toml": "\(warning)"])
-            }
-            return (configuration, tls)
-        } catch {
+        do { return try readSettings(log) } catch {
             let isMissing = (error as? SystemError)?.errno == ENOENT && access(configFile, F_OK) != 0
             printError(isMissing ? "\(error); -t \(configFile) writes a template" : "\(error)")
             throw Status.configuration
         }
     }
 
+    /// Reads both configuration files, and logs the warnings about them.
+    func readSettings(_ log: Logger) throws -> (OrchestratorConfiguration, TLSSettings) {
+        let configuration = try OrchestratorConfiguration(toml: readText(configFile), file: configFile)
+        for warning in configuration.warnings { log.warning("\(warning)") }
+        let tls = try TLSSettings(file: "tls_config.toml")
+        for warning in try tls.warnings(at: time(nil)) {
+            log.warning("a certificate will be refused", metadata: ["tls_config.toml": "\(warning)"])
+        }
+        return (configuration, tls)
+    }
+
+    /// The settings of the server.
+    ///
+    /// - Throws: `ConfigurationError` if they contradict each other.
+    func serverSettings(
+        _ configuration: OrchestratorConfiguration, _ tls: TLSSettings, _ log: Logger
+    ) throws(ConfigurationError) -> DomainServer.Settings {
+        var settings = DomainServer.Settings(
+            orchestratorURL: try serviceURL(configuration.orchestratorURL, "general.orchestrator_url"),
+            nodeRegisterURL: try serviceURL(configuration.nodeRegisterURL, "general.node_register_url"))
+        settings.tls = tls.server
+        settings.controllerNames = Set(configuration.controllerNames)
+        guard settings.controllerNames.isEmpty || tls.server?.clientAuthority != nil else {
+            throw ConfigurationError(
+                "\(configFile): general.controller_names: without server_ca_path in tls_config.toml, callers need no "
+                    + "certificate")
+        }
+        settings.messageLimit = configuration.messageLimit
+        for (key, url) in [
+            ("general.orchestrator_url", settings.orchestratorURL),
+            ("general.node_register_url", settings.nodeRegisterURL),
+        ] {
+            try check(url, key, isSecure: tls.server != nil, log)
+        }
+        return settings
+    }
+
+    private func serviceURL(_ text: String, _ key: String) throws(ConfigurationError) -> ServiceURL {
+        do throws(WireError) { return try ServiceURL(text) } catch {
+            throw ConfigurationError("\(configFile): \(key): \(error.reason)")
+        }
+    }
+
     private func url(_ text: String, _ key: String) throws -> ServiceURL {
-        do { return try ServiceURL(text) } catch {
-            printError("\(configFile): \(key): \(error.reason)")
+        do throws(ConfigurationError) { return try serviceURL(text, key) } catch {
+            printError("\(error)")
             throw Status.configuration
         }
     }
 
-    /// Ends the program if the scheme cannot be served; warns if it differs from what is served.
-    private func check(_ url: ServiceURL, _ key: String, isSecure: Bool, _ log: Logger) throws {
+    /// Throws if the scheme cannot be served; warns if it differs from what is served.
+    private func check(
+        _ url: ServiceURL, _ key: String, isSecure: Bool, _ log: Logger
+    ) throws(ConfigurationError) {
         let problem: String? =
             switch url.scheme {
             case .coap: "CoAP is not supported; give http or https"
             case .https where !isSecure: "https needs server_cert_path and server_key_path in tls_config.toml"
             case .http, .https: nil
             }
-        if let problem {
-            printError("\(configFile): \(key): \(problem)")
-            throw Status.configuration
-        }
+        if let problem { throw ConfigurationError("\(configFile): \(key): \(problem)") }
         if url.port == 0 {
             log.warning(
                 "port 0 selects any free port; other programs must be told which", metadata: ["\(key)": "\(url)"])

@@ -2,6 +2,7 @@ import Domain
 import DomainDemo
 import DomainRPC
 import DomainWire
+import Logging
 import Synchronization
 import TestSupport
 import Testing
@@ -66,6 +67,43 @@ import Testing
             #expect((await call(serving) == nil) == isTaken)
             #expect(serving.stub.asked.isEmpty != isTaken)
         }
+    }
+
+    @Test("after a reload, connections use the new certificates, and requests in progress are answered")
+    func reload() async throws {
+        var settings = Serving.settings(.https)
+        settings.tls = TLSSettings.Server(identity: certificates.identity("server"))
+        try await Serving.serving(settings, tls: client()) { (serving) async throws in
+            #expect(await call(serving) == nil)
+            serving.stub.state.withLock { $0.delay = .seconds(1) }
+            async let inProgress = call(serving)
+            #expect(try await eventually { serving.stub.asked.count == 2 })
+            settings.tls?.identity = certificates.identity("stranger")
+            try await serving.server.reload(serving.stub, settings: settings)
+            #expect(await inProgress == nil)
+            serving.stub.state.withLock { $0.delay = nil }
+            // "stranger" has no address among its names, and is of the other authority.
+            #expect(try await eventually { await call(serving) != nil })
+            settings.tls?.identity = certificates.identity("server")
+            try await serving.server.reload(serving.stub, settings: settings)
+            #expect(try await eventually { await call(serving) == nil })
+            #expect(!serving.stub.asked.contains { $0.hasPrefix("stop") })
+        }
+    }
+
+    @Test("a server that was reloaded stops like another, and frees its address")
+    func stopAfterReload() async throws {
+        let serving = try Serving()
+        try await serving.server.reload(serving.stub, settings: Serving.settings())
+        let port = serving.server.orchestratorPort
+        #expect(try await eventually { await call(serving) == nil })
+        await serving.stop()
+        try await serving.server.waitUntilStopped()
+        var settings = Serving.settings()
+        settings.orchestratorURL = ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: port)
+        let next = try DomainServer(
+            serving.stub, settings: settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await next.stop(within: .milliseconds(200))
     }
 
     @Test("with client certificates required, clients of the authority are served and the domain learns their names")

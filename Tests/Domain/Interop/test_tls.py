@@ -1,4 +1,6 @@
 """TLS both ways: section 2.2, `tls_config.toml` in the working directory; W21."""
+import os
+import signal
 import uuid
 
 import grpc
@@ -59,6 +61,35 @@ def test_servers_with_a_certificate_only_accept_tls(secure, authority):
         plain.functions.Start(spawn(), timeout=5)
     plain.close()
     eventually(lambda: "TLS handshake" in domain.log(), "the log tells of it")
+
+
+def test_sighup_reads_certificates_anew(secure, authority):
+    domain = secure(SERVER, credentials=grpc.ssl_channel_credentials(authority.text))
+    domain.client.ask(spawn())
+    renewed = Authority("renewed")
+    key, certificate = renewed.issue("orchestrator", dns=["localhost"])
+    client = Client(domain.orchestrator, grpc.ssl_channel_credentials(renewed.text), "localhost")
+    with pytest.raises(grpc.RpcError):
+        client.functions.Start(spawn(), timeout=2)
+    for name, content in (("own.key", b"no key"), ("own.crt", certificate)):
+        write(domain, name, content)
+    domain.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "the configuration was not reloaded" in domain.log(), "a wrong key is refused")
+    assert domain.client.ask(spawn()), "the former certificate is still in use"
+    write(domain, "own.key", key)
+    domain.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "configuration reloaded" in domain.log(), "the log tells of it")
+    assert client.ask(spawn()), "the new certificate is in use"
+    client.close()
+    with pytest.raises(grpc.RpcError):
+        old = Client(domain.orchestrator, grpc.ssl_channel_credentials(authority.text), "localhost")
+        domain.closing(old.close)
+        old.functions.Start(spawn(), timeout=2)
+
+
+def write(domain, name, content):
+    with open(os.path.join(domain.directory, name), "wb") as file:
+        file.write(content)
 
 
 def test_with_an_authority_only_its_certificates_are_accepted(secure, authority):

@@ -22,7 +22,7 @@ struct Proxy: AsyncParsableCommand {
         The options may precede or follow the subcommand. Only `intent` writes to Redis. Invalid entries are reported \
         on standard error and left out.
         """
-    private static let subcommands: [any ParsableCommand.Type] = [Show.self, Top.self, Intent.self, Dump.self]
+    private static let subcommands: [any ParsableCommand.Type] = [Show.self, Top.self, IntentCommand.self, Dump.self]
 
     @OptionGroup var options: ProxyOptions
 

@@ -5,8 +5,9 @@ import Redis
 import Terminal
 
 /// `proxy intent`.
-struct Intent: ParsableCommand {
+struct IntentCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "intent",
         abstract: "Submit an intent to the domain.", subcommands: [Migrate.self, Cordon.self, Uncordon.self])
 
     /// The options for waiting.
@@ -87,7 +88,7 @@ struct Intent: ParsableCommand {
         @Argument(help: "The node, by UUID or printed name.")
         var node: String
 
-        func run() async throws { try await Intent.cordon(node, true, options, intent) }
+        func run() async throws { try await IntentCommand.cordon(node, true, options, intent) }
     }
 
     struct Uncordon: AsyncParsableCommand {
@@ -97,7 +98,7 @@ struct Intent: ParsableCommand {
         @Argument(help: "The node, by UUID or printed name.")
         var node: String
 
-        func run() async throws { try await Intent.cordon(node, false, options, intent) }
+        func run() async throws { try await IntentCommand.cordon(node, false, options, intent) }
     }
 
     private static func cordon(
