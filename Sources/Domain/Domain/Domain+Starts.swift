@@ -180,7 +180,12 @@ extension Domain {
     mutating func takeStart(
         _ outcome: CallOutcome, of id: LogicalID, _ kind: ComponentKind, at node: NodeID, call: CallID
     ) {
-        countAnswer(of: node, isUnknown: outcome.isUnknown)
+        if case .overdue = outcome {
+            // It stays in flight: the answer is listened to.
+            detachedStarts[call] = DetachedStart(node: node, kind: kind)
+        } else {
+            countAnswer(of: node, isUnknown: outcome.isUnknown)
+        }
         guard let attempt = attempts[id], attempt.call == call else {
             // Stopped or reset while the call was in flight.
             if case .started(let physical) = outcome {

@@ -244,7 +244,12 @@ package struct Domain: Sendable {
     }
 
     private mutating func take(_ outcome: CallOutcome, of id: CallID) {
-        if let former = detachedStarts.removeValue(forKey: id) { return finishDetached(outcome, former) }
+        if let former = detachedStarts[id] {
+            // Overdue at last: its outcome follows.
+            if case .overdue = outcome { return }
+            detachedStarts[id] = nil
+            return finishDetached(outcome, former)
+        }
         // An answer from a node that has left is ignored.
         guard let call = calls.removeValue(forKey: id) else { return }
         callsOfNode[call.node]?.remove(id)
@@ -298,10 +303,12 @@ extension Domain {
         for id in domain.live.keys {
             domain.live[id]?.lease = NodeLease(end: liveness.served + grace, length: grace)
         }
-        domain.detachedStarts = detachedStarts
+        domain.detachedStarts = detachedStarts.mapValues {
+            DetachedStart(node: $0.node, kind: $0.kind, isCounted: true)
+        }
         for (id, call) in calls {
             if case .start(_, let kind) = call.purpose {
-                domain.detachedStarts[id] = DetachedStart(node: call.node, kind: kind)
+                domain.detachedStarts[id] = DetachedStart(node: call.node, kind: kind, isCounted: true)
             }
         }
         for id in neverMade { domain.detachedStarts[id] = nil }

@@ -45,13 +45,15 @@ package enum CallOutcome: Hashable, Sendable {
     case unreachable(String)
     /// The call may have reached the node, and may have been carried out.
     case unknown(String)
+    /// A Start has no answer in time, and may be carried out. Another outcome of the same call follows.
+    case overdue(String)
 
     /// Why the node did not do what it was asked; nil if it did.
     var problem: String? {
         switch self {
         case .done, .started: nil
         case .refused(let refusal): refusal.sentence
-        case .failed(let reason), .unreachable(let reason), .unknown(let reason): reason
+        case .failed(let reason), .unreachable(let reason), .unknown(let reason), .overdue(let reason): reason
         }
     }
 }

@@ -58,10 +58,12 @@ struct StartAllowance: Sendable {
     }
 }
 
-/// A Start that was in flight when the domain was rebuilt.
+/// A Start in flight whose instance does not wait for it any more: its answer is overdue, or the domain was rebuilt.
 struct DetachedStart: Sendable {
     let node: NodeID
     let kind: ComponentKind
+    /// Whether it is counted as an unknown outcome.
+    var isCounted = false
 }
 
 extension Domain {
@@ -111,10 +113,12 @@ extension Domain {
         }
     }
 
-    /// Handles the end of a detached Start: its outcome is now known, and its component is stopped.
+    /// Handles the end of a detached Start: its component is stopped if the outcome is known.
     mutating func finishDetached(_ outcome: CallOutcome, _ former: DetachedStart) {
         guard records.nodes[former.node] != nil else { return }
-        if !outcome.isUnknown, let unknownOutcomes = records.unknownOutcomes[former.node], unknownOutcomes > 0 {
+        if !former.isCounted {
+            countAnswer(of: former.node, isUnknown: outcome.isUnknown)
+        } else if !outcome.isUnknown, let unknownOutcomes = records.unknownOutcomes[former.node], unknownOutcomes > 0 {
             change(.unknownOutcomes(former.node, unknownOutcomes - 1))
         }
         if case .started(let physical) = outcome {

@@ -9,11 +9,13 @@ package enum CallFailure: Error, Hashable, Sendable {
     case unreachable(String)
     /// The call may have been sent; its outcome is unknown.
     case unknown(String)
+    /// The call was sent, and there is no answer yet; the outcome follows.
+    case overdue(String)
 
     /// The reason.
     package var reason: String {
         switch self {
-        case .failed(let reason), .unreachable(let reason), .unknown(let reason): reason
+        case .failed(let reason), .unreachable(let reason), .unknown(let reason), .overdue(let reason): reason
         }
     }
 }
@@ -23,18 +25,21 @@ final class CallAttempt: Sendable {
     /// The attempt of the current task.
     @TaskLocal static var current: CallAttempt?
 
-    /// The time limit for its answer.
+    /// The time limit for its answer, which the server learns.
     let deadline: Duration
     private let wasSent = Atomic(false)
 
     init(within deadline: Duration) { self.deadline = deadline }
+
+    /// Whether any of it may have been sent.
+    var isSent: Bool { wasSent.load(ordering: .sequentiallyConsistent) }
 
     /// Call this before the first bytes are sent.
     func markSent() { wasSent.store(true, ordering: .sequentiallyConsistent) }
 
     /// The failure that an error of this attempt means.
     func failure(_ error: any Error) -> CallFailure {
-        guard wasSent.load(ordering: .sequentiallyConsistent) else {
+        guard isSent else {
             return .unreachable((error as? RPCError).map(Self.text) ?? "\(error)")
         }
         guard let error = error as? RPCError else { return .unknown("\(error)") }
@@ -47,9 +52,12 @@ final class CallAttempt: Sendable {
     }
 
     /// The failure that an expired deadline means.
-    func expired(after deadline: Duration) -> CallFailure {
-        wasSent.load(ordering: .sequentiallyConsistent)
-            ? .unknown("no answer within \(deadline)") : .unreachable("no connection within \(deadline)")
+    ///
+    /// - Parameter isListening: whether an answer is still listened to.
+    func expired(after deadline: Duration, isListening: Bool) -> CallFailure {
+        guard isSent else { return .unreachable("no connection within \(deadline)") }
+        let reason = "no answer within \(deadline)"
+        return isListening ? .overdue(reason) : .unknown(reason)
     }
 
     private static func text(_ error: RPCError) -> String {

@@ -27,9 +27,13 @@ package final class NodeAgent: Sendable {
 
     /// Makes a call.
     ///
-    /// - Parameter deadline: the time limit.
+    /// - Parameters:
+    ///   - deadline: the time limit.
+    ///   - late: takes the outcome of a Start that is overdue; nil to give up such a Start.
     /// - Returns: the outcome. A started component is on the node named in the answer, which may be another one.
-    package func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome {
+    package func call(
+        _ request: NodeCall.Request, within deadline: Duration, late: (@Sendable (CallOutcome) -> Void)? = nil
+    ) async -> CallOutcome {
         do throws(CallFailure) {
             switch request {
             case .reset:
@@ -42,7 +46,7 @@ package final class NodeAgent: Sendable {
             case .removePeer(let peer):
                 try await update(.remove(peer), deadline)
             case .start(let specification):
-                return await start(specification, deadline)
+                return await start(specification, deadline, late)
             case .stop(let component, let kind):
                 let message = EdgelessApi_InstanceIdVariant(PhysicalID(node: node, component: component))
                 _ = try await connection.call(within: deadline) { client, options in
@@ -79,30 +83,44 @@ package final class NodeAgent: Sendable {
         }
     }
 
-    private func start(_ specification: Specification, _ deadline: Duration) async -> CallOutcome {
-        let answer: EdgelessApi_StartComponentResponse
+    private func start(
+        _ specification: Specification, _ deadline: Duration, _ late: (@Sendable (CallOutcome) -> Void)?
+    ) async -> CallOutcome {
+        let take = late.map { late in
+            { @Sendable (result: Result<EdgelessApi_StartComponentResponse, CallFailure>) in late(Self.outcome(result))
+            }
+        }
+        let result: Result<EdgelessApi_StartComponentResponse, CallFailure>
         do throws(CallFailure) {
-            answer = try await connection.call(within: deadline) { client, options in
-                switch specification {
-                case .function(let function):
-                    try await EdgelessApi_FunctionInstance.Client(wrapping: client)
-                        .start(EdgelessApi_SpawnFunctionRequest(function), options: options)
-                case .resource(let resource):
-                    try await EdgelessApi_ResourceConfiguration.Client(wrapping: client)
-                        .start(EdgelessApi_ResourceInstanceSpecification(resource), options: options)
+            result = .success(
+                try await connection.call(within: deadline, late: take) { client, options in
+                    switch specification {
+                    case .function(let function):
+                        try await EdgelessApi_FunctionInstance.Client(wrapping: client)
+                            .start(EdgelessApi_SpawnFunctionRequest(function), options: options)
+                    case .resource(let resource):
+                        try await EdgelessApi_ResourceConfiguration.Client(wrapping: client)
+                            .start(EdgelessApi_ResourceInstanceSpecification(resource), options: options)
+                    }
+                })
+        } catch { result = .failure(error) }
+        return Self.outcome(result)
+    }
+
+    private static func outcome(_ result: Result<EdgelessApi_StartComponentResponse, CallFailure>) -> CallOutcome {
+        do throws(CallFailure) {
+            let answer = try result.get()
+            do throws(WireError) {
+                switch try answer.nodeAnswer() {
+                case .success(let id): return .started(id)
+                case .failure(let refusal): return .refused(refusal)
                 }
+            } catch {
+                // The node has started something without saying what.
+                return .unknown("the node's answer cannot be parsed: \(error.reason)")
             }
         } catch {
             return CallOutcome(error)
-        }
-        do throws(WireError) {
-            switch try answer.nodeAnswer() {
-            case .success(let id): return .started(id)
-            case .failure(let refusal): return .refused(refusal)
-            }
-        } catch {
-            // The node has started something without saying what.
-            return .unknown("the node's answer cannot be parsed: \(error.reason)")
         }
     }
 }
@@ -113,6 +131,7 @@ extension CallOutcome {
         case .failed(let reason): self = .failed(reason)
         case .unreachable(let reason): self = .unreachable(reason)
         case .unknown(let reason): self = .unknown(reason)
+        case .overdue(let reason): self = .overdue(reason)
         }
     }
 }

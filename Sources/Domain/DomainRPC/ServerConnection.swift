@@ -87,6 +87,9 @@ package final class ServerConnection: Sendable {
 
     deinit { close() }
 
+    /// How long an answer is listened to after its deadline.
+    package static let listeningTime = Duration.seconds(120)
+
     /// Closes the connection and ends its calls.
     package func close() {
         client.beginGracefulShutdown()
@@ -94,15 +97,24 @@ package final class ServerConnection: Sendable {
     }
 
     /// Makes a call that ends after `deadline` at the latest, even if the connection no longer responds.
+    ///
+    /// - Parameter late: takes the outcome of a call that was sent and not answered in time, when it comes or after
+    ///   `listeningTime`; nil to give up such a call. It is not called if the call was never sent.
     package func call<Answer: Sendable>(
-        within deadline: Duration, _ body: @escaping @Sendable (Client, CallOptions) async throws -> Answer
+        within deadline: Duration, late: (@Sendable (Result<Answer, CallFailure>) -> Void)? = nil,
+        _ body: @escaping @Sendable (Client, CallOptions) async throws -> Answer
     ) async throws(CallFailure) -> Answer {
         var options = CallOptions.defaults
         options.maxRequestMessageBytes = messageLimit
-        let attempt = CallAttempt(within: deadline)
+        let attempt = CallAttempt(within: late == nil ? deadline : deadline + Self.listeningTime)
+        let listening = late.map { late in
+            TimedCall<Result<Answer, CallFailure>>.Listening(
+                time: Self.listeningTime, isWanted: { attempt.isSent }, take: late)
+        }
         let result = await withCheckedContinuation { continuation in
             TimedCall<Result<Answer, CallFailure>>.run(
-                continuation, within: deadline, otherwise: { .failure(attempt.expired(after: deadline)) }
+                continuation, within: deadline, listening: listening,
+                otherwise: { .failure(attempt.expired(after: deadline, isListening: late != nil)) }
             ) { [client, options] in
                 await CallAttempt.$current.withValue(attempt) {
                     do {

@@ -69,7 +69,7 @@ package final class WorkflowClient: Sendable {
         } catch {
             switch error {
             case .failed(let reason): throw .refused(reason)
-            case .unreachable(let reason), .unknown(let reason): throw .unreachable(reason)
+            case .unreachable(let reason), .unknown(let reason), .overdue(let reason): throw .unreachable(reason)
             }
         }
     }

@@ -239,7 +239,13 @@ final class CallDispatcher: Sendable {
     private func perform(_ call: NodeCall, _ epoch: Int) async -> CallOutcome {
         let client: any NodeClient
         do { client = try self.client(call, epoch) } catch { return .unreachable("\(error)") }
-        return await client.call(call.request, within: state.withLock { $0.deadline })
+        return await client.call(call.request, within: state.withLock { $0.deadline }) { [self] outcome in
+            let isCurrent = state.withLock { state in
+                if outcome.isAnswer { state.queues[call.node]?.lastAnswer = .now }
+                return state.queues[call.node]?.epoch == epoch
+            }
+            if isCurrent { answer(call.id, outcome) }
+        }
     }
 
     /// The client of a node; a new one if its agent has moved, even after the call was queued.
@@ -269,7 +275,7 @@ extension CallOutcome {
     fileprivate var isAnswer: Bool {
         switch self {
         case .done, .started, .refused, .failed: true
-        case .unreachable, .unknown: false
+        case .unreachable, .unknown, .overdue: false
         }
     }
 }

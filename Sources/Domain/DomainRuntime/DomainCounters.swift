@@ -95,15 +95,17 @@ package struct DomainCounters: Hashable, Sendable {
 
     /// Counts a call to a node.
     package mutating func count(_ outcome: CallOutcome) {
-        let end: CallEnd =
+        let end: CallEnd? =
             switch outcome {
             case .done, .started: .done
             case .refused: .refused
             case .failed: .failed
             case .unreachable: .unreachable
             case .unknown: .unknown
+            // The outcome follows.
+            case .overdue: nil
             }
-        calls[end, default: 0] += 1
+        if let end { calls[end, default: 0] += 1 }
     }
 
     /// Counts a controller update.

@@ -22,7 +22,11 @@ extension DomainTransport {
 /// A client of one node's agent, over one connection.
 package protocol NodeClient: Sendable {
     /// Makes a call that ends at the deadline, answered or not.
-    func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome
+    ///
+    /// - Parameter late: called once after the outcome was `.overdue`, with the outcome.
+    func call(
+        _ request: NodeCall.Request, within deadline: Duration, late: (@Sendable (CallOutcome) -> Void)?
+    ) async -> CallOutcome
 
     /// Closes the connection and ends its calls.
     func close()

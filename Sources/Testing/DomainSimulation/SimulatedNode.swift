@@ -23,13 +23,15 @@ struct SimulatedNode {
     var isBusy = false
     /// The call on its way to the node.
     var inFlight: NodeCall?
+    /// Starts that it carries out after their deadline, unless it is reset before.
+    var overdue: [NodeCall] = []
     /// The answer on its way back.
     var answer: (call: CallID, outcome: CallOutcome)?
 
     /// Executes a call.
     mutating func carryOut(_ request: NodeCall.Request, _ random: inout Xoshiro) -> CallOutcome {
         switch request {
-        case .reset: running = [:]
+        case .reset: (running, overdue) = ([:], [])
         case .addPeer(let peer, let url): peers[peer] = url
         case .removePeer(let peer): peers[peer] = nil
         case .start:
@@ -49,6 +51,7 @@ struct SimulatedNode {
         isAlive = true
         hasLeft = false
         running = [:]
+        overdue = []
         peers = [:]
     }
 }

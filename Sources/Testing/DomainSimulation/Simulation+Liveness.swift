@@ -49,7 +49,7 @@ extension Simulation.Item {
     /// Whether the domain's process must run for it.
     var needsProcess: Bool {
         switch self {
-        case .tick, .refresh, .answer, .controllerAnswer, .act, .stored, .proxy: true
+        case .tick, .refresh, .answer, .lateStart, .controllerAnswer, .act, .stored, .proxy: true
         case .deliver, .nodeFault, .revive, .crash, .pause, .clockFault, .redisFault, .redisRecovery: false
         }
     }

@@ -56,9 +56,31 @@ extension Simulation {
             if case .start = call.request, isLucky(5) { return later(.refused(DomainRefusal("not now")), chance(50)) }
             if isLucky(3) { return later(.failed("internal"), chance(50)) }
         }
+        if case .start = call.request, !isHealed, isLucky(5) {
+            nodes[index].overdue.append(call)
+            eventQueue.add(.lateStart(index, call: call.id, run: run), at: time + 500 + chance(20_000))
+            return later(.overdue("deadline"), chance(300))
+        }
         let outcome = nodes[index].carryOut(call.request, &random)
         if !isHealed, isLucky(shape.loss / 2) { return later(.unknown("the answer was lost"), chance(2000)) }
         later(outcome, chance(isHealed ? 20 : 300))
+    }
+
+    /// A node carries out a Start after its deadline. The answer reaches the domain's process if it still runs.
+    mutating func finishLateStart(_ call: CallID, of index: Int, _ run: Int) {
+        guard let place = nodes[index].overdue.firstIndex(where: { $0.id == call }) else { return }
+        let start = nodes[index].overdue.remove(at: place)
+        guard nodes[index].isAlive else { return }
+        let isConnected = run == self.run && time >= nodes[index].partitionedUntil
+        // A broken connection may have ended it.
+        guard isConnected || isLucky(50) else {
+            if run == self.run { take { $0.handle(.answered(call, .unknown("connection lost")), at: $1) } }
+            return
+        }
+        let outcome = nodes[index].carryOut(start.request, &random)
+        if run == self.run {
+            take { $0.handle(.answered(call, isConnected ? outcome : .unknown("connection lost")), at: $1) }
+        }
     }
 
     mutating func takeAnswer(of index: Int) {

@@ -44,6 +44,7 @@ package struct Simulation {
         case refresh(Int, nonce: UInt64)
         case deliver(Int, run: Int)
         case answer(Int, run: Int)
+        case lateStart(Int, call: CallID, run: Int)
         case controllerAnswer(UInt64, run: Int)
         case act
         case nodeFault
@@ -212,6 +213,7 @@ package struct Simulation {
         case .deliver(let index, let run): if run == self.run { deliver(to: index) }
         case .answer(let index, let run): if run == self.run { takeAnswer(of: index) }
         case .controllerAnswer(let number, let run): if run == self.run { answerController(number) }
+        case .lateStart(let index, let call, let run): finishLateStart(call, of: index, run)
         case .act: if !isHealed { act() }
         case .nodeFault: if !isHealed { disturb() }
         case .revive(let index): if !nodes[index].isAlive { restart(index, within: 1000) }
@@ -238,7 +240,11 @@ package struct Simulation {
             guard let index = nodes.index(of: call.node) else { return }
             nodes[index].queue.append(call)
             serve(index)
-        case .abandon(let id): if let index = nodes.index(of: id) { nodes[index].queue = [] }
+        case .abandon(let id):
+            guard let index = nodes.index(of: id) else { return }
+            nodes[index].queue = []
+            // Its connection is closed, which ends the Starts in progress.
+            nodes[index].overdue = []
         case .started(let request, let result):
             guard pending.remove(request) != nil, case .success(let id) = result else { return }
             // A reset handled in the meantime has already stopped it.

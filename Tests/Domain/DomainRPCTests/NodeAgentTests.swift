@@ -3,6 +3,7 @@ import DomainDemo
 import DomainRPC
 import DomainWire
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -121,6 +122,28 @@ import Testing
                 return
             }
             #expect(!reason.isEmpty && node.connections == 1)
+        }
+    }
+
+    @Test("a Start that is overdue ends at its deadline, and its outcome comes with the answer")
+    func overdue() async throws {
+        try await node { (node, agent) async throws in
+            #expect(await agent.call(.reset, within: deadline) == .done)
+            node.faults.delay = .seconds(2)
+            let late = Mutex<[CallOutcome]>([])
+            let outcome = await agent.call(.start(.function(Sample.function)), within: .milliseconds(500)) { outcome in
+                late.withLock { $0.append(outcome) }
+            }
+            guard case .overdue = outcome else {
+                Issue.record("not overdue: \(outcome)")
+                return
+            }
+            #expect(try await eventually { late.withLock { $0 }.count == 1 })
+            guard case .started(let id)? = late.withLock({ $0 }).first else {
+                Issue.record("not started")
+                return
+            }
+            #expect(node.components[id.component] != nil)
         }
     }
 

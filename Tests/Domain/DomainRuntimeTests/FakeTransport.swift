@@ -64,7 +64,9 @@ final class FakeTransport: DomainTransport {
         let node: NodeID
         let transport: FakeTransport
 
-        func call(_ request: NodeCall.Request, within deadline: Duration) async -> CallOutcome {
+        func call(
+            _ request: NodeCall.Request, within deadline: Duration, late: (@Sendable (CallOutcome) -> Void)?
+        ) async -> CallOutcome {
             let isSilent = transport.state.withLock { state in
                 state.heard.append(Heard(node: node, request: request))
                 state.open += 1

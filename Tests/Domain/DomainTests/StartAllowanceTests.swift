@@ -163,6 +163,40 @@ struct StartAllowanceTests {
         #expect(domain.handle(.answered(calls[2].id, .started(physical)), at: Self.now) == DomainStep())
     }
 
+    @Test("a Start that is answered after its deadline is stopped, and is no unknown outcome")
+    func overdue() throws {
+        let test = TestDomain(nodes: 2) { $0.strategy = .roundRobin }
+        test.isHeld = Self.isStart
+        let request = test.begin(TestDomain.function())
+        let late = try #require(test.heldCalls.first)
+        test.isHeld = { _, _ in false }
+        test.take(.answered(late.id, .overdue("no answer")))
+        let id = try #require(try test.starts[request]?.get())
+        #expect(test.domain.records.instances[id]?.physical?.node != late.node)
+        #expect(test.domain.records.unknownOutcomes.isEmpty)
+        test.pass(seconds: 3)
+        // It is still in flight: a crash would make it an unknown outcome.
+        #expect(TestDomain(nodes: 0, records: test.stored).domain.records.unknownOutcomes[late.node] == 1)
+        test.drain()
+        let component = ComponentID(high: 1, low: 77)
+        test.take(.answered(late.id, .started(PhysicalID(node: late.node, component: component))))
+        #expect(test.drain().map(\.request) == [.stop(component, .function)])
+        test.pass(seconds: 3)
+        #expect(test.domain.records.unknownOutcomes.isEmpty && test.domain.records.allowances[late.node] == nil)
+    }
+
+    @Test("a Start that is never answered is an unknown outcome when its answer is given up")
+    func neverAnswered() throws {
+        let test = TestDomain(nodes: 1)
+        test.isHeld = Self.isStart
+        _ = test.begin(TestDomain.function())
+        let late = try #require(test.heldCalls.first)
+        test.take(.answered(late.id, .overdue("no answer")))
+        #expect(test.domain.records.unknownOutcomes.isEmpty)
+        test.take(.answered(late.id, .unknown("no answer")))
+        #expect(test.domain.records.unknownOutcomes == [late.node: 1])
+    }
+
     private static let now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
 
     private static func calls(_ effects: [DomainEffect]) -> [NodeCall] {

@@ -255,6 +255,23 @@ def test_one_hung_node_does_not_delay_the_others(make_domain):  # W7
     domain.client.start(spawn(annotations={"label_match_all": "hung"}))
 
 
+def test_a_start_that_is_answered_after_its_deadline_is_stopped(make_domain):
+    domain = make_domain(settings={"general.call_deadline_seconds": 1, "baseline.orchestration_strategy": "RoundRobin"})
+    slow, sound = domain.join(domain.node(labels=["slow"]), domain.node(labels=["sound"]))
+    slow.hanging.add("StartFunction")
+    lids = [domain.client.start() for _ in range(4)]
+    assert len(sound.running) == 4 and slow.of("StartFunction") and not slow.running
+    overdue = len(slow.of("StartFunction"))
+    assert domain.wait_until_idle_except_unknown_outcomes() == 0
+    slow.hanging.clear()
+    slow.released.set()
+    eventually(lambda: len(slow.of("StopFunction")) == overdue, "what was started too late is stopped")
+    assert not slow.running and len(sound.running) == 4
+    assert domain.wait_until_idle_except_unknown_outcomes() == 0
+    for lid in lids:
+        domain.client.stop(lid)
+
+
 @pytest.mark.parametrize("what", ["stop", "patch"])
 def test_a_start_does_not_wait_for_the_queue_of_a_silent_node(make_domain, what):  # W7
     domain = make_domain(settings={"general.call_deadline_seconds": 2, "baseline.orchestration_strategy": "RoundRobin"})
