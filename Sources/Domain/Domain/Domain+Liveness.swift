@@ -69,7 +69,10 @@ extension Domain {
             effect(.evictionsDelayed(ready.count - evicted.count))
         }
         let gone = expired.filter { evicted.contains($0) || records.nodes[$0]?.isReset != true }
-        for id in gone { logEnd(of: id, "a node's lease has expired; its instances are started elsewhere") }
+        for id in gone {
+            logEnd(of: id, "a node's lease has expired; its instances are started elsewhere")
+            remember(id)
+        }
         remove((leaving + gone).sorted())
     }
 

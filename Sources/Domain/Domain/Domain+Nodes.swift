@@ -24,7 +24,7 @@ extension Domain {
                 logRefusal(of: update, refusal)
                 return effect(.updated(request, refusal))
             }
-            add(update, formerNonces: [])
+            if let missing = recall(update) { welcome(update, missing) } else { add(update, formerNonces: []) }
             return accept(update, request)
         }
         if known.nonce == update.nonce {
@@ -106,6 +106,18 @@ extension Domain {
         // The node is back; peers that still know it receive its new data.
         if records.departed.contains(update.node) { change(.departed(update.node, false)) }
         enqueue(.reset(update.node))
+    }
+
+    /// Adds a node that needs no reset.
+    mutating func enterReady(_ update: NodeUpdate) {
+        live[update.node] = LiveNode(lease: NodeLease(end: 0, length: 0))
+        renew(update)
+        let record = NodeRecord(
+            id: update.node, nonce: update.nonce, description: update.description,
+            claims: claim(update.description.providers, keeping: [:]), isReset: true)
+        enter(record)
+        warnAboutSharedAgent(of: record)
+        if records.departed.contains(update.node) { change(.departed(update.node, false)) }
     }
 
     /// Replaces a node's description; what it runs stays.

@@ -41,6 +41,8 @@ package struct Domain: Sendable {
     }
 
     var live: [NodeID: LiveNode] = [:]
+    /// Nodes that may return without a reset.
+    var missing: [NodeID: MissingNode] = [:]
     /// Running components whose start was not persisted.
     var uncommittedOrphans: [PhysicalID: ComponentKind] = [:]
     /// Starts that were in flight when the domain was rebuilt from the committed records.
@@ -185,6 +187,7 @@ package struct Domain: Sendable {
 
     private mutating func tick() {
         evictMissingNodes()
+        forgetMissingNodes()
         let due = waiting.filter { $0.value <= now.monotonic }.keys.sorted()
         for pendingCall in due where pendingCalls[pendingCall] != nil { perform(pendingCall) }
         retryPlacement()

@@ -127,6 +127,8 @@ package struct DomainOptions: Hashable, Sendable {
     package var leaseMaximum = 86_400
     /// How long nodes have to refresh after a restart of the orchestrator, in seconds.
     package var recoveryGrace = 30
+    /// How long after its lease a node may return without a reset, in seconds; 0 for never, as EDGELESS.
+    package var disconnectGrace = 0
     /// How many nodes may lose their instances every ten seconds while most nodes are missing.
     package var evictionsPerInterval = 5
     /// The maximum number of nodes.

@@ -52,6 +52,7 @@ extension OrchestratorConfiguration {
             Key("general.lease_min_seconds", applied: true) { "\($0.options.leaseMinimum)" },
             Key("general.lease_max_seconds", applied: true) { "\($0.options.leaseMaximum)" },
             Key("general.recovery_grace_seconds", applied: true) { "\($0.options.recoveryGrace)" },
+            Key("general.disconnect_grace_seconds", applied: true) { "\($0.options.disconnectGrace)" },
             Key("general.evictions_per_interval", applied: true) { "\($0.options.evictionsPerInterval)" },
             Key("general.call_deadline_seconds", applied: true) { "\($0.callDeadline)" },
             Key("general.message_limit_bytes", applied: true) { "\($0.messageLimit)" },

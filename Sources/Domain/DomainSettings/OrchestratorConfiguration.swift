@@ -100,6 +100,7 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
             throw ConfigurationError("general.lease_min_seconds exceeds general.lease_max_seconds")
         }
         try reader.number("general.recovery_grace_seconds", &options.recoveryGrace, 1...86_400)
+        try reader.number("general.disconnect_grace_seconds", &options.disconnectGrace, 0...86_400)
         try reader.number("general.evictions_per_interval", &options.evictionsPerInterval, 1...1_000_000)
         try reader.number("general.call_deadline_seconds", &callDeadline, 1...3_600)
         try reader.number("general.message_limit_bytes", &messageLimit, 65_536...(1 << 31))

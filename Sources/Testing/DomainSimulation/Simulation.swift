@@ -126,6 +126,7 @@ package struct Simulation {
         var options = Self.options
         if random.next() % 2 == 0 { options.strategy = .roundRobin }
         if random.next() % 4 == 0 { options.makesBeforeBreaking = true }
+        if random.next() % 3 == 0 { options.disconnectGrace = 20 }
         chosen = options
         schema = Mirror.Schema.allCases.randomElement(using: &random) ?? .both
         retention = [0, 5_000, 60_000].randomElement(using: &random) ?? 0

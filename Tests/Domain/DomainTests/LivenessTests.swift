@@ -64,6 +64,50 @@ import Testing
         }
     }
 
+    @Test("a node that returns within the grace is not reset, and keeps what no other node took")
+    func returns() throws {
+        let test = try domain(2) { $0.disconnectGrace = 60 }
+        let moved = try #require(try test.start(TestDomain.function())?.get())
+        let pinned = try #require(test.domain.running[TestDomain.id(1)]?.first { $0 != moved })
+        let before = test.domain.records.instances
+        // Node 1 is silent, and all that can move moves.
+        refresh(test, 0..<1, times: 8)
+        #expect(test.domain.records.nodes[TestDomain.id(1)] == nil)
+        #expect(test.domain.records.instances[pinned]?.physical == nil)
+        test.drain()
+        test.join(1, seconds: 4)
+        let calls = test.drain()
+        #expect(!calls.contains { $0.request == .reset })
+        #expect(!calls.contains { if case .start = $0.request { true } else { false } })
+        #expect(test.domain.records.instances[pinned]?.physical == before[pinned]?.physical)
+        let old = try #require(before[moved]?.physical)
+        if old.node == TestDomain.id(1) {
+            #expect(calls.count { $0.request == .stop(old.component, .function) } == 1)
+            #expect(test.domain.records.instances[moved]?.physical?.node == TestDomain.id(0))
+        }
+        #expect(test.domain.records.nodes[TestDomain.id(1)]?.isReset == true)
+        refresh(test, 0..<2, times: 3)
+        #expect(test.domain.records.orphans.isEmpty && test.domain.records.departed.isEmpty)
+    }
+
+    @Test("a node that returns too late, restarted, after it left, or without a grace is reset")
+    func returnsOtherwise() throws {
+        for (grace, silence, nonce) in [(60, 60, 1), (60, 8, 2), (0, 8, 1)] as [(Int, Int, UInt64)] {
+            let test = try domain(2) { $0.disconnectGrace = grace }
+            refresh(test, 0..<1, times: silence)
+            #expect(test.domain.records.nodes[TestDomain.id(1)] == nil)
+            test.drain()
+            test.join(1, nonce: nonce, seconds: 4)
+            #expect(resets(test) == 1, "grace \(grace), silence \(silence), nonce \(nonce)")
+        }
+        let test = try domain(2) { $0.disconnectGrace = 60 }
+        test.join(1, seconds: -1)
+        test.pass(seconds: 1)
+        test.drain()
+        test.join(1, seconds: 4)
+        #expect(resets(test) == 1)
+    }
+
     @Test("time in which the orchestrator did not run is not counted against nodes", arguments: [5, 3600])
     func pause(seconds: Int) throws {
         let test = try domain(3)

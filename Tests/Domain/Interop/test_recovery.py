@@ -79,6 +79,35 @@ def test_an_unschedulable_function_waits_without_retries(domain):  # W17
     two.wait("StartFunction")
 
 
+def test_a_node_that_returns_within_the_grace_keeps_what_no_other_node_took(make_domain):
+    domain = make_domain(settings={"general.disconnect_grace_seconds": 60, "general.lease_max_seconds": 3})
+    stays, goes = domain.node(labels=["stays"]), domain.node(labels=["goes"])
+    stays.keep()
+    kept = goes.keep()
+    for node in (stays, goes):
+        domain.ready(node)
+    origin = domain.client.start(spawn(annotations={"label_match_all": "stays"}))
+    pinned = domain.client.start(spawn(annotations={"label_match_all": "goes"}))
+    while len(goes.running) < 2:
+        moves = domain.client.start()
+    domain.client.patch(origin, {"a": pinned, "b": moves})
+    domain.wait_until_idle()
+    before = [call.of for call in goes.of("StartFunction")]
+    kept.set()
+    eventually(lambda: {one["id"]: one["node"] for one in domain.status()["instances"]}
+               == {**{lid: stays.id for lid in (one["id"] for one in domain.status()["instances"])}, pinned: None},
+               "what can move moves")
+    goes.forget()
+    goes.keep()
+    eventually(lambda: {one["id"]: one["node"] for one in domain.status()["instances"]}[pinned] == goes.id, "it is back")
+    domain.wait_until_idle()
+    time.sleep(QUIET)
+    assert not set(goes.names()) & {"Reset", "StartFunction"}
+    assert list(goes.running) == [before[0]] and [call.of for call in goes.of("StopFunction")] == [before[1]]
+    moved = stays.of("StartFunction")[-1].of
+    assert stays.of("PatchFunction")[-1].detail == {"a": (goes.id, before[0]), "b": (stays.id, moved)}
+
+
 def test_a_waiting_function_can_be_stopped(domain):
     node = domain.node().join()
     lid = domain.client.start()
