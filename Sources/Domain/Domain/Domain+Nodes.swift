@@ -268,6 +268,7 @@ extension Domain {
         for (name, number) in record.claims { unclaim(name, number) }
         running[id] = nil
         live[id] = nil
+        suspects.remove(id)
         change(.nodeRemoved(id))
         effect(.abandon(id))
         for call in callsOfNode.removeValue(forKey: id) ?? [] { calls[call] = nil }

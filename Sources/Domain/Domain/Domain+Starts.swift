@@ -121,7 +121,16 @@ extension Domain {
         }
         // A running instance migrates to the requested target or stays.
         if attempt.migration != nil, records.instances[id]?.physical != nil { return nil }
-        switch attempt.specification {
+        let specification = attempt.specification
+        return choosing(excluding: tried) { domain, excluded in
+            domain.choose(id, specification, requirements, excluding: excluded)
+        }
+    }
+
+    private mutating func choose(
+        _ id: LogicalID, _ specification: Specification, _ requirements: Requirements, excluding tried: Set<NodeID>
+    ) -> NodeID? {
+        switch specification {
         case .function(let function):
             let runtime = function.functionClass.runtime
             if options.strategy == .loadAware {

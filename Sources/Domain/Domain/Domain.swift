@@ -41,6 +41,8 @@ package struct Domain: Sendable {
     }
 
     var live: [NodeID: LiveNode] = [:]
+    /// Nodes whose agent has not answered the last call.
+    var suspects: Set<NodeID> = []
     /// Nodes that may return without a reset.
     var missing: [NodeID: MissingNode] = [:]
     /// Running components whose start was not persisted.
@@ -248,6 +250,7 @@ package struct Domain: Sendable {
 
     private mutating func take(_ outcome: CallOutcome, of id: CallID) {
         if let former = detachedStarts[id] {
+            note(outcome, of: former.node, isRetried: false)
             // Overdue at last: its outcome follows.
             if case .overdue = outcome { return }
             detachedStarts[id] = nil
@@ -257,8 +260,12 @@ package struct Domain: Sendable {
         guard let call = calls.removeValue(forKey: id) else { return }
         callsOfNode[call.node]?.remove(id)
         switch call.purpose {
-        case .pendingCall(let pendingCall): finish(pendingCall, call: id, outcome)
-        case .start(let instance, let kind): takeStart(outcome, of: instance, kind, at: call.node, call: id)
+        case .pendingCall(let pendingCall):
+            note(outcome, of: call.node, isRetried: true)
+            finish(pendingCall, call: id, outcome)
+        case .start(let instance, let kind):
+            note(outcome, of: call.node, isRetried: false)
+            takeStart(outcome, of: instance, kind, at: call.node, call: id)
         }
     }
 }

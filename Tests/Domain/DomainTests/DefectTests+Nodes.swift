@@ -27,6 +27,25 @@ extension DefectTests {
         #expect(test.drain().isEmpty)
     }
 
+    @Test(
+        "a node that answers no call is the last choice for Starts, is called with a back-off, and is back when it answers",
+        arguments: [DomainOptions.Strategy.random, .roundRobin, .loadAware])
+    func suspect(strategy: DomainOptions.Strategy) throws {
+        let test = TestDomain(nodes: 3) { $0.strategy = strategy }
+        func starts(at node: Int) -> Int { test.drain().count { $0.node == node && $0.isStart } }
+        test.answer = { number, _ in number == 1 ? .unknown("no answer") : nil }
+        for _ in 0..<30 { _ = try #require(try test.start(TestDomain.function())?.get()) }
+        #expect(starts(at: 1) == 1)
+        test.pass(seconds: 70)
+        #expect((4...8).contains(test.drain().count { $0.node == 1 }))
+        _ = test.start(TestDomain.function(["node_id_match_any": "\(TestDomain.id(1))"]))
+        #expect(starts(at: 1) == 1)
+        test.answer = { _, _ in nil }
+        test.pass(seconds: 31)
+        for _ in 0..<30 { _ = try #require(try test.start(TestDomain.function())?.get()) }
+        #expect(starts(at: 1) > 1)
+    }
+
     @Test("W11: changes of a node apply immediately, without a reset")
     func inPlace() throws {
         let test = TestDomain(nodes: 2)
