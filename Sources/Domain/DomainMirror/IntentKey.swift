@@ -34,15 +34,21 @@ package enum IntentKey {
         if redis.call('GET', KEYS[2]) ~= ARGV[4] then return false end
         local taken = {}
         for _ = 1, tonumber(ARGV[1]) do
-          local name = redis.call('LPOP', KEYS[1])
+          local name = redis.call('LINDEX', KEYS[1], 0)
           if not name then break end
           local value = false
           local rest = string.match(name, '^intent:(migrate:[^:]*)$') or string.match(name, '^intent:(cordon:[^:]*)$')
           if rest and redis.call('TYPE', name).ok == 'string' then
             value = redis.call('GET', name)
+            local result = 'intent:result:' .. rest
+            local answer = redis.pcall('SET', result, ARGV[2], 'EX', ARGV[3])
+            if answer.err then
+              if #taken > 0 then break end
+              return redis.error_reply(answer.err .. ' (SET ' .. result .. ')')
+            end
             redis.call('DEL', name)
-            redis.call('SET', 'intent:result:' .. rest, ARGV[2], 'EX', ARGV[3])
           end
+          redis.call('LPOP', KEYS[1])
           taken[#taken + 1] = name
           taken[#taken + 1] = value
         end
@@ -50,8 +56,8 @@ package enum IntentKey {
         """
 
     /// The command that atomically reads up to `count` intents with their values and marks them as taken. It returns a
-    /// list of names and values, or null if the database contains another domain. Keys that are not intents are not
-    /// touched.
+    /// list of names and values, or null if the database contains another domain. An intent that cannot be marked stays
+    /// in the list. Keys that are not intents are not touched.
     ///
     /// - Parameter time: the current time, in milliseconds since 1970.
     package static func take(_ count: Int, for domainID: String, at time: Int) -> RedisCommand {

@@ -58,7 +58,9 @@ struct ProxyWorker {
                 "another domain has taken the database; give each domain its own", metadata: ["domain": "\(domain)"])
         case .removed: logger.warning("the domain was removed from Redis and is written again")
         case .intentsRefused(let reason):
-            logger.warning("intents cannot be taken from Redis", metadata: ["reason": "\(reason)"])
+            logger.warning(
+                "intents cannot be taken from Redis, and stay in the list; the user needs all rights on intents and intent:*",
+                metadata: ["reason": "\(reason)"])
         case .dropped(let name, let problem):
             logger.warning("an invalid intent was dropped", metadata: ["intent": "\(name)", "reason": "\(problem)"])
         }

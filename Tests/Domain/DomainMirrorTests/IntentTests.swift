@@ -128,6 +128,25 @@ struct IntentTests {
         #expect(try await eventually { site.intents == [.cordon(node, true)] })
     }
 
+    @Test("an intent whose outcome may not be written stays in the list, with its value, until it may")
+    func outcomeForbidden() async throws {
+        let server = try RedisServer()
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        let rights = ["~intents", "~intent:cordon:*", "~intent:migrate:*", "~domain_info:*", "~node*", "~dependency:*"]
+        try redis.send(["ACL", "SETUSER", "default", "resetkeys"] + rights)
+        let site = try ProxySite(server: server)
+        defer { site.proxy.stop() }
+        let key = "intent:cordon:\(node)"
+        #expect(try await eventually { try site.get(Mirror.identity) == "my-domain" })
+        try push(site, [(key, "yes"), ("intent:cordon:\(NodeID.test(2))", "no")])
+        try await Task.sleep(for: .milliseconds(1500))
+        #expect(try redis.send(["LLEN", "intents"]) == .integer(2))
+        #expect(try site.get(key) == "yes" && site.intents.isEmpty)
+        try redis.send(["ACL", "SETUSER", "default", "~*"])
+        #expect(try await eventually { site.intents == [.cordon(node, true), .cordon(.test(2), false)] })
+        #expect(try await eventually { try isDrained(site) })
+    }
+
     @Test("an intent interrupted by the end of the orchestrator is declined after its restart")
     func interrupted() async throws {
         let server = try RedisServer()
