@@ -17,11 +17,12 @@ package struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
     /// Which of its databases.
     package let database: Int
 
-    /// Reads `redis://[user][:password@]host[:port][/database]` or `unix:///path[?db=1&user=…&pass=…]`, as the reference's
+    /// Reads `redis://[user][:password@]host[:port][/database]`, whose query and fragment are ignored, or `unix:///path[?db=1&user=…&pass=…]`, as the reference's
     /// client does; `valkey://` and `redis+unix://` mean the same. Special characters are given as `%40`.
     ///
     /// - Throws: ``RedisError/badAddress(_:)``, which says what would be right and keeps the password to itself.
     package init(_ url: String) throws(RedisError) {
+        let url = Self.trimmed(url)
         guard let colon = url.firstRange(of: "://") else {
             throw .badAddress("an address of Redis begins with redis:// or unix://")
         }
@@ -45,6 +46,8 @@ package struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
         } else {
             (user, password) = (nil, nil)
         }
+        let isWhole = !place.contains { $0 == "?" || $0 == "#" }
+        place = Self.withoutQuery(place)
         var host = place
         var port: UInt16 = 6379
         let isBracketed = place.hasPrefix("[")
@@ -57,8 +60,7 @@ package struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
         if isBracketed { host = host.dropFirst().dropLast() }
         guard !host.isEmpty else { throw .badAddress("an address of Redis names a host: redis://127.0.0.1:6379") }
         endpoint = .tcp(host: String(host), port: port)
-        let path = parts.count == 2 ? parts[1].prefix { $0 != "?" } : ""
-        database = try Self.database(path)
+        database = try Self.database(isWhole && parts.count == 2 ? Self.withoutQuery(parts[1]) : "")
     }
 
     private init(unix rest: Substring) throws(RedisError) {
@@ -76,6 +78,15 @@ package struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
         password = options["pass"]
         database = try Self.database(options["db"].map { $0[...] } ?? "")
     }
+
+    /// Without surrounding whitespace.
+    private static func trimmed(_ text: String) -> Substring {
+        let start = text.drop(while: \.isWhitespace)
+        guard let last = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+        return start[...last]
+    }
+
+    private static func withoutQuery(_ text: Substring) -> Substring { text.prefix { $0 != "?" && $0 != "#" } }
 
     private static func database(_ text: Substring) throws(RedisError) -> Int {
         guard !text.isEmpty else { return 0 }

@@ -12,6 +12,10 @@ import Testing
         #expect(try RedisAddress("redis://[::1]").endpoint == .tcp(host: "::1", port: 6379))
         let named = try RedisAddress("redis://ann:p%40ss:word@host:1/2?protocol=resp2")
         #expect(named.user == "ann" && named.password == "p@ss:word" && named.database == 2)
+        for suffix in ["?protocol=3", "#x", "/?protocol=3", "?path=/7", "/0#/5", " \n"] {
+            let address = try RedisAddress(" redis://127.0.0.1:6380\(suffix)")
+            #expect(address.endpoint == .tcp(host: "127.0.0.1", port: 6380) && address.database == 0, "\(suffix)")
+        }
         #expect(try RedisAddress("redis://:secret@host").user == nil)
         let socket = try RedisAddress("unix:///run/redis.sock?db=4&user=u&pass=p")
         #expect(socket.endpoint == .unix(path: "/run/redis.sock") && socket.database == 4)
