@@ -203,6 +203,38 @@ import Testing
         await controller.stop()
     }
 
+    @Test("drain moves all that a node runs, reports progress, and says what stays and why")
+    func drain() async throws {
+        let server = try RedisServer()
+        let domain = try DomainSite()
+        try domain.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"\(server.url)\"")
+        let process = try await domain.serve()
+        let nodes = try (1...3).map { try domain.node($0, labels: ["hostname=n\($0)", "l\($0)"]) }
+        func ask(_ arguments: String...) async throws -> (status: Int32?, text: String) {
+            try await Program.run([domain.binary, "proxy", "-r", server.url] + arguments)
+        }
+        #expect(
+            try await eventually { try await ask("show", "node", "status").text.split(separator: " ready,").count == 4 }
+        )
+        let client = try OrchestratorClient(url: domain.orchestrator)
+        for _ in 0..<5 {
+            _ = try await client.start(DomainSite.function(["node_id_match_any": "\(nodes[0].node),\(nodes[1].node)"]))
+                .get()
+        }
+        let pinned = try await client.start(DomainSite.function(["label_match_all": "l1"])).get()
+        #expect(try await eventually { try await ask("show", "functions").text.split(separator: "\n").count == 6 })
+        let run = try await ask("intent", "drain", "n1", "--at-once", "2")
+        #expect(run.status == 1 && run.text.contains("\(pinned) stays: no valid node found"), "\(run)")
+        #expect(run.text.contains("left 1\n") && run.text.contains("instances that stay on the node: 1"), "\(run)")
+        #expect(nodes[0].components.count == 1 && nodes[1].components.count == 5 && nodes[2].components.isEmpty)
+        let other = try await ask("intent", "drain", "n3")
+        #expect(other.status == 0 && other.text == "done\n", "\(other)")
+        client.close()
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
+        for node in nodes { await node.stop() }
+    }
+
     @Test("top nodes prints once to a file, and repeatedly on a terminal")
     func topNodes() async throws {
         let site = try ProxySite()

@@ -8,7 +8,8 @@ import Terminal
 struct IntentCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "intent",
-        abstract: "Submit an intent to the domain.", subcommands: [Migrate.self, Cordon.self, Uncordon.self])
+        abstract: "Submit an intent to the domain.",
+        subcommands: [Migrate.self, Cordon.self, Uncordon.self, Drain.self])
 
     /// The options for waiting.
     struct Options: ParsableArguments {
