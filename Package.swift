@@ -155,7 +155,9 @@ let package = Package(
             ]),
         host.program("berth", ["EPAClient", "HostClient", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
 
-        // Kubernetes. The client is a library for others: what it declares is public.
+        // Kubernetes: what a cluster's pods may have, as pure decisions.
+        kubernetes.module("Bindings", ["Machine"]),
+        // A library for others: what it declares is public.
         kubernetes.module(
             "KubernetesClient",
             ["WireJSON", "WireYAML", asyncHTTPClient, nio, nioHTTP1, nioPosix, nioSSL, subprocess, system]),
@@ -247,6 +249,7 @@ let package = Package(
         host.tests(
             "BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth", "berthd"]),
 
+        kubernetes.tests("BindingsTests", ["Bindings", "Machine", "TestSupport"]),
         kubernetes.tests(
             "ClusterStandInTests", ["ClusterStandIn", "TestSupport", "WireJSON", "berth-cluster-standin"]),
         kubernetes.tests(
