@@ -156,7 +156,7 @@ let package = Package(
         host.program("berth", ["EPAClient", "HostClient", "Machine", "Rendering", "Terminal", "WireJSON", arguments]),
 
         // Kubernetes: what a cluster's pods may have, as pure decisions.
-        kubernetes.module("Bindings", ["Machine"]),
+        kubernetes.module("Bindings", ["Machine", "WireJSON"]),
         // A library for others: what it declares is public.
         kubernetes.module(
             "KubernetesClient",
@@ -249,7 +249,7 @@ let package = Package(
         host.tests(
             "BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth", "berthd"]),
 
-        kubernetes.tests("BindingsTests", ["Bindings", "Machine", "TestSupport"]),
+        kubernetes.tests("BindingsTests", ["Bindings", "Machine", "TestSupport", "WireJSON"]),
         kubernetes.tests(
             "ClusterStandInTests", ["ClusterStandIn", "TestSupport", "WireJSON", "berth-cluster-standin"]),
         kubernetes.tests(

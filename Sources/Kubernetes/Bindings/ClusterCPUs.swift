@@ -1,0 +1,136 @@
+import Machine
+
+/// The CPUs of a cluster as the extender sees them: nodes, bindings, and choices that were made and not seen yet.
+///
+/// The free CPUs of each node are kept up to date, so that a pod costs a look at a few numbers of each node.
+package struct ClusterCPUs: Sendable {
+    /// The scheduler's arguments.
+    package let args: WorkloadAwareArgs
+
+    private(set) var nodes: [String: NodeCPUs] = [:]
+    private(set) var seen: [ObjectKey: Seen] = [:]
+    private(set) var assumed: [ObjectKey: Assumption] = [:]
+    private var seenOf: [ObjectKey: Set<ObjectKey>] = [:]
+    private var onNode: [String: Set<ObjectKey>] = [:]
+
+    /// A binding that the API server showed.
+    struct Seen: Sendable, Equatable {
+        let uid: String
+        let pod: ObjectKey
+        let podUID: String?
+        let wanted: Hold
+        let holds: [Hold]
+        let node: String?
+    }
+
+    /// A binding that was chosen and is not seen yet.
+    struct Assumption: Sendable, Equatable {
+        let choice: BindingChoice
+        /// The uid of the binding of the same name that has to go before.
+        let replaced: String?
+    }
+
+    /// A cluster without nodes.
+    package init(args: WorkloadAwareArgs = WorkloadAwareArgs()) {
+        self.args = args
+    }
+
+    // MARK: - Nodes
+
+    /// Takes note of a node with a fresh topology.
+    package mutating func setNode(_ facts: NodeFacts) {
+        if nodes[facts.name]?.facts == facts { return }
+        let held = onNode[facts.name, default: []].flatMap { holds(of: $0, on: facts.name) }
+        nodes[facts.name] = NodeCPUs(facts, holds: held)
+    }
+
+    /// Takes note that a node is gone, or that its topology is not fresh. What its bindings hold is not forgotten.
+    package mutating func removeNode(_ name: String) { nodes[name] = nil }
+
+    // MARK: - Bindings
+
+    /// Takes note of a binding that the API server showed. From its creation on it counts, validated or not; what was
+    /// refused does not.
+    ///
+    /// - Parameter node: The node of its pod, or the one that the extender noted in the binding; nil where none is known.
+    package mutating func see(_ binding: Binding, node: String?) {
+        let key = binding.key
+        let assumption = assumed[key]
+        let isConfirmed = assumption.map { $0.replaced != binding.uid } ?? false
+        let before = seen[key]
+        var known = binding.status.flatMap { $0.nodeName.isEmpty ? nil : $0.nodeName } ?? node
+        if known == nil, isConfirmed { known = assumption?.choice.node }
+        if known == nil, before?.uid == binding.uid { known = before?.node }
+        var holds = binding.held
+        let counts: Bool =
+            switch binding.status?.resourceStatus {
+            case nil, .pending, .validated, .applied: true
+            case .podNotFound, .invalidCPUSet, .allocationFailed, .failed: !binding.isObserved
+            }
+        if counts && !holds.contains(binding.wanted) { holds.append(binding.wanted) }
+        let now = Seen(
+            uid: binding.uid, pod: binding.pod, podUID: binding.podUID, wanted: binding.wanted, holds: holds,
+            node: known)
+        guard now != before || isConfirmed else { return }
+        changing(key) {
+            if isConfirmed { $0.assumed[key] = nil }
+            $0.seen[key] = now
+        }
+    }
+
+    /// Takes note that a binding is gone.
+    package mutating func forget(_ key: ObjectKey) {
+        guard seen[key] != nil else { return }
+        changing(key) { $0.seen[key] = nil }
+    }
+
+    /// Takes a choice back: its binding could not be created, its pod could not be bound or is gone.
+    package mutating func takeBack(_ key: ObjectKey, podUID: String) {
+        guard assumed[key]?.choice.podUID == podUID else { return }
+        changing(key) { $0.assumed[key] = nil }
+    }
+
+    /// Counts a choice until its binding is seen, or it is taken back.
+    mutating func assume(_ choice: BindingChoice, replacing replaced: String?) {
+        changing(choice.binding) { $0.assumed[choice.binding] = Assumption(choice: choice, replaced: replaced) }
+    }
+
+    /// The bindings of a pod that were seen, in order.
+    func bindings(of pod: ObjectKey) -> [ObjectKey] { seenOf[pod, default: []].sorted() }
+
+    /// The bindings that were chosen and are not seen yet, in order.
+    package var pending: [BindingChoice] { assumed.values.map(\.choice).sorted { $0.binding < $1.binding } }
+
+    // MARK: - Counting
+
+    /// Changes what is known of the binding `key`, and counts it anew.
+    private mutating func changing(_ key: ObjectKey, _ change: (inout Self) -> Void) {
+        for (node, holds) in places(of: key) {
+            for hold in holds { nodes[node]?.remove(hold) }
+            onNode[node]?.remove(key)
+            if onNode[node]?.isEmpty == true { onNode[node] = nil }
+        }
+        if let pod = seen[key]?.pod {
+            seenOf[pod]?.remove(key)
+            if seenOf[pod]?.isEmpty == true { seenOf[pod] = nil }
+        }
+        change(&self)
+        for (node, holds) in places(of: key) {
+            for hold in holds { nodes[node]?.add(hold) }
+            onNode[node, default: []].insert(key)
+        }
+        if let pod = seen[key]?.pod { seenOf[pod, default: []].insert(key) }
+    }
+
+    /// Where the binding `key` counts, and what.
+    private func places(of key: ObjectKey) -> [(node: String, holds: [Hold])] {
+        var places: [(node: String, holds: [Hold])] = []
+        if let seen = seen[key], let node = seen.node { places.append((node, seen.holds)) }
+        if let choice = assumed[key]?.choice { places.append((choice.node, [choice.hold])) }
+        return places
+    }
+
+    private func holds(of key: ObjectKey, on node: String) -> [Hold] {
+        places(of: key).filter { $0.node == node }.flatMap(\.holds)
+    }
+}
