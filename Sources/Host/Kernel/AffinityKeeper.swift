@@ -186,6 +186,9 @@ struct AffinityKeeper: Sendable {
         guard let online = Masks.online(files) else { return }
         var offers: [String: CPUSet] = [:]
         var left: [AffinityRecord.Thread: CPUSet] = [:]
+        // What a thread was given stays noted while anything is taken: later nobody could tell it from what claims left of the
+        // affinity of its parent, or from all that its cgroup has.
+        let isTaken = !online.isSubset(of: effective(root))
         for seen in noted.seen {
             let thread = seen.thread
             guard let usable = try? control.affinity(of: thread.id) else { continue }
@@ -194,12 +197,11 @@ struct AffinityKeeper: Sendable {
             if let due = noted.record.due(seen, usable: usable, offered: offered, online: online) {
                 set(thread.id, due)
             }
-            // The others have all that they were given.
-            if let affinity = noted.record.affinities[thread], !affinity.intersection(online).isSubset(of: offered) {
-                left[thread] = affinity
-            }
+            guard let affinity = noted.record.affinities[thread] else { continue }
+            if isTaken || !affinity.isSubset(of: offered) { left[thread] = affinity }
         }
         noted.record.affinities = left
+        noted.record.offline = left.values.reduce(into: CPUSet()) { $0.formUnion($1) }.subtracting(online)
         noted.record.isChanging = false
         save(noted.record)
     }

@@ -31,9 +31,11 @@ package struct AffinityRecord: Equatable, Sendable {
         package var offered: CPUSet
 
         /// Whether it has what `affinity` leaves it here. The kernel gives it all that the cgroup has where that is nothing.
-        fileprivate func has(_ affinity: CPUSet) -> Bool {
+        ///
+        /// - Parameter offline: the CPUs that were offline when the affinity was set: Linux 6.1 leaves them out for good.
+        fileprivate func has(_ affinity: CPUSet, offline: CPUSet) -> Bool {
             let left = affinity.intersection(offered)
-            return left.isEmpty ? isWide : usable == left
+            return left.isEmpty ? isWide : usable == left || usable == left.subtracting(offline)
         }
 
         /// Whether it has all that its cgroup can have. Linux 6.1 gives a thread that comes into the root cgroup more: also what
@@ -45,6 +47,8 @@ package struct AffinityRecord: Equatable, Sendable {
     package let bootID: String
     /// Whether the kernel may have set affinities anew that were not given back yet.
     package var isChanging = false
+    /// The CPUs that were offline when the affinities were given back last.
+    package var offline = CPUSet()
     /// What they were given.
     package var affinities: [Thread: CPUSet] = [:]
 
@@ -59,18 +63,20 @@ package struct AffinityRecord: Equatable, Sendable {
     ///
     /// - Parameter seen: the threads that have fewer CPUs than their cgroups, and those that are noted; others have ended.
     mutating func note(_ seen: [SeenThread]) {
-        var known: [Int: CPUSet] = [:]
+        var known: [Int: [CPUSet]] = [:]
         var parents: [Int: Int] = [:]
         for thread in seen {
             parents[thread.process] = thread.parent
-            if let affinity = affinities[thread.thread] { known[thread.process] = affinity }
+            if let affinity = affinities[thread.thread] { known[thread.process, default: []].append(affinity) }
         }
         func inherited(_ thread: SeenThread) -> CPUSet? {
             var next: Int? = thread.process
             // The depth of a tree of processes; ids that were used again may make a circle of it.
             for _ in 0..<64 {
                 guard let process = next else { return nil }
-                if let affinity = known[process] { return affinity }
+                if let affinities = known[process] {
+                    return affinities.first { thread.has($0, offline: offline) }
+                }
                 next = parents[process]
             }
             return nil
@@ -78,8 +84,11 @@ package struct AffinityRecord: Equatable, Sendable {
         var noted: [Thread: CPUSet] = [:]
         for thread in seen {
             if let affinity = affinities[thread.thread] {
-                if thread.has(affinity) { noted[thread.thread] = affinity; continue }
-            } else if let affinity = inherited(thread), thread.has(affinity) {
+                if thread.has(affinity, offline: offline) {
+                    noted[thread.thread] = affinity
+                    continue
+                }
+            } else if let affinity = inherited(thread) {
                 noted[thread.thread] = affinity
                 continue
             }
@@ -106,14 +115,12 @@ package struct AffinityRecord: Equatable, Sendable {
         return affinity.subtracting(gone)
     }
 
-    /// Forgets a thread that has all that it was given, or has ended.
-    mutating func forget(_ thread: Thread) { affinities[thread] = nil }
 }
 
 // MARK: - Text
 
 extension AffinityRecord {
-    /// A line `boot ID`, a line `changing` where that is so, and a line `0-3 12@345 …` for the threads of each affinity: with their
+    /// A line `boot ID`, a line `changing` where that is so, a line `offline 4-5` where there are such CPUs, and a line `0-3 12@345 …` for the threads of each affinity: with their
     /// ids and start times.
     package var text: String {
         var groups: [CPUSet: [Thread]] = [:]
@@ -121,7 +128,10 @@ extension AffinityRecord {
         let lines = groups.map { cpus, threads in
             ([cpus.list] + threads.sorted { $0.id < $1.id }.map { "\($0.id)@\($0.startTime)" }).joined(separator: " ")
         }
-        return (["boot \(bootID)"] + (isChanging ? ["changing"] : []) + lines.sorted() + [""]).joined(separator: "\n")
+        return
+            (["boot \(bootID)"] + (isChanging ? ["changing"] : [])
+            + (offline.isEmpty ? [] : ["offline \(offline.list)"])
+            + lines.sorted() + [""]).joined(separator: "\n")
     }
 
     /// The record of a ``text``; nil where it is none.
@@ -131,6 +141,11 @@ extension AffinityRecord {
         self.init(bootID: String(first.dropFirst(5)))
         if lines.first == "changing" {
             isChanging = true
+            lines.removeFirst()
+        }
+        if let line = lines.first, line.hasPrefix("offline ") {
+            guard let cpus = try? CPUSet(list: line.dropFirst(8)) else { return nil }
+            offline = cpus
             lines.removeFirst()
         }
         for line in lines {

@@ -78,6 +78,43 @@ import Testing
         #expect(try affinity(kernel, 100) == CPUSet(2...5) && affinity(kernel, 110) == CPUSet(2...5))
     }
 
+    @Test(
+        "threads whose affinities are alike while there are claims each have their own afterwards", arguments: kernels)
+    func alike(_ version: FakeCgroups.Kernel) throws {
+        var kernel = TestKernel(version)
+        kernel.files.addProcess(100, in: "/", threads: 2)
+        kernel.files.addProcess(110, in: "/")
+        kernel.files.addProcess(120, in: "/")
+        pin(kernel, 100, CPUSet(8...15))
+        kernel.files.change { state in
+            state.processes[100]?.threads[101] = [8]
+            state.processes[110]?.parent = 100
+        }
+        pin(kernel, 110, [8])
+        // All that is left in the end.
+        pin(kernel, 120, [0, 1, 8], isInherited: true)
+        try kernel.enforce(TestKernel.claim("a", CPUSet(9...15)))
+        try kernel.enforce(TestKernel.claim("b", CPUSet(2...7)))
+        try kernel.release("a")
+        try kernel.release("b")
+        #expect(try affinity(kernel, 100) == CPUSet(8...15) && affinity(kernel, 101) == [8])
+        #expect(try affinity(kernel, 110) == [8] && affinity(kernel, 120) == [0, 1, 8])
+    }
+
+    @Test("a CPU that is offline while claims come and go is in the affinity again when it is back", arguments: kernels)
+    func offline(_ version: FakeCgroups.Kernel) throws {
+        var kernel = TestKernel(version)
+        kernel.files.addProcess(100, in: "/")
+        pin(kernel, 100, [4, 6])
+        try kernel.enforce(TestKernel.claim("a", [4, 5]))
+        kernel.files.change { $0.online = CPUSet(0...15).subtracting([4]) }
+        try kernel.enforce(TestKernel.claim("b", [12, 13]))
+        try kernel.release("b")
+        kernel.files.change { $0.online = CPUSet(0...15) }
+        try kernel.release("a")
+        #expect(try affinity(kernel, 100) == [4, 6])
+    }
+
     @Test("after a crash in the middle of a change affinities come back with the next change", arguments: kernels)
     func crash(_ version: FakeCgroups.Kernel) throws {
         for stopped in 1...40 {

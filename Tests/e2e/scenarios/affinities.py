@@ -66,7 +66,7 @@ def _(machine):
     machine.sh("probe spin 2-5 1000 >/dev/null 2>&1 & echo $! >/tmp/a.pid; sleep 0.2")
     machine.sh("berth adopt $(cat /tmp/a.pid) --name a --list 4-7")
     same("where it runs with a claim, of what it may not have", set(), allowed(machine) - {4, 5, 6, 7})
-    again = machine.sh("berth adopt $(cat /tmp/a.pid) --name b --list 6-7")
+    again = machine.sh("berth adopt $(cat /tmp/a.pid) --name b --list 8-9")
     same("whether it is said that the program left its claim", True, "it left the claim run:a" in again)
     machine.sh("berth release run:b")
     same("where it runs afterwards", {2, 3, 4, 5}, allowed(machine))

@@ -30,7 +30,7 @@ def _(machine):
     """)
     refused(machine, "--list 8-9 --min-isolation partition", "/neighbour has CPUs 8-9 in its cpuset")
     start(machine, "--list 8-9 --min-isolation cpuset")
-    note = "note: the isolation is cpuset, not partition: /neighbour has CPUs 8-9 in its cpuset"
+    note = "note: the isolation is cpuset, not partition: cgroup /neighbour has CPUs 8-9 in its cpuset"
     same("whether berth run says why", True, note in machine.sh("cat /tmp/a.log"))
     same("CPUs", {8, 9}, allowed(machine))
     end(machine)
@@ -80,13 +80,33 @@ def _(machine):
          on=shapes.PACKAGES)
 def _(machine):
     start_berthd(machine)
+    machine.sh(f"""
+        for directory in {ROOT} {SLICE} {SLICE}/claims; do
+            mkdir -p $directory; echo '+cpuset +hugetlb' >$directory/cgroup.subtree_control
+        done
+    """)
     before = snapshot(machine)
-    # A kernel thread that is bound to its CPU.
-    machine.sh("pidof ksoftirqd/0 >/tmp/thread || ps | sed -n 's/^ *\\([0-9]*\\) .*ksoftirqd.0.*/\\1/p' >/tmp/thread")
-    result = machine.run("berth adopt $(cat /tmp/thread) --cores 1")
+    # A cgroup with such a controller for those below it takes no process.
+    machine.sh(f"mkdir {SLICE}/claims/run-moved; echo +hugetlb >{SLICE}/claims/run-moved/cgroup.subtree_control")
+    result = machine.run("berth run --name moved --cores 1 -- true")
     same("the status", 1, result.status)
-    if "Invalid argument" not in result.output:
+    if "Device or resource busy" not in result.output:
         raise Failed(f"the answer does not have the kernel's reason:\n{result.output}")
+    same("claims", {}, claims(machine))
+    same("the kernel afterwards", before, snapshot(machine))
+    machine.sh(f"rmdir {SLICE}/claims {SLICE}; echo -hugetlb >{ROOT}/cgroup.subtree_control")
+
+
+@promise("the machine's first process and the kernel's threads are not adopted", on=shapes.PACKAGES)
+def _(machine):
+    start_berthd(machine)
+    before = snapshot(machine)
+    thread = machine.sh("pidof ksoftirqd/0 || ps | sed -n 's/^ *\\([0-9]*\\) .*ksoftirqd.0.*/\\1/p'").strip()
+    for process in ("1", thread):
+        result = machine.run(f"berth adopt {process} --cores 1")
+        same("the status", 1, result.status)
+        if "which is not moved" not in result.output:
+            raise Failed(f"the answer does not say why:\n{result.output}")
     same("claims", {}, claims(machine))
     same("the kernel afterwards", before, snapshot(machine))
 
