@@ -109,19 +109,18 @@ package struct AffinityRecord: Equatable, Sendable {
             return usable.isDisjoint(with: gone) || usable.isSubset(of: gone) ? nil : seen.allowed.subtracting(gone)
         }
         let left = affinity.intersection(offered)
-        guard !left.isEmpty, usable != left, offered.isSubset(of: usable) || usable.isSubset(of: left) else {
-            return nil
-        }
-        return affinity.subtracting(gone)
+        guard !left.isEmpty, usable != left else { return nil }
+        // All of the cgroup's: the kernel has set it anew. Some of them, as at the look: more of them come back now.
+        let isAsSeen = usable == seen.usable && usable.isSubset(of: left)
+        return offered.isSubset(of: usable) || isAsSeen ? affinity.subtracting(gone) : nil
     }
-
 }
 
 // MARK: - Text
 
 extension AffinityRecord {
-    /// A line `boot ID`, a line `changing` where that is so, a line `offline 4-5` where there are such CPUs, and a line `0-3 12@345 …` for the threads of each affinity: with their
-    /// ids and start times.
+    /// A line `boot ID`, a line `changing` where that is so, a line `offline 4-5` where there are such CPUs, and a line
+    /// `0-3 12@345 …` for the threads of each affinity, with their ids and start times.
     package var text: String {
         var groups: [CPUSet: [Thread]] = [:]
         for (thread, cpus) in affinities { groups[cpus, default: []].append(thread) }

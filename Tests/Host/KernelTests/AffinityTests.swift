@@ -65,6 +65,18 @@ import Testing
         #expect(try affinity(kernel, 100) == [8, 9])
     }
 
+    @Test("an affinity that a program sets in the middle of a change stays", arguments: kernels)
+    func changedWithin(_ version: FakeCgroups.Kernel) throws {
+        var kernel = TestKernel(version)
+        kernel.files.addProcess(100, in: "/")
+        pin(kernel, 100, CPUSet(2...5))
+        kernel.files.change { $0.reactions[100] = [2] }
+        try kernel.enforce(TestKernel.claim("a", [4, 5]))
+        #expect(try affinity(kernel, 100) == [2])
+        try kernel.release("a")
+        #expect(try affinity(kernel, 100) == [2])
+    }
+
     @Test("what a program starts during a claim gets what the program was given", arguments: kernels)
     func children(_ version: FakeCgroups.Kernel) throws {
         var kernel = TestKernel(version)

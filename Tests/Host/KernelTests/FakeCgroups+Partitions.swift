@@ -182,6 +182,11 @@ extension FakeCgroups.State {
                 for thread in process.threads.keys { processes[id]?.threads[thread] = present }
                 processes[id]?.ignoresGroup = false
             }
+            for (id, process) in processes where process.cgroup == path {
+                for thread in process.threads.keys {
+                    if let cpus = reactions.removeValue(forKey: thread) { processes[id]?.threads[thread] = cpus }
+                }
+            }
         }
         if effective("/").subtracting(isolated).isEmpty { hasCrashed = true }
     }

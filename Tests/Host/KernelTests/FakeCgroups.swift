@@ -52,6 +52,8 @@ final class FakeCgroups: KernelFiles, ProcessControl {
         var failures: [Int: Bool] = [:]
         /// What was written: `PATH TEXT`.
         var log: [String] = []
+        /// What threads set their affinity to, once, as soon as their group has other CPUs.
+        var reactions: [Int: CPUSet] = [:]
         /// What each group had at the last change.
         var offers: [String: CPUSet] = [:]
         /// Whether the kernel has crashed: the root cgroup was left with CPUs of isolcpus only.
