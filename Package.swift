@@ -195,7 +195,7 @@ let package = Package(
         testing.module("DomainDemo", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
         testing.module("DomainSimulation", ["Domain", "DomainMirror", "Redis"]),
         testing.module(
-            "ClusterStandIn", ["WireJSON", hummingbird, httpTypes, logging, nio, nioPosix, nioSSL]),
+            "ClusterStandIn", ["TestSupport", "WireJSON", hummingbird, httpTypes, logging, nio, nioPosix, nioSSL]),
         testing.program("berth-cluster-standin", ["ClusterStandIn", "TestSupport", arguments, unixSignals]),
         testing.program("berth-simulate", ["DomainSimulation", arguments]),
         testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire"]),

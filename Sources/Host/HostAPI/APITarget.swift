@@ -1,3 +1,5 @@
+import WireJSON
+
 /// The path and the query of a request, decoded.
 struct APITarget: Equatable, Sendable {
     /// The segments of the path.
@@ -21,7 +23,7 @@ struct APITarget: Equatable, Sendable {
         }
         var segments: [String] = []
         for part in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            guard let segment = Self.decode(part) else {
+            guard let segment = String(percentEncoded: part) else {
                 throw Problem(
                     .malformedPath, "The path has percent signs without two hexadecimal digits, or is not UTF-8")
             }
@@ -31,8 +33,8 @@ struct APITarget: Equatable, Sendable {
         var query: [Parameter] = []
         for part in parts.dropFirst().first?.split(separator: UInt8(ascii: "&")) ?? [] {
             let sides = part.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = sides.first.flatMap({ Self.decode($0, isQuery: true) }),
-                let value = sides.count > 1 ? Self.decode(sides[1], isQuery: true) : ""
+            guard let name = sides.first.flatMap({ String(percentEncoded: $0, isQuery: true) }),
+                let value = sides.count > 1 ? String(percentEncoded: sides[1], isQuery: true) : ""
             else { throw Problem(.malformedQuery, "The query is not percent-encoded UTF-8") }
             guard !query.contains(where: { $0.name == name }) else {
                 throw Problem(.malformedQuery, "The parameter \(name.debugDescription) is there twice", member: name)
@@ -58,30 +60,5 @@ struct APITarget: Equatable, Sendable {
             values[parameter.name] = parameter.value
         }
         return values
-    }
-
-    /// The text of percent-encoded bytes; nil where they are not encoded correctly.
-    static func decode(_ text: some Sequence<UInt8>, isQuery: Bool = false) -> String? {
-        var bytes: [UInt8] = []
-        var rest = text.makeIterator()
-        while let byte = rest.next() {
-            switch byte {
-            case UInt8(ascii: "%"):
-                guard let high = rest.next().flatMap(digit), let low = rest.next().flatMap(digit) else { return nil }
-                bytes.append(high << 4 | low)
-            case UInt8(ascii: "+") where isQuery: bytes.append(UInt8(ascii: " "))
-            default: bytes.append(byte)
-            }
-        }
-        return String(validating: bytes, as: UTF8.self)
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

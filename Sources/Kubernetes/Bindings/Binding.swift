@@ -75,7 +75,7 @@ package struct Binding: Sendable, Equatable {
 package struct Hold: Sendable, Hashable {
     /// Where the pod may run.
     package var cpus: CPUSet
-    /// What is withdrawn because of it.
+    /// What nobody else may use because of it.
     package var level: ExclusivenessLevel
 
     /// CPUs at a level.

@@ -9,21 +9,21 @@ struct NodeCPUs: Sendable {
     private(set) var forShared: FreeCPUs
     /// CPUs that bindings share.
     private(set) var shared = CPUSet()
-    /// CPUs that bindings withdraw from everybody else.
-    private(set) var withdrawn = CPUSet()
+    /// CPUs that only one binding each may use.
+    private(set) var exclusive = CPUSet()
     /// How many CPUs pods without a binding have, reserved ones included.
     private(set) var left = 0
     /// The number of CPUs of every core; nil where cores differ.
     private let coreSize: Int?
 
     private var sharers: [Int32]
-    private var withdrawers: [Int32]
+    private var exclusiveCounts: [Int32]
 
     init(_ facts: NodeFacts, holds: some Sequence<Hold> = EmptyCollection<Hold>()) {
         self.facts = facts
         let width = (facts.topology.cpus.last ?? -1) + 1
         sharers = [Int32](repeating: 0, count: width)
-        withdrawers = sharers
+        exclusiveCounts = sharers
         let sizes = Set(facts.topology.sockets.flatMap { $0.cores.map(\.cpus.count) })
         coreSize = sizes.count == 1 ? sizes.first : nil
         forShared = FreeCPUs(CPUSet(), of: facts.topology)
@@ -48,7 +48,7 @@ struct NodeCPUs: Sendable {
         if hold.level == .none {
             Self.count(cpus, by: step, in: &sharers, &shared)
         } else {
-            Self.count(facts.topology.exclusive(cpus, hold.level), by: step, in: &withdrawers, &withdrawn)
+            Self.count(facts.topology.exclusive(cpus, hold.level), by: step, in: &exclusiveCounts, &exclusive)
         }
     }
 
@@ -61,7 +61,7 @@ struct NodeCPUs: Sendable {
 
     private mutating func refresh() {
         // Deletions come last: a CPU that somebody shares and somebody else has exclusively is not free.
-        var free = facts.topology.cpus.subtracting(facts.allocated).subtracting(withdrawn)
+        var free = facts.topology.cpus.subtracting(facts.allocated).subtracting(exclusive)
         left = free.count
         free.subtract(facts.reserved)
         forShared = FreeCPUs(free, of: facts.topology)
@@ -78,7 +78,7 @@ struct NodeCPUs: Sendable {
     /// Whether `hold` would leave too few CPUs to pods without a binding.
     func isStarved(by hold: Hold) -> Bool {
         guard hold.level != .none, !hold.cpus.isEmpty else { return false }
-        return facts.isStarved(by: withdrawn.union(facts.topology.exclusive(hold.cpus, hold.level)))
+        return facts.isStarved(by: exclusive.union(facts.topology.exclusive(hold.cpus, hold.level)))
     }
 
     /// How many CPUs a pod that fits withdraws from others; nil where only the choice itself tells.

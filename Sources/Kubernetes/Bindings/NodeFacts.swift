@@ -29,7 +29,7 @@ package struct NodeFacts: Sendable, Equatable {
         self.minimumShared = minimumShared
     }
 
-    /// Whether pods without a binding would have too few CPUs once `exclusive` are withdrawn from them.
+    /// Whether pods without a binding would have too few CPUs once they may not use `exclusive`.
     func isStarved(by exclusive: CPUSet) -> Bool {
         topology.cpus.subtracting(exclusive).subtracting(allocated).count < minimumShared
     }

@@ -107,7 +107,7 @@ package struct NodeTopology: Sendable, Equatable {
             case .core: result.formUnion(socket.cores[place.core].cpus)
             case .socket: result.formUnion(socket.cpus)
             case .numa:
-                // A kernel without NUMA lists no nodes; the CPU is withdrawn all the same.
+                // A kernel without NUMA lists no nodes; the CPU is exclusive all the same.
                 result.insert(cpu)
                 if let node = place.numaNode { result.formUnion(numaNodes[node].cpus) }
             }

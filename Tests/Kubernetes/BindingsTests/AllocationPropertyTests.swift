@@ -52,7 +52,7 @@ import Testing
             let taken = topology.exclusive(choice.cpus, choice.level)
             #expect(choice.cpus.isDisjoint(with: exclusive) && taken.isDisjoint(with: exclusive.union(shared)))
             #expect(family == .bestEffort ? choice.cpus.count == 1 : choice.cpus.count * 1000 >= pod.request)
-            #expect(taken.isEmpty || !facts.isStarved(by: taken.union(cluster.nodes["n"]?.withdrawn ?? [])))
+            #expect(taken.isEmpty || !facts.isStarved(by: taken.union(cluster.nodes["n"]?.exclusive ?? [])))
             // Its controller has nothing against it.
             let contention = Contention(node: facts, rivals: [])
             let binding = ExtenderTests.binding(choice)

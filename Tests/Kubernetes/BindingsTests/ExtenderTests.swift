@@ -82,7 +82,7 @@ import WireJSON
         #expect(cluster.pending == [choice])
         cluster.takeBack(choice.binding, podUID: choice.podUID)
         cluster.takeBack(choice.binding, podUID: choice.podUID)
-        #expect(cluster.pending.isEmpty && cluster.nodes["n"]?.withdrawn == [])
+        #expect(cluster.pending.isEmpty && cluster.nodes["n"]?.exclusive == [])
         #expect(try cluster.bind(Self.pod("q"), to: "n").choice.cpus == choice.cpus)
     }
 
@@ -97,7 +97,7 @@ import WireJSON
         #expect(moved == .replace(uid: "b-uid-p", moved.choice) && moved.choice.node == "m")
         // The old one goes, the new one comes.
         cluster.forget(plan.choice.binding)
-        #expect(cluster.nodes["n"]?.withdrawn == [] && cluster.nodes["m"]?.withdrawn == moved.choice.cpus)
+        #expect(cluster.nodes["n"]?.exclusive == [] && cluster.nodes["m"]?.exclusive == moved.choice.cpus)
     }
 
     @Test("W19: A name that is taken is a refusal before the pod is bound")
@@ -207,7 +207,7 @@ import WireJSON
         cluster.removeNode("n")
         #expect(cluster.filter(Self.pod("p"), ["n"]).refused.first?.reason == .noTopology)
         cluster.setNode(NodeFacts(name: "n", topology: Examples.server(cores: 4)))
-        #expect(cluster.nodes["n"]?.withdrawn == [0, 9])
+        #expect(cluster.nodes["n"]?.exclusive == [0, 9])
     }
 
     @Test("A binding that was refused counts nothing, and counts again once it is edited")
@@ -216,10 +216,10 @@ import WireJSON
         var binding = Self.held("x", [0, 9], .cpu)
         binding.status = BindingStatus(.allocationFailed, reason: .cpusAllocated, message: "", observedGeneration: 1)
         cluster.see(binding, node: "n")
-        #expect(cluster.nodes["n"]?.withdrawn == [])
+        #expect(cluster.nodes["n"]?.exclusive == [])
         binding.generation = 2
         cluster.see(binding, node: "n")
-        #expect(cluster.nodes["n"]?.withdrawn == [0])
+        #expect(cluster.nodes["n"]?.exclusive == [0])
     }
 }
 

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import WireJSON
 
@@ -59,7 +60,7 @@ import WireJSON
     @Test(
         "informers end up with what a list shows, through restarts, selectors and forgotten history", arguments: 1...20)
     func informers(seed: UInt64) {
-        var random = SeededSource(seed: seed)
+        var random = SeededRandom(seed: seed)
         var settings = StandInCluster.Settings()
         settings.historyLimit = 20
         var client = TestClient(settings: settings)
@@ -97,7 +98,7 @@ import WireJSON
 
     @Test("pages together are the list as it was at the first of them", arguments: 1...20)
     func pages(seed: UInt64) {
-        var random = SeededSource(seed: seed)
+        var random = SeededRandom(seed: seed)
         var client = TestClient()
         for index in 0..<30 where random.next() % 2 == 0 { client.configMap("c\(index)") }
         let whole = client.get(TestClient.configMaps).items
@@ -122,7 +123,7 @@ import WireJSON
 
     @Test("nothing stays whose owners are all gone, and nothing waits for nothing", arguments: 1...20)
     func garbage(seed: UInt64) {
-        var random = SeededSource(seed: seed)
+        var random = SeededRandom(seed: seed)
         var client = TestClient()
         var uids: [String] = []
         for index in 0..<120 {
@@ -155,7 +156,7 @@ import WireJSON
 
     @Test("an apply is the same again, and every field belongs to a manager", arguments: 1...20)
     func applies(seed: UInt64) {
-        var random = SeededSource(seed: seed)
+        var random = SeededRandom(seed: seed)
         var client = TestClient()
         let path = "\(TestClient.configMaps)/a"
         for _ in 0..<40 {
@@ -180,7 +181,7 @@ import WireJSON
 
     @Test("bodies with broken bytes are answered", arguments: 1...10)
     func brokenBytes(seed: UInt64) {
-        var random = SeededSource(seed: seed)
+        var random = SeededRandom(seed: seed)
         var client = TestClient(definitions: true)
         // A Namespace as clients written in Go send it.
         let protobuf: [UInt8] =

@@ -1,4 +1,5 @@
 import ClusterStandIn
+import TestSupport
 import Testing
 import WireJSON
 
@@ -184,7 +185,7 @@ import WireJSON
     @Test("whatever is sent, the server answers")
     func garbage() {
         var client = TestClient(definitions: true)
-        var random = SeededSource(seed: 7)
+        var random = SeededRandom(seed: 7)
         client.configMap("a")
         let bodies = [
             "", "null", "1", "[]", "{}", #"{"metadata":1}"#, #"{"metadata":{"name":{}}}"#, #"{"spec":[]}"#,

@@ -90,14 +90,16 @@ extension StandInCluster {
             ]))
         value.set(["status", "conditions"], .array(conditions))
         if !context.isDryRun { put(value, as: type) }
-        return StandInAnswer(
-            201,
-            .map([
-                "kind": .string("Status"), "apiVersion": .string("v1"), "metadata": .empty,
-                "status": .string("Success"),
-                "code": .integer(201),
-            ]))
+        return Self.created
     }
+
+    /// The answer to what makes no object.
+    private static let created = StandInAnswer(
+        201,
+        .map([
+            "kind": .string("Status"), "apiVersion": .string("v1"), "metadata": .empty, "status": .string("Success"),
+            "code": .integer(201),
+        ]))
 
     /// Deletes a pod where its disruption budgets allow it.
     private mutating func evict(
@@ -149,13 +151,7 @@ extension StandInCluster {
             }
         }
         _ = try delete(type, pod, options, now: now)
-        return StandInAnswer(
-            201,
-            .map([
-                "kind": .string("Status"), "apiVersion": .string("v1"), "metadata": .empty,
-                "status": .string("Success"),
-                "code": .integer(201),
-            ]))
+        return Self.created
     }
 
     // MARK: - Others

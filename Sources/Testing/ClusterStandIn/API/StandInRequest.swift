@@ -74,41 +74,17 @@ struct RequestTarget: Equatable, Sendable {
         guard let path = parts.first, path.first == UInt8(ascii: "/") else { return nil }
         self.path = []
         for part in path.split(separator: UInt8(ascii: "/")) {
-            guard let segment = Self.decode(part, isQuery: false) else { return nil }
+            guard let segment = String(percentEncoded: part, isQuery: false) else { return nil }
             self.path.append(segment)
         }
         query = [:]
         guard parts.count > 1 else { return }
         for part in parts[1].split(separator: UInt8(ascii: "&")) {
             let sides = part.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            guard let first = sides.first, let name = Self.decode(first, isQuery: true),
-                let value = sides.count > 1 ? Self.decode(sides[1], isQuery: true) : ""
+            guard let first = sides.first, let name = String(percentEncoded: first, isQuery: true),
+                let value = sides.count > 1 ? String(percentEncoded: sides[1], isQuery: true) : ""
             else { return nil }
             query[name] = value
-        }
-    }
-
-    private static func decode(_ text: Substring.UTF8View.SubSequence, isQuery: Bool) -> String? {
-        var bytes: [UInt8] = []
-        var rest = text.makeIterator()
-        while let byte = rest.next() {
-            switch byte {
-            case UInt8(ascii: "%"):
-                guard let high = rest.next().flatMap(digit), let low = rest.next().flatMap(digit) else { return nil }
-                bytes.append(high << 4 | low)
-            case UInt8(ascii: "+") where isQuery: bytes.append(UInt8(ascii: " "))
-            default: bytes.append(byte)
-            }
-        }
-        return String(validating: bytes, as: UTF8.self)
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
         }
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import WireJSON
 
 /// What goes wrong, on purpose. The same seed and the same requests give the same faults.
@@ -116,12 +117,12 @@ package struct Faults: Sendable {
 
     /// The rules; all that match a request apply.
     package var rules: [Rule]
-    private var random: SeededSource
+    private var random: SeededRandom
 
     /// Faults by these rules.
     package init(_ rules: [Rule] = [], seed: UInt64 = 1) {
         self.rules = rules
-        random = SeededSource(seed: seed)
+        random = SeededRandom(seed: seed)
     }
 
     /// What is decided for a request.

@@ -1,3 +1,4 @@
+import TestSupport
 import WireJSON
 
 /// A Kubernetes cluster as its API server sees it: a value. Every operation is a function of a request and the time; what
@@ -28,7 +29,7 @@ package struct StandInCluster: Sendable {
     var collections: [String: Collection] = [:]
     /// The version up to which history is forgotten.
     var horizon: UInt64 = 0
-    var random: SeededSource
+    var random: SeededRandom
     /// Where the object with a uid is.
     var references: [String: ObjectReference] = [:]
     /// The objects that name a uid as their owner.
@@ -51,7 +52,7 @@ package struct StandInCluster: Sendable {
     ///   - now: when it begins.
     package init(settings: Settings = Settings(), seed: UInt64 = 1, now: StandInTime) {
         self.settings = settings
-        random = SeededSource(seed: seed)
+        random = SeededRandom(seed: seed)
         for object in Bootstrap.objects {
             guard let type = registry.type(object.group, object.version, object.plural) else { continue }
             _ = try? create(type, object.value, WriteContext(user: .admin, manager: "kube-apiserver", now: now))

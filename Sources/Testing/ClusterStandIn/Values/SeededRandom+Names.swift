@@ -1,18 +1,7 @@
-/// Random numbers that are the same for the same seed (SplitMix64).
-package struct SeededSource: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+import TestSupport
 
-    /// A source for a seed.
-    package init(seed: UInt64) { state = seed }
-
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+/// What a server makes up.
+extension SeededRandom {
     /// A random UUID (version 4).
     mutating func uuid() -> String {
         var bytes: [UInt8] = []
