@@ -82,6 +82,7 @@ let package = Package(
     products: [
         .executable(name: "berthd", targets: ["berthd"]),
         .executable(name: "berth", targets: ["berth"]),
+        .executable(name: "berth-cluster", targets: ["berth-cluster"]),
         .executable(name: "berth-domain", targets: ["berth-domain"]),
         .library(name: "HostClient", targets: ["HostClient"]),
         .library(name: "KubernetesClient", targets: ["KubernetesClient"]),
@@ -157,6 +158,8 @@ let package = Package(
 
         // Kubernetes: what a cluster's pods may have, as pure decisions.
         kubernetes.module("Bindings", ["Machine", "WireJSON"]),
+        kubernetes.module("Cluster", ["Bindings", "KubernetesClient", "Machine"]),
+        kubernetes.program("berth-cluster", ["Service", arguments]),
         // A library for others: what it declares is public.
         kubernetes.module(
             "KubernetesClient",
@@ -250,6 +253,7 @@ let package = Package(
             "BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth", "berthd"]),
 
         kubernetes.tests("BindingsTests", ["Bindings", "Machine", "TestSupport", "WireJSON"]),
+        kubernetes.tests("ClusterTests", ["Bindings", "Cluster", "KubernetesClient", "Machine"]),
         kubernetes.tests(
             "ClusterStandInTests", ["ClusterStandIn", "TestSupport", "WireJSON", "berth-cluster-standin"]),
         kubernetes.tests(

@@ -62,6 +62,33 @@ import Testing
         #expect(status.restartCount == 2 && !status.isTerminated)
     }
 
+    @Test("what a node reports of a claim reads as it was written, and a patch removes what it does not say")
+    func nodeReport() throws {
+        let claim = PodCPUBinding.Claim(
+            podUID: "u", cpus: "2-3", exclusivenessLevel: .core, exclusive: "2-3", memoryNodes: [0, 1])
+        var binding = PodCPUBinding(name: "b", namespace: "a")
+        #expect(binding.claim == nil && binding.nodeReport == nil && binding.holds.isEmpty && binding.podUID == nil)
+        binding.claim = claim
+        binding.holds = [.init(cpus: "2-3", exclusivenessLevel: .core)]
+        let report = PodCPUBinding.NodeReport(
+            .refused, claim: claim, held: claim, containers: ["containerd://0a"], message: "no")
+        binding.nodeReport = report
+        let copy = PodCPUBinding(json: try JSONValue(binding.json.bytes))
+        #expect(copy.claim == claim && copy.nodeReport == report && copy.holds == binding.holds)
+        #expect(
+            PodCPUBinding.patch(reporting: .init(.released))
+                == .merge([
+                    "status": [
+                        "node": ["state": "Released", "containers": [], "message": "", "claim": .null, "held": .null]
+                    ]
+                ]))
+        #expect(PodCPUBinding.patch(reporting: nil) == .merge(["status": ["node": .null]]))
+        for garbage in [#"{"podUID":"u"}"#, #"{"podUID":"u","cpus":"2","exclusivenessLevel":"Rack"}"#, "[]", "3"] {
+            binding.json["status"] = ["claim": try json(garbage), "node": try json(garbage)]
+            #expect(binding.claim == nil && binding.nodeReport == nil)
+        }
+    }
+
     @Test("a topology reads as the CRD says, in ascending order, and writes what reads the same")
     func topology() throws {
         var object = NodeCPUTopology(

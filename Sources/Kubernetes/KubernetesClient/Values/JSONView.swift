@@ -53,6 +53,7 @@ extension JSONView {
     func flag(_ path: String...) -> Bool { json[path]?.boolean ?? false }
     func time(_ path: String...) -> Timestamp? { json[path]?.string.flatMap { Timestamp($0) } }
     func texts(_ path: String...) -> [String] { json[path]?.array?.compactMap(\.string) ?? [] }
+    func numbers(_ path: String...) -> [Int] { json[path]?.array?.compactMap(\.integer) ?? [] }
     func list<View: JSONView>(_ path: String...) -> [View] { json[path]?.array?.map { View(json: $0) } ?? [] }
     func view<View: JSONView>(_ path: String...) -> View { View(json: json[path] ?? .object([])) }
 
@@ -88,6 +89,11 @@ extension JSONView {
     /// An empty list is left out.
     mutating func set(_ texts: [String], _ path: String...) {
         json[path] = texts.isEmpty ? nil : .array(texts.map { .string($0) })
+    }
+
+    /// An empty list is left out.
+    mutating func set(_ numbers: [Int], _ path: String...) {
+        json[path] = numbers.isEmpty ? nil : .array(numbers.map { JSONValue($0) })
     }
 
     /// An empty map is left out.

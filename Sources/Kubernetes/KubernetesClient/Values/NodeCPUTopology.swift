@@ -114,10 +114,39 @@ public struct NodeCPUTopology: KubernetesResource {
         get { text("status", "internalIP") ?? "" }
         set { set(newValue, "status", "internalIP") }
     }
+    /// The CPUs that services and programs of the node hold.
+    public var allocatedCPUs: [Int] {
+        get { numbers("status", "allocatedCPUs") }
+        set { set(newValue, "status", "allocatedCPUs") }
+    }
+    /// The CPUs that the node gives to no pod exclusively.
+    public var reservedCPUs: [Int] {
+        get { numbers("status", "reservedCPUs") }
+        set { set(newValue, "status", "reservedCPUs") }
+    }
+    /// The generation of the spec that the status is about; nil in a status that actimanager wrote.
+    public var observedGeneration: Int? {
+        get { number("status", "observedGeneration") }
+        set { set(newValue, "status", "observedGeneration") }
+    }
     /// Its conditions.
     public var conditions: [Condition] {
         get { list("status", "conditions") }
         set { set(newValue, "status", "conditions") }
+    }
+}
+
+extension NodeCPUTopology {
+    /// The name that the controller gives to the topology of a node.
+    public static func name(ofNode node: String) -> String { "\(node)-cputopology" }
+
+    /// The one of several topologies of a node that counts: that with the controller's name, else the first by name. The others
+    /// are left alone.
+    public static func effective(_ topologies: some Sequence<NodeCPUTopology>) -> NodeCPUTopology? {
+        topologies.min { one, other in
+            let ranks = [one, other].map { $0.metadata.name == name(ofNode: $0.nodeName) ? 0 : 1 }
+            return (ranks[0], one.metadata.name) < (ranks[1], other.metadata.name)
+        }
     }
 }
 

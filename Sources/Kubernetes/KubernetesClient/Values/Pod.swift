@@ -54,6 +54,16 @@ public struct Pod: KubernetesResource {
     public var ephemeralContainers: [Container] { list("spec", "ephemeralContainers") }
     /// What the pod itself takes besides its containers.
     public var overhead: [String: Quantity] { quantities("spec", "overhead") }
+    /// What the pod takes as a whole, where it says so itself, by resource.
+    public var requests: [String: Quantity] { quantities("spec", "resources", "requests") }
+    /// What the pod may use at most as a whole, where it says so itself, by resource.
+    public var limits: [String: Quantity] { quantities("spec", "resources", "limits") }
+    /// Whether it was made by its node from a file (a static pod), and is only shown by the server.
+    public var isMirror: Bool { metadata.annotations["kubernetes.io/config.mirror"] != nil }
+    /// The uid in the names of the pod's cgroups. Of a static pod that is not the server's.
+    public var cgroupUID: String {
+        isMirror ? metadata.annotations["kubernetes.io/config.hash"] ?? metadata.uid : metadata.uid
+    }
     /// Whether it uses the network of its node.
     public var usesHostNetwork: Bool { flag("spec", "hostNetwork") }
 
@@ -98,6 +108,8 @@ public struct Container: JSONView {
     public var limits: [String: Quantity] { quantities("resources", "limits") }
     /// `Always` for an init container that is a sidecar.
     public var restartPolicy: String? { text("restartPolicy") }
+    /// Whether it is an init container that runs beside the others.
+    public var isSidecar: Bool { restartPolicy == "Always" }
 }
 
 /// What is known of a container of a pod.

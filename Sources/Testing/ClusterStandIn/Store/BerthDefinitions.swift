@@ -75,7 +75,14 @@ package enum BerthDefinitions {
                       "status": {
                         "type": "object",
                         "required": ["resourceStatus"],
-                        "properties": {"resourceStatus": {"type": "string"}, "internalIP": {"type": "string"}}
+                        "properties": {
+                          "resourceStatus": {"type": "string"},
+                          "internalIP": {"type": "string"},
+                          "allocatedCPUs": {"type": "array", "items": {"type": "integer"}},
+                          "reservedCPUs": {"type": "array", "items": {"type": "integer"}},
+                          "observedGeneration": {"type": "integer", "format": "int64"},
+                          "conditions": \(conditions)
+                        }
                       }
                     }
                   }
@@ -158,7 +165,30 @@ package enum BerthDefinitions {
                               "Validated"
                             ]
                           },
-                          "nodeName": {"type": "string"}
+                          "nodeName": {"type": "string"},
+                          "observedGeneration": {"type": "integer", "format": "int64"},
+                          "podUID": {"type": "string"},
+                          "holds": {
+                            "type": "array",
+                            "items": {
+                              "type": "object",
+                              "required": ["cpus", "exclusivenessLevel"],
+                              "properties": {"cpus": {"type": "string"}, "exclusivenessLevel": {"type": "string"}}
+                            }
+                          },
+                          "containers": {"type": "array", "items": {"type": "string"}},
+                          "conditions": \(conditions),
+                          "claim": \(claim),
+                          "node": {
+                            "type": "object",
+                            "properties": {
+                              "state": {"type": "string"},
+                              "claim": \(claim),
+                              "held": \(claim),
+                              "containers": {"type": "array", "items": {"type": "string"}},
+                              "message": {"type": "string"}
+                            }
+                          }
                         }
                       }
                     }
@@ -166,6 +196,39 @@ package enum BerthDefinitions {
                 }
               }
             ]
+          }
+        }
+        """
+
+    private static let conditions = """
+        {
+          "type": "array",
+          "x-kubernetes-list-type": "map",
+          "x-kubernetes-list-map-keys": ["type"],
+          "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+              "type": {"type": "string"},
+              "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+              "observedGeneration": {"type": "integer", "format": "int64"},
+              "lastTransitionTime": {"type": "string", "format": "date-time"},
+              "reason": {"type": "string"},
+              "message": {"type": "string"}
+            }
+          }
+        }
+        """
+
+    private static let claim = """
+        {
+          "type": "object",
+          "properties": {
+            "podUID": {"type": "string"},
+            "cpus": {"type": "string"},
+            "exclusivenessLevel": {"type": "string"},
+            "exclusive": {"type": "string"},
+            "memoryNodes": {"type": "array", "items": {"type": "integer"}}
           }
         }
         """

@@ -1,0 +1,41 @@
+package import Bindings
+package import KubernetesClient
+
+extension ClaimState {
+    /// What is known of the claim of a binding.
+    ///
+    /// - Parameters:
+    ///   - pod: The pod that the binding names.
+    ///   - nodeAnswers: Whether the node of the pod, or of the status, is ready.
+    package init(_ object: PodCPUBinding, pod: Bindings.ObjectKey, nodeAnswers: Bool) {
+        let claim = PodClaim(object.claim, pod: pod)
+        let report = object.nodeReport
+        let reported = PodClaim(report?.claim, pod: pod)
+        let isClaimed = object.claim != nil
+        guard nodeAnswers else {
+            let hasHeld =
+                isClaimed || report != nil || !object.holds.isEmpty || object.resourceStatus?.holdsCPUs == true
+            self = hasHeld ? .unknown : .none
+            return
+        }
+        switch report?.state {
+        case nil, .released: self = claim.map { .beingMade($0) } ?? .none
+        case .enforced?:
+            if let claim, claim == reported {
+                self = .enforced(claim, containers: Set(report?.containers ?? []))
+            } else {
+                self = (claim ?? reported).map { .beingMade($0) } ?? .none
+            }
+        case .refused?:
+            let held = PodClaim(report?.held, pod: pod)
+            if let claim, claim == reported {
+                self = .refused(claim, reason: report?.message ?? "", held: held)
+            } else {
+                self = (claim ?? held).map { .beingMade($0) } ?? .none
+            }
+        default:
+            let held = PodClaim(report?.held, pod: pod)
+            self = (claim ?? held ?? reported).map { .beingMade($0) } ?? .none
+        }
+    }
+}
