@@ -22,6 +22,9 @@ from pathlib import Path
 
 GUEST = Path(__file__).resolve().parent / "guest"
 COMPLAINT = re.compile(r"\bOops\b|BUG:|general protection fault|WARNING: CPU|Kernel panic")
+# Linux 6.12 warns in cpuset.c where a process is killed while it makes an isolated partition: the workqueues' threads, which
+# have to leave the CPUs then, cannot be made on behalf of a process that is being killed. It says this just before.
+KILLED = "workqueue: Interrupted when creating a worker thread"
 
 
 class Failed(Exception):
@@ -160,8 +163,10 @@ class Machine:
         return self.log_path.read_text(errors="replace")
 
     def complaints(self):
-        """The lines of the kernel's log that report a fault in the kernel."""
-        return [line for line in self.log().splitlines() if COMPLAINT.search(line)]
+        """What the kernel's log says of faults in the kernel: each with the lines that follow it, such as its trace."""
+        lines = self.log().splitlines()
+        return ["\n".join(lines[at:at + 30]) for at, line in enumerate(lines)
+                if COMPLAINT.search(line) and not any(KILLED in before for before in lines[max(at - 3, 0):at])]
 
     def _send(self, script):
         """Makes the machine run a script. Returns the token that its answer has."""
