@@ -158,8 +158,14 @@ let package = Package(
 
         // Kubernetes: what a cluster's pods may have, as pure decisions.
         kubernetes.module("Bindings", ["Machine", "WireJSON"]),
-        kubernetes.module("Cluster", ["Bindings", "KubernetesClient", "Machine"]),
-        kubernetes.program("berth-cluster", ["Service", arguments]),
+        kubernetes.module(
+            "Cluster",
+            [
+                "Bindings", "KubernetesClient", "Machine", "Service", "WireJSON", "WireYAML", hummingbird, httpTypes,
+                logging, nio, nioHTTP1, nioHTTPTypes, nioPosix, nioSSL,
+            ]),
+        kubernetes.program(
+            "berth-cluster", ["Cluster", "KubernetesClient", "Service", arguments, logging, unixSignals]),
         // A library for others: what it declares is public.
         kubernetes.module(
             "KubernetesClient",
@@ -253,7 +259,12 @@ let package = Package(
             "BerthTests", ["CTestSupport", "Machine", "Service", "TestSupport", "WireJSON", "berth", "berthd"]),
 
         kubernetes.tests("BindingsTests", ["Bindings", "Machine", "TestSupport", "WireJSON"]),
-        kubernetes.tests("ClusterTests", ["Bindings", "Cluster", "KubernetesClient", "Machine"]),
+        kubernetes.tests(
+            "ClusterTests",
+            [
+                "Bindings", "Cluster", "ClusterStandIn", "KubernetesClient", "Machine", "TestSupport", "WireJSON",
+                logging,
+            ]),
         kubernetes.tests(
             "ClusterStandInTests", ["ClusterStandIn", "TestSupport", "WireJSON", "berth-cluster-standin"]),
         kubernetes.tests(

@@ -66,6 +66,9 @@ extension ClusterCPUs {
         /// The others, with the reasons.
         package var refused: [Refused] = []
 
+        /// No nodes.
+        package init() {}
+
         /// A node that does not fit.
         package struct Refused: Sendable, Equatable {
             /// The node.

@@ -20,7 +20,7 @@ package struct ClusterCPUs: Sendable {
         let podUID: String?
         let wanted: Hold
         let holds: [Hold]
-        let node: String?
+        var node: String?
     }
 
     /// A binding that was chosen and is not seen yet.
@@ -78,6 +78,12 @@ package struct ClusterCPUs: Sendable {
         }
     }
 
+    /// Takes note of the node of a binding's pod, where the binding with this uid is there and its node is not known.
+    package mutating func place(_ key: ObjectKey, uid: String, on node: String) {
+        guard let before = seen[key], before.uid == uid, before.node == nil else { return }
+        changing(key) { $0.seen[key]?.node = node }
+    }
+
     /// Takes note that a binding is gone.
     package mutating func forget(_ key: ObjectKey) {
         guard seen[key] != nil else { return }
@@ -100,6 +106,15 @@ package struct ClusterCPUs: Sendable {
 
     /// The bindings that were chosen and are not seen yet, in order.
     package var pending: [BindingChoice] { assumed.values.map(\.choice).sorted { $0.binding < $1.binding } }
+
+    /// The choice for a binding that is not seen yet.
+    package func pending(_ key: ObjectKey) -> BindingChoice? { assumed[key]?.choice }
+
+    /// The uid of a binding that was seen.
+    package func uid(of key: ObjectKey) -> String? { seen[key]?.uid }
+
+    /// How many nodes there are, bindings that were seen, and choices that are not seen yet.
+    package var figures: (nodes: Int, bindings: Int, pending: Int) { (nodes.count, seen.count, assumed.count) }
 
     // MARK: - Counting
 
