@@ -11,14 +11,14 @@ OUT ?= dist
 # domains and of kubectl by themselves, because nodes leave when they cannot refresh for some seconds, and kubectl gives up
 # after half a minute.
 NETWORKED := ClusterStandInTests\.(Authentication|Fault|Watch)Tests|HostAPITests|HostClientTests|KubernetesClientTests
-NETWORKED := $(NETWORKED)|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
+NETWORKED := $(NETWORKED)|^ClusterTests|NodeAgentTests|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
 ALONE := BerthDomainTests|KubectlTests
 
 SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run demo-domain test interop e2e openapi bench simulate fuzz format lint protos docs deb clean help
+.PHONY: run demo-domain test interop e2e openapi bench simulate fuzz format lint protos docs deb images manifests clean help
 
 run: ## build, start berthd, allocate for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
@@ -91,6 +91,15 @@ docs: ## man pages and completions into OUT (dist), and check the commands and e
 deb: ## build a Debian package of static programs into OUT (dist)
 	@Scripts/dependencies build deb
 	@Scripts/deb $(OUT)
+
+images: ## build container images of the static programs into OUT/images, as OCI archives
+	@Scripts/dependencies build deb images
+	@Scripts/images $(OUT)
+
+manifests: ## check deploy/kubernetes: published schemas, the programs' flags, kubectl against the stand-in
+	@Scripts/dependencies build check
+	swift build --build-tests
+	@Scripts/check-manifests .build/debug
 
 clean: ## remove all that was built
 	rm -rf .build $(OUT)

@@ -15,6 +15,7 @@ let grpcTransport = Target.Dependency.product(
     name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
 let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
@@ -26,6 +27,7 @@ let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", pac
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -99,6 +101,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto.git", "4.0.0"..<"6.0.0"),
         // What the gRPC packages are made of; for what they leave to us.
         .package(url: "https://github.com/apple/swift-certificates.git", from: "1.14.0"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
@@ -162,10 +165,10 @@ let package = Package(
             "Cluster",
             [
                 "Bindings", "KubernetesClient", "Machine", "Service", "WireJSON", "WireYAML", hummingbird, httpTypes,
-                logging, nio, nioHTTP1, nioHTTPTypes, nioPosix, nioSSL,
+                asn1, crypto, logging, nio, nioHTTP1, nioHTTPTypes, nioPosix, nioSSL, x509,
             ]),
         kubernetes.program(
-            "berth-cluster", ["Cluster", "KubernetesClient", "Service", arguments, logging, unixSignals]),
+            "berth-cluster", ["Cluster", "KubernetesClient", "Service", arguments, logging, system, unixSignals]),
         // A library for others: what it declares is public.
         kubernetes.module(
             "KubernetesClient",
@@ -263,7 +266,7 @@ let package = Package(
             "ClusterTests",
             [
                 "Bindings", "Cluster", "ClusterStandIn", "KubernetesClient", "Machine", "TestSupport", "WireJSON",
-                logging,
+                logging, nio, nioEmbedded, nioSSL, nioTLS,
             ]),
         kubernetes.tests(
             "ClusterStandInTests", ["ClusterStandIn", "TestSupport", "WireJSON", "berth-cluster-standin"]),

@@ -8,5 +8,5 @@ struct BerthCluster: AsyncParsableCommand {
         commandName: "berth-cluster",
         abstract: "Runs the controller of a cluster's CPU bindings, or the scheduler's extender.",
         version: Version.number,
-        subcommands: [ControllerCommand.self, ExtenderCommand.self])
+        subcommands: [ControllerCommand.self, ExtenderCommand.self, CertificatesCommand.self])
 }
