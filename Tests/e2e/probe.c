@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@ static const char usage[] =
     "probe where SECONDS             keeps a CPU busy, then prints the CPUs that it ran on\n"
     "probe touch NODE MEGABYTES SECONDS  writes to memory bound to NODE (- for any), prints 'touched', sleeps\n"
     "probe huge KILOBYTES COUNT SECONDS  the same with COUNT huge pages of that size\n"
+    "probe ask METHOD PATH [BODY]    asks berthd's HTTP API, prints the body of the answer; status 1 if it is refused\n"
     "SECONDS may be 0: for touch and huge at once, else for ever. Status 1 and the reason if the kernel refuses.\n";
 
 static void refuse(const char *what) {
@@ -129,8 +132,25 @@ static void hold(const char *node, size_t size, size_t page, int flags, long sec
     sleep((unsigned)seconds);
 }
 
+static int ask(const char *method, const char *path, const char *body) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/berth/berth.sock"};
+    int link = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (link < 0 || connect(link, (struct sockaddr *)&address, sizeof address)) refuse("connect");
+    dprintf(link, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+            method, path, strlen(body), body);
+    static char answer[1 << 20];
+    size_t length = 0;
+    ssize_t more;
+    while (length < sizeof answer - 1 && (more = read(link, answer + length, sizeof answer - 1 - length)) > 0)
+        length += (size_t)more;
+    const char *content = strstr(answer, "\r\n\r\n");
+    puts(content ? content + 4 : answer);
+    return length > 9 && answer[9] == '2' ? 0 : 1;
+}
+
 int main(int count, char **words) {
     const char *what = count > 1 ? words[1] : "";
+    if (strcmp(what, "ask") == 0 && (count == 4 || count == 5)) return ask(words[2], words[3], count == 5 ? words[4] : "");
     if (strcmp(what, "show") == 0 && count == 2) {
         show();
     } else if (strcmp(what, "spin") == 0 && (count == 4 || count == 5)) {

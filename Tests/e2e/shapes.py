@@ -20,6 +20,8 @@ NODES = Shape(
     nodes=(Node("0-3", 512), Node("4-7", 512), Node("8-11", 0), Node("", 512)),
     distances=((0, 1, 12), (0, 2, 12), (1, 2, 12), (0, 3, 17), (1, 3, 17), (2, 3, 28)), arguments="isolcpus=2-11")
 
+LEGACY_PODS = Shape("8 CPUs, control groups of version 1, no isolcpus", cores=4, threads=2, cgroup=1)
+
 LEGACY = Shape("8 CPUs, control groups of version 1", cores=4, threads=2, cgroup=1, arguments="isolcpus=2-7")
 
 SYSTEMD = Shape(

@@ -148,6 +148,8 @@ package enum Pool {
     package static let general = "general"
     /// Every online CPU that is neither isolated nor a housekeeping CPU; always there.
     package static let ordinary = "ordinary"
+    /// Every online CPU, for pods, whose CPUs somebody else chooses; always there. Housekeeping CPUs of it can only be shared.
+    package static let machine = "machine"
 }
 
 /// Huge pages of one size on one node, reserved for a holder.

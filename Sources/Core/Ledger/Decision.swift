@@ -63,6 +63,8 @@ package enum LedgerEvent: Equatable, Sendable {
     case replaced(Holder, CPUSet, by: CPUSet)
     /// The kernel does again what an active claim says.
     case recovered(Holder)
+    /// The containers of a holder's pod are not what they were.
+    case containersChanged(Holder, [ContainerState])
     /// A lease is over, and with it the claim.
     case expired(Holder, Lease)
     /// The kernel cannot keep others off a holder's CPUs by a partition; why it cannot.

@@ -46,6 +46,8 @@ package struct DecisionRecord: Equatable, Sendable {
         case failed
         /// The kernel follows the claim again.
         case recovered
+        /// The containers of the holder's pod are not what they were.
+        case observed
         /// Nothing changed.
         case unchanged
     }
@@ -120,6 +122,7 @@ extension DecisionRecord.Outcome {
             case .enforcementFailed: self = .failed
             case .renewed: self = .renewed
             case .recovered: self = .recovered
+            case .containersChanged: self = .observed
             default: continue
             }
             return

@@ -6,9 +6,15 @@ package struct EnforcementRequest: Equatable, Sendable {
     package var isBalanced: Bool
     /// The process to move onto the claim's CPUs, with all its threads; nil where the holder moves itself.
     package var process: ProcessIdentity?
+    /// The pod whose containers are kept on the claim's CPUs, in the cgroups that the container runtime made for them; nil
+    /// where the claim is of no pod.
+    package var pod: PodReference?
 
     /// A request; any isolation, with load balancing, unless told otherwise.
-    package init(minimum: Isolation = .none, isBalanced: Bool = true, process: ProcessIdentity? = nil) {
+    package init(
+        minimum: Isolation = .none, isBalanced: Bool = true, process: ProcessIdentity? = nil, pod: PodReference? = nil
+    ) {
+        self.pod = pod
         self.minimum = minimum
         self.isBalanced = isBalanced
         self.process = process
@@ -60,6 +66,8 @@ package struct Enforcement: Equatable, Sendable {
     package var steps: [EnforcementStep]
     /// What the steps are once the kernel follows a change of an active claim; empty where no change is under way.
     package var nextSteps: [EnforcementStep]
+    /// What was last seen of the containers of the claim's pod.
+    package var containers: [ContainerState] = []
     /// Why the last attempt to enforce or to undo failed, or how the kernel differs now; nil where all is well.
     package var failure: String?
 

@@ -11,6 +11,7 @@ extension Ledger {
         let isRelease = request.demand == .nothing
         let name = request.pool ?? (isRelease && !claim.grants.isEmpty ? claim.pool : Pool.isolated)
         if !claim.grants.isEmpty, claim.pool != name { throw Refusal(.otherPool(claim.holder, claim.pool)) }
+        guard name != Pool.machine || claim.holder.kind == .pod else { throw Refusal(.noPool(name)) }
         let pool = facts.eligible(name, onlineOnly: request.onlineOnly)
         if isRelease { return try release(request, name, nodes: nodes, pool: pool, &claim, &decision) }
         guard let pool else { throw Refusal(.noPool(name)) }
@@ -29,9 +30,12 @@ extension Ledger {
         for index in claim.grants.indices { claim.grants[index].isProtected = isProtected }
         let fresh = chosen.subtracting(kept)
         if !fresh.isEmpty {
+            let exclusive = try scope.exclusive(around: fresh, beside: claim)
+            let housekeeping = exclusive.intersection(facts.housekeeping)
+            guard housekeeping.isEmpty else { throw Refusal(.housekeeping(housekeeping)) }
             claim.add(
                 Grant(
-                    cpus: fresh, exclusive: try scope.exclusive(around: fresh, beside: claim), level: scope.level,
+                    cpus: fresh, exclusive: exclusive, level: scope.level,
                     isExplicit: request.isExplicit, isProtected: isProtected, label: request.label))
         }
         claim.pool = name
@@ -92,9 +96,12 @@ extension Ledger {
     }
 
     /// A configured pool that excludes CPUs which somebody owns blocks new allocations there (EPA extensions,
-    /// section 3). The ordinary CPUs are not configured: one that goes offline leaves them for a while.
+    /// section 3). Pools that are always there are not configured: a CPU that goes offline leaves them for a
+    /// while.
     private func checkPool(_ pool: String, _ facts: MachineFacts) throws(Refusal) {
-        guard pool != Pool.isolated, pool != Pool.ordinary, let configured = facts.pools[pool] else { return }
+        guard ![Pool.isolated, Pool.ordinary, Pool.machine].contains(pool), let configured = facts.pools[pool] else {
+            return
+        }
         for claim in sortedClaims where claim.pool == pool {
             let outside = claim.cpus.subtracting(configured)
             if !outside.isEmpty { throw Refusal(.poolLacksOwned(pool, claim.holder, outside)) }

@@ -162,15 +162,16 @@ extension Ledger {
         guard enforcement.phase == .active else { throw Refusal(.changing(present.holder)) }
         guard let asked = request.enforcement ?? (request.isComplete ? nil : enforcement.request),
             asked.isBalanced == enforcement.request.isBalanced,
-            asked.process == nil || asked.process == enforcement.request.process
+            asked.process == nil || asked.process == enforcement.request.process,
+            (asked.pod == nil) == (enforcement.request.pod == nil)
         else { throw Refusal(.enforced(present.holder)) }
         var request = request
         request.enforcement = nil
         if case .until? = request.lease {} else { request.lease = present.lease }
-        guard !present.meets(request, facts) || asked.minimum != enforcement.request.minimum else {
-            return try repeated(request, present, now: now)
-        }
+        let isAlike = asked.minimum == enforcement.request.minimum && asked.pod == enforcement.request.pod
+        if isAlike, present.meets(request, facts) { return try repeated(request, present, now: now) }
         var decision = try decide(request, from: present, facts: facts, now: now)
+        if !isAlike, decision.change.isEmpty { decision.change.record(present) }
         guard let index = decision.change.claims.firstIndex(where: { $0.holder == present.holder }) else {
             // It holds nothing any more, or nothing changes.
             guard decision.change.removed.isEmpty else { throw Refusal(.enforced(present.holder)) }
@@ -178,6 +179,7 @@ extension Ledger {
         }
         decision.change.claims[index].enforcement?.phase = .preparing
         decision.change.claims[index].enforcement?.request.minimum = asked.minimum
+        decision.change.claims[index].enforcement?.request.pod = asked.pod
         decision.change.claims[index].predecessor = .claim(present)
         return decision
     }
@@ -240,11 +242,12 @@ extension Ledger {
             guard claim.lease == lease else { return decision }
             decision = end(claim)
             decision.events.insert(.expired(claim.holder, lease), at: 0)
-        case .enforced:
+        case .enforced(_, _, let containers):
             guard claim.enforcement?.phase == .preparing else { return decision }
             var active = claim.changed
             active.enforcement?.phase = .active
             active.enforcement?.failure = nil
+            active.enforcement?.containers = containers
             if case .claim(let before) = claim.predecessor {
                 decision.released = before.allCPUs.subtracting(active.allCPUs)
                 decision.releasedPages = before.pages(beyond: active)
@@ -253,6 +256,14 @@ extension Ledger {
             decision.change.claims = [active]
             decision.granted = active.cpus
             decision.events.append(.granted(claim.holder, active.cpus, isExplicit: claim.hasExplicitGrant))
+        case .seen(_, _, let containers):
+            guard claim.enforcement?.phase == .active, claim.enforcement?.containers != containers else {
+                return decision
+            }
+            var seen = claim
+            seen.enforcement?.containers = containers
+            decision.change.claims = [seen]
+            decision.events = [.containersChanged(claim.holder, containers)]
         case .drifted(_, _, let failure):
             guard claim.enforcement?.phase == .active, claim.enforcement?.failure != failure else { return decision }
             var drifted = claim

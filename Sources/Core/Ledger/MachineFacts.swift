@@ -7,6 +7,8 @@ package struct MachineFacts: Sendable {
     package var pools: [String: CPUSet]
     /// The CPUs that run; nil where nothing says so.
     package var online: CPUSet?
+    /// The CPUs that stay with the rest of the machine, where the request's pool has them.
+    package var housekeeping = CPUSet()
     /// Whether any NUMA node has CPUs.
     package var hasNUMA: Bool
     /// The CPUs of the nodes that the request names, offline ones included; a node that does not exist, or has no CPUs,

@@ -53,6 +53,8 @@ package struct Refusal: Error, Equatable, Sendable {
         case notWholeCores(Int)
         /// The default share of so few CPUs is none at all.
         case emptyChoice(Int)
+        /// Housekeeping CPUs would be exclusive to somebody.
+        case housekeeping(CPUSet)
         /// CPUs of a list that others have.
         case heldByOthers(CPUSet)
         /// The holder's explicit CPUs are more than the request, which keeps them.

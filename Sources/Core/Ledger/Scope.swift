@@ -62,8 +62,10 @@ struct Scope {
             kept = claim.explicit.intersection(inScope)
         }
         if level != .none, level != .cpu {
-            let taken = others.union(ledger.shared(byOthersThan: claim.holder))
-                .union(claim.allCPUs.subtracting(present).subtracting(kept))
+            // What of its own it keeps is in the way too.
+            let own =
+                request.replaces == .everything ? CPUSet() : claim.allCPUs.subtracting(present).subtracting(kept)
+            let taken = others.union(ledger.shared(byOthersThan: claim.holder)).union(own)
             try Self.narrow(&usable, to: level, disjointWith: taken, request.demand, facts)
         }
         candidates = usable

@@ -3,7 +3,9 @@ package enum Transition: Equatable, Sendable {
     /// Its lease is over: the time has come, the process has ended, the cgroup is empty.
     case leaseOver(Holder, Lease)
     /// The kernel does what the claim says, as reading it back has shown.
-    case enforced(Holder, id: Int)
+    case enforced(Holder, id: Int, containers: [ContainerState] = [])
+    /// The containers of an active claim's pod are not what they were.
+    case seen(Holder, id: Int, [ContainerState])
     /// The kernel does not do what an active claim says, and why; nil once it does again.
     case drifted(Holder, id: Int, String?)
     /// Every step was undone; the failure that led to it, where one did.
@@ -14,7 +16,8 @@ package enum Transition: Equatable, Sendable {
     /// Whose claim it is about.
     package var holder: Holder {
         switch self {
-        case .leaseOver(let holder, _), .enforced(let holder, _), .drifted(let holder, _, _),
+        case .leaseOver(let holder, _), .enforced(let holder, _, _), .seen(let holder, _, _),
+            .drifted(let holder, _, _),
             .undone(let holder, _, _), .notUndone(let holder, _, _):
             holder
         }
@@ -24,7 +27,9 @@ package enum Transition: Equatable, Sendable {
     var enforcement: Int? {
         switch self {
         case .leaseOver: nil
-        case .enforced(_, let id), .drifted(_, let id, _), .undone(_, let id, _), .notUndone(_, let id, _): id
+        case .enforced(_, let id, _), .seen(_, let id, _), .drifted(_, let id, _), .undone(_, let id, _),
+            .notUndone(_, let id, _):
+            id
         }
     }
 }

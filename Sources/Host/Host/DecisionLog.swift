@@ -286,6 +286,12 @@ extension LedgerEvent {
             log.warning(
                 "CPUs are offline, and others take their place",
                 metadata: service(holder).merging(["offline": "\(offline)", "cpus": "\(others)"]) { $1 })
+        case .containersChanged(let holder, let containers):
+            log.info(
+                "the containers of a pod have changed",
+                metadata: service(holder).merging(
+                    ["containers": "\(containers.map { "\($0.container.name) \($0.state)" }.joined(separator: ", "))"]
+                ) { $1 })
         case .recovered(let holder): log.notice("the kernel follows the claim again", metadata: service(holder))
         case .expired(let holder, let lease):
             log.notice("claim ended with its lease", metadata: service(holder).merging(["lease": "\(lease)"]) { $1 })

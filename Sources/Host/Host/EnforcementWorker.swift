@@ -68,7 +68,7 @@ final class EnforcementWorker: Sendable {
                 try enforcer.apply(step, of: claim.holder)
             }
             try enforcer.verify(claim.changed)
-            report(.enforced(claim.holder, id: claim.id))
+            report(.enforced(claim.holder, id: claim.id, containers: enforcer.containers(of: claim.changed)))
         } catch {
             undo(claim, taken, after: error.description)
         }
@@ -84,6 +84,7 @@ final class EnforcementWorker: Sendable {
         let differences = enforcer.differences(of: claims)
         if repairs { enforcer.settle(claims) }
         for claim in claims {
+            defer { lookForContainers(of: claim) }
             var difference = differences[claim.holder]
             if repairs, difference != nil { difference = repair(claim) }
             // What was well and is well needs no report.
@@ -91,6 +92,13 @@ final class EnforcementWorker: Sendable {
             report(.drifted(claim.holder, id: claim.id, difference?.description))
         }
         checked(claims)
+    }
+
+    /// Reports where the containers of a claim's pod are not what they were.
+    private func lookForContainers(of claim: Claim) {
+        guard claim.enforcement?.request.pod != nil else { return }
+        let containers = enforcer.containers(of: claim)
+        if containers != claim.enforcement?.containers { report(.seen(claim.holder, id: claim.id, containers)) }
     }
 
     /// Takes the steps of a claim again, all of them even where one fails. Returns how the kernel still differs.

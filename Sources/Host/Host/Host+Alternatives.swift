@@ -114,7 +114,8 @@ extension Refusal.Reason {
     /// Whether other CPUs, or fewer, might be given.
     fileprivate var isAboutCPUs: Bool {
         switch self {
-        case .emptyPool, .notInPool, .insufficient, .insufficientCores, .notWholeCores, .heldByOthers, .nodeMissing,
+        case .emptyPool, .notInPool, .insufficient, .insufficientCores, .notWholeCores, .housekeeping, .heldByOthers,
+            .nodeMissing,
             .nodeOutsidePool, .nodeTooSmall, .nodeHeld, .overLimit, .notEnforceable:
             true
         default: false

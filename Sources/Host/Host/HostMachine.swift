@@ -105,6 +105,7 @@ package final class HostMachine: Sendable {
             return isolated.intersection(online)
         }
         guard pool != Pool.ordinary else { return try ordinary() }
+        guard pool != Pool.machine else { return online() }
         guard let configured = configuredPool(pool) else { return nil }
         guard let online = online() else { return configured }
         return configured.intersection(online)
@@ -158,6 +159,10 @@ package final class HostMachine: Sendable {
         let isolated = try isolated()
         let online = isLimited ? online() : nil
         facts.pools[Pool.isolated] = isolated
+        if request.pool == Pool.machine {
+            facts.pools[Pool.machine] = online ?? CPUSet()
+            facts.housekeeping = housekeeping(online: online ?? CPUSet(), isolated: isolated)
+        }
         if request.pool == Pool.ordinary { facts.pools[Pool.ordinary] = ordinary(online: online, isolated: isolated) }
         for id in request.nodes ?? [] {
             if let cpus = try reader.nodeCPUs(id), !cpus.isEmpty { facts.nodes[id] = cpus }

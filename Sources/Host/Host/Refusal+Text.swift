@@ -68,6 +68,8 @@ extension Refusal {
         case (.emptyChoice(let count), _): "Failed to allocate \(count) cores"
         case (.conflict(.overlap(let one, let other, let cpus)), _) where one == other:
             "Two grants of the claim ask for CPUs \(cpus)"
+        case (.housekeeping(let cpus), _):
+            "CPUs \(cpus) are housekeeping CPUs, which stay with the rest of the machine"
         case (.heldByOthers(let cpus), .services), (.conflict(.overlap(_, _, let cpus)), .services):
             "Requested CPUs \(cpus) are already allocated to other services"
         case (.heldByOthers(let cpus), .claims), (.conflict(.overlap(_, _, let cpus)), .claims):

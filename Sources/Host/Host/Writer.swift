@@ -257,13 +257,13 @@ final class Writer {
     /// Answers those who waited for the kernel.
     private func answerWaiting(_ transition: Transition, _ outcome: Host.Outcome, _ step: inout Step) {
         switch transition {
-        case .leaseOver, .drifted: return
+        case .leaseOver, .drifted, .seen: return
         case .enforced, .undone, .notUndone: inHand.remove(transition.holder)
         }
         for waiter in waiting.removeValue(forKey: transition.holder) ?? [] {
             let result: Result<Host.Outcome, Host.Failure>
             switch transition {
-            case .leaseOver, .drifted: continue
+            case .leaseOver, .drifted, .seen: continue
             case .enforced: result = .success(outcome)
             // Nothing failed, and yet the claim ended: so did its lease.
             case .undone(_, _, nil):
@@ -297,7 +297,10 @@ final class Writer {
             switch claim.enforcement?.phase {
             case .preparing: worker.add(.undo(claim, after: "berthd ended before the claim was enforced"))
             case .active:
-                if let online, !claim.missing(online: online).isEmpty { short.append(claim.holder) }
+                // Whoever chose the CPUs of a pod gives it others.
+                if let online, claim.holder.kind != .pod, !claim.missing(online: online).isEmpty {
+                    short.append(claim.holder)
+                }
                 active.append(claim)
             case .releasing: worker.add(.undo(claim, after: nil))
             case nil: continue
@@ -327,6 +330,7 @@ extension Transition {
         switch self {
         case .leaseOver: "expire"
         case .enforced: "enforce"
+        case .seen: "containers"
         case .drifted: "verify"
         case .undone, .notUndone: "undo"
         }

@@ -61,6 +61,12 @@ struct ClaimBody {
         request.reservations = try Self.pages(body, isComplete: isComplete, &parameters)
         if body["enforcement"] != .null, let enforcement = try body.object("enforcement") {
             request.enforcement = try Self.enforcement(enforcement, processes)
+            if let pod = request.enforcement?.pod {
+                guard named.kind == .pod else {
+                    throw body.invalid("enforcement.pod", "is possible only for a claim pod:NAMESPACE/NAME")
+                }
+                parameters.append(.init("pod", pod.uid))
+            }
             parameters.append(.init("minimum_isolation", request.enforcement?.minimum.rawValue ?? "none"))
         }
         if let lease = try body.object("lease") {
@@ -80,6 +86,8 @@ struct ClaimBody {
         var pool = request.grants.lazy.compactMap(\.pool).first
         if pool == nil, let present, !present.grants.isEmpty {
             pool = present.pool
+        } else if pool == nil, request.namesPodCPUs {
+            pool = Pool.machine
         } else if pool == nil, request.holder.kind != .service {
             do { pool = try machine.defaultPool() } catch {
                 throw Problem(failure: .facts(FactsError(description: error.description)))
@@ -235,16 +243,29 @@ struct ClaimBody {
     private static func enforcement(
         _ body: JSONReader, _ processes: ClaimProcesses
     ) throws(Problem) -> EnforcementRequest {
-        try body.allow("minimum", "balanced", "process")
+        try body.allow("minimum", "balanced", "process", "pod")
         var request = EnforcementRequest()
         request.minimum =
             try body.choice(
                 "minimum", of: ["none": .none, "affinity": .affinity, "cpuset": .cpuset, "partition": .partition])
             ?? .none
         request.isBalanced = try body.flag("balanced") ?? true
+        if let pod = try body.object("pod") {
+            guard !body.has("process") else { throw body.invalid("pod", "and process exclude each other") }
+            guard request.isBalanced else { throw body.invalid("balanced", "cannot be false for a pod") }
+            request.pod = try PodReference(body: pod)
+        }
         if let process = body["process"] {
             request.process = try processes.identity(process, body.invalid("process", "takes a process id or \"self\""))
         }
         return request
+    }
+}
+
+extension ClaimRequest {
+    /// Whether it names the CPUs of a pod, which somebody else has chosen.
+    fileprivate var namesPodCPUs: Bool {
+        holder.kind == .pod
+            && grants.allSatisfy { if case .list = $0.demand { true } else { false } }
     }
 }

@@ -60,7 +60,7 @@ struct ClaimOperations: Sendable {
             processes: ClaimProcesses(peer: request.peer, lookup: processes))
         try body.setPool(host.ledger[body.request.holder], host.machine)
         try check(body.request.holder)
-        try checkPreemption(body.request, by: request.peer.caller)
+        try checkPrivileges(body.request, by: request.peer.caller)
         let submission = Submission(.claim(body.request), by: request.peer.caller, action: "plan")
         do throws(Host.Failure) {
             let outcome = try host.plan(submission)
@@ -68,8 +68,12 @@ struct ClaimOperations: Sendable {
         } catch { throw explained(Problem(failure: error), submission) }
     }
 
-    /// Refuses to take the CPUs of others: only EPA's NUMA request crosses owners, and administrators.
-    private func checkPreemption(_ request: ClaimRequest, by caller: Caller) throws(Problem) {
+    /// Refuses to take the CPUs of others, which only EPA's NUMA request and administrators may, and to confine pods, which
+    /// belong to nobody here.
+    private func checkPrivileges(_ request: ClaimRequest, by caller: Caller) throws(Problem) {
+        guard caller.isAdministrator || request.enforcement?.pod == nil else {
+            throw Problem(.forbidden, "Only administrators may confine pods", member: "enforcement.pod")
+        }
         guard !caller.isAdministrator, request.grants.contains(where: { $0.preemption != .never }) else { return }
         throw Problem(
             .forbidden, "Only administrators may take CPUs that others have: leave preemption out",
@@ -95,7 +99,7 @@ struct ClaimOperations: Sendable {
             request.body, holder: holder, isComplete: isComplete, now: clock(),
             processes: ClaimProcesses(peer: request.peer, lookup: processes))
         try body.setPool(host.ledger[holder], host.machine)
-        try checkPreemption(body.request, by: request.peer.caller)
+        try checkPrivileges(body.request, by: request.peer.caller)
         let action = isComplete ? "put" : "patch"
         let (outcome, before): (Host.Outcome, Claim?)
         do {

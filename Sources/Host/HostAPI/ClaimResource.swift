@@ -96,7 +96,28 @@ enum ClaimResource {
             writer.member("minimum", enforcement.request.minimum.rawValue)
             writer.member("balanced", enforcement.request.isBalanced)
             if let process = enforcement.request.process { write(process, &writer) }
+            if let pod = enforcement.request.pod { write(pod, enforcement.containers, &writer) }
             if let failure = enforcement.failure { writer.member("failure", failure) }
+        }
+    }
+
+    /// - Parameter seen: what is known of its containers; one that was never looked for is missing.
+    private static func write(_ pod: PodReference, _ seen: [ContainerState], _ writer: inout JSONWriter) {
+        writer.name("pod")
+        writer.object { writer in
+            writer.member("uid", pod.uid)
+            writer.name("containers")
+            writer.array { array in
+                for container in pod.containers {
+                    let found = seen.first { $0.container == container }
+                    array.object { entry in
+                        entry.member("name", container.name)
+                        entry.member("id", container.id)
+                        if let cgroup = found?.cgroup { entry.member("cgroup", cgroup) }
+                        entry.member("state", (found?.state ?? .missing).rawValue)
+                    }
+                }
+            }
         }
     }
 

@@ -130,7 +130,12 @@ enum OpenAPISchemas {
             {"type":"object","additionalProperties":false,"properties":{
             "minimum":{"enum":["none","affinity","cpuset","partition"],"description":"The weakest isolation that will do"},
             "balanced":{"type":"boolean","description":"Whether the kernel balances load among the CPUs"},
-            "process":{"description":"The process to move: the caller's, or a process id","oneOf":[{"const":"self"},{"type":"integer","minimum":1,"maximum":2147483647}]}}}
+            "process":{"description":"The process to move: the caller's, or a process id","oneOf":[{"const":"self"},{"type":"integer","minimum":1,"maximum":2147483647}]},
+            "pod":{"type":"object","additionalProperties":false,"required":["uid"],"description":"The pod to keep on the CPUs, of a claim pod:NAMESPACE/NAME; for administrators, in place of process and of balanced false","properties":{
+            "uid":{"type":"string","pattern":"^([0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$"},
+            "containers":{"type":"array","maxItems":256,"items":{"type":"object","additionalProperties":false,"required":["name","id"],"properties":{
+            "name":{"type":"string","maxLength":63,"pattern":"^[a-z0-9-]+$"},"id":{"type":"string","pattern":"^([a-z0-9.+-]{1,32}://)?[0-9a-f]{64}$"}}}}}}},
+            "not":{"required":["pod","process"]}}
             """#
         ),
         (
@@ -181,7 +186,11 @@ enum OpenAPISchemas {
             #"""
             {"type":"object","required":["phase","isolation","minimum","balanced"],"properties":{"phase":{"enum":["preparing","active","releasing"]},
             "isolation":{"enum":["none","affinity","cpuset","partition"]},"minimum":{"enum":["none","affinity","cpuset","partition"]},
-            "balanced":{"type":"boolean"},"process":\#(process),"failure":{"type":"string","description":"How the kernel differs from the claim"}}}
+            "balanced":{"type":"boolean"},"process":\#(process),
+            "pod":{"type":"object","required":["uid","containers"],"properties":{"uid":{"type":"string"},"containers":{"type":"array",
+            "items":{"type":"object","required":["name","id","state"],"properties":{"name":{"type":"string"},"id":{"type":"string"},"cgroup":{"type":"string"},
+            "state":{"enum":["confined","unconfined","missing"],"description":"missing where the container has no cgroup: not started yet, or ended"}}}}}},
+            "failure":{"type":"string","description":"How the kernel differs from the claim"}}}
             """#
         ),
         ("Claim", #"{"type":"object","required":\#(shownMembers)],"properties":{\#(shownClaim)}}"#),

@@ -129,6 +129,7 @@ extension Refusal.Reason {
         case .insufficientCores: .insufficientCores
         case .notWholeCores: .notWholeCores
         case .emptyChoice: .emptyChoice
+        case .housekeeping: .housekeeping
         case .heldByOthers: .heldByOthers
         case .explicitExceeds: .explicitExceeds
         case .noTopology: .noTopology

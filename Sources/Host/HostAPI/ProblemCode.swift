@@ -37,6 +37,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
     case insufficientCores = "insufficient_cores"
     case notWholeCores = "not_whole_cores"
     case emptyChoice = "empty_choice"
+    case housekeeping
     case heldByOthers = "held_by_others"
     case explicitExceeds = "explicit_exceeds"
     case noTopology = "no_topology"
@@ -130,6 +131,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .insufficientCores: "Too few whole cores are free"
         case .notWholeCores: "The count cannot be made up of whole cores"
         case .emptyChoice: "The share comes to no CPU at all"
+        case .housekeeping: "The rest of the machine keeps these CPUs"
         case .heldByOthers: "Others hold these CPUs"
         case .explicitExceeds: "The claim has more explicit CPUs than were asked for"
         case .noTopology: "The machine has no NUMA nodes"

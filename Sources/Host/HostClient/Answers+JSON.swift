@@ -86,9 +86,21 @@ extension Claim {
         enforcement = try json.optional("enforcement").map { enforcement throws(BerthError) in
             Enforcement(
                 phase: try enforcement.text("phase"), isolation: try enforcement.text("isolation"),
-                failure: enforcement.value["failure"]?.string)
+                failure: enforcement.value["failure"]?.string,
+                pod: try enforcement.optional("pod").map { pod throws(BerthError) in try Enforcement.Pod(pod) })
         }
         version = try json.text("version")
+    }
+}
+
+extension Enforcement.Pod {
+    fileprivate init(_ json: AnswerReader) throws(BerthError) {
+        uid = try json.text("uid")
+        containers = try json.list("containers") { container throws(BerthError) in
+            Enforcement.Container(
+                reference: ContainerReference(name: try container.text("name"), id: try container.text("id")),
+                cgroup: container.value["cgroup"]?.string, state: try container.text("state"))
+        }
     }
 }
 

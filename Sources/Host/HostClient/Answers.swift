@@ -70,6 +70,26 @@ public struct Enforcement: Equatable, Sendable {
     public let isolation: String
     /// How the kernel differs from the claim; nil where it follows.
     public let failure: String?
+    /// The pod of the claim, and how far its containers are confined; nil where it is of no pod.
+    public let pod: Pod?
+
+    /// The pod of a claim.
+    public struct Pod: Equatable, Sendable {
+        /// Its uid.
+        public let uid: String
+        /// Its containers, in the order of the request.
+        public let containers: [Container]
+    }
+
+    /// A container of a claim's pod.
+    public struct Container: Equatable, Sendable {
+        /// Its name and id, as the request had them.
+        public let reference: ContainerReference
+        /// Its cgroup, from the root of the hierarchy; nil where it has none.
+        public let cgroup: String?
+        /// `confined`, `unconfined`, or `missing` where it has no cgroup: not started yet, or ended.
+        public let state: String
+    }
 }
 
 /// A claim after a change, and what the change did.
@@ -208,7 +228,7 @@ public struct HostDecision: Equatable, Sendable {
     public let action: String
     /// Whose claim it is about, `KIND:NAME`.
     public let holder: String
-    /// What it came to: `granted`, `preparing`, `renewed`, `releasing`, `released`, `expired`, `failed`, `recovered`.
+    /// What it came to: `granted`, `preparing`, `renewed`, `releasing`, `released`, `expired`, `failed`, `recovered`, `observed`.
     public let outcome: String
     /// The user who asked; nil for what the daemon decided by itself.
     public let uid: Int?

@@ -251,9 +251,14 @@ public struct EnforcementRequest: Equatable, Sendable {
     public var isBalanced: Bool
     /// The process to move onto the claim's CPUs; nil where the holder moves itself.
     public var process: ProcessReference?
+    /// The pod whose containers are kept on the claim's CPUs, of a claim of a pod; for administrators.
+    public var pod: PodReference?
 
     /// A request; any isolation unless told otherwise.
-    public init(minimum: Isolation = .none, isBalanced: Bool = true, process: ProcessReference? = nil) {
+    public init(
+        minimum: Isolation = .none, isBalanced: Bool = true, process: ProcessReference? = nil, pod: PodReference? = nil
+    ) {
+        self.pod = pod
         self.minimum = minimum
         self.isBalanced = isBalanced
         self.process = process
@@ -265,7 +270,52 @@ public struct EnforcementRequest: Equatable, Sendable {
             writer.member("minimum", minimum.rawValue)
             if !isBalanced { writer.member("balanced", false) }
             if let process { process.write(to: &writer) }
+            if let pod { pod.write(to: &writer) }
         }
+    }
+}
+
+/// A pod.
+public struct PodReference: Equatable, Sendable {
+    /// Its uid: a UUID, or the 32 hexadecimal digits of a static pod (`kubernetes.io/config.hash`).
+    public var uid: String
+    /// Its containers.
+    public var containers: [ContainerReference]
+
+    /// A pod.
+    public init(uid: String, containers: [ContainerReference]) {
+        self.uid = uid
+        self.containers = containers
+    }
+
+    func write(to writer: inout JSONWriter) {
+        writer.name("pod")
+        writer.object { writer in
+            writer.member("uid", uid)
+            writer.name("containers")
+            writer.array { array in
+                for container in containers {
+                    array.object { entry in
+                        entry.member("name", container.name)
+                        entry.member("id", container.id)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A container of a pod.
+public struct ContainerReference: Hashable, Sendable {
+    /// Its name in the pod.
+    public var name: String
+    /// Its id, as the pod's status has it: `containerd://` and 64 hexadecimal digits.
+    public var id: String
+
+    /// A container.
+    public init(name: String, id: String) {
+        self.name = name
+        self.id = id
     }
 }
 

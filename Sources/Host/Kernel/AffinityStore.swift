@@ -1,4 +1,3 @@
-import Glibc
 import Service
 import Synchronization
 
@@ -27,24 +26,20 @@ package final class AffinityMemory: AffinityStore {
     package func save(_ record: AffinityRecord?) { self.record.withLock { $0 = record } }
 }
 
-/// A record in a file. It need not outlive the machine's end, as no thread does: nothing waits for the disk.
+/// A record in the file `affinities` of the state directory.
 package final class AffinityFile: AffinityStore {
-    /// The longest file that is read, in bytes: thousands of threads.
-    private static let limit = 16 << 20
-
-    private let path: String
+    private let file: StateFile
     /// What the file says; nil where it was not read yet. Nobody else writes it.
     private let content = Mutex<AffinityRecord??>(nil)
 
     /// The file in the state directory of a daemon, which must exist.
-    package init(stateDirectory: String) { path = "\(stateDirectory)/affinities" }
+    package init(stateDirectory: String) { file = StateFile(path: "\(stateDirectory)/affinities") }
 
     /// The record; nil where there is none, or none that can be read.
     package func load() -> AffinityRecord? {
         content.withLock { content in
             if let known = content { return known }
-            let bytes = try? readBytes(path, limit: Self.limit, mustBeRegular: true)
-            let record = bytes.flatMap { AffinityRecord(text: String(decoding: $0, as: UTF8.self)) }
+            let record = file.read().flatMap { AffinityRecord(text: $0) }
             content = .some(record)
             return record
         }
@@ -55,26 +50,7 @@ package final class AffinityFile: AffinityStore {
     /// - Throws: `SystemError` where it cannot be written; the old one is still there then.
     package func save(_ record: AffinityRecord?) throws(SystemError) {
         guard record != load() else { return }
-        if let record { try write(record) } else { try remove() }
+        try file.replace(record?.text)
         content.withLock { $0 = .some(record) }
-    }
-
-    private func remove() throws(SystemError) {
-        if unlink(path) != 0 && errno != ENOENT { throw SystemError("remove \(path)", errno: errno) }
-    }
-
-    private func write(_ record: AffinityRecord) throws(SystemError) {
-        let temporary = path + ".new"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard file >= 0 else { throw SystemError("write \(temporary)", errno: errno) }
-        let bytes = Array(record.text.utf8)
-        let count = Glibc.write(file, bytes, bytes.count)
-        let failure: Int32? = count == bytes.count ? nil : count < 0 ? errno : ENOSPC
-        close(file)
-        if let failure {
-            unlink(temporary)
-            throw SystemError("write \(temporary)", errno: failure)
-        }
-        guard rename(temporary, path) == 0 else { throw SystemError("write \(path)", errno: errno) }
     }
 }

@@ -124,7 +124,7 @@ struct Cgroup {
     }
 
     /// Whether this is the name of a file that the kernel puts into cgroups.
-    private func isFile(_ name: String) -> Bool {
+    func isFile(_ name: String) -> Bool {
         Self.filePrefixes.contains { name.hasPrefix($0) }
             && !name.hasSuffix(".slice") && !name.hasSuffix(".scope") && !name.hasSuffix(".service")
     }

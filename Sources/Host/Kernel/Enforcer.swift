@@ -29,6 +29,9 @@ package protocol Enforcer: Sendable {
     /// - Returns: how it differs, for those for which it does.
     func differences(of claims: [Claim]) -> [Holder: EnforcementError]
 
+    /// What the kernel does with the containers of a claim's pod, in the order of the claim; none where it is of no pod.
+    func containers(of claim: Claim) -> [ContainerState]
+
     /// Repairs what is no part of any step: what the kernel itself does to the CPUs of these claims, where something can be done.
     func settle(_ claims: [Claim])
 }
@@ -36,6 +39,9 @@ package protocol Enforcer: Sendable {
 extension Enforcer {
     /// Nothing to repair.
     package func settle(_ claims: [Claim]) {}
+
+    /// None.
+    package func containers(of claim: Claim) -> [ContainerState] { [] }
 
     /// Reads back one claim after the other.
     package func differences(of claims: [Claim]) -> [Holder: EnforcementError] {

@@ -12,6 +12,8 @@ package struct KernelEnforcer: Enforcer {
     private let processes: any ProcessControl
     private let affinityStore: any AffinityStore
     private let knownThreads: KnownThreads
+    private let podStore: any PodStore
+    private let gate: KernelGate
     private let pause: @Sendable (Int) -> Void
     private let notice: @Sendable (String) -> Void
 
@@ -22,11 +24,13 @@ package struct KernelEnforcer: Enforcer {
     ///   - settings: how it is to be done.
     ///   - processes: the system calls that change processes.
     ///   - affinities: where the affinities of other programs' threads are stored while the kernel sets them anew.
+    ///   - pods: where it is stored what the cgroups of pods had before they were changed.
     ///   - pause: waits for so many milliseconds.
     ///   - notice: gets one sentence on each setting that somebody else changed and that therefore stays as it is.
     package init(
         files: any KernelFiles, settings: KernelSettings = KernelSettings(),
         processes: any ProcessControl = SystemProcessControl(), affinities: any AffinityStore = AffinityMemory(),
+        pods: any PodStore = PodMemory(),
         pause: @escaping @Sendable (Int) -> Void = { usleep(UInt32(clamping: $0) * 1_000) },
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) {
@@ -35,6 +39,8 @@ package struct KernelEnforcer: Enforcer {
         self.processes = processes
         affinityStore = affinities
         knownThreads = KnownThreads()
+        podStore = pods
+        gate = KernelGate()
         self.pause = pause
         self.notice = notice
         proc = ProcFiles(files)
@@ -50,6 +56,12 @@ package struct KernelEnforcer: Enforcer {
         AffinityKeeper(
             files: files, hierarchy: hierarchy, settings: settings, proc: proc, control: processes,
             store: affinityStore, known: knownThreads, notice: notice)
+    }
+
+    private var pods: PodKeeper {
+        PodKeeper(
+            files: files, hierarchy: hierarchy, settings: settings, bootID: proc.bootID, affinities: affinities,
+            store: podStore, notice: notice)
     }
 
     private func cgroups(_ files: any KernelFiles) -> ClaimCgroups {
@@ -128,14 +140,16 @@ package struct KernelEnforcer: Enforcer {
     ///
     /// - Throws: ``EnforcementError`` with the kernel's reason.
     package func apply(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError) {
-        try carryOut(try parsed(step.action), of: holder)
+        let action = try parsed(step.action)
+        try gate.pass { () throws(EnforcementError) in try carryOut(action, of: holder) }
     }
 
     /// Takes one step back, as far as nobody else changed what it did.
     ///
     /// - Throws: ``EnforcementError`` with the kernel's reason.
     package func undo(_ step: EnforcementStep, of holder: Holder) throws(EnforcementError) {
-        try carryOut(try parsed(step.undo), of: holder)
+        let undo = try parsed(step.undo)
+        try gate.pass { () throws(EnforcementError) in try carryOut(undo, of: holder) }
     }
 
     private func parsed(_ text: String) throws(EnforcementError) -> KernelStep {
@@ -165,9 +179,43 @@ package struct KernelEnforcer: Enforcer {
         case .unpin(let process, let cpus, let before): try pins.undo(process, cpus, before)
         case .shift(let shift): try shift.apply(files, housekeeping: try housekeeping())
         case .unshift(let shift): try shift.undo(files)
+        case .confine(let pod): try changePods { pods throws(EnforcementError) in try pods.confine(pod) }
+        case .free(let uid): try changePods { pods throws(EnforcementError) in try pods.free(uid) }
+        case .bar(let cpus): try changePods { pods throws(EnforcementError) in try pods.bar(cpus) }
+        case .unbar(let cpus): try changePods { pods throws(EnforcementError) in try pods.unbar(cpus) }
         case .nothing: break
         }
     }
+
+    private func changePods(_ body: (PodKeeper) throws(EnforcementError) -> Void) throws(EnforcementError) {
+        defer { gate.podsChanged() }
+        try body(pods)
+    }
+
+    // MARK: - Pods
+
+    /// What the kernel does with the containers of a claim's pod.
+    package func containers(of claim: Claim) -> [ContainerState] {
+        guard let pod = claim.enforcement?.request.pod else { return [] }
+        return pods.states(of: pod.containers, on: claim.cpus)
+    }
+
+    /// Does for cgroups of pods that have come what was done for the others.
+    ///
+    /// - Returns: the cgroups of pods that have a claim, and of their containers.
+    func followPods() -> [String] {
+        do throws(EnforcementError) { return try gate.pass { () throws(EnforcementError) in try pods.follow() } } catch
+        {
+            notice(error.description)
+            return []
+        }
+    }
+
+    /// The directories in which cgroups of pods appear; none while nothing is wanted of pods.
+    var podDirectories: [String] { pods.watchedDirectories }
+
+    /// Calls `body` whenever something else is wanted of pods, on the thread that changes it.
+    func onPodChanges(_ body: (@Sendable () -> Void)?) { gate.setOnPods(body) }
 
     /// The CPUs that stay with the rest of the machine.
     private func housekeeping() throws(EnforcementError) -> CPUSet {
@@ -193,10 +241,10 @@ package struct KernelEnforcer: Enforcer {
 
     /// Takes the CPUs of claims' partitions from the kernel's own threads that went there by themselves.
     package func settle(_ claims: [Claim]) {
-        affinities.driveOff(
-            claims.reduce(into: CPUSet()) { cpus, claim in
-                if claim.enforcement?.isolation == .partition { cpus.formUnion(claim.exclusive) }
-            })
+        let exclusive = claims.reduce(into: CPUSet()) { cpus, claim in
+            if claim.enforcement?.isolation == .partition { cpus.formUnion(claim.exclusive) }
+        }
+        try? gate.pass { () throws(EnforcementError) in affinities.driveOff(exclusive) }
     }
 
     /// Whether the partitions have all CPUs that the claims need there.
@@ -218,6 +266,8 @@ package struct KernelEnforcer: Enforcer {
         processes = other.processes
         affinityStore = other.affinityStore
         knownThreads = other.knownThreads
+        podStore = other.podStore
+        gate = other.gate
         pause = other.pause
         notice = other.notice
     }
@@ -254,7 +304,11 @@ package struct KernelEnforcer: Enforcer {
             case .move(let process, let path): try moves.verify(process, in: path)
             case .pin(let process, let cpus): try pins.verify(process, cpus)
             case .shift(let shift): try shift.verify(files)
-            case .prepare, .tidy, .shrink, .remove, .balance, .giveBack, .unpin, .unshift, .nothing: break
+            case .confine(let pod): try pods.verify(pod)
+            case .bar(let cpus): try pods.verifyBarred(cpus)
+            case .prepare, .tidy, .shrink, .remove, .balance, .giveBack, .unpin, .unshift, .free, .unbar,
+                .nothing:
+                break
             }
         }
         guard claim.enforcement?.isolation != Isolation.none, let online else { return }

@@ -21,6 +21,7 @@ extension KernelPlan {
             throw EnforcementError("a claim without load balancing must be released before its CPUs change")
         }
         let (all, present) = (target.allCPUs, before.allCPUs)
+        if claim.enforcement?.request.pod != nil, isolation != .none { try checkPod(target, claim, in: ledger) }
         if isolation == .partition {
             let added = all.subtracting(present)
             if let obstacle = state.partitionObstacle(added) { throw EnforcementError(obstacle) }
@@ -32,6 +33,7 @@ extension KernelPlan {
         var change = Change(
             all: all, present: present, target: target, limits: limitsPages(target) ? pages(target) : [])
         for step in steps { try change.add(step) }
+        if isolation == .cpuset || isolation == .affinity { change.moveBars(from: before.exclusive) }
         change.moveShifts(from: before.exclusive, fresh: shifts(target.exclusive.subtracting(before.exclusive)))
         return EnforcementPlan(steps: steps + change.steps, isolation: isolation, nextSteps: change.next)
     }
@@ -94,9 +96,29 @@ private struct Change {
             }
             tail.append(
                 EnforcementStep(.pin(process, target.cpus), undo: .unpin(process, target.cpus, affinity)))
+        case .confine(let former):
+            guard let pod = target.enforcement?.request.pod else { throw EnforcementError("the claim names no pod") }
+            let confinement = PodConfinement(target, pod)
+            first.append(EnforcementStep(.confine(confinement), undo: .confine(former)))
+            if confinement.uid != former.uid {
+                last.append(EnforcementStep(.free(former.uid), undo: .confine(former)))
+            }
+            tail.append(EnforcementStep(.confine(confinement), undo: .free(confinement.uid)))
+        case .bar: break
         case .shift(let shift): shifts.append(shift)
         case .move: tail.append(step)
         default: head.append(step)
+        }
+    }
+
+    /// Keeps pods without a claim off the new exclusive CPUs, and lets them come back to those that were given up.
+    mutating func moveBars(from exclusive: CPUSet) {
+        let added = target.exclusive.subtracting(exclusive)
+        let given = exclusive.subtracting(target.exclusive)
+        if !added.isEmpty { first.insert(EnforcementStep(.bar(added), undo: .unbar(added)), at: 0) }
+        if !given.isEmpty { last.append(EnforcementStep(.unbar(given), undo: .bar(given))) }
+        if !target.exclusive.isEmpty {
+            head.append(EnforcementStep(.bar(target.exclusive), undo: .unbar(target.exclusive)))
         }
     }
 

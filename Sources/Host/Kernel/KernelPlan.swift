@@ -67,6 +67,7 @@ package struct KernelPlan {
     package func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan {
         if case .claim(let before) = claim.predecessor { return try change(before, to: claim, in: ledger) }
         let request = claim.enforcement?.request ?? EnforcementRequest()
+        if let reference = request.pod { return try pod(claim, reference, in: ledger) }
         let others = Others(than: claim, in: ledger)
         let cpus = claim.allCPUs
         let obstacle = partitionObstacle(claim, cpus, request, others)
@@ -102,6 +103,9 @@ package struct KernelPlan {
     ) -> String? {
         if claim.cpus.isEmpty { return "the claim has no CPUs" }
         if let obstacle = state.partitionObstacle(cpus) { return obstacle }
+        for (pod, used) in others.pods where !used.isDisjoint(with: cpus) {
+            return "\(pod.fullName) has CPUs \(used.intersection(cpus)) outside a partition"
+        }
         if let other = others.inCPUSets { return "\(other.fullName) has a cpuset that a partition would cut off" }
         let foreign = state.partitionCPUs.subtracting(others.cpus)
         if !foreign.isEmpty { return "\(settings.slice) has CPUs \(foreign), which no claim has" }
@@ -167,13 +171,13 @@ package struct KernelPlan {
     }
 
     private func cpuset(_ claim: Claim, _ others: Others) throws(EnforcementError) -> EnforcementPlan {
-        finish(claim, [prepare(claim, others)] + (try cgroup(claim, others)), .cpuset)
+        finish(claim, [prepare(claim, others)] + (try cgroup(claim, others)) + barSteps(claim.exclusive), .cpuset)
     }
 
     private func affinity(_ claim: Claim, _ isolation: Isolation) -> EnforcementPlan {
         var steps: [EnforcementStep] = []
         if isolation == .affinity, let process {
-            steps = shiftSteps(claim)
+            steps = barSteps(claim.exclusive) + shiftSteps(claim)
             steps.append(
                 EnforcementStep(
                     .pin(process.identity, claim.cpus), undo: .unpin(process.identity, claim.cpus, process.affinity)))
@@ -228,7 +232,7 @@ package struct KernelPlan {
     /// Where processes go that are left when the claim ends.
     private var refuge: String { process?.cgroup ?? "/" }
 
-    private func shiftSteps(_ claim: Claim) -> [EnforcementStep] {
+    func shiftSteps(_ claim: Claim) -> [EnforcementStep] {
         guard !claim.exclusive.isEmpty else { return [] }
         return shifts(claim.exclusive).map { EnforcementStep(.shift($0), undo: .unshift($0)) }
     }
@@ -258,6 +262,8 @@ struct Others {
     var partitioned = CPUSet()
     /// A claim with a cpuset of its own outside a partition.
     var inCPUSets: Holder?
+    /// The CPUs of pods, which are outside of the partition.
+    var pods: [(holder: Holder, cpus: CPUSet)] = []
     /// The undo of the one that made the cgroup of all claims.
     var tidy: KernelStep?
     /// Their holders.
@@ -271,6 +277,7 @@ struct Others {
             holders.append(other.holder)
             switch enforcement.isolation {
             case .partition: partitioned.formUnion(all)
+            case .cpuset where enforcement.request.pod != nil: pods.append((other.holder, all))
             case .cpuset: inCPUSets = other.holder
             case .affinity, .none: break
             }

@@ -33,6 +33,14 @@ package enum KernelStep: Equatable, Sendable {
     case shift(MaskShift)
     /// Gives them back.
     case unshift(MaskShift)
+    /// Keeps the containers of a pod on CPUs.
+    case confine(PodConfinement)
+    /// Gives the pod of this uid back what it had.
+    case free(String)
+    /// Keeps pods without a claim off CPUs.
+    case bar(CPUSet)
+    /// Lets them come back.
+    case unbar(CPUSet)
     /// Nothing: the undo of what may stay.
     case nothing
 
@@ -56,6 +64,10 @@ package enum KernelStep: Equatable, Sendable {
         case .unpin(let process, let cpus, let before): "unpin \(process.text) from \(cpus.list) to \(before.text)"
         case .shift(let shift): shift.text
         case .unshift(let shift): "undo \(shift.text)"
+        case .confine(let pod): "pod \(pod.text)"
+        case .free(let uid): "free-pod \(uid)"
+        case .bar(let cpus): "pods -\(cpus.list)"
+        case .unbar(let cpus): "pods +\(cpus.list)"
         case .nothing: "nothing"
         }
     }
@@ -77,6 +89,9 @@ package enum KernelStep: Equatable, Sendable {
         case "prepare", "tidy", "cgroup", "remove", "isolate", "balance": step = Self.cgroupStep(verb, rest)
         case "partition": step = Self.partitionStep(rest)
         case "move", "return", "pin", "unpin": step = Self.processStep(verb, rest)
+        case "pod": step = PodConfinement(words: rest).map { .confine($0) }
+        case "free-pod": step = rest.count == 1 && PodReference.isUID(rest[0]) ? .free(rest[0]) : nil
+        case "pods": step = Self.podsStep(rest)
         case "nothing": step = rest.isEmpty ? .nothing : nil
         case "undo": step = MaskShift(text: String(text.dropFirst(5))).map { .unshift($0) }
         default: step = MaskShift(text: text).map { .shift($0) }
@@ -110,6 +125,13 @@ package enum KernelStep: Equatable, Sendable {
             let cpus = try? CPUSet(list: delta.dropFirst()), let place = PartitionPlace(Array(words.dropFirst()))
         else { return nil }
         return sign == "+" ? .grow(cpus, place) : .shrink(cpus, place)
+    }
+
+    private static func podsStep(_ words: [String]) -> KernelStep? {
+        guard words.count == 1, let sign = words[0].first, sign == "+" || sign == "-",
+            let cpus = try? CPUSet(list: words[0].dropFirst()), !cpus.isEmpty
+        else { return nil }
+        return sign == "-" ? .bar(cpus) : .unbar(cpus)
     }
 
     private static func processStep(_ verb: String, _ words: [String]) -> KernelStep? {

@@ -26,6 +26,8 @@ package struct VerifiedClaim: Equatable, Sendable {
     package var isolation: Isolation
     /// The cgroup of the claim, from the root of the hierarchy; nil where it has none.
     package var cgroup: String?
+    /// The cgroups of the containers of its pod, from the root of the hierarchy.
+    package var containers: [String] = []
     /// The partitions that have to be valid for it.
     package var partitions: [Partition]
     /// The process that holds it, where it has no cgroup.

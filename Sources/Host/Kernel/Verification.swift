@@ -66,7 +66,7 @@ package struct Verification: Equatable, Sendable {
             let shared = root.intersection(claim.exclusive)
             if !shared.isEmpty { drifts.append(.notAlone(cpus: shared, of: claim.holder)) }
         }
-        guard let cgroup = claim.cgroup else { return }
+        guard let cgroup = claim.cgroup else { return compareContainers(claim, seen) }
         guard let found = seen.cgroups[cgroup] else {
             drifts.append(.missing(cgroup: cgroup, of: claim.holder))
             return
@@ -81,6 +81,17 @@ package struct Verification: Equatable, Sendable {
         if let nodes = found.memoryNodes, !claim.memoryNodes.isEmpty, Set(nodes) != Set(claim.memoryNodes) {
             drifts.append(
                 .memoryNodes(expected: claim.memoryNodes.sorted(), found: nodes, cgroup: cgroup, of: claim.holder))
+        }
+    }
+
+    /// The containers of a pod come and go: only those that are there count.
+    private mutating func compareContainers(_ claim: VerifiedClaim, _ seen: Observation) {
+        let expected = seen.online.map { claim.cpus.intersection($0) } ?? claim.cpus
+        for container in claim.containers {
+            guard let effective = seen.cgroups[container]?.effective, effective != expected, !expected.isEmpty else {
+                continue
+            }
+            drifts.append(.cpus(expected: expected, found: effective, cgroup: container, of: claim.holder))
         }
     }
 
@@ -170,6 +181,7 @@ private struct ClaimIndex {
     init(_ claims: [VerifiedClaim], _ seen: Observation) {
         for claim in claims {
             byHolder[claim.holder] = claim
+            for container in claim.containers { byCgroup[container] = claim }
             if let cgroup = claim.cgroup {
                 byCgroup[cgroup] = claim
             } else if let pid = seen.processes[claim.holder] {

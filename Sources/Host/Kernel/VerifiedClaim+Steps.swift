@@ -20,5 +20,14 @@ extension VerifiedClaim {
             }
         }
         self.init(claim, cgroup: cgroup, partitions: partitions)
+        containers = enforcement.containers.compactMap(\.cgroup)
+        // The pod's own cgroup, with its sandbox and what came since.
+        guard let uid = enforcement.request.pod?.uid else { return }
+        let pods = containers.compactMap { container -> String? in
+            let parts = container.split(separator: "/").dropLast()
+            guard let name = parts.last, PodTree.uid(of: String(name)) == uid else { return nil }
+            return "/" + parts.joined(separator: "/")
+        }
+        containers = Set(pods).sorted() + containers
     }
 }

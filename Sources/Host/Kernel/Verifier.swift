@@ -40,6 +40,10 @@ package struct Verifier: Sendable {
         var holders: [Int: Holder] = [:]
         for claim in claims {
             for partition in claim.partitions { observeCgroup(partition.cgroup, in: &seen) }
+            for container in claim.containers {
+                observeCgroup(container, in: &seen)
+                for pid in members(of: container, in: &seen) { holders[pid] = claim.holder }
+            }
             if let cgroup = claim.cgroup {
                 observeCgroup(cgroup, in: &seen)
                 for pid in members(of: cgroup, in: &seen) { holders[pid] = claim.holder }

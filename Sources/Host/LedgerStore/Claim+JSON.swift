@@ -6,10 +6,12 @@ import WireJSON
 ///
 /// `{"holder":"kind:name","owner":{"uid":0,"label":"…"},"pool":"isolated","grants":[GRANT…],"memory_nodes":[0],
 /// "reservations":[{"node":0,"size_kb":2048,"count":3}],"lease":LEASE,"enforcement":{"minimum":"cpuset",
-/// "balanced":false,"process":PROCESS,"phase":"active","id":1,"isolation":"partition",
+/// "balanced":false,"process":PROCESS,"pod":POD,"phase":"active","id":1,"isolation":"partition",
 /// "steps":[{"action":"…","undo":"…"}],"next_steps":[…],"failure":"…"},"predecessor":CLAIM}` with GRANT = `{"cpus":"2-3","exclusive":"2-3","level":"cpu",
 /// "explicit":true,"protected":true,"label":"…"}`, LEASE = `{"until":MILLISECONDS}`, `{"process":PROCESS}` or
-/// `{"cgroup":{"path":"PATH","boot_id":"…"}}` and PROCESS = `{"id":1,"start_time":2,"boot_id":"…"}`. An owner that is
+/// `{"cgroup":{"path":"PATH","boot_id":"…"}}`, PROCESS = `{"id":1,"start_time":2,"boot_id":"…"}` and POD = `{"uid":"…",
+/// "containers":[{"name":"…","id":"…"}]}`; `"containers":[{"name":"…","id":"…","cgroup":"PATH","state":"confined"}]` in an
+/// enforcement is what was last seen of them. An owner that is
 /// left out is the administrators, a pool the isolated CPUs, a lease one that lasts forever.
 extension Claim {
     func write(to writer: inout JSONWriter) {
@@ -183,11 +185,16 @@ extension Enforcement {
             if request.minimum != .none { writer.member("minimum", request.minimum.rawValue) }
             if !request.isBalanced { writer.member("balanced", false) }
             request.process?.write(to: &writer)
+            request.pod?.write(to: &writer)
             writer.member("phase", phase.rawValue)
             writer.member("id", id)
             writer.member("isolation", isolation.rawValue)
             Self.write(steps, "steps", to: &writer)
             if !nextSteps.isEmpty { Self.write(nextSteps, "next_steps", to: &writer) }
+            if !containers.isEmpty {
+                writer.name("containers")
+                writer.array { array in for container in containers { container.write(to: &array) } }
+            }
             if let failure { writer.member("failure", failure) }
         }
     }
@@ -216,7 +223,11 @@ extension Enforcement {
 
     fileprivate init(json: JSONValue) throws(RecordError) {
         try json.allow(
-            ["minimum", "balanced", "process", "phase", "id", "isolation", "steps", "next_steps", "failure"],
+            [
+                "minimum", "balanced", "process", "pod", "phase", "id", "isolation", "steps", "next_steps",
+                "containers",
+                "failure",
+            ],
             "an enforcement")
         func isolation(_ name: String) throws(RecordError) -> Isolation? {
             guard let value = json[name] else { return nil }
@@ -231,11 +242,15 @@ extension Enforcement {
         var request = EnforcementRequest(minimum: try isolation("minimum") ?? .none)
         request.isBalanced = try json["balanced"]?.flag("balanced") ?? true
         if let process = json["process"] { request.process = try ProcessIdentity(json: process) }
+        if let pod = json["pod"] { request.pod = try PodReference(json: pod) }
         self.init(
             request, phase: phase, id: try json["id"].number("id"), isolation: try isolation("isolation") ?? .none,
             failure: try json["failure"]?.text("failure"))
         steps = try Self.steps(json["steps"], "steps")
         if let next = json["next_steps"] { nextSteps = try Self.steps(next, "next_steps") }
+        for container in try json["containers"].elements("containers") {
+            containers.append(try ContainerState(json: container))
+        }
     }
 }
 

@@ -199,6 +199,7 @@ struct Show: APICommand {
         if let owner = claim.owner { add("owner", "user \(owner.uid)") }
         if let enforcement = claim.enforcement {
             add("enforcement", Printable.text("\(enforcement.phase), isolation \(enforcement.isolation)"))
+            for container in enforcement.pod?.containers ?? [] { add("container", container.text) }
             if let failure = enforcement.failure { add("drift", Printable.text(failure)) }
         }
         try Output.write(table.lines(hasHeading: false).rendered(output.style))

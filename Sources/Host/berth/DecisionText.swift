@@ -34,6 +34,9 @@ enum DecisionText {
             let reason = decision.claims.first?.enforcement?.failure.map { ": \(Printable.text($0))" } ?? ""
             return "is not enforced\(reason)"
         case "recovered": return "is enforced again"
+        case "observed":
+            let containers = decision.claims.first?.enforcement?.pod?.containers ?? []
+            return "has containers " + containers.map(\.text).joined(separator: ", ")
         default: return Printable.text(decision.outcome)
         }
     }
@@ -67,4 +70,9 @@ enum DecisionText {
         let frontend = decision.frontend.map { ", \(Printable.text($0))" } ?? ""
         return "\(action) by user \(uid)\(pid)\(frontend)"
     }
+}
+
+extension Enforcement.Container {
+    /// `main (confined)`.
+    var text: String { "\(Printable.text(reference.name)) (\(Printable.text(state)))" }
 }

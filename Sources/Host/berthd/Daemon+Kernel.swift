@@ -55,6 +55,7 @@ extension Daemon {
             files: files,
             settings: KernelSettings(housekeeping: settings.housekeeping),
             affinities: AffinityFile(stateDirectory: paths.stateDirectory),
+            pods: PodFile(stateDirectory: paths.stateDirectory),
             notice: { decisionLog.noteWarning($0) })
         guard configuration.enforces else {
             log.notice("claims are recorded only; those that were enforced end", metadata: ["enforcement.mode": "off"])
@@ -74,6 +75,11 @@ extension Daemon.KernelParts {
     var strength: @Sendable () -> (isolation: Isolation, limit: String?) {
         guard let enforcer else { return { [limit = obstacle?.text] in (.none, limit) } }
         return { enforcer.strength }
+    }
+
+    /// Has cgroups of pods that appear treated like the others; nil where nothing is enforced.
+    func watchPods(_ host: Host) throws -> PodWatcher? {
+        try enforcer.map { try PodWatcher($0) { host.reconcile() } }
     }
 
     /// Has enforced claims checked when CPUs go offline or come back; nil where nothing is enforced.

@@ -20,6 +20,7 @@ final class Daemon {
     private let machine: HostMachine
     private let socket: SocketFile
     private let hotplug: CPUHotplug?
+    private let pods: PodWatcher?
     private let api: APIEndpoint?
     private let paths: Paths
     private var configuration: DaemonConfiguration
@@ -61,6 +62,7 @@ final class Daemon {
             unenforced: kernel.obstacle?.advice, watcher: kernel.watcher, enforcement: settings.enforcement,
             onDecisions: { [decisionLog] in decisionLog.note($0) })
         hotplug = try kernel.watchHotplug(host, decisionLog)
+        pods = try kernel.watchPods(host)
         server = EPAServer(
             frontend: EPAFrontend(
                 host: host, decisionLog: decisionLog,

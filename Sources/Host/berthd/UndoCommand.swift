@@ -26,14 +26,15 @@ struct Undo: ParsableCommand {
             case .refused(let error):
                 printError("\(error)")
                 throw Status.corrupt
-            case .sound(let ledger, _): try undo(ledger, AffinityFile(stateDirectory: paths.stateDirectory))
+            case .sound(let ledger, _): try undo(ledger, paths)
             }
         }
     }
 
-    private func undo(_ ledger: Ledger, _ affinities: AffinityFile) throws {
+    private func undo(_ ledger: Ledger, _ paths: Paths) throws {
         let enforcer = KernelEnforcer(
-            files: RootedKernelFiles(), affinities: affinities, notice: { printError($0) })
+            files: RootedKernelFiles(), affinities: AffinityFile(stateDirectory: paths.stateDirectory),
+            pods: PodFile(stateDirectory: paths.stateDirectory), notice: { printError($0) })
         let claims = ledger.sortedClaims.filter { !($0.enforcement?.steps.isEmpty ?? true) }
         var failures = 0
         for claim in claims.reversed() {

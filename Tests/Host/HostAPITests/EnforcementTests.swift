@@ -75,6 +75,35 @@ import WireJSON
         }
     }
 
+    @Test("a pod's claim says what became of each container; what names no pod or container is refused")
+    func pods() async throws {
+        try await TestAPI.serving(enforcer: Kernel()) { api in
+            let id = "containerd://" + String(repeating: "0f", count: 32)
+            func body(_ pod: String, _ cpus: String = "2") -> String {
+                #"{"cpus":{"list":"\#(cpus)","level":"core"},"memory_nodes":[0],"enforcement":{"minimum":"cpuset","pod":\#(pod)}}"#
+            }
+            let uid = #""uid":"0a1b2c3d-0000-4000-8000-000000000001""#
+            let good = #"{\#(uid),"containers":[{"name":"main","id":"\#(id)"}]}"#
+            let made = try api.put("pod/default%2Fweb", body(good))
+            #expect(made.status == 201 && made["pool"]?.string == "machine" && made["exclusive"]?.string == "2,6")
+            let pod = made["enforcement"]?["pod"]
+            #expect(pod?["uid"]?.string == "0a1b2c3d-0000-4000-8000-000000000001")
+            let container = pod?["containers"]?.array?.first
+            #expect(container?["id"]?.string == id && container?["state"]?.string == "missing")
+            #expect(try api.put("pod/default%2Fweb", body(good)).version == made.version)
+            #expect(try api.put("pod/default%2Fb", body(good, "0")).code == "housekeeping")
+            #expect(try api.put("run/a", body(good)).code == "invalid_member")
+            for bad in [
+                "{}", #"{"uid":".."}"#, #"{\#(uid),"containers":[{"name":"main"}]}"#,
+                #"{\#(uid),"containers":[{"name":"main","id":"../x"}]}"#,
+                #"{\#(uid),"containers":[{"name":"../a","id":"\#(id)"}]}"#,
+                #"{\#(uid),"containers":[{"name":"a","id":"\#(id)"},{"name":"b","id":"\#(id)"}]}"#,
+            ] {
+                #expect(try api.put("pod/default%2Fb", body(bad)).code == "invalid_member", "\(bad)")
+            }
+        }
+    }
+
     @Test("what the kernel refuses is refused with its reason, before anything is done or after it was undone")
     func refused() async throws {
         try await TestAPI.serving(enforcer: Kernel()) { api in

@@ -10,6 +10,7 @@ struct TestKernel {
     var ledger = Ledger()
     let notices: Notices
     let affinities: any AffinityStore
+    let pods = PodMemory()
 
     final class Notices: Sendable {
         let texts = Mutex<[String]>([])
@@ -32,7 +33,7 @@ struct TestKernel {
         let notices = Notices()
         self.notices = notices
         enforcer = KernelEnforcer(
-            files: files, settings: settings, processes: files, affinities: affinities, pause: { _ in },
+            files: files, settings: settings, processes: files, affinities: affinities, pods: pods, pause: { _ in },
             notice: { text in notices.texts.withLock { $0.append(text) } })
     }
 

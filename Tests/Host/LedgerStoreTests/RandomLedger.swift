@@ -69,13 +69,19 @@ struct RandomLedger {
             EnforcementStep(action: "do \($0)", undo: "é\($0)")
         }
         let process = ProcessIdentity(id: 7, startTime: 3, bootID: "b-1")
-        return Enforcement(
+        let container = PodReference.Container(name: "c", id: "cri-o://" + String(repeating: "0f", count: 32))
+        let pod = container.flatMap { PodReference(uid: String(repeating: "0f", count: 16), containers: [$0]) }
+        var enforcement = Enforcement(
             EnforcementRequest(
                 minimum: Isolation.allCases.randomElement(using: &random) ?? .none, isBalanced: chance(50),
-                process: chance(50) ? process : nil),
+                process: chance(50) ? process : nil, pod: chance(50) ? pod : nil),
             phase: phase, id: Int.random(in: 0...Int.max, using: &random),
             isolation: Isolation.allCases.randomElement(using: &random) ?? .none, steps: steps,
             failure: chance(50) ? "why\n" : nil)
+        if let container, chance(50) {
+            enforcement.containers = [ContainerState(container, cgroup: chance(50) ? "/a b" : nil, .missing)]
+        }
+        return enforcement
     }
 
     /// Leaves these CPUs to those who hold them.

@@ -1,0 +1,233 @@
+import Glibc
+import Ledger
+import Machine
+import Service
+import Synchronization
+
+/// Keeps the containers of pods with a claim on its CPUs, and other pods off exclusive ones, in the cgroups that the kubelet and
+/// the container runtime have made. It writes their cpuset files and nothing else, and makes and removes no cgroup.
+struct PodKeeper: Sendable {
+    let files: any KernelFiles
+    let hierarchy: CgroupHierarchy
+    let settings: KernelSettings
+    let bootID: String?
+    let affinities: AffinityKeeper
+    let store: any PodStore
+    /// Reports what is not as it should be, and is no failure.
+    let notice: @Sendable (String) -> Void
+
+    // MARK: - What is wanted
+
+    /// Keeps a pod on its CPUs from now on. Containers that are not there yet are no failure.
+    func confine(_ pod: PodConfinement) throws(EnforcementError) {
+        try change { $0.pods[pod.uid] = pod }
+        try verify(pod)
+    }
+
+    /// Gives a pod back what it had.
+    func free(_ uid: String) throws(EnforcementError) {
+        try change(isUndo: true) { $0.pods[uid] = nil }
+    }
+
+    /// Keeps pods without a claim off these CPUs too.
+    func bar(_ cpus: CPUSet) throws(EnforcementError) {
+        try change { $0.off.formUnion(cpus) }
+        try verifyBarred(cpus)
+    }
+
+    /// Lets pods without a claim come back to these CPUs.
+    func unbar(_ cpus: CPUSet) throws(EnforcementError) {
+        try change(isUndo: true) { $0.off.subtract(cpus) }
+    }
+
+    /// Does all of it again, for cgroups that have come.
+    ///
+    /// - Returns: the cgroups of pods that have a claim, and of their containers.
+    func follow() throws(EnforcementError) -> [String] {
+        guard record != nil else { return [] }
+        try change { _ in }
+        let tree = tree
+        return nodes(record ?? PodRecord(bootID: ""), tree).filter { $0.claimed != nil }.map(\.path)
+    }
+
+    /// The directories in which cgroups of pods appear; none while nothing is wanted of pods.
+    var watchedDirectories: [String] {
+        guard let record, !record.off.isEmpty || !record.pods.isEmpty else { return [] }
+        let tree = tree
+        let own = tree.pods.filter { record.pods[$0.uid] != nil }.map(\.path)
+        return (tree.nurseries + own).map { hierarchy.mount + ($0 == "/" ? "" : $0) }
+    }
+
+    // MARK: - Writing
+
+    /// The record of this boot; nil where nothing is noted.
+    private var record: PodRecord? {
+        guard let bootID, let record = store.load(), record.bootID == bootID, !record.isEmpty else { return nil }
+        return record
+    }
+
+    private var tree: PodTree { PodTree(files, hierarchy, skipping: settings.slice) }
+
+    private var isV1: Bool { hierarchy.kind == .v1 }
+
+    private func change(
+        isUndo: Bool = false, _ body: (inout PodRecord) -> Void
+    ) throws(EnforcementError) {
+        guard hierarchy.kind != .none, let bootID else { return }
+        var wanted = record ?? PodRecord(bootID: bootID)
+        body(&wanted)
+        let present = nodes(wanted, tree)
+        guard let online = Masks.online(files) else { throw EnforcementError("cannot read \(Masks.onlineCPUs)") }
+        let plan = PodPlan(wanted, present, isV1: isV1, online: online, all: allCPUs ?? online)
+        // What was there is stored before it is changed.
+        do { try store.save(plan.record.isEmpty ? nil : plan.record) } catch {
+            guard isUndo else { throw EnforcementError(error) }
+            notice("\(error)")
+        }
+        for text in plan.notices { notice(text) }
+        guard !plan.writes.isEmpty else { return }
+        try affinities.keeping(isUndo: isUndo) { files throws(EnforcementError) in
+            var failure: EnforcementError?
+            for write in plan.writes {
+                do throws(EnforcementError) { try carryOut(write, files) } catch { failure = failure ?? error }
+            }
+            if let failure { throw failure }
+        }
+    }
+
+    /// Writes one mask. A cgroup that has gone meanwhile needs none.
+    private func carryOut(_ write: PodPlan.Write, _ files: any KernelFiles) throws(EnforcementError) {
+        let cgroup = hierarchy.cgroup(write.path, files)
+        let migration = "cpuset.memory_migrate"
+        let isMigrated = isV1 && write.file == "cpuset.mems" && (try? cgroup.text(migration)) == "0"
+        if isMigrated { try? cgroup.write("1", to: migration) }
+        defer { if isMigrated { try? cgroup.write("0", to: migration) } }
+        do { try files.write(write.value.list + "\n", to: cgroup.file(write.file)) } catch {
+            if error.errno == ENOENT || error.errno == ENODEV || !cgroup.exists { return }
+            // The kernel does not empty a mask of a cgroup with processes: all that there is comes to the same.
+            guard write.value.isEmpty, let everything = everything(write.file) else { throw EnforcementError(error) }
+            try cgroup.write(everything.list, to: write.file)
+        }
+    }
+
+    /// All CPUs, offline ones among them, or all memory nodes.
+    private func everything(_ file: String) -> CPUSet? {
+        if file == "cpuset.cpus" { return allCPUs }
+        return (try? hierarchy.cgroup("/", files).cpus("cpuset.mems.effective")) ?? nil
+    }
+
+    private var allCPUs: CPUSet? {
+        (try? Masks.read("/sys/devices/system/cpu/present", .list, files)) ?? Masks.online(files)
+    }
+
+    // MARK: - Looking
+
+    /// The cgroups that matter, those above before those below: of each pod its own, those of the containers of claims, all that
+    /// was changed, and with cgroup v1 all that is below them.
+    private func nodes(_ record: PodRecord, _ tree: PodTree) -> [PodPlan.Node] {
+        var heads: [String: (claimed: String?, isKubelets: Bool)] = [:]
+        for pod in tree.pods {
+            let claimed = record.pods[pod.uid] == nil ? nil : pod.uid
+            guard claimed != nil || pod.isKubelets && !record.off.isEmpty || record.changes[pod.path] != nil else {
+                continue
+            }
+            heads[pod.path] = (claimed, pod.isKubelets)
+        }
+        for pod in record.pods.values {
+            for digits in pod.containers {
+                if let path = tree.containers[digits] { heads[path] = (pod.uid, false) }
+            }
+        }
+        for path in record.changes.keys where heads[path] == nil {
+            let uid = tree.uid(above: path)
+            heads[path] = (isV1 && uid.map { record.pods[$0] != nil } ?? false ? uid : nil, false)
+        }
+        var nodes: [PodPlan.Node] = []
+        var seen: Set<String> = []
+        for (path, head) in heads.sorted(by: { $0.key < $1.key }) {
+            var rest = [hierarchy.cgroup(path, files)]
+            while let cgroup = rest.popLast() {
+                // What is below has an entry of its own, or is as what is above it.
+                let own = heads[cgroup.path] ?? head
+                guard seen.insert(cgroup.path).inserted, let cpus = try? cgroup.cpus("cpuset.cpus") else { continue }
+                let mems = ((try? cgroup.cpus("cpuset.mems")) ?? nil) ?? CPUSet()
+                nodes.append(
+                    PodPlan.Node(
+                        path: cgroup.path, isKubelets: own.isKubelets || head.isKubelets && own.claimed == nil,
+                        claimed: own.claimed ?? head.claimed, masks: PodRecord.Masks(cpus: cpus, mems: mems)))
+                if isV1 { rest += cgroup.children.reversed() }
+            }
+        }
+        return nodes
+    }
+
+    // MARK: - Reading back
+
+    /// What became of containers, in their order.
+    func states(of containers: [PodReference.Container], on cpus: CPUSet) -> [ContainerState] {
+        let tree = tree
+        return containers.map { container in
+            guard let path = tree.containers[container.digits] else {
+                return ContainerState(container, cgroup: nil, .missing)
+            }
+            let isConfined = (try? verify(path, cpus, CPUSet())) != nil
+            return ContainerState(container, cgroup: path, isConfined ? .confined : .unconfined)
+        }
+    }
+
+    /// Checks the cgroups of a pod and its containers, as far as they are there.
+    func verify(_ pod: PodConfinement) throws(EnforcementError) {
+        let tree = tree
+        let paths =
+            tree.pods.filter { $0.uid == pod.uid }.map(\.path) + pod.containers.compactMap { tree.containers[$0] }
+        for path in paths { try verify(path, pod.cpus, pod.memoryNodes) }
+    }
+
+    private func verify(_ path: String, _ cpus: CPUSet, _ nodes: CPUSet) throws(EnforcementError) {
+        let cgroup = hierarchy.cgroup(path, files)
+        guard cgroup.exists else { return }
+        guard try cgroup.cpus("cpuset.cpus") != nil else {
+            throw EnforcementError("cgroup \(path) has no cpuset: the controller is not enabled above it")
+        }
+        guard let effective = try effective(cgroup), let online = Masks.online(files) else { return }
+        let wanted = cpus.intersection(online)
+        guard !wanted.isEmpty else {
+            throw EnforcementError("no CPU of \(cpus) is online: processes in \(path) run on \(effective)")
+        }
+        guard effective == wanted else {
+            throw EnforcementError("\(cgroup.file(effectiveFile)) is \(effective.shown), not \(wanted.shown)")
+        }
+        guard !nodes.isEmpty, let found = try cgroup.cpus("cpuset.mems"), found != nodes else { return }
+        throw EnforcementError("\(cgroup.file("cpuset.mems")) is \(found.shown), not \(nodes)")
+    }
+
+    /// Checks that no pod without a claim may run on these CPUs.
+    func verifyBarred(_ cpus: CPUSet) throws(EnforcementError) {
+        guard let record else { return }
+        for pod in tree.pods where pod.isKubelets && record.pods[pod.uid] == nil {
+            let cgroup = hierarchy.cgroup(pod.path, files)
+            guard let common = try effective(cgroup)?.intersection(cpus), !common.isEmpty else { continue }
+            throw EnforcementError("the pod of \(pod.path) may run on CPUs \(common), which are exclusive to a claim")
+        }
+    }
+
+    private var effectiveFile: String { isV1 ? "cpuset.effective_cpus" : "cpuset.cpus.effective" }
+
+    private func effective(_ cgroup: Cgroup) throws(EnforcementError) -> CPUSet? { try cgroup.cpus(effectiveFile) }
+}
+
+/// Keeps what changes the kernel from happening on two threads at once.
+final class KernelGate: Sendable {
+    private let mutex = Mutex(())
+    /// Called after what is wanted of pods has changed.
+    private let onPods = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func setOnPods(_ body: (@Sendable () -> Void)?) { onPods.withLock { $0 = body } }
+
+    func podsChanged() { onPods.withLock { $0 }?() }
+
+    /// Does something while nothing else does.
+    func pass<T: Sendable>(_ body: () throws(EnforcementError) -> T) throws(EnforcementError) -> T {
+        try mutex.withLock { _ throws(EnforcementError) in try body() }
+    }
+}

@@ -1,0 +1,134 @@
+import Ledger
+import Machine
+
+/// Decides what is written to the cgroups of pods: from what Berth wants and has written, and what is there now. Changes
+/// nothing.
+struct PodPlan {
+    /// A cgroup as it is.
+    struct Node: Equatable {
+        var path: String
+        /// The uid of its pod; nil where that is not known.
+        var uid: String?
+        /// Whether pods without a claim may be in it.
+        var isKubelets: Bool
+        /// The pod with a claim that it belongs to; nil where it belongs to none.
+        var claimed: String?
+        var masks: PodRecord.Masks
+    }
+
+    /// A write to one file of a cgroup.
+    struct Write: Equatable {
+        var path: String
+        var file: String
+        var value: CPUSet
+    }
+
+    /// What the record is once the writes are begun.
+    private(set) var record: PodRecord
+    /// The writes, in order.
+    private(set) var writes: [Write] = []
+    /// What somebody else has changed, and what cannot be done, for people.
+    private(set) var notices: [String] = []
+
+    private let isV1: Bool
+    private let online: CPUSet
+    private let all: CPUSet
+
+    /// A plan.
+    ///
+    /// - Parameters:
+    ///   - nodes: the cgroups that matter, each after the one above it.
+    ///   - isV1: whether a cgroup has to have what those below it have (cgroup v1).
+    ///   - all: the CPUs of the machine, offline ones among them.
+    init(_ record: PodRecord, _ nodes: [Node], isV1: Bool, online: CPUSet, all: CPUSet) {
+        self.record = record
+        self.isV1 = isV1
+        self.online = online
+        self.all = all
+        let present = Set(nodes.map(\.path))
+        self.record.changes = record.changes.filter { present.contains($0.key) }
+        var wanted: [(node: Node, masks: PodRecord.Masks)] = []
+        for node in nodes { inherit(node) }
+        for node in nodes {
+            if let masks = masks(for: node) { wanted.append((node, masks)) }
+        }
+        write(wanted)
+    }
+
+    /// On cgroup v1 a cgroup begins with what the one above has, which may be less than it would have without Berth.
+    private mutating func inherit(_ node: Node) {
+        guard isV1, record.changes[node.path] == nil, let slash = node.path.lastIndex(of: "/"),
+            let above = record.changes[String(node.path[..<slash])], above.after == node.masks
+        else { return }
+        record.changes[node.path] = PodRecord.Change(before: above.before, after: node.masks)
+    }
+
+    /// What a cgroup is to have; nil where it is to stay as it is.
+    private mutating func masks(for node: Node) -> PodRecord.Masks? {
+        let change = record.changes[node.path]
+        var before = change?.before ?? node.masks
+        if let uid = node.claimed, let pod = record.pods[uid] {
+            var masks = before
+            masks.cpus = isV1 ? pod.cpus.intersection(online) : pod.cpus
+            if !pod.memoryNodes.isEmpty { masks.mems = pod.memoryNodes }
+            return keep(node, before, masks.cpus.isEmpty ? node.masks : masks)
+        }
+        if node.isKubelets, !record.off.isEmpty {
+            // Somebody else has set them since: that is what the pod is to have.
+            if let change, !isOurs(node.masks, change) { before = node.masks }
+            let rest = (before.cpus.isEmpty ? all : before.cpus).subtracting(record.off)
+            if rest.isDisjoint(with: online) {
+                notices.append("\(node.path) stays on CPUs \(before.cpus.shown): it would have no other")
+            } else if before.cpus.isEmpty || rest != before.cpus {
+                return keep(node, before, PodRecord.Masks(cpus: rest, mems: before.mems))
+            }
+        }
+        guard let change else { return nil }
+        record.changes[node.path] = nil
+        guard isOurs(node.masks, change) else {
+            notices.append("\(node.path) stays on CPUs \(node.masks.cpus.shown): somebody else has set them")
+            return nil
+        }
+        return change.before
+    }
+
+    /// Whether masks are what was there, or was written. With cgroup v1 CPUs that go offline leave them.
+    private func isOurs(_ masks: PodRecord.Masks, _ change: PodRecord.Change) -> Bool {
+        if change.explains(masks) { return true }
+        guard isV1 else { return false }
+        var seen = change
+        for part in [\PodRecord.Change.before, \.after, \.former] { seen[keyPath: part].cpus.formIntersection(online) }
+        return seen.explains(masks)
+    }
+
+    private mutating func keep(
+        _ node: Node, _ before: PodRecord.Masks, _ masks: PodRecord.Masks
+    ) -> PodRecord.Masks? {
+        if record.changes[node.path] != nil || masks != before {
+            record.changes[node.path] = PodRecord.Change(before: before, after: masks, former: node.masks)
+        }
+        return masks
+    }
+
+    private mutating func write(_ wanted: [(node: Node, masks: PodRecord.Masks)]) {
+        for (file, part) in [("cpuset.cpus", \PodRecord.Masks.cpus), ("cpuset.mems", \PodRecord.Masks.mems)] {
+            guard isV1 else {
+                for (node, masks) in wanted where node.masks[keyPath: part] != masks[keyPath: part] {
+                    writes.append(Write(path: node.path, file: file, value: masks[keyPath: part]))
+                }
+                continue
+            }
+            // From the top what is new is added, then from the bottom what is old is taken away.
+            for (node, masks) in wanted {
+                let (now, next) = (node.masks[keyPath: part], masks[keyPath: part])
+                if !next.isSubset(of: now) {
+                    writes.append(Write(path: node.path, file: file, value: now.union(next)))
+                }
+            }
+            for (node, masks) in wanted.reversed() {
+                let (now, next) = (node.masks[keyPath: part], masks[keyPath: part])
+                if !now.isSubset(of: next) { writes.append(Write(path: node.path, file: file, value: next)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+import Ledger
+import Machine
+import Synchronization
+import Testing
+
+@testable import Kernel
+
+/// Pods, in the cgroups of whoever made them.
+@Suite("Pods") struct PodTests {
+    static let uid = "0a1b2c3d-0000-4000-8000-000000000001"
+    static let other = "0a1b2c3d-0000-4000-8000-000000000002"
+    static let main = String(repeating: "a", count: 64)
+    static let side = String(repeating: "b", count: 64)
+    static let pause = String(repeating: "c", count: 64)
+
+    /// Where the kubelets and runtimes keep a pod and its containers.
+    enum Layout: CaseIterable {
+        case systemd, cgroupfs, docker, crio, kind, kindOld
+
+        func pod(_ uid: String, _ kind: String = "burstable") -> String {
+            let escaped = uid.map { $0 == "-" ? "_" : String($0) }.joined()
+            return switch self {
+            case .systemd, .docker, .crio: "/kubepods.slice/kubepods-\(kind).slice/kubepods-\(kind)-pod\(escaped).slice"
+            case .cgroupfs: "/kubepods/\(kind)/pod\(uid)"
+            case .kind:
+                "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-\(kind).slice/kubelet-kubepods-\(kind)-pod\(escaped).slice"
+            case .kindOld: "/docker/\(String(repeating: "d", count: 64))/kubelet/kubepods/\(kind)/pod\(uid)"
+            }
+        }
+
+        func container(_ uid: String, _ id: String) -> String {
+            switch self {
+            case .systemd, .kind: "\(pod(uid))/cri-containerd-\(id).scope"
+            case .cgroupfs, .kindOld: "\(pod(uid))/\(id)"
+            case .docker: "\(pod(uid))/docker-\(id).scope"
+            case .crio: "\(pod(uid))/crio-\(id).scope"
+            }
+        }
+    }
+
+    static func claim(
+        _ cpus: CPUSet, exclusive: CPUSet? = nil, uid: String = uid, containers: [String] = [main, side],
+        minimum: Isolation = .cpuset, memoryNodes: [Int] = []
+    ) throws -> Claim {
+        let found = containers.enumerated().compactMap { index, id in
+            PodReference.Container(name: "c\(index)", id: "containerd://\(id)")
+        }
+        let pod = try #require(PodReference(uid: uid, containers: found))
+        let level: Exclusiveness = exclusive?.isEmpty ?? false ? .none : .cpu
+        return Claim(
+            // As the test's host names claims.
+            holder: Holder(kind: .run, name: "pod"), owner: .administrators, pool: Pool.machine,
+            grants: [Grant(cpus: cpus, exclusive: exclusive, level: level)], memoryNodes: memoryNodes,
+            enforcement: Enforcement(EnforcementRequest(minimum: minimum, pod: pod), phase: .preparing))
+    }
+
+    @Test(
+        "a pod's containers are found in the trees of all runtimes, and kept on the claim's CPUs, with the pod's own cgroup"
+    )
+    func confines() throws {
+        for kernel in FakeCgroups.Kernel.allCases {
+            for layout in Layout.allCases {
+                var test = TestKernel(kernel)
+                let files = test.files
+                for id in [Self.main, Self.side, Self.pause] { files.addCgroup(layout.container(Self.uid, id)) }
+                files.addCgroup(layout.container(Self.other, String(repeating: "e", count: 64)))
+                files.addProcess(42, in: layout.container(Self.uid, Self.main))
+                let before = files.snapshot
+                try test.enforce(try Self.claim([2, 3]))
+                let effective = kernel == .v1 ? "cpuset.effective_cpus" : "cpuset.cpus.effective"
+                let inside =
+                    [layout.pod(Self.uid)] + [Self.main, Self.side, Self.pause].map { layout.container(Self.uid, $0) }
+                for path in inside {
+                    #expect(files.file("\(path)/\(effective)") == "2-3\n", "\(kernel) \(layout) \(path)")
+                }
+                // The other pod has no claim.
+                #expect(files.file("\(layout.pod(Self.other))/\(effective)") == "0-1,4-15\n", "\(kernel) \(layout)")
+                let claim = try #require(test.ledger[Holder(kind: .run, name: "pod")])
+                #expect(test.enforcer.containers(of: claim).map(\.state) == [.confined, .confined])
+                #expect(
+                    test.enforcer.containers(of: claim).map(\.cgroup)
+                        == [Self.main, Self.side].map { layout.container(Self.uid, $0) })
+                try test.release("pod")
+                if kernel == .v1 {
+                    #expect(files.snapshot == before, "\(layout)")
+                } else {
+                    // The kernel does not empty the mask of a cgroup with processes.
+                    for path in inside {
+                        #expect(files.file("\(path)/\(effective)") == "0-15\n", "\(kernel) \(layout)")
+                    }
+                    #expect(files.snapshot[layout.pod(Self.other)] == before[layout.pod(Self.other)])
+                }
+                #expect(!files.log.contains { $0.hasPrefix("make ") || $0.hasPrefix("remove ") })
+                #expect(test.pods.load() == nil)
+            }
+        }
+    }
+
+    @Test("a container that is not there yet is no failure: it is confined when it appears, and so is a pod")
+    func appears() throws {
+        for kernel in FakeCgroups.Kernel.allCases {
+            var test = TestKernel(kernel)
+            let layout = Layout.systemd
+            test.files.addCgroup("/kubepods.slice/kubepods-burstable.slice")
+            try test.enforce(try Self.claim([2, 3]))
+            let claim = try #require(test.ledger[Holder(kind: .run, name: "pod")])
+            #expect(test.enforcer.containers(of: claim).map(\.state) == [.missing, .missing])
+            for id in [Self.main, Self.side] { test.files.addCgroup(layout.container(Self.uid, id)) }
+            test.files.addCgroup(layout.container(Self.other, String(repeating: "e", count: 64)))
+            #expect(throws: EnforcementError.self) { try test.verify("pod") }
+            #expect(Set(test.enforcer.followPods()).isSuperset(of: [layout.container(Self.uid, Self.main)]))
+            try test.verify("pod")
+            #expect(test.enforcer.containers(of: claim).map(\.state) == [.confined, .confined])
+            let effective = kernel == .v1 ? "cpuset.effective_cpus" : "cpuset.cpus.effective"
+            #expect(test.files.file("\(layout.pod(Self.other))/\(effective)") == "0-1,4-15\n")
+            try test.release("pod")
+            for path in [layout.pod(Self.uid), layout.pod(Self.other), layout.container(Self.uid, Self.main)] {
+                #expect(test.files.file("\(path)/\(effective)") == "0-15\n", "\(kernel) \(path)")
+            }
+        }
+    }
+
+    @Test("a claim changes its CPUs and its pod's containers in one step, and a refused change leaves it as it was")
+    func changes() throws {
+        for kernel in FakeCgroups.Kernel.allCases {
+            var test = TestKernel(kernel)
+            let layout = Layout.cgroupfs
+            let effective = kernel == .v1 ? "cpuset.effective_cpus" : "cpuset.cpus.effective"
+            for id in [Self.main, Self.side] { test.files.addCgroup(layout.container(Self.uid, id)) }
+            test.files.addCgroup(layout.container(Self.other, String(repeating: "e", count: 64)))
+            test.files.addProcess(42, in: layout.container(Self.uid, Self.main))
+            try test.enforce(try Self.claim([2, 3], containers: [Self.main], memoryNodes: [1]))
+            #expect(test.files.file("\(layout.pod(Self.uid))/cpuset.mems") == "1\n")
+            let next = try Self.claim([4, 5, 6], containers: [Self.side])
+            try test.change("pod") {
+                $0.grants = next.grants
+                $0.enforcement?.request.pod = next.enforcement?.request.pod
+            }
+            #expect(test.files.file("\(layout.pod(Self.uid))/\(effective)") == "4-6\n")
+            #expect(test.files.file("\(layout.container(Self.uid, Self.main))/\(effective)") == "4-6\n")
+            #expect(test.files.file("\(layout.pod(Self.other))/\(effective)") == "0-3,7-15\n")
+            // Each write of a change fails once.
+            let changes = test.files.changes
+            for failure in 1...4 {
+                let snapshot = test.files.snapshot
+                test.files.change { $0.failures = [$0.changes + failure: false] }
+                _ = try? test.change("pod") { $0.grants = [Grant(cpus: [8])] }
+                test.files.change { $0.failures = [:] }
+                if test.ledger[Holder(kind: .run, name: "pod")]?.cpus == [4, 5, 6] {
+                    #expect(test.files.snapshot == snapshot, "\(kernel) \(failure)")
+                }
+            }
+            #expect(test.files.changes > changes)
+            try test.release("pod")
+            #expect(test.files.file("\(layout.pod(Self.other))/\(effective)") == "0-15\n")
+        }
+    }
+
+    @Test("a shared claim of a pod keeps no other pod off its CPUs")
+    func shared() throws {
+        var test = TestKernel(.linux612)
+        test.files.addCgroup(Layout.systemd.container(Self.uid, Self.main))
+        test.files.addCgroup(Layout.systemd.pod(Self.other))
+        try test.enforce(try Self.claim([2, 3], exclusive: []))
+        #expect(test.files.file("\(Layout.systemd.pod(Self.uid))/cpuset.cpus.effective") == "2-3\n")
+        #expect(test.files.file("\(Layout.systemd.pod(Self.other))/cpuset.cpus") == "\n")
+    }
+
+    @Test("programs have their partition beside pods, and neither gets what the other has")
+    func besideRuns() throws {
+        for kernel in PartitionTests.v2 {
+            var test = TestKernel(kernel)
+            test.files.addCgroup(Layout.systemd.container(Self.uid, Self.main))
+            try test.enforce(try Self.claim([2, 3], exclusive: []))
+            #expect(try test.enforce(TestKernel.claim("a", [4, 5])).isolation == .partition)
+            // CPUs that the pod shares cannot leave for the partition.
+            let refused = try test.enforcer.plan(
+                TestKernel.claim("b", [3], exclusive: []), in: test.ledger)
+            #expect(refused.limit?.contains("run:pod has CPUs 3 outside a partition") ?? false, "\(refused)")
+            // And what is in the partition is no pod's.
+            #expect(throws: EnforcementError("CPUs 5 are in a partition, where no pod is")) {
+                try test.enforcer.plan(
+                    try Self.claim([5], exclusive: [], uid: Self.other), in: test.ledger)
+            }
+            try test.release("a")
+            try test.release("pod")
+        }
+    }
+
+    @Test("what somebody else has set since stays, and what a pod had of its own is given back")
+    func others() throws {
+        var test = TestKernel(.linux612)
+        let layout = Layout.systemd
+        test.files.addCgroup(layout.container(Self.uid, Self.main))
+        for uid in [Self.uid, Self.other] { test.files.addCgroup(layout.pod(uid)) }
+        test.files.poke("0-7", to: "\(layout.pod(Self.other))/cpuset.cpus")
+        test.files.poke("0-5", to: "\(layout.container(Self.uid, Self.main))/cpuset.cpus")
+        try test.enforce(try Self.claim([2, 3], containers: [Self.main]))
+        #expect(test.files.file("\(layout.pod(Self.other))/cpuset.cpus") == "0-1,4-7\n")
+        test.files.poke("1,4", to: "\(layout.pod(Self.other))/cpuset.cpus")
+        try test.release("pod")
+        #expect(test.files.file("\(layout.pod(Self.other))/cpuset.cpus") == "1,4\n")
+        #expect(test.files.file("\(layout.container(Self.uid, Self.main))/cpuset.cpus") == "0-5\n")
+    }
+
+    @Test("an isolation that no pod can have is refused with the reason")
+    func minimum() throws {
+        #expect(throws: EnforcementError.self) {
+            try TestKernel(.linux612).enforcer.plan(try Self.claim([2], minimum: .partition), in: Ledger())
+        }
+        let files = FakeCgroups(.linux612)
+        files.change { $0.isReadOnly = true }
+        #expect(throws: EnforcementError.self) {
+            try TestKernel(files).enforcer.plan(try Self.claim([2]), in: Ledger())
+        }
+    }
+
+    @Test("names of pods' and containers' cgroups are told from all others")
+    func names() {
+        let escaped = Self.uid.map { $0 == "-" ? "_" : String($0) }.joined()
+        #expect(PodTree.uid(of: "pod\(Self.uid)") == Self.uid)
+        #expect(PodTree.uid(of: "kubepods-burstable-pod\(escaped).slice") == Self.uid)
+        let hash = String(repeating: "0f", count: 16)
+        #expect(PodTree.uid(of: "kubepods-pod\(hash).slice") == hash)
+        for name in [
+            "pod", "kubepods.slice", "xpod\(Self.uid)", "pod\(Self.uid)x", "pod0\(Self.uid)", "tripod-\(hash)",
+        ] {
+            #expect(PodTree.uid(of: name) == nil, "\(name)")
+        }
+        #expect(PodTree.container("cri-containerd-\(Self.main).scope") == Self.main)
+        #expect(PodTree.container(Self.main) == Self.main)
+        for name in ["a\(Self.main)", String(Self.main.dropLast()), "\(Self.main).service", "é", ""] {
+            #expect(PodTree.container(name) == nil, "\(name)")
+        }
+    }
+
+    @Test("a record is read as it was written, and nothing else is one")
+    func record() throws {
+        var record = PodRecord(bootID: "boot-1")
+        record.off = [2, 3]
+        record.pods[Self.uid] = PodConfinement(
+            uid: Self.uid, cpus: [2, 3], memoryNodes: [0], containers: [Self.main, Self.side])
+        record.changes["/kube pods/a"] = PodRecord.Change(
+            before: PodRecord.Masks(cpus: []), after: PodRecord.Masks(cpus: [2, 3], mems: [0]),
+            former: PodRecord.Masks(cpus: [4], mems: [1]))
+        #expect(PodRecord(text: record.text) == record)
+        for text in ["", "off 2", "boot x\ncgroup /a 1 - was 2", "boot x\npod a cpus 1", "boot x\nwhat"] {
+            #expect(PodRecord(text: text) == nil, "\(text)")
+        }
+    }
+}
+
+extension FakeCgroups {
+    /// Adds a cgroup with those above it, as a container runtime does: with cgroup v1 it has what the one above has.
+    fileprivate func addCgroup(_ path: String) {
+        change { state in
+            var line: [String] = []
+            var next: String? = path
+            while let here = next {
+                line.insert(here, at: 0)
+                next = State.parent(here)
+            }
+            for here in line {
+                if state.groups[here] == nil {
+                    state.groups[here] = Group()
+                    if state.kernel == .v1, let parent = State.parent(here).flatMap({ state.groups[$0] }) {
+                        state.groups[here]?.cpus = parent.cpus
+                        state.groups[here]?.mems = parent.mems
+                    }
+                }
+                if here != path, state.groups[here]?.control.contains("cpuset") == false {
+                    state.groups[here]?.control.append("cpuset")
+                }
+            }
+        }
+    }
+}
