@@ -136,7 +136,7 @@ let package = Package(
 
         // The host: the ledger of one machine, its socket, its command.
         host.module("LedgerStore", ["Ledger", "Machine", "Storage", "WireJSON"]),
-        host.module("Kernel", ["CLinux", "Ledger", "Machine", "Service"]),
+        host.module("Kernel", ["CLinux", "Ledger", "Machine", "Service", "WireJSON"]),
         host.module(
             "Host", ["Kernel", "Ledger", "LedgerStore", "Machine", "Placement", "Service", "WireJSON", logging]),
         host.module("EPASocket", ["CLinux", "Host", "Ledger", "Machine", "Service", "WireJSON"]),

@@ -13,6 +13,7 @@ package struct KernelEnforcer: Enforcer {
     private let affinityStore: any AffinityStore
     private let knownThreads: KnownThreads
     private let podStore: any PodStore
+    private let units: any UnitControl
     private let gate: KernelGate
     private let pause: @Sendable (Int) -> Void
     private let notice: @Sendable (String) -> Void
@@ -25,12 +26,13 @@ package struct KernelEnforcer: Enforcer {
     ///   - processes: the system calls that change processes.
     ///   - affinities: where the affinities of other programs' threads are stored while the kernel sets them anew.
     ///   - pods: where it is stored what the cgroups of pods had before they were changed.
+    ///   - units: systemd, where it is to be told of what the cgroups of its units get.
     ///   - pause: waits for so many milliseconds.
     ///   - notice: gets one sentence on each setting that somebody else changed and that therefore stays as it is.
     package init(
         files: any KernelFiles, settings: KernelSettings = KernelSettings(),
         processes: any ProcessControl = SystemProcessControl(), affinities: any AffinityStore = AffinityMemory(),
-        pods: any PodStore = PodMemory(),
+        pods: any PodStore = PodMemory(), units: any UnitControl = NoUnitControl(),
         pause: @escaping @Sendable (Int) -> Void = { usleep(UInt32(clamping: $0) * 1_000) },
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) {
@@ -40,6 +42,7 @@ package struct KernelEnforcer: Enforcer {
         affinityStore = affinities
         knownThreads = KnownThreads()
         podStore = pods
+        self.units = units
         gate = KernelGate()
         self.pause = pause
         self.notice = notice
@@ -61,7 +64,7 @@ package struct KernelEnforcer: Enforcer {
     private var pods: PodKeeper {
         PodKeeper(
             files: files, hierarchy: hierarchy, settings: settings, bootID: proc.bootID, affinities: affinities,
-            store: podStore, notice: notice)
+            store: podStore, units: units, notice: notice)
     }
 
     private func cgroups(_ files: any KernelFiles) -> ClaimCgroups {
@@ -267,6 +270,7 @@ package struct KernelEnforcer: Enforcer {
         affinityStore = other.affinityStore
         knownThreads = other.knownThreads
         podStore = other.podStore
+        units = other.units
         gate = other.gate
         pause = other.pause
         notice = other.notice

@@ -21,6 +21,8 @@ extension KernelPlan {
             throw EnforcementError("a claim without load balancing must be released before its CPUs change")
         }
         let (all, present) = (target.allCPUs, before.allCPUs)
+        let uid = target.enforcement?.request.pod?.uid
+        if let obstacle = state.kubelet?.obstacle(all.subtracting(present), uid) { throw EnforcementError(obstacle) }
         if claim.enforcement?.request.pod != nil, isolation != .none { try checkPod(target, claim, in: ledger) }
         if isolation == .partition {
             let added = all.subtracting(present)

@@ -67,6 +67,7 @@ package struct KernelPlan {
     package func plan(_ claim: Claim, in ledger: Ledger) throws(EnforcementError) -> EnforcementPlan {
         if case .claim(let before) = claim.predecessor { return try change(before, to: claim, in: ledger) }
         let request = claim.enforcement?.request ?? EnforcementRequest()
+        if let obstacle = state.kubelet?.obstacle(claim.allCPUs, request.pod?.uid) { throw EnforcementError(obstacle) }
         if let reference = request.pod { return try pod(claim, reference, in: ledger) }
         let others = Others(than: claim, in: ledger)
         let cpus = claim.allCPUs

@@ -44,6 +44,8 @@ package struct KernelState: Equatable, Sendable {
     package var slice: Group?
     /// Whether the cgroup of all claims exists.
     package var hasClaims: Bool
+    /// The CPUs that a kubelet gives to containers by itself; nil where none does.
+    package var kubelet: KubeletCPUs?
     /// The other cgroups below the root that have CPUs of their own.
     package var neighbours: [Group]
 
@@ -85,6 +87,7 @@ package struct KernelState: Equatable, Sendable {
             }
         var state = KernelState(
             hierarchy: hierarchy, online: online, isolated: isolated, housekeeping: housekeeping, controllers: [])
+        state.kubelet = KubeletCPUs.read(files)
         let root = hierarchy.cgroup("/", files)
         let slice = hierarchy.cgroup(settings.slice, files)
         state.hasClaims = hierarchy.kind != .none && hierarchy.cgroup(settings.claims, files).exists

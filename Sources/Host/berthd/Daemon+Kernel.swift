@@ -55,7 +55,7 @@ extension Daemon {
             files: files,
             settings: KernelSettings(housekeeping: settings.housekeeping),
             affinities: AffinityFile(stateDirectory: paths.stateDirectory),
-            pods: PodFile(stateDirectory: paths.stateDirectory),
+            pods: PodFile(stateDirectory: paths.stateDirectory), units: SystemdUnits(),
             notice: { decisionLog.noteWarning($0) })
         guard configuration.enforces else {
             log.notice("claims are recorded only; those that were enforced end", metadata: ["enforcement.mode": "off"])

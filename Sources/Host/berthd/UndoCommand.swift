@@ -34,7 +34,7 @@ struct Undo: ParsableCommand {
     private func undo(_ ledger: Ledger, _ paths: Paths) throws {
         let enforcer = KernelEnforcer(
             files: RootedKernelFiles(), affinities: AffinityFile(stateDirectory: paths.stateDirectory),
-            pods: PodFile(stateDirectory: paths.stateDirectory), notice: { printError($0) })
+            pods: PodFile(stateDirectory: paths.stateDirectory), units: SystemdUnits(), notice: { printError($0) })
         let claims = ledger.sortedClaims.filter { !($0.enforcement?.steps.isEmpty ?? true) }
         var failures = 0
         for claim in claims.reversed() {

@@ -1,6 +1,7 @@
 import Ledger
 import Machine
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Kernel
@@ -231,6 +232,78 @@ import Testing
         #expect(PodTree.container(Self.main) == Self.main)
         for name in ["a\(Self.main)", String(Self.main.dropLast()), "\(Self.main).service", "é", ""] {
             #expect(PodTree.container(name) == nil, "\(name)")
+        }
+    }
+
+    @Test(
+        "systemd is told what its units get where it may have set their CPUs itself, and of what they had when the claim ends"
+    )
+    func units() throws {
+        for layout in [Layout.systemd, .cgroupfs, .kindOld] {
+            var test = TestKernel(.linux612)
+            let path = layout.container(Self.uid, Self.main)
+            for id in [Self.main, Self.side] { test.files.addCgroup(layout.container(Self.uid, id)) }
+            test.files.poke("0-5", to: "\(path)/cpuset.cpus")
+            try test.enforce(try Self.claim([2, 3]))
+            // The other container's unit has no such property, and systemd leaves its file alone.
+            let unit = "cri-containerd-\(Self.main).scope"
+            #expect(test.units.asked.withLock { $0 } == (layout == .systemd ? [unit: [2, 3]] : [:]), "\(layout)")
+            try test.release("pod")
+            #expect(test.units.asked.withLock { $0 } == (layout == .systemd ? [unit: CPUSet(0...5)] : [:]))
+            #expect(test.files.file("\(path)/cpuset.cpus") == "0-5\n")
+        }
+    }
+
+    @Test("CPUs that the kubelet gives by itself are no claim's, and what it has set stays")
+    func kubelet() throws {
+        let state = """
+            {"policyName":"static","defaultCpuSet":"0-1,4-15","entries":{"\(Self.other)":{"app":"2-3"}},"checksum":1}
+            """
+        let files = MapFiles([KubeletCPUs.path: state])
+        let kubelet = try #require(KubeletCPUs.read(files))
+        #expect(kubelet == KubeletCPUs(shared: CPUSet(0...15).subtracting([2, 3]), pods: [Self.other: [2, 3]]))
+        #expect(kubelet.obstacle([3, 4], nil)?.contains("CPUs 3 to pods") ?? false)
+        #expect(kubelet.obstacle([4], Self.other)?.contains("has given the pod CPUs 2-3") ?? false)
+        #expect(kubelet.obstacle([4, 5], Self.uid) == nil)
+        #expect(KubeletCPUs.read(MapFiles([KubeletCPUs.path: #"{"policyName":"none"}"#])) == nil)
+        #expect(KubeletCPUs.read(MapFiles([KubeletCPUs.path: "what"])) == nil)
+
+        var record = PodRecord(bootID: "b")
+        record.pods[Self.uid] = PodConfinement(uid: Self.uid, cpus: [4, 5], containers: [Self.main])
+        func plan(_ cpus: CPUSet, _ record: PodRecord) -> PodPlan {
+            let node = PodPlan.Node(
+                path: "/kubepods/a", isKubelets: false, claimed: Self.uid, masks: PodRecord.Masks(cpus: cpus))
+            return PodPlan(
+                record, [node], isV1: false, online: CPUSet(0...15), all: CPUSet(0...15), kubelet: kubelet)
+        }
+        // What it has given before the claim is changed once; what it gives later stays.
+        let first = plan(kubelet.shared, record)
+        #expect(first.writes.map(\.value) == [[4, 5]])
+        let settled = plan([4, 5], first.record)
+        #expect(settled.writes.isEmpty)
+        #expect(plan(kubelet.shared, settled.record).writes.isEmpty)
+        // Anybody else's is set again, and is what the container has afterwards.
+        let repaired = plan([7], settled.record)
+        #expect(repaired.writes.map(\.value) == [[4, 5]] && repaired.record.changes["/kubepods/a"]?.before.cpus == [7])
+    }
+
+    @Test("messages to systemd are those of D-Bus, and bytes that are no message are none")
+    func messages() throws {
+        #expect(BusMessage.bitmap([0, 3, 9]) == [9, 2] && BusMessage.bitmap([]) == [])
+        let call = BusMessage.call(
+            7, to: "a.b", path: "/a", interface: "a.b.C", member: "Do", signature: "sba(sv)",
+            body: BusMessage.properties(of: "x.scope", [("AllowedCPUs", [2, 3])]))
+        #expect(BusMessage.length(Array(call.prefix(16))) == call.count && call.count % 1 == 0)
+        let read = try #require(BusMessage(call))
+        #expect(read.kind == .call && read.text == "x.scope" && read.replySerial == nil)
+        for cut in 0..<call.count { #expect(BusMessage(Array(call.prefix(cut))) == nil) }
+        var random = SeededRandom(seed: 3)
+        for _ in 0..<5_000 {
+            var bytes = call
+            for _ in 0..<3 {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            _ = BusMessage(bytes)
         }
     }
 

@@ -11,9 +11,19 @@ struct TestKernel {
     let notices: Notices
     let affinities: any AffinityStore
     let pods = PodMemory()
+    let units = Units()
 
     final class Notices: Sendable {
         let texts = Mutex<[String]>([])
+    }
+
+    /// A systemd that remembers what its units are to have.
+    final class Units: UnitControl {
+        let asked = Mutex<[String: CPUSet]>([:])
+        var isThere: Bool { true }
+        func allow(_ unit: String, cpus: CPUSet?, memoryNodes: CPUSet?) throws(EnforcementError) {
+            asked.withLock { $0[unit] = cpus }
+        }
     }
 
     init(
@@ -33,7 +43,8 @@ struct TestKernel {
         let notices = Notices()
         self.notices = notices
         enforcer = KernelEnforcer(
-            files: files, settings: settings, processes: files, affinities: affinities, pods: pods, pause: { _ in },
+            files: files, settings: settings, processes: files, affinities: affinities, pods: pods, units: units,
+            pause: { _ in },
             notice: { text in notices.texts.withLock { $0.append(text) } })
     }
 

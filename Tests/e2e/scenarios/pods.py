@@ -28,7 +28,7 @@ LAYOUTS = {
     "kind in docker": (lambda uid: f"/docker/{'d' * 64}/kubelet/kubepods/pod{uid}", "{}"),
 }
 
-# Makes a control group as a kubelet or runtime does: with cgroup v1 it has what the one above has.
+# Makes a control group as a kubelet or runtime does: with cgroup v1 it gets what the one above has, unless it has something.
 MAKE = """
     make() {
         here=$ROOT
@@ -37,8 +37,9 @@ MAKE = """
             if ! [ -d $here/$name ]; then
                 mkdir $here/$name
                 if [ $VERSION = 1 ]; then
-                    cat $here/cpuset.cpus >$here/$name/cpuset.cpus
-                    cat $here/cpuset.mems >$here/$name/cpuset.mems
+                    for file in cpuset.cpus cpuset.mems; do
+                        [ -n "$(cat $here/$name/$file)" ] || cat $here/$file >$here/$name/$file
+                    done
                 fi
             fi
             here=$here/$name

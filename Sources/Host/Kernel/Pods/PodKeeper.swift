@@ -13,6 +13,7 @@ struct PodKeeper: Sendable {
     let bootID: String?
     let affinities: AffinityKeeper
     let store: any PodStore
+    let units: any UnitControl
     /// Reports what is not as it should be, and is no failure.
     let notice: @Sendable (String) -> Void
 
@@ -54,7 +55,8 @@ struct PodKeeper: Sendable {
     var watchedDirectories: [String] {
         guard let record, !record.off.isEmpty || !record.pods.isEmpty else { return [] }
         let tree = tree
-        let own = tree.pods.filter { record.pods[$0.uid] != nil }.map(\.path)
+        // With cgroup v1 each cgroup has CPUs of its own.
+        let own = tree.pods.filter { record.pods[$0.uid] != nil || isV1 && $0.isKubelets }.map(\.path)
         return (tree.nurseries + own).map { hierarchy.mount + ($0 == "/" ? "" : $0) }
     }
 
@@ -78,7 +80,9 @@ struct PodKeeper: Sendable {
         body(&wanted)
         let present = nodes(wanted, tree)
         guard let online = Masks.online(files) else { throw EnforcementError("cannot read \(Masks.onlineCPUs)") }
-        let plan = PodPlan(wanted, present, isV1: isV1, online: online, all: allCPUs ?? online)
+        let plan = PodPlan(
+            wanted, present, isV1: isV1, online: online, all: allCPUs ?? online,
+            kubelet: KubeletCPUs.read(files))
         // What was there is stored before it is changed.
         do { try store.save(plan.record.isEmpty ? nil : plan.record) } catch {
             guard isUndo else { throw EnforcementError(error) }
@@ -93,6 +97,17 @@ struct PodKeeper: Sendable {
             }
             if let failure { throw failure }
         }
+        if units.isThere { for (path, masks) in plan.units { tell(path, masks) } }
+    }
+
+    /// Has systemd let a unit have what was written: else its next daemon-reload puts back what it was.
+    private func tell(_ path: String, _ masks: PodRecord.Masks) {
+        guard let unit = path.split(separator: "/").last else { return }
+        do throws(EnforcementError) {
+            try units.allow(
+                String(unit), cpus: masks.cpus.isEmpty ? nil : masks.cpus,
+                memoryNodes: masks.mems.isEmpty ? nil : masks.mems)
+        } catch { notice("\(unit): \(error); a daemon-reload of systemd may put back other CPUs") }
     }
 
     /// Writes one mask. A cgroup that has gone meanwhile needs none.
@@ -151,14 +166,29 @@ struct PodKeeper: Sendable {
                 let own = heads[cgroup.path] ?? head
                 guard seen.insert(cgroup.path).inserted, let cpus = try? cgroup.cpus("cpuset.cpus") else { continue }
                 let mems = ((try? cgroup.cpus("cpuset.mems")) ?? nil) ?? CPUSet()
-                nodes.append(
-                    PodPlan.Node(
-                        path: cgroup.path, isKubelets: own.isKubelets || head.isKubelets && own.claimed == nil,
-                        claimed: own.claimed ?? head.claimed, masks: PodRecord.Masks(cpus: cpus, mems: mems)))
+                var node = PodPlan.Node(
+                    path: cgroup.path, isKubelets: own.isKubelets || head.isKubelets && own.claimed == nil,
+                    claimed: own.claimed ?? head.claimed, masks: PodRecord.Masks(cpus: cpus, mems: mems))
+                if isV1, cpus.isEmpty || mems.isEmpty { node.above = masks(above: cgroup) }
+                nodes.append(node)
                 if isV1 { rest += cgroup.children.reversed() }
             }
         }
         return nodes
+    }
+
+    /// The masks of the nearest cgroup above that has some.
+    private func masks(above cgroup: Cgroup) -> PodRecord.Masks? {
+        var next = cgroup.parent
+        while let above = next {
+            if let cpus = try? above.cpus("cpuset.cpus"), let mems = try? above.cpus("cpuset.mems"), !cpus.isEmpty,
+                !mems.isEmpty
+            {
+                return PodRecord.Masks(cpus: cpus, mems: mems)
+            }
+            next = above.parent
+        }
+        return nil
     }
 
     // MARK: - Reading back
@@ -195,10 +225,23 @@ struct PodKeeper: Sendable {
             throw EnforcementError("no CPU of \(cpus) is online: processes in \(path) run on \(effective)")
         }
         guard effective == wanted else {
-            throw EnforcementError("\(cgroup.file(effectiveFile)) is \(effective.shown), not \(wanted.shown)")
+            let who = try author(of: cgroup).map { "; \($0)" } ?? ""
+            throw EnforcementError("\(cgroup.file(effectiveFile)) is \(effective.shown), not \(wanted.shown)\(who)")
         }
         guard !nodes.isEmpty, let found = try cgroup.cpus("cpuset.mems"), found != nodes else { return }
         throw EnforcementError("\(cgroup.file("cpuset.mems")) is \(found.shown), not \(nodes)")
+    }
+
+    /// Who has probably set the CPUs of a cgroup after Berth; nil where that cannot be told.
+    private func author(of cgroup: Cgroup) throws(EnforcementError) -> String? {
+        guard let change = record?.changes[cgroup.path], let cpus = try cgroup.cpus("cpuset.cpus"),
+            cpus != change.after.cpus
+        else { return nil }
+        if KubeletCPUs.read(files)?.mayHaveSet(cpus) ?? false {
+            return "the kubelet's CPU manager (policy static) has probably set it, and Berth leaves that"
+        }
+        let isBack = cpus == change.before.cpus && PodPlan.isUnit(cgroup.path)
+        return isBack ? "systemd has probably put it back" : "somebody else has set it"
     }
 
     /// Checks that no pod without a claim may run on these CPUs.

@@ -14,6 +14,8 @@ struct PodPlan {
         /// The pod with a claim that it belongs to; nil where it belongs to none.
         var claimed: String?
         var masks: PodRecord.Masks
+        /// What the cgroup above has, where its own are empty with cgroup v1: whoever makes it is about to write that.
+        var above: PodRecord.Masks?
     }
 
     /// A write to one file of a cgroup.
@@ -30,7 +32,11 @@ struct PodPlan {
     /// What somebody else has changed, and what cannot be done, for people.
     private(set) var notices: [String] = []
 
+    /// The units of systemd whose properties are to be what is written, because systemd may have set other ones.
+    private(set) var units: [String: PodRecord.Masks] = [:]
+
     private let isV1: Bool
+    private let kubelet: KubeletCPUs?
     private let online: CPUSet
     private let all: CPUSet
 
@@ -40,7 +46,11 @@ struct PodPlan {
     ///   - nodes: the cgroups that matter, each after the one above it.
     ///   - isV1: whether a cgroup has to have what those below it have (cgroup v1).
     ///   - all: the CPUs of the machine, offline ones among them.
-    init(_ record: PodRecord, _ nodes: [Node], isV1: Bool, online: CPUSet, all: CPUSet) {
+    ///   - kubelet: what a kubelet gives to containers by itself; nil where none does.
+    init(
+        _ record: PodRecord, _ nodes: [Node], isV1: Bool, online: CPUSet, all: CPUSet, kubelet: KubeletCPUs? = nil
+    ) {
+        self.kubelet = kubelet
         self.record = record
         self.isV1 = isV1
         self.online = online
@@ -57,10 +67,10 @@ struct PodPlan {
 
     /// On cgroup v1 a cgroup begins with what the one above has, which may be less than it would have without Berth.
     private mutating func inherit(_ node: Node) {
-        guard isV1, record.changes[node.path] == nil, let slash = node.path.lastIndex(of: "/"),
-            let above = record.changes[String(node.path[..<slash])], above.after == node.masks
-        else { return }
-        record.changes[node.path] = PodRecord.Change(before: above.before, after: node.masks)
+        guard isV1, record.changes[node.path] == nil, let slash = node.path.lastIndex(of: "/") else { return }
+        let above = record.changes[String(node.path[..<slash])]
+        guard above?.after == node.masks || node.above != nil, let before = above?.before ?? node.above else { return }
+        record.changes[node.path] = PodRecord.Change(before: before, after: node.masks, former: node.masks)
     }
 
     /// What a cgroup is to have; nil where it is to stay as it is.
@@ -68,6 +78,11 @@ struct PodPlan {
         let change = record.changes[node.path]
         var before = change?.before ?? node.masks
         if let uid = node.claimed, let pod = record.pods[uid] {
+            if let change, change.former == change.after, node.masks != change.after {
+                // Somebody else has set it since. What the kubelet sets by itself, it would set again.
+                if kubelet?.mayHaveSet(node.masks.cpus) ?? false { return nil }
+                if !isOurs(node.masks, change) { before = node.masks }
+            }
             var masks = before
             masks.cpus = isV1 ? pod.cpus.intersection(online) : pod.cpus
             if !pod.memoryNodes.isEmpty { masks.mems = pod.memoryNodes }
@@ -101,6 +116,13 @@ struct PodPlan {
         return seen.explains(masks)
     }
 
+    /// Whether the cgroup is a unit of the machine's systemd, and not of one in a container.
+    static func isUnit(_ path: String) -> Bool {
+        let parts = path.split(separator: "/")
+        guard let name = parts.last, name.hasSuffix(".scope") || name.hasSuffix(".slice") else { return false }
+        return parts.dropLast().allSatisfy { $0.hasSuffix(".slice") }
+    }
+
     private mutating func keep(
         _ node: Node, _ before: PodRecord.Masks, _ masks: PodRecord.Masks
     ) -> PodRecord.Masks? {
@@ -111,6 +133,13 @@ struct PodPlan {
     }
 
     private mutating func write(_ wanted: [(node: Node, masks: PodRecord.Masks)]) {
+        for (node, masks) in wanted where node.masks != masks && Self.isUnit(node.path) && !isV1 {
+            let before = record.changes[node.path]?.before ?? masks
+            // What was empty before is no property of the unit, and systemd leaves such files alone.
+            let value = PodRecord.Masks(
+                cpus: before.cpus.isEmpty ? CPUSet() : masks.cpus, mems: before.mems.isEmpty ? CPUSet() : masks.mems)
+            if value != PodRecord.Masks(cpus: CPUSet()) { units[node.path] = value }
+        }
         for (file, part) in [("cpuset.cpus", \PodRecord.Masks.cpus), ("cpuset.mems", \PodRecord.Masks.mems)] {
             guard isV1 else {
                 for (node, masks) in wanted where node.masks[keyPath: part] != masks[keyPath: part] {
