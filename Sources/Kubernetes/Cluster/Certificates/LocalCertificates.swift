@@ -1,12 +1,7 @@
 internal import Crypto
+internal import FoundationEssentials
 internal import SwiftASN1
 internal import X509
-
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
 
 /// Certificates by which two programs of one pod know each other: of a server and of a client, both issued by an authority
 /// that signs nothing else. The authority's key is not kept.
