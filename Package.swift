@@ -209,6 +209,9 @@ let package = Package(
         testing.module(
             "ClusterStandIn", ["TestSupport", "WireJSON", hummingbird, httpTypes, logging, nio, nioPosix, nioSSL]),
         testing.program("berth-cluster-standin", ["ClusterStandIn", "TestSupport", arguments, unixSignals]),
+        testing.program(
+            "berth-cluster-demo",
+            ["KubernetesClient", "WireJSON", arguments, asyncHTTPClient, nio, nioHTTP1, nioSSL, subprocess, system]),
         testing.program("berth-simulate", ["DomainSimulation", arguments]),
         testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire"]),
         testing.program("berth-client-example", ["HostClient"]),

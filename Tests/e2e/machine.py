@@ -4,8 +4,8 @@
     machine.sh("berthd --version")                 what it prints; Failed if the status is not 0
     machine.cut_power(during=script, at="line")
 
-The machine is emulated (never /dev/kvm), has no network, and one host thread runs all of its CPUs: with one thread for
-each, Linux 6.12 panics now and then while it patches its own code.
+The machine is emulated (never /dev/kvm), has no network unless its shape says so, and one host thread runs all of its
+CPUs: with one thread for each, Linux 6.12 panics now and then while it patches its own code.
 """
 
 import contextlib
@@ -72,7 +72,9 @@ class Shape:
     distances: tuple = ()  # such as (0, 1, 21)
     arguments: str = ""  # of the kernel: isolcpus=2-3, hugepagesz=2M hugepages=64, …
     cgroup: int = 2
-    devices: tuple = ()  # for their interrupts: "nic", "nvme QUEUES", "disk QUEUES"
+    # For their interrupts: "nic", "nvme QUEUES", "disk QUEUES". With "host" programs reach this machine's loopback at
+    # 10.0.2.2, and the machine itself is 10.0.2.15 on eth0.
+    devices: tuple = ()
     systemd: bool = False  # a Debian with systemd, in place of busybox alone
 
 
@@ -240,6 +242,9 @@ def arguments(shape, kernel, work, descriptors, root):
     for number, device in enumerate(shape.devices):
         kind, _, queues = device.partition(" ")
         name = f"device{number}"
+        if kind == "host":
+            words += ["-netdev", f"user,id={name},ipv6=off", "-device", f"virtio-net-pci,netdev={name},romfile="]
+            continue
         if kind == "nic":
             words += ["-netdev", f"hubport,id={name},hubid=0", "-device", f"virtio-net-pci,netdev={name},romfile="]
             continue
