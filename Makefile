@@ -18,7 +18,7 @@ SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run demo-domain test interop e2e openapi bench simulate fuzz format lint protos docs deb images manifests clean help
+.PHONY: run demo-domain demo-kubernetes test interop e2e openapi bench simulate fuzz format lint protos docs deb images manifests clean help
 
 run: ## build, start berthd, allocate for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
@@ -27,6 +27,12 @@ run: ## build, start berthd, allocate for two services, show the map; on a termi
 demo-domain: ## build, show an edge domain on the loopback whose workflow outlives one of its nodes, end
 	@Scripts/dependencies build check
 	@CONFIG=$(CONFIG) Scripts/demo-domain
+
+demo-kubernetes: ## build, show pods of a cluster whose two nodes are virtual machines, end
+	@Scripts/dependencies build check e2e
+	for product in berth-cluster berth-cluster-standin berth-cluster-demo; do swift build --product $$product; done
+	Scripts/static .build/bench berthd berth berth-node berth-cluster-demo
+	@Scripts/demo-kubernetes .build/debug .build/bench
 
 test: ## build and run every test
 	@Scripts/dependencies build check
