@@ -64,7 +64,7 @@ package struct KernelEnforcer: Enforcer {
     private var pods: PodKeeper {
         PodKeeper(
             files: files, hierarchy: hierarchy, settings: settings, bootID: proc.bootID, affinities: affinities,
-            store: podStore, units: units, notice: notice)
+            store: podStore, units: units, gate: gate, notice: notice)
     }
 
     private func cgroups(_ files: any KernelFiles) -> ClaimCgroups {

@@ -5,6 +5,7 @@ import json
 import shapes
 from lab import Skipped, cpus, promise, same, start_berthd, stop_berthd
 from machine import Failed
+from package import prepare
 from programs import ROOT, allowed, claims, end, snapshot, start, wait
 
 UID = "0a1b2c3d-0000-4000-8000-00000000000%d"
@@ -258,6 +259,24 @@ def _(machine):
     trees.remove("kubepods.slice")
 
 
+@promise("programs in pods that pin themselves have their affinities again when claims end", on=shapes.PACKAGES)
+def _(machine):
+    trees = begin(machine)
+    pod, form = LAYOUTS["containerd with systemd"]
+    trees.add(f"{pod(UID % 1)}/{form.format(MAIN)}", "main")
+    trees.add(f"{pod(UID % 2)}/{form.format(STRANGER)}", "other")
+    for name in ("main", "other"):
+        machine.sh(f"taskset -p 24 $(cat /tmp/{name}.pid)")  # CPUs 2 and 5
+        same(f"CPUs of {name}", {2, 5}, where(machine, name))
+    put(machine, "2-3", [("main", MAIN)])
+    same("CPUs of the pod with a claim", {2}, where(machine, "main"))
+    same("CPUs of the other pod", {5}, where(machine, "other"))
+    release(machine)
+    for name in ("main", "other"):
+        same(f"CPUs of {name} afterwards", {2, 5}, where(machine, name))
+    trees.remove("kubepods.slice")
+
+
 @promise("pods are kept off the CPUs of programs that have no partition, and come back to them", on=shapes.LEGACY_PODS)
 def _(machine):
     trees = begin(machine)
@@ -296,3 +315,35 @@ def _(machine):
         wait(machine, "CPUs of the pod", trees.all, lambda: where(machine, "main"), 15)
         same("CPUs of the other pod", trees.all, where(machine, "other"))
     trees.remove("kubepods.slice")
+
+
+@promise("a daemon-reload of systemd leaves containers on their claims' CPUs, whatever their scopes were made with",
+         on=shapes.SYSTEMD, needs="deb")
+def _(machine):
+    prepare(machine)
+    trees = Trees(machine)
+    pod, form = LAYOUTS["containerd with systemd"]
+    path = pod(UID % 1)
+    scopes = {"main": (form.format(MAIN), "-p AllowedCPUs=0-1 -p AllowedMemoryNodes=0"), "side": (form.format(SIDE), "")}
+    for scope, properties in scopes.values():
+        machine.sh(f"""
+            systemd-run --scope --unit={scope} --slice={path.split("/")[-1]} -p Delegate=yes {properties} \\
+                sleep 1000 >/dev/null 2>&1 &
+            for _ in $(seq 100); do [ -n "$(cat {ROOT}{path}/{scope}/cgroup.procs 2>/dev/null)" ] && exit 0; sleep 0.1; done; exit 1
+        """)
+
+    def where():
+        return {name: trees.effective(f"{path}/{scope}") for name, (scope, _) in scopes.items()}
+
+    before = {"main": {0, 1}, "side": trees.all}
+    same("CPUs before", before, where())
+    put(machine, "2-3", [("main", MAIN), ("side", SIDE)])
+    for command in ("true", "systemctl daemon-reload", "systemctl restart berthd", "systemctl daemon-reload"):
+        machine.sh(command)
+        same(f"CPUs after {command}", {"main": {2, 3}, "side": {2, 3}}, where())
+    same("what systemd lets the scope have", "2-3", machine.sh(f"systemctl show -P AllowedCPUs {scopes['main'][0]}"))
+    release(machine)
+    for command in ("true", "systemctl daemon-reload"):
+        machine.sh(command)
+        same(f"CPUs without a claim after {command}", before, where())
+    machine.sh(f"systemctl stop {' '.join(scope for scope, _ in scopes.values())}")

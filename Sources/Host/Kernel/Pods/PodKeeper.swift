@@ -14,6 +14,7 @@ struct PodKeeper: Sendable {
     let affinities: AffinityKeeper
     let store: any PodStore
     let units: any UnitControl
+    let gate: KernelGate
     /// Reports what is not as it should be, and is no failure.
     let notice: @Sendable (String) -> Void
 
@@ -88,7 +89,7 @@ struct PodKeeper: Sendable {
             guard isUndo else { throw EnforcementError(error) }
             notice("\(error)")
         }
-        for text in plan.notices { notice(text) }
+        for text in gate.news(plan.notices) { notice(text) }
         guard !plan.writes.isEmpty else { return }
         try affinities.keeping(isUndo: isUndo) { files throws(EnforcementError) in
             var failure: EnforcementError?
@@ -262,10 +263,20 @@ struct PodKeeper: Sendable {
 /// Keeps what changes the kernel from happening on two threads at once.
 final class KernelGate: Sendable {
     private let mutex = Mutex(())
+    /// What was said last.
+    private let told = Mutex<Set<String>>([])
     /// Called after what is wanted of pods has changed.
     private let onPods = Mutex<(@Sendable () -> Void)?>(nil)
 
     func setOnPods(_ body: (@Sendable () -> Void)?) { onPods.withLock { $0 = body } }
+
+    /// Those of the texts that were not among the last ones.
+    func news(_ texts: [String]) -> [String] {
+        told.withLock { told in
+            defer { told = Set(texts) }
+            return texts.filter { !told.contains($0) }
+        }
+    }
 
     func podsChanged() { onPods.withLock { $0 }?() }
 
