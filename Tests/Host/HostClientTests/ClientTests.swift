@@ -71,6 +71,36 @@ import Testing
         await server.stop()
     }
 
+    @Test("a request names a pod's containers, and a claim says what became of each")
+    func pods() async throws {
+        let id = "containerd://" + String(repeating: "0f", count: 32)
+        let uid = "0a1b2c3d-0000-4000-8000-000000000001"
+        try await serving { client, _ in
+            func code(_ container: String) async -> String? {
+                var request = HostClient.ClaimRequest(cpus: .init(.list(CPUList("2"))))
+                let pod = HostClient.PodReference(uid: uid, containers: [.init(name: "main", id: container)])
+                request.enforcement = .init(minimum: .cpuset, pod: pod)
+                do { _ = try await client.put(HostClient.Holder(.pod, "default/web"), request) } catch {
+                    return error.problem?.code
+                }
+                return nil
+            }
+            // Nothing here enforces claims.
+            #expect(await code(id) == "no_enforcement")
+            #expect(await code("main") == "invalid_member")
+        }
+        let json = """
+            {"holder":"pod:default/web","owner":null,"pool":"machine","cpus":"2","exclusive":"2","grants":[],"memory_nodes":[],
+            "huge_pages":[],"lease":{"forever":true},"enforcement":{"phase":"active","isolation":"cpuset","minimum":"cpuset",
+            "balanced":true,"pod":{"uid":"\(uid)","containers":[{"name":"main","id":"\(id)","cgroup":"/x","state":"confined"},
+            {"name":"init","id":"\(id)","state":"missing"}]}},"version":"1"}
+            """
+        let pod = try HostClient.Claim(json: Array(json.utf8)).enforcement?.pod
+        #expect(pod?.uid == uid && pod?.containers.map(\.state) == ["confined", "missing"])
+        #expect(pod?.containers.map(\.cgroup) == ["/x", nil])
+        #expect(pod?.containers.first?.reference == .init(name: "main", id: id))
+    }
+
     @Test("every question and change of the API has a call, and every answer a type")
     func calls() async throws {
         try await serving { berth, server in

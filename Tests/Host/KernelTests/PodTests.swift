@@ -204,6 +204,19 @@ import Testing
         #expect(test.files.file("\(layout.container(Self.uid, Self.main))/cpuset.cpus") == "0-5\n")
     }
 
+    @Test("two claims cannot be of one pod")
+    func twice() throws {
+        var test = TestKernel(.linux612)
+        try test.enforce(try Self.claim([2, 3]))
+        var other = try Self.claim([4, 5])
+        other = Claim(
+            holder: Holder(kind: .run, name: "other"), owner: .administrators, grants: other.grants,
+            enforcement: other.enforcement)
+        var refusal: String?
+        do throws(EnforcementError) { try test.enforce(other) } catch { refusal = error.description }
+        #expect(refusal == "the pod \(Self.uid) is that of the claim run:pod")
+    }
+
     @Test("an isolation that no pod can have is refused with the reason")
     func minimum() throws {
         #expect(throws: EnforcementError.self) {

@@ -31,6 +31,12 @@ extension KernelPlan {
 
     /// Checks that the kernel can give `target` to a pod.
     func checkPod(_ target: Claim, _ claim: Claim, in ledger: Ledger) throws(EnforcementError) {
+        let uid = target.enforcement?.request.pod?.uid
+        for other in ledger.sortedClaims where other.holder != claim.holder {
+            guard other.enforcement?.request.pod?.uid != uid else {
+                throw EnforcementError("the pod \(uid ?? "") is that of the claim \(other.holder.fullName)")
+            }
+        }
         let online = target.cpus.intersection(state.online)
         guard !online.isEmpty else { throw EnforcementError("no CPU of the claim is online") }
         guard state.hierarchy.kind == .v2 else { return }
