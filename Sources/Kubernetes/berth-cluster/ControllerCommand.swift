@@ -100,9 +100,13 @@ struct ControllerCommand: AsyncParsableCommand {
     private func connection() throws -> ClientConfiguration {
         do {
             guard let kubeconfig else { return try .standard() }
-            let bytes = try SystemAccess.real.readFile(kubeconfig)
+            let bytes: [UInt8]
+            do { bytes = try SystemAccess.real.readFile(kubeconfig) } catch {
+                printError("\(kubeconfig): \(error)")
+                throw ExitCode(78)
+            }
             return try Kubeconfig(bytes, file: kubeconfig).configuration()
-        } catch {
+        } catch let error as KubernetesClient.ConfigurationError {
             printError("\(error)")
             throw ExitCode(78)
         }
