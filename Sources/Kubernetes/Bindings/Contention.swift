@@ -106,14 +106,9 @@ struct Contention {
         return starvation(by: entry, beside: taken)
     }
 
-    /// Whether a binding asks for CPUs of the node that it does not hold, and asks in earnest: `berthd` did not refuse it,
-    /// and its pod is there.
+    /// Whether a binding asks for CPUs of the node that it does not hold, and may have them.
     private func isContender(_ rival: Rival) -> Bool {
-        let binding = rival.binding
-        guard let pod = rival.pod, pod.node == node.name, !pod.isOver, !pod.isBeingDeleted, !binding.isBeingDeleted,
-            (binding.podUID ?? pod.uid) == pod.uid, !binding.held.contains(binding.wanted), defect(of: binding) == nil
-        else { return false }
-        return binding.status?.resourceStatus != .failed || !binding.isObserved
+        rival.contendedNode == node.name && defect(of: rival.binding) == nil
     }
 
     /// The entries that stay where all go by precedence.

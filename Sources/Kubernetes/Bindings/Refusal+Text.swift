@@ -48,7 +48,7 @@ extension Refusal {
 }
 
 /// Numbers as actimanager writes them, `[0 4]`; long lists are cut, since an event holds 1,024 bytes.
-func numberList(_ numbers: some Sequence<Int>) -> String {
+package func numberList(_ numbers: some Sequence<Int>) -> String {
     let numbers = Array(numbers)
     let shown = numbers.prefix(64).map(String.init).joined(separator: " ")
     return numbers.count > 64 ? "[\(shown) and \(numbers.count - 64) more]" : "[\(shown)]"
