@@ -218,6 +218,9 @@ let package = Package(
         testing.program("kubernetes-client-example", ["KubernetesClient"]),
         testing.program("berth-bench", ["Kernel", "Ledger", "Machine", "Placement", "TestSupport"]),
         testing.program(
+            "berth-cluster-bench",
+            ["Cluster", "ClusterStandIn", "KubernetesClient", arguments, logging]),
+        testing.program(
             "berth-domain-bench",
             [
                 "Domain", "DomainRPC", "DomainStore", "DomainWire", "WireJSON",
@@ -269,7 +272,7 @@ let package = Package(
             "ClusterTests",
             [
                 "Bindings", "Cluster", "ClusterStandIn", "KubernetesClient", "Machine", "TestSupport", "WireJSON",
-                logging, nio, nioEmbedded, nioSSL, nioTLS,
+                "berth-cluster", logging, nio, nioEmbedded, nioSSL, nioTLS,
             ]),
         kubernetes.tests(
             "ClusterStandInTests", ["ClusterStandIn", "TestSupport", "WireJSON", "berth-cluster-standin"]),

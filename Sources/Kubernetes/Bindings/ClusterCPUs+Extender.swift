@@ -90,11 +90,11 @@ extension ClusterCPUs {
         let own = choice(for: pod)?.node
         answer.fitting.reserveCapacity(candidates.count)
         for name in candidates {
-            guard let node = nodes[name] else {
+            guard let node = figuresOfNodes[name] else {
                 answer.refused.append(.init(node: name, reason: .noTopology))
                 continue
             }
-            if name != own, let reason = node.refusal(of: demand) {
+            if name != own, let reason = node.refusal(of: demand, starves: { nodes[name]?.starves(demand) ?? true }) {
                 answer.refused.append(.init(node: name, reason: reason))
             } else {
                 answer.fitting.append(name)
@@ -107,7 +107,7 @@ extension ClusterCPUs {
     /// are equal. An extender's scale is 10, that of a scheduler's plugin 100.
     package func prioritize(_ pod: PodRequest, _ candidates: [String], scale: Int = 10) -> [Int] {
         guard let demand = Demand(pod, args) else { return candidates.map { _ in 0 } }
-        let scores = candidates.map { nodes[$0]?.score(of: demand, args.policy) }
+        let scores = candidates.map { figuresOfNodes[$0]?.score(of: demand, args.policy) }
         let known = scores.compactMap { $0 }
         guard let least = known.min(), let most = known.max(), least < most else { return candidates.map { _ in 0 } }
         return scores.map { score in score.map { scaled($0 - least, most - least, scale) } ?? 0 }

@@ -8,6 +8,8 @@ package struct ClusterCPUs: Sendable {
     package let args: WorkloadAwareArgs
 
     private(set) var nodes: [String: NodeCPUs] = [:]
+    /// Those of ``nodes``.
+    private(set) var figuresOfNodes: [String: NodeFigures] = [:]
     private(set) var seen: [ObjectKey: Seen] = [:]
     private(set) var assumed: [ObjectKey: Assumption] = [:]
     private var seenOf: [ObjectKey: Set<ObjectKey>] = [:]
@@ -41,11 +43,16 @@ package struct ClusterCPUs: Sendable {
     package mutating func setNode(_ facts: NodeFacts) {
         if nodes[facts.name]?.facts == facts { return }
         let held = onNode[facts.name, default: []].flatMap { holds(of: $0, on: facts.name) }
-        nodes[facts.name] = NodeCPUs(facts, holds: held)
+        let node = NodeCPUs(facts, holds: held)
+        nodes[facts.name] = node
+        figuresOfNodes[facts.name] = node.figures
     }
 
     /// Takes note that a node is gone, or that its topology is not fresh. What its bindings hold is not forgotten.
-    package mutating func removeNode(_ name: String) { nodes[name] = nil }
+    package mutating func removeNode(_ name: String) {
+        nodes[name] = nil
+        figuresOfNodes[name] = nil
+    }
 
     // MARK: - Bindings
 
@@ -113,6 +120,12 @@ package struct ClusterCPUs: Sendable {
     /// The uid of a binding that was seen.
     package func uid(of key: ObjectKey) -> String? { seen[key]?.uid }
 
+    /// Whether a binding that was seen asks for CPUs that another one has, or may not have itself because of it.
+    package func isContested(_ key: ObjectKey) -> Bool {
+        guard let seen = seen[key], let node = seen.node.flatMap({ nodes[$0] }) else { return false }
+        return node.isContested(seen.wanted)
+    }
+
     /// How many nodes there are, bindings that were seen, and choices that are not seen yet.
     package var figures: (nodes: Int, bindings: Int, pending: Int) { (nodes.count, seen.count, assumed.count) }
 
@@ -122,6 +135,7 @@ package struct ClusterCPUs: Sendable {
     private mutating func changing(_ key: ObjectKey, _ change: (inout Self) -> Void) {
         for (node, holds) in places(of: key) {
             for hold in holds { nodes[node]?.remove(hold) }
+            figuresOfNodes[node] = nodes[node]?.figures
             onNode[node]?.remove(key)
             if onNode[node]?.isEmpty == true { onNode[node] = nil }
         }
@@ -132,6 +146,7 @@ package struct ClusterCPUs: Sendable {
         change(&self)
         for (node, holds) in places(of: key) {
             for hold in holds { nodes[node]?.add(hold) }
+            figuresOfNodes[node] = nodes[node]?.figures
             onNode[node, default: []].insert(key)
         }
         if let pod = seen[key]?.pod { seenOf[pod, default: []].insert(key) }

@@ -81,15 +81,19 @@ struct NodeCPUs: Sendable {
         return facts.isStarved(by: exclusive.union(facts.topology.exclusive(hold.cpus, hold.level)))
     }
 
-    /// How many CPUs a pod that fits withdraws from others; nil where only the choice itself tells.
-    func withdrawal(of demand: Demand) -> Int? {
-        switch (demand.level, demand.family, coreSize) {
-        case (.none, _, _): 0
-        case (.cpu, _, _): demand.count
-        case (.core, .memoryBound, _) where demand.promise: nil
-        case (.core, .ioBound, let size?): (demand.count + size - 1) / size * size
-        case (.core, _, let size?): demand.count * size
-        case (.core, _, nil), (.socket, _, _), (.numa, _, _): nil
-        }
+    /// Whether `hold`, which is counted, and another one exclude each other.
+    func isContested(_ hold: Hold) -> Bool {
+        let cpus = hold.cpus.intersection(facts.topology.cpus)
+        if hold.level == .none { return !cpus.isDisjoint(with: exclusive) }
+        let own = facts.topology.exclusive(cpus, hold.level)
+        return !own.isDisjoint(with: shared) || own.contains { $0 < exclusiveCounts.count && exclusiveCounts[$0] > 1 }
+    }
+
+    /// What filter and score look at.
+    var figures: NodeFigures {
+        NodeFigures(
+            forExclusive: forExclusive.figures, forShared: forShared.figures, left: left,
+            minimumShared: facts.minimumShared, coreSize: coreSize, sockets: facts.topology.sockets.count,
+            cores: facts.topology.coreCount, cpus: facts.topology.cpus.count)
     }
 }

@@ -44,7 +44,7 @@ import Testing
                 let hold = Hold(cpus: cpus, level: demand.level)
                 #expect(fits != node.isStarved(by: hold), "seed \(seed)")
                 let taken = topology.exclusive(cpus, demand.level)
-                #expect((node.withdrawal(of: demand) ?? taken.count) == taken.count, "seed \(seed)")
+                #expect((node.figures.withdrawal(of: demand) ?? taken.count) == taken.count, "seed \(seed)")
             }
             let choice = try? cluster.bind(pod, to: "n").choice
             #expect(fits == (choice != nil), "seed \(seed)")

@@ -210,6 +210,55 @@ import WireJSON
         #expect(cluster.nodes["n"]?.exclusive == [0, 9])
     }
 
+    @Test("The figures that questions look at are always those of the nodes' CPUs")
+    func figures() throws {
+        var cluster = Self.cluster()
+        func check() { #expect(cluster.figuresOfNodes == cluster.nodes.mapValues(\.figures)) }
+        check()
+        let choice = try cluster.bind(Self.pod("p"), to: "n").choice
+        check()
+        cluster.see(Self.binding(choice), node: nil)
+        cluster.see(Self.held("x", [6], .core), node: "n")
+        check()
+        cluster.setNode(NodeFacts(name: "n", topology: Examples.t1, allocated: [5]))
+        check()
+        cluster.forget(choice.binding)
+        check()
+        #expect(cluster.figuresOfNodes["n"]?.forExclusive.count == 5)
+        cluster.removeNode("n")
+        check()
+    }
+
+    @Test("W9: Of two bindings of the same CPUs, made by two extenders, each is known to be contested")
+    func contested() throws {
+        var cluster = Self.cluster()
+        let choice = try cluster.bind(Self.pod("p"), to: "n").choice
+        #expect(!cluster.isContested(choice.binding))
+        cluster.see(Self.binding(choice), node: nil)
+        #expect(!cluster.isContested(choice.binding))
+        cluster.see(Self.held("x", [0], .none), node: "n")
+        #expect(cluster.isContested(choice.binding) && cluster.isContested(ObjectKey("a", "x")))
+        cluster.forget(ObjectKey("a", "x"))
+        cluster.see(Self.held("y", [4], .core), node: "n")
+        #expect(cluster.isContested(choice.binding))
+        cluster.see(Self.held("y", [6], .core), node: "n")
+        #expect(!cluster.isContested(choice.binding))
+    }
+
+    @Test("The node of a binding that says none is the one that its pod is found on, as long as it is the same binding")
+    func placed() {
+        var cluster = Self.cluster()
+        var binding = Self.held("x", [0, 1], .cpu)
+        binding.status = nil
+        cluster.see(binding, node: nil)
+        cluster.place(binding.key, uid: "another", on: "n")
+        #expect(cluster.nodes["n"]?.exclusive == [])
+        cluster.place(binding.key, uid: binding.uid, on: "n")
+        #expect(cluster.nodes["n"]?.exclusive == [0, 1])
+        cluster.see(binding, node: nil)
+        #expect(cluster.nodes["n"]?.exclusive == [0, 1])
+    }
+
     @Test("A binding that was refused counts nothing, and counts again once it is edited")
     func refusedBinding() {
         var cluster = Self.cluster()

@@ -12,11 +12,15 @@ struct Binder: Sendable {
     let turns: Turns<KubernetesClient.ObjectKey>
     /// The scheduler whose pods get CPUs.
     let schedulerName: String
+    /// How long the pod is tried to be bound.
+    let patience: Duration
     /// Has somebody look at a binding later.
     let lookAgain: @Sendable (KubernetesClient.ObjectKey) -> Void
 
     /// How long a binding that has to go is waited for.
     private static let departure = Duration.seconds(3)
+    /// How long a binding that was made is waited for to be seen.
+    private static let arrival = Duration.seconds(2)
     /// How often something is tried that changes meanwhile.
     private static let tries = 4
 
@@ -98,7 +102,7 @@ struct Binder: Sendable {
             case .create: break
             case .reuse:
                 let found = try await find(key)
-                if let found, found.isMade(of: choice), !found.metadata.isBeingDeleted {
+                if let found, found.isMade(of: choice), !found.metadata.isBeingDeleted, !state.isContested(key) {
                     return (choice, found.metadata.uid)
                 }
                 try await makeWay(key, for: request, found: found)
@@ -110,7 +114,10 @@ struct Binder: Sendable {
                 }
             }
             switch try await create(choice) {
-            case .made(let uid): return (choice, uid)
+            case .made(let uid):
+                guard await state.isContested(key, uid: uid, within: Self.arrival) else { return (choice, uid) }
+                await takeBack(choice, uid)
+                _ = await state.departure(of: key, uid: uid, within: Self.departure)
             case .taken(let found):
                 state.takeBack(choice)
                 try await makeWay(key, for: request, found: found)
@@ -203,7 +210,8 @@ struct Binder: Sendable {
     /// Binds the pod to its node.
     private func post(_ args: ExtenderBindingArgs) async -> Outcome {
         var text = ""
-        for _ in 0..<Self.tries {
+        let end = ContinuousClock.now + patience
+        while text.isEmpty || ContinuousClock.now < end {
             do {
                 try await pods.bind(args.pod.name, namespace: args.pod.namespace, to: args.node, uid: args.uid)
                 return .bound
@@ -214,11 +222,15 @@ struct Binder: Sendable {
                 }
                 // An earlier try may have bound it.
                 let found: Pod?
-                do { found = try await pods.find(args.pod) } catch { continue }
+                do { found = try await pods.find(args.pod) } catch {
+                    try? await Task.sleep(for: .milliseconds(100))
+                    continue
+                }
                 guard let pod = found, pod.metadata.uid == args.uid else { return .refused(Self.goneText(args)) }
                 if pod.nodeName == args.node { return .bound }
                 guard pod.nodeName == nil else { return .refused(text) }
                 if !error.isInDoubt { return .refused(text) }
+                try? await Task.sleep(for: .milliseconds(100))
             }
         }
         return .unknown(text)

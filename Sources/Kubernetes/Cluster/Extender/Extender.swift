@@ -11,6 +11,9 @@ package final class Extender: Sendable {
         package var schedulerName = "maestro"
         /// How long a pod has to be bound once its binding is there, before the binding is taken back.
         package var grace = Duration.seconds(60)
+        /// How long a pod is tried to be bound while the API server does not say whether it is. Well below ``grace``, which may
+        /// be that of another extender.
+        package var patience = Duration.seconds(20)
 
         /// The defaults.
         package init() {}
@@ -50,7 +53,7 @@ package final class Extender: Sendable {
             state: state,
             binder: Binder(
                 state: state, client: changing, turns: turns, schedulerName: settings.schedulerName,
-                lookAgain: { checks.later($0) }),
+                patience: settings.patience, lookAgain: { checks.later($0) }),
             figures: figures, schedulerName: settings.schedulerName,
             isReady: { topologies.hasSynced && bindings.hasSynced })
         topologies.addHandler { [weak topologies] change in

@@ -31,9 +31,9 @@ package enum ExtenderMetrics {
         text.family("berth_extender_refusals_total", .counter, "Answers that left no node, or did not bind.") {
             for (verb, figure) in verbs { $0.sample(["verb": verb.rawValue], figure.refusals) }
         }
-        text.family("berth_extender_answer_seconds_total", .counter, "The time that all answers took.") {
+        text.family("berth_extender_answer_milliseconds_total", .counter, "The time that all answers took.") {
             for (verb, figure) in verbs {
-                $0.sample(["verb": verb.rawValue], milliseconds: Int(figure.time / .milliseconds(1)))
+                $0.sample(["verb": verb.rawValue], Int(figure.time / .milliseconds(1)))
             }
         }
         return text.text

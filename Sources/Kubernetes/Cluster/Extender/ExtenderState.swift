@@ -9,10 +9,12 @@ final class ExtenderState: Sendable {
     private struct Contents {
         var cpus: ClusterCPUs
         var pods = RecentPods()
+        /// The uids of new bindings whose CPUs another extender, or a person, gave away before.
+        var contested: Set<String> = []
     }
 
     private let contents: Mutex<Contents>
-    private let departures = Departures()
+    private let sightings = Sightings()
 
     /// Nothing is known yet.
     init(_ args: WorkloadAwareArgs) { contents = Mutex(Contents(cpus: ClusterCPUs(args: args))) }
@@ -31,10 +33,16 @@ final class ExtenderState: Sendable {
     func see(_ object: PodCPUBinding) {
         guard let binding = Binding(object) else { return forget(object.key) }
         let before = contents.withLock { contents in
-            defer { contents.cpus.see(binding, node: object.chosenNode) }
-            return contents.cpus.uid(of: binding.key)
+            let before = contents.cpus.uid(of: binding.key)
+            let isAwaited = contents.cpus.pending(binding.key) != nil
+            contents.cpus.see(binding, node: object.chosenNode)
+            // The first time it is seen it is the last of those that were made.
+            if isAwaited, before != binding.uid, contents.cpus.isContested(binding.key) {
+                contents.contested.insert(binding.uid)
+            }
+            return before
         }
-        if before != binding.uid { departures.tell(object.key) }
+        if before != binding.uid { sightings.tell(object.key) }
     }
 
     /// The node of the pod of the binding with this uid, which says none itself.
@@ -45,7 +53,23 @@ final class ExtenderState: Sendable {
     /// A binding that is gone.
     func forget(_ key: KubernetesClient.ObjectKey) {
         contents.withLock { $0.cpus.forget(Bindings.ObjectKey(key)) }
-        departures.tell(key)
+        sightings.tell(key)
+    }
+
+    /// Waits until a binding that was made for a pod is seen, and with it all that were made before.
+    ///
+    /// - Returns: whether its CPUs were given away before; false too where it is not seen in time.
+    func isContested(
+        _ key: KubernetesClient.ObjectKey, uid: String, within limit: Duration
+    ) async -> Bool {
+        let known = Bindings.ObjectKey(key)
+        _ = await sightings.wait(for: key, within: limit) { contents.withLock { $0.cpus.uid(of: known) } == uid }
+        return contents.withLock { $0.contested.remove(uid) } != nil
+    }
+
+    /// Whether a binding that was seen excludes another one.
+    func isContested(_ key: KubernetesClient.ObjectKey) -> Bool {
+        contents.withLock { $0.cpus.isContested(Bindings.ObjectKey(key)) }
     }
 
     /// Waits until the binding that is there under this name is seen to be gone.
@@ -55,7 +79,7 @@ final class ExtenderState: Sendable {
     func departure(of key: KubernetesClient.ObjectKey, uid: String?, within limit: Duration) async -> Bool {
         func seen() -> String? { contents.withLock { $0.cpus.uid(of: Bindings.ObjectKey(key)) } }
         guard let awaited = uid ?? seen() else { return true }
-        return await departures.wait(for: key, within: limit) { seen() != awaited }
+        return await sightings.wait(for: key, within: limit) { seen() != awaited }
     }
 
     // MARK: - Questions of the scheduler

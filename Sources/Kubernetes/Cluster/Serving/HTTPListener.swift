@@ -14,6 +14,13 @@ package struct ServedRequest: Sendable {
     package let path: String
     /// The body.
     package let body: [UInt8]
+
+    /// A request.
+    package init(method: String, path: String, body: [UInt8]) {
+        self.method = method
+        self.path = path
+        self.body = body
+    }
 }
 
 /// What is sent back.

@@ -214,4 +214,29 @@ import WireJSON
             #expect(ready.status == 503)
         }
     }
+
+    @Test(
+        "W9: two extenders at once, as when a scheduler takes over from another, never give a CPU twice",
+        .timeLimit(.minutes(1)))
+    func two() async throws {
+        try await ExtenderSite.serving(nodes: ["n": 64]) { site async throws -> Void in
+            site.server.faults = Faults([.init(.delay(0...0.02), verbs: ["create"])], seed: 5)
+            let extenders = [try await RunningExtender(site), try await RunningExtender(site)]
+            let pods = (0..<24).map { site.makePod("p\($0)", family: "io-bound") }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (number, pod) in pods.enumerated() {
+                    group.addTask {
+                        let extender = extenders[number % 2]
+                        let isBound = try await eventually { try await extender.bind(pod) == "" }
+                        #expect(isBound)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let cpus = site.allBindings.flatMap(\.cpuSet)
+            #expect(cpus.count == 48 && Set(cpus).count == 48, "\(cpus.sorted())")
+            #expect(pods.allSatisfy { site.pod(Pod(json: $0).metadata.name)?.nodeName == "n" })
+            for extender in extenders { await extender.stop() }
+        }
+    }
 }

@@ -131,6 +131,7 @@ final class RunningExtender: Sendable {
         var settings = Extender.Settings()
         settings.args = args
         settings.grace = grace
+        settings.patience = .seconds(1)
         let extender = Extender(try site.client(), changing: try site.client(seconds: limit), settings)
         self.extender = extender
         paths = ExtenderPaths(extender, prefix: "/berth")

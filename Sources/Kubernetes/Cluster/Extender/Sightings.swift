@@ -1,8 +1,8 @@
 internal import KubernetesClient
 import Synchronization
 
-/// Those who wait until a binding is gone.
-final class Departures: Sendable {
+/// Those who wait until a binding comes or goes.
+final class Sightings: Sendable {
     private struct Contents {
         var waiting: [ObjectKey: [Int: CheckedContinuation<Bool, Never>]] = [:]
         var number = 0
@@ -10,38 +10,38 @@ final class Departures: Sendable {
 
     private let contents = Mutex(Contents())
 
-    /// Says that the binding of this name that was there is gone.
+    /// Says that another binding of this name is there than before, or none.
     func tell(_ key: ObjectKey) {
         let woken = contents.withLock { $0.waiting.removeValue(forKey: key) }
         for continuation in (woken ?? [:]).values { continuation.resume(returning: true) }
     }
 
-    /// Waits until ``tell(_:)`` is called for a binding, unless it is gone already.
+    /// Waits until ``tell(_:)`` is called for a binding, unless what is waited for is so already.
     ///
-    /// - Returns: whether it is gone.
-    func wait(for key: ObjectKey, within limit: Duration, unless isGone: () -> Bool) async -> Bool {
+    /// - Returns: whether it was called, or is so.
+    func wait(for key: ObjectKey, within limit: Duration, unless isSo: () -> Bool) async -> Bool {
         let number = contents.withLock { contents in
             contents.number += 1
             return contents.number
         }
         let timer = Task { [self] in
             try? await Task.sleep(for: limit)
-            end(key, number, isGone: false)
+            end(key, number, isSo: false)
         }
         defer { timer.cancel() }
         return await withCheckedContinuation { continuation in
             contents.withLock { $0.waiting[key, default: [:]][number] = continuation }
             // Looked at once nothing can be missed any more.
-            if isGone() { end(key, number, isGone: true) }
+            if isSo() { end(key, number, isSo: true) }
         }
     }
 
-    private func end(_ key: ObjectKey, _ number: Int, isGone: Bool) {
+    private func end(_ key: ObjectKey, _ number: Int, isSo: Bool) {
         let continuation = contents.withLock { contents in
             let found = contents.waiting[key]?.removeValue(forKey: number)
             if contents.waiting[key]?.isEmpty == true { contents.waiting[key] = nil }
             return found
         }
-        continuation?.resume(returning: isGone)
+        continuation?.resume(returning: isSo)
     }
 }

@@ -1,30 +1,31 @@
-import KubernetesClient
 import Synchronization
 import TestSupport
 import WireJSON
 
-@testable import Cluster
-
 /// Schedules pods as kube-scheduler does with an extender (Kubernetes specification, 4.9): one pod after the other is filtered
 /// and prioritized, binds run beside that, and a pod that did not get a node comes back later.
-final class SchedulerLoop: Sendable {
-    /// Asks the extender.
-    typealias Ask = @Sendable (_ verb: String, _ question: JSONValue) async -> JSONValue?
+package final class SchedulerLoop: Sendable {
+    /// Asks the extender; nil where there is no answer.
+    package typealias Ask = @Sendable (_ verb: String, _ question: JSONValue) async -> JSONValue?
 
     private struct State {
         var waiting: [JSONValue]
         var random: SeededRandom
-        var errors: [String: Int] = [:]
+        package var errors: [String: Int] = [:]
         var bound = 0
     }
 
     private let nodes: [String]
     private let state: Mutex<State>
     private let backoff: Duration
-    /// How many binds may be under way.
     private let concurrency: Int
 
-    init(_ pods: [JSONValue], nodes: [String], seed: UInt64, backoff: Duration, concurrency: Int = 16) {
+    /// A scheduler of these pods, as the API server shows them.
+    ///
+    /// - Parameters:
+    ///   - backoff: after how long a pod comes back.
+    ///   - concurrency: how many binds may be under way.
+    package init(_ pods: [JSONValue], nodes: [String], seed: UInt64, backoff: Duration, concurrency: Int = 16) {
         self.nodes = nodes
         self.backoff = backoff
         self.concurrency = concurrency
@@ -32,12 +33,12 @@ final class SchedulerLoop: Sendable {
     }
 
     /// How many pods are bound.
-    var bound: Int { state.withLock { $0.bound } }
+    package var bound: Int { state.withLock { $0.bound } }
     /// What was said of pods that did not get a node, and how often.
-    var errors: [String: Int] { state.withLock { $0.errors } }
+    package var errors: [String: Int] { state.withLock { $0.errors } }
 
     /// Schedules until all pods are bound, or the task is cancelled.
-    func run(_ ask: @escaping Ask) async {
+    package func run(_ ask: @escaping Ask) async {
         let count = state.withLock { $0.waiting.count }
         await withTaskGroup(of: Void.self) { group in
             var binding = 0
@@ -48,7 +49,7 @@ final class SchedulerLoop: Sendable {
                     continue
                 }
                 guard let node = await place(pod, ask) else {
-                    comesBack(pod, &group)
+                    comesBack(pod)
                     continue
                 }
                 if binding >= concurrency {
@@ -87,12 +88,12 @@ final class SchedulerLoop: Sendable {
     }
 
     private func bind(_ pod: JSONValue, _ node: String, _ ask: Ask) async {
-        let meta = Pod(json: pod).metadata
+        func text(_ name: String) -> JSONValue { pod["metadata"]?[name] ?? .null }
         let answer = await ask(
             "bind",
             [
-                "PodName": .string(meta.name), "PodNamespace": .string(meta.namespace ?? ""),
-                "PodUID": .string(meta.uid), "Node": .string(node),
+                "PodName": text("name"), "PodNamespace": text("namespace"), "PodUID": text("uid"),
+                "Node": .string(node),
             ])
         if answer?["Error"]?.string == "" { return state.withLock { $0.bound += 1 } }
         _ = note(answer?["Error"]?.string ?? "no answer")
@@ -100,7 +101,7 @@ final class SchedulerLoop: Sendable {
         state.withLock { $0.waiting.append(pod) }
     }
 
-    private func comesBack(_ pod: JSONValue, _ group: inout TaskGroup<Void>) {
+    private func comesBack(_ pod: JSONValue) {
         Task { [self] in
             try? await Task.sleep(for: backoff)
             state.withLock { $0.waiting.append(pod) }

@@ -1,0 +1,43 @@
+"""The lines of a cluster, which berth-cluster-bench measures in one process, against a stand-in for an API server."""
+
+import json
+import os
+import subprocess
+
+from .report import Line
+from .servers import Broken
+
+# By the names of berth-cluster-bench: what the line says, what counts, its limit, and whether that is the least.
+LINES = {
+    "extender-start": ("the extender knows 5,000 nodes and 50,000 bindings", "p50", 30, False),
+    "extender-fits": ("filter and prioritize of a pod that fits 5,000 nodes, p99", "p99", 10, False),
+    "extender-refused": ("filter and prioritize of a pod that fits none, p99", "p99", 10, False),
+    "extender-pods": ("10,000 pods through filter, prioritize and bind", "p50", 100, True),
+}
+
+
+def extender(bench):
+    """berth-cluster-bench, beside berthd: JSON lines {"name", "unit", "p50", "p99", ...}."""
+    program = os.path.join(os.path.dirname(bench.berthd), "berth-cluster-bench")
+    if not os.access(program, os.X_OK):
+        return [Line("extender", text, limit, "", [], least=least, note="berth-cluster-bench is not built")
+                for text, _, limit, least in LINES.values()]
+    arguments = ["--rounds", "100", "--pods", "1000"] if bench.rounds < 5 else []
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=1800, check=False)
+    if done.returncode != 0:
+        raise Broken(f"berth-cluster-bench ended with status {done.returncode}: {done.stderr.strip()[-500:]}")
+    lines = []
+    for text in filter(str.strip, done.stdout.splitlines()):
+        try:
+            row = json.loads(text)
+            name, unit, figures = str(row.pop("name")), str(row.pop("unit")), {k: float(v) for k, v in row.items()}
+            text, figure, limit, least = LINES[name]
+            lines.append(Line("extender", text, limit, unit, [figures[figure]], figures, least=least))
+        except (ValueError, KeyError, TypeError):
+            raise Broken(f"berth-cluster-bench printed a line of another form: {text[:200]}")
+    if len(lines) != len(LINES):
+        raise Broken(f"berth-cluster-bench printed {len(lines)} lines and not {len(LINES)}")
+    return lines
+
+
+SECTIONS = {"extender": extender}

@@ -1,0 +1,116 @@
+import ArgumentParser
+import Cluster
+import ClusterStandIn
+import Glibc
+import KubernetesClient
+import Logging
+
+/// Measures the programs of a cluster in this process, against a stand-in for an API server; prints a JSON object a line, for
+/// `Benchmarks/run`.
+@main
+struct ClusterBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "berth-cluster-bench",
+        abstract: "Measures the extender: questions about many nodes, and pods from creation to bound.")
+
+    @Option(help: "The nodes, of 128 CPUs each.")
+    var nodes = 5_000
+
+    @Option(help: "The bindings that there are.")
+    var bindings = 50_000
+
+    @Option(help: "How often a filter and a prioritize are asked.")
+    var rounds = 500
+
+    @Option(help: "The pods that are scheduled, on a tenth of the nodes: a scheduler looks at no more of so many.")
+    var pods = 10_000
+
+    func run() async throws {
+        signal(SIGPIPE, SIG_IGN)
+        let cluster = try await BenchCluster(nodes: nodes, bindings: bindings)
+        let clock = ContinuousClock()
+        let extender = Extender(try cluster.client())
+        let running = Task { await extender.run() }
+        let start = try await clock.measure {
+            while !extender.isReady || extender.known.bindings < bindings {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        report("extender-start", "s", [start / .seconds(1)])
+        try await questions(ExtenderPaths(extender, prefix: ""), cluster)
+        try await schedule(ExtenderPaths(extender, prefix: ""), cluster)
+        running.cancel()
+        await running.value
+        await cluster.server.stop()
+    }
+
+    /// A filter and a prioritize over HTTP, as one figure; and the same exchange with answers that are there already.
+    private func questions(_ paths: ExtenderPaths, _ cluster: BenchCluster) async throws {
+        guard let address = ListenAddress("127.0.0.1:0") else { return }
+        let quiet = Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+        let listener = HTTPListener(address, limits: ExtenderPaths.limits, logger: quiet) {
+            await paths.respond(to: $0)
+        }
+        try await listener.start()
+        for (name, cpus) in [("fits", "8"), ("refused", "60")] {
+            let filter = BenchCluster.question(pod: BenchCluster.pod("x", cpus: cpus), cluster.names)
+            let client = try BlockingClient(port: listener.port)
+            let answers = [try client.post("/filter", filter), try client.post("/prioritize", filter)]
+            let floor = HTTPListener(address, limits: ExtenderPaths.limits, logger: quiet) { request in
+                ServedAnswer(200, "application/json", answers[request.path == "/filter" ? 0 : 1])
+            }
+            try await floor.start()
+            let bare = try BlockingClient(port: floor.port)
+            var (times, floors): ([Double], [Double]) = ([], [])
+            let clock = ContinuousClock()
+            for _ in 0..<rounds {
+                times.append(
+                    try clock.measure {
+                        _ = try client.post("/filter", filter)
+                        _ = try client.post("/prioritize", filter)
+                    } / .milliseconds(1))
+                floors.append(
+                    try clock.measure {
+                        _ = try bare.post("/filter", filter)
+                        _ = try bare.post("/prioritize", filter)
+                    } / .milliseconds(1))
+            }
+            report("extender-\(name)", "ms", times, floors: floors)
+            await floor.stop()
+        }
+        await listener.stop()
+    }
+
+    /// All pods, through a scheduler's loop.
+    private func schedule(_ paths: ExtenderPaths, _ cluster: BenchCluster) async throws {
+        let waiting = (0..<pods).map { cluster.makePod("pod-\($0)") }
+        let loop = SchedulerLoop(
+            waiting, nodes: Array(cluster.names.prefix(max(nodes / 10, 1))), seed: 1, backoff: .seconds(1))
+        let time = await ContinuousClock().measure {
+            await loop.run { verb, question in
+                let answer = await paths.respond(
+                    to: ServedRequest(method: "POST", path: "/\(verb)", body: question.bytes))
+                return try? JSONValue(answer.body)
+            }
+        }
+        for (error, count) in loop.errors { note("\(count) × \(error)") }
+        report("extender-pods", "pods/s", [Double(loop.bound) / (time / .seconds(1))])
+    }
+
+    /// The median and the 99th percentile.
+    private func report(_ name: String, _ unit: String, _ values: [Double], floors: [Double] = []) {
+        func rank(_ values: [Double], _ part: Double) -> Double {
+            values.sorted()[min(Int(Double(values.count) * part), values.count - 1)]
+        }
+        var json: JSONValue = ["name": .string(name), "unit": .string(unit)]
+        json["p50"] = .number("\(rank(values, 0.5))")
+        json["p99"] = .number("\(rank(values, 0.99))")
+        if !floors.isEmpty {
+            json["floor p50"] = .number("\(rank(floors, 0.5))")
+            json["floor p99"] = .number("\(rank(floors, 0.99))")
+        }
+        print(String(decoding: json.bytes, as: UTF8.self))
+    }
+
+    private func note(_ text: String) { _ = "\(text)\n".withCString { write(STDERR_FILENO, $0, strlen($0)) } }
+}
