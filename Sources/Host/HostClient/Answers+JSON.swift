@@ -152,7 +152,9 @@ extension MachineSummary {
         online = try json.cpus("online")
         offline = try json.cpus("offline")
         isolated = try json.cpus("isolated")
+        housekeeping = try json.cpus("housekeeping")
         cores = try json.number("cores")
+        coreCPUs = try json.texts("core_cpus").map { CPUList($0) }
         packages = try json.list("packages") { package throws(BerthError) in
             Package(id: package.value["id"]?.integer, cpus: try package.cpus("cpus"))
         }
