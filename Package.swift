@@ -173,6 +173,8 @@ let package = Package(
         kubernetes.module(
             "KubernetesClient",
             ["WireJSON", "WireYAML", asyncHTTPClient, nio, nioHTTP1, nioPosix, nioSSL, subprocess, system]),
+        // Protobuf messages and services of actimanager's daemon; the generated code is checked in (`make protos`).
+        kubernetes.module("NodeWire", [grpc, grpcProtobuf, protobuf]),
 
         // The edge domain.
         domain.module("Domain"),
@@ -279,6 +281,8 @@ let package = Package(
                 "ClusterStandIn", "KubernetesClient", "TestSupport", "kubernetes-client-example", nio,
                 nioHTTP1, nioPosix, nioSSL,
             ]),
+
+        kubernetes.tests("NodeWireTests", ["NodeWire", protobuf]),
 
         domain.tests("DomainTests", ["Domain", "DomainSimulation"]),
         domain.tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),
