@@ -88,8 +88,10 @@ docs: ## man pages and completions into OUT (dist), and check the commands and e
 	swift build --product berthd
 	swift build --product berth
 	swift build --product berth-domain
-	Scripts/manuals $(OUT)/man .build/debug/berthd .build/debug/berth .build/debug/berth-domain
-	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth .build/debug/berth-domain
+	swift build --product berth-node
+	Scripts/manuals $(OUT)/man .build/debug/berthd .build/debug/berth .build/debug/berth-domain .build/debug/berth-node
+	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth .build/debug/berth-domain \
+	    .build/debug/berth-node
 	@Scripts/check-readme .build/debug
 	@Scripts/check-protocol .build/debug
 	@Scripts/check-api .build/debug

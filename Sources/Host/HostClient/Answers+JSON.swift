@@ -221,7 +221,7 @@ extension HostDecision {
 
 extension Problem {
     /// The problem of an answer; what says nothing of itself is one by its status.
-    init(status: Int, _ bytes: [UInt8]) {
+    package init(status: Int, _ bytes: [UInt8]) {
         let json = try? AnswerReader(bytes)
         self.status = status
         self.json = bytes
