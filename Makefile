@@ -14,6 +14,8 @@ NETWORKED := ClusterStandInTests\.(Authentication|Fault|Watch)Tests|HostAPITests
 NETWORKED := $(NETWORKED)|^ClusterTests|NodeAgentTests|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
 ALONE := BerthDomainTests|KubectlTests
 
+DOCUMENTED := $(addprefix .build/debug/,berthd berth berth-domain berth-cluster berth-node)
+
 SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
@@ -85,13 +87,9 @@ protos: ## regenerate the Swift code of Protos
 
 docs: ## man pages and completions into OUT (dist), and check the commands and exchanges that the documentation shows
 	@Scripts/dependencies build check
-	swift build --product berthd
-	swift build --product berth
-	swift build --product berth-domain
-	swift build --product berth-cluster
-	Scripts/manuals $(OUT)/man .build/debug/berthd .build/debug/berth .build/debug/berth-domain .build/debug/berth-cluster
-	Scripts/completions $(OUT)/completions .build/debug/berthd .build/debug/berth .build/debug/berth-domain \
-		.build/debug/berth-cluster
+	for product in $(notdir $(DOCUMENTED)); do swift build --product $$product; done
+	Scripts/manuals $(OUT)/man $(DOCUMENTED)
+	Scripts/completions $(OUT)/completions $(DOCUMENTED)
 	@Scripts/check-readme .build/debug
 	@Scripts/check-protocol .build/debug
 	@Scripts/check-api .build/debug

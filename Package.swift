@@ -19,6 +19,7 @@ let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioCertificates = Target.Dependency.product(name: "NIOCertificateReloading", package: "swift-nio-extras")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let hummingbird = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
@@ -86,6 +87,7 @@ let package = Package(
         .executable(name: "berth", targets: ["berth"]),
         .executable(name: "berth-cluster", targets: ["berth-cluster"]),
         .executable(name: "berth-domain", targets: ["berth-domain"]),
+        .executable(name: "berth-node", targets: ["berth-node"]),
         .library(name: "HostClient", targets: ["HostClient"]),
         .library(name: "KubernetesClient", targets: ["KubernetesClient"]),
     ],
@@ -173,6 +175,16 @@ let package = Package(
         kubernetes.module(
             "KubernetesClient",
             ["WireJSON", "WireYAML", asyncHTTPClient, nio, nioHTTP1, nioPosix, nioSSL, subprocess, system]),
+        // Protobuf messages and services of actimanager's daemon; the generated code is checked in (`make protos`).
+        kubernetes.module("NodeWire", [grpc, grpcProtobuf, protobuf]),
+        kubernetes.module(
+            "NodeAgent",
+            [
+                "HostClient", "KubernetesClient", "NodeWire", "Service", grpc, grpcTransport, logging, nio,
+                nioCertificates, nioSSL, protobuf, asn1, x509,
+            ]),
+        kubernetes.program(
+            "berth-node", ["HostClient", "KubernetesClient", "NodeAgent", "Service", arguments, logging, unixSignals]),
 
         // The edge domain.
         domain.module("Domain"),
@@ -282,6 +294,15 @@ let package = Package(
                 "ClusterStandIn", "KubernetesClient", "TestSupport", "kubernetes-client-example", nio,
                 nioHTTP1, nioPosix, nioSSL,
             ]),
+
+        kubernetes.tests(
+            "NodeAgentTests",
+            [
+                "ClusterStandIn", "Host", "HostAPI", "HostClient", "Kernel", "KubernetesClient", "Ledger",
+                "LedgerStore", "Machine", "NodeAgent", "NodeWire", "Service", "TestSupport", "berth-node", "berthd",
+                grpc, grpcTransport, logging, protobuf,
+            ]),
+        kubernetes.tests("NodeWireTests", ["NodeWire", protobuf]),
 
         domain.tests("DomainTests", ["Domain", "DomainSimulation"]),
         domain.tests("DomainWireTests", ["Domain", "DomainWire", "TestSupport", protobuf]),

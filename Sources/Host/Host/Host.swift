@@ -168,7 +168,7 @@ package final class Host: Sendable {
     }
 
     /// Calls `body` with every decision that is committed from now on, in order, on the writer's thread, which it must not
-    /// hold up.
+    /// hold up. With none where ``machineChanged()`` says that the machine is another one.
     ///
     /// - Returns: what ``unfollow(_:)`` takes.
     package func follow(_ body: @escaping @Sendable ([DecisionRecord]) -> Void) -> Int {
@@ -188,6 +188,9 @@ package final class Host: Sendable {
     /// Has every enforced claim checked against the kernel, and repaired or undone as its phase asks. Also done at start,
     /// and at the interval of the policy.
     package func reconcile() { queue.add(.reconcile, isLimited: false) }
+
+    /// Tells who follows that CPUs went offline or came back.
+    package func machineChanged() { tell([]) }
 
     /// Looks at the clock now: for tests, whose clock does not run by itself.
     package func checkLeases() { queue.wake() }
@@ -252,6 +255,10 @@ package final class Host: Sendable {
             for claim in record.change.claims { watch(claim) }
             for holder in record.change.removed { watcher?.unwatch(holder) }
         }
+        tell(records)
+    }
+
+    private func tell(_ records: [DecisionRecord]) {
         let bodies = followers.withLock { $0.bodies.values.map(\.self) }
         for body in bodies { body(records) }
     }

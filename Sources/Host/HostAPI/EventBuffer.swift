@@ -6,6 +6,8 @@ final class EventBuffer: Sendable {
     /// What a stream is woken for.
     enum Wake: Sendable {
         case records([DecisionRecord])
+        /// CPUs went offline or came back.
+        case machine
         /// Nothing has happened for a while.
         case silence
         /// The stream is over.
@@ -14,6 +16,7 @@ final class EventBuffer: Sendable {
 
     private struct State {
         var records: [DecisionRecord] = []
+        var isMachineNew = false
         var isSilent = false
         var isOver = false
         var waiting: CheckedContinuation<Wake, Never>?
@@ -25,6 +28,10 @@ final class EventBuffer: Sendable {
                 return .records(records)
             }
             if isOver { return .end }
+            if isMachineNew {
+                isMachineNew = false
+                return .machine
+            }
             guard isSilent else { return nil }
             isSilent = false
             return .silence
@@ -35,10 +42,12 @@ final class EventBuffer: Sendable {
     /// The most decisions that wait.
     private static let limit = 1_024
 
-    /// Adds decisions. Returns whether there was room for them; the stream is over where there was not.
+    /// Adds decisions; none say that the machine is another one. Returns whether there was room for them; the stream is over
+    /// where there was not.
     func add(_ records: [DecisionRecord]) -> Bool {
         change { state in
             guard !state.isOver else { return true }
+            if records.isEmpty { state.isMachineNew = true }
             guard state.records.count + records.count <= Self.limit else {
                 state.isOver = true
                 return false

@@ -143,6 +143,7 @@ final class EventStreams: Sendable {
                 guard let newest = fresh.last else { continue }
                 try await body.write(EventText.text(fresh))
                 last = newest.seq
+            case .machine: try await body.write(EventText.machine)
             case .silence: try await body.write(EventText.silence)
             case .end: return
             }

@@ -9,6 +9,9 @@ enum EventText {
     /// A comment: a sign of life.
     static var silence: ByteBuffer { ByteBuffer(string: ":\n\n") }
 
+    /// CPUs went offline or came back.
+    static var machine: ByteBuffer { ByteBuffer(string: "event: machine\ndata: {}\n\n") }
+
     /// Decisions.
     static func text(_ records: [DecisionRecord]) -> ByteBuffer {
         var buffer = ByteBuffer()

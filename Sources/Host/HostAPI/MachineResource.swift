@@ -11,13 +11,19 @@ enum MachineResource {
         do throws(MachineError) { machine = try host.machine.machine() } catch {
             throw Problem(.machineUnreadable, error.description)
         }
+        let housekeeping: CPUSet
+        do throws(CPUListError) { housekeeping = try host.machine.housekeeping() } catch {
+            throw Problem(.machineUnreadable, error.description)
+        }
         let pages = host.machine.pageNodes(onlyFree: false)
         let ledger = host.ledger
         return JSONWriter.object(capacity: 2_048) { writer in
             writer.member("online", machine.online.list)
             writer.member("offline", machine.offline.list)
             writer.member("isolated", machine.isolated.list)
+            writer.member("housekeeping", housekeeping.list)
             writer.member("cores", machine.cores.count)
+            writer.member("core_cpus", machine.cores.map(\.list))
             writer.name("packages")
             writer.array { array in
                 for package in machine.packages {

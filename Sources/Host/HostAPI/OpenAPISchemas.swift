@@ -223,9 +223,11 @@ enum OpenAPISchemas {
         (
             "Machine",
             #"""
-            {"type":"object","required":["online","offline","isolated","cores","packages","nodes","problems"],"properties":{
+            {"type":"object","required":["online","offline","isolated","housekeeping","cores","core_cpus","packages","nodes","problems"],"properties":{
             "online":{"$ref":"#/components/schemas/CPUList"},"offline":{"$ref":"#/components/schemas/CPUList"},
             "isolated":{"$ref":"#/components/schemas/CPUList"},"cores":{"type":"integer"},
+            "housekeeping":{"description":"The CPUs that stay with the rest of the machine, whatever is claimed","$ref":"#/components/schemas/CPUList"},
+            "core_cpus":{"type":"array","description":"The online CPUs of each core","items":{"$ref":"#/components/schemas/CPUList"}},
             "packages":{"type":"array","items":{"type":"object","required":["id","cpus"],"properties":{"id":{"type":["integer","null"]},"cpus":{"$ref":"#/components/schemas/CPUList"}}}},
             "nodes":{"type":"array","items":{"type":"object","required":["id","cpus","memory_kb","huge_pages"],"properties":{"id":{"type":"integer"},
             "cpus":{"$ref":"#/components/schemas/CPUList"},"memory_kb":{"type":["integer","null"]},

@@ -152,7 +152,9 @@ extension MachineSummary {
         online = try json.cpus("online")
         offline = try json.cpus("offline")
         isolated = try json.cpus("isolated")
+        housekeeping = try json.cpus("housekeeping")
         cores = try json.number("cores")
+        coreCPUs = try json.texts("core_cpus").map { CPUList($0) }
         packages = try json.list("packages") { package throws(BerthError) in
             Package(id: package.value["id"]?.integer, cpus: try package.cpus("cpus"))
         }
@@ -219,7 +221,7 @@ extension HostDecision {
 
 extension Problem {
     /// The problem of an answer; what says nothing of itself is one by its status.
-    init(status: Int, _ bytes: [UInt8]) {
+    package init(status: Int, _ bytes: [UInt8]) {
         let json = try? AnswerReader(bytes)
         self.status = status
         self.json = bytes

@@ -166,8 +166,12 @@ public struct MachineSummary: Equatable, Sendable {
     public let offline: CPUList
     /// The CPUs that the kernel isolates.
     public let isolated: CPUList
+    /// The CPUs that stay with the rest of the machine, whatever is claimed.
+    public let housekeeping: CPUList
     /// The number of physical cores.
     public let cores: Int
+    /// The online CPUs of each core, in the order of their first ones.
+    public let coreCPUs: [CPUList]
     /// The packages.
     public let packages: [Package]
     /// The NUMA nodes.
@@ -216,6 +220,8 @@ public enum HostEvent: Equatable, Sendable {
     case decision(HostDecision)
     /// Decisions between two numbers are not retained any more; what is known of the claims should be read anew.
     case gap(after: Int, oldest: Int)
+    /// CPUs went offline or came back: the machine should be read anew.
+    case machine
 }
 
 /// A decision that was committed.

@@ -76,6 +76,7 @@ extension HostEvent {
         case "gap":
             let json = try AnswerReader(data)
             self = .gap(after: try json.number("after"), oldest: try json.number("oldest"))
+        case "machine": self = .machine
         default: return nil
         }
     }

@@ -102,6 +102,7 @@ struct Events: APICommand {
                 switch event {
                 case nil: return nil
                 case .gap(let after, let oldest): try write(gapAfter: after, oldest)
+                case .machine: continue
                 case .decision(let decision):
                     (position, hasRead) = (decision.sequence, true)
                     left -= 1

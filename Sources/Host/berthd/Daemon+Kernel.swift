@@ -89,6 +89,7 @@ extension Daemon.KernelParts {
             decisionLog.noteWarning("CPUs went offline or came back: \(online) are online")
             if let danger = enforcer.hotplugDanger { decisionLog.noteFailure(danger) }
             host.reconcile()
+            host.machineChanged()
         }
     }
 }

@@ -21,6 +21,8 @@ import WireJSON
             #expect(pools[0]["exclusive"]?.integer == 2 && pools[0]["shared"]?.integer == 3)
             let machine = try api.ask("GET", "/v1/machine")
             #expect(machine["online"]?.string == "0-7" && machine["isolated"]?.string == "1-3,5-7")
+            #expect(machine["housekeeping"]?.string == "0,4" && machine["cores"]?.integer == 4)
+            #expect(machine["core_cpus"]?.array == ["0,4", "1,5", "2,6", "3,7"].map { .string($0) })
             let pages = try #require(machine["nodes"]?.array?.first?["huge_pages"]?.array?.first)
             #expect(pages["total"]?.integer == 16 && pages["in_use"]?.integer == 4 && pages["claimed"]?.integer == 6)
             let parts = ["in_use", "reserved", "free"].compactMap { pages[$0]?.integer }

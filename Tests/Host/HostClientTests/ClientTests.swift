@@ -191,6 +191,22 @@ import Testing
         }
     }
 
+    @Test("who follows hears that CPUs went offline or came back, and reads the machine's cores anew")
+    func machineChanged() async throws {
+        try await serving { berth, server in
+            let machine = try await berth.machine()
+            #expect(machine.coreCPUs == ["0,4", "1,5", "2,6", "3,7"] && machine.housekeeping == "0,4")
+            _ = try await berth.put(
+                HostClient.Holder(.run, "a"), HostClient.ClaimRequest(cpus: HostClient.CPURequest(.count(1))))
+            var seen: [HostEvent] = []
+            for try await event in berth.events(after: 0) {
+                if !seen.isEmpty { return #expect(event == .machine) }
+                seen.append(event)
+                server.host.machineChanged()
+            }
+        }
+    }
+
     @Test("a cancelled task waits for no event any more")
     func cancelled() async throws {
         try await serving { berth, _ in

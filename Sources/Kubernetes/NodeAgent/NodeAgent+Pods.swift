@@ -1,0 +1,169 @@
+import HostClient
+import KubernetesClient
+import Logging
+import Synchronization
+
+extension NodeAgent {
+    /// Makes the claim of a pod what it is to be, and reports.
+    ///
+    /// - Throws: where the daemon or the server does not answer: the pod is to be looked at again.
+    func reconcile(_ pod: ObjectKey) async throws {
+        let call = pinnings.begin(pod)
+        do {
+            let outcome = try await settle(pod, call)
+            if let call { pinnings.finish(call, failure: outcome) }
+        } catch {
+            if let call { pinnings.finish(call, failure: "\(error)") }
+            throw error
+        }
+    }
+
+    /// - Returns: why the call was not carried out; nil where it was, or there is none.
+    private func settle(_ pod: ObjectKey, _ call: Pinnings.Call?) async throws -> String? {
+        var known: HeldClaim??
+        // Each round asks the daemon for one change; no pod needs more than a release and a claim.
+        for _ in 0..<4 {
+            var situation: PodSituation
+            do throws(BerthError) {
+                let held: HeldClaim?
+                if let known { held = known } else { held = try await host.claim(of: pod) }
+                situation = self.situation(of: pod, held, call)
+            } catch {
+                let unanswered = self.situation(of: pod, nil, call).reports(whileUnanswered: error.description)
+                try await write(unanswered)
+                throw error
+            }
+            note(situation.held, of: pod)
+            let decision = situation.decide()
+            try await write(decision.reports)
+            guard let request = decision.request else { return outcome(of: call, situation) }
+            known = try await carryOut(request, for: pod)
+        }
+        return "the claim of the pod changes all the time"
+    }
+
+    private func situation(of pod: ObjectKey, _ held: HeldClaim?, _ call: Pinnings.Call?) -> PodSituation {
+        let bound = bindings.objects(by: .pod, pod.description).filter { $0.nodeName == node }
+        return PodSituation(
+            bindings: bound.map { binding in
+                .init(
+                    key: binding.key, uid: binding.metadata.uid, created: binding.metadata.creationTimestamp,
+                    claim: binding.claim, report: lastReport(of: binding))
+            }, pod: pods[pod]?.live, pinning: call?.demand.state ?? pinnings[pod], held: held,
+            refusal: state.withLock { state in
+                state.refused[pod].flatMap { $0.isOutdated ? nil : $0.refusal }
+            })
+    }
+
+    /// Notes whether the daemon has a claim for the pod.
+    private func note(_ held: HeldClaim?, of pod: ObjectKey) {
+        let isKnown = pods[pod] != nil
+        state.withLock { state in
+            if held == nil { state.claimed.remove(pod) } else { state.claimed.insert(pod) }
+        }
+        if held == nil, !isKnown { pinnings.forget(pod) }
+    }
+
+    /// Asks the daemon for a change.
+    ///
+    /// - Returns: the claim that it has then; the outer nil where it is to be read.
+    /// - Throws: ``BerthError`` where it does not say.
+    private func carryOut(_ request: PodDecision.Request, for pod: ObjectKey) async throws(BerthError) -> HeldClaim?? {
+        switch request {
+        case .release:
+            try await host.release(pod)
+            state.withLock { _ = $0.refused.removeValue(forKey: pod) }
+            log.info("released", metadata: ["pod": "\(pod)"])
+            return .some(nil)
+        case .put(let wish):
+            do throws(BerthError) {
+                let held = try await host.put(wish, for: pod)
+                state.withLock { _ = $0.refused.removeValue(forKey: pod) }
+                log.info(
+                    "claimed", metadata: ["pod": "\(pod)", "cpus": "\(wish.cpus)", "level": "\(wish.level.rawValue)"])
+                return held
+            } catch {
+                guard let problem = error.problem, problem.isRefusal else { throw error }
+                if problem.asksForRelease {
+                    try await host.release(pod)
+                    return .some(nil)
+                }
+                log.warning("refused", metadata: ["pod": "\(pod)", "reason": "\(problem.text)"])
+                state.withLock { state in
+                    let count = state.refused[pod].map { $0.refusal.wish == wish ? $0.count : 0 } ?? 0
+                    state.refused[pod] = Refused(refusal: .init(wish, reason: problem.text), count: count + 1)
+                }
+                return nil
+            }
+        }
+    }
+
+    /// What the call has come to: nil where it was carried out.
+    private func outcome(of call: Pinnings.Call?, _ situation: PodSituation) -> String? {
+        guard let call else { return nil }
+        let leading = situation.leading.flatMap { binding in binding.claim.map { (binding.key, $0.cpus) } }
+        switch call.demand {
+        case .remove:
+            guard let (key, cpus) = leading else { return nil }
+            return "the pod has the CPUs \(cpus) of the binding \(key)"
+        case .apply(let pinning):
+            if let (key, cpus) = leading, !CPUNumbers.areSame(cpus, pinning.cpus) {
+                return "the pod has the CPUs \(cpus) of the binding \(key)"
+            }
+            guard let wish = situation.wish else { return "the pod is not on this node any more" }
+            guard let held = situation.held, held.meets(wish) else {
+                return situation.refusal?.reason ?? "the CPUs are being changed"
+            }
+            if let failure = held.failure { return failure }
+            return held.containers.first { !$0.isConfined }.map { container in
+                "failed to update cpu set for container \(container.name) in pod \(call.pod): its cgroup was not found"
+            }
+        }
+    }
+
+    // MARK: - Reports
+
+    /// What was said of a binding last: what was written, until the watch shows another version.
+    private func lastReport(of binding: PodCPUBinding) -> PodCPUBinding.NodeReport? {
+        let written = state.withLock { $0.reported[binding.key] }
+        if let written, written.uid == binding.metadata.uid, written.version == binding.metadata.resourceVersion {
+            return written.report
+        }
+        return binding.nodeReport
+    }
+
+    private func write(_ reports: [ObjectKey: PodCPUBinding.NodeReport]) async throws(KubernetesError) {
+        for (key, report) in reports.sorted(by: { $0.key < $1.key }) {
+            guard let binding = bindings[key] else { continue }
+            do throws(KubernetesError) {
+                _ = try await client.resources(PodCPUBinding.self).patch(
+                    key.name, namespace: key.namespace, PodCPUBinding.patch(reporting: report),
+                    subresource: "status")
+            } catch {
+                // It is gone: the watch will say so.
+                guard error.reason == .notFound else { throw error }
+                continue
+            }
+            state.withLock { state in
+                state.reported[key] = Reported(
+                    uid: binding.metadata.uid, version: binding.metadata.resourceVersion, report: report)
+            }
+        }
+    }
+}
+
+extension Problem {
+    /// Why it is refused, and who has what is missing.
+    fileprivate var text: String {
+        let holders = heldBy.map { "\($0.holder) has CPUs \($0.cpus)" }
+        return holders.isEmpty ? detail : "\(detail): \(holders.joined(separator: ", "))"
+    }
+
+    /// Whether the daemon has decided against the request; else it could not decide.
+    fileprivate var isRefusal: Bool {
+        (400..<500).contains(status) && status != 408 && status != 429 && code != "changing"
+    }
+
+    /// Whether the claim must be released before it can be what was asked for.
+    fileprivate var asksForRelease: Bool { code == "enforced" || code == "recorded" }
+}

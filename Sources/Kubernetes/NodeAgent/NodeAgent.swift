@@ -1,0 +1,227 @@
+import HostClient
+import KubernetesClient
+import Logging
+import Synchronization
+
+/// Keeps the claims that the machine's daemon has for pods what the cluster says, and tells the cluster what came of it and
+/// what the machine is.
+///
+/// It follows the API server and the daemon, and looks at nothing at intervals. Each pod is worked on by one worker at a
+/// time, which reads what the daemon has, decides (``PodSituation``), asks the daemon, and reports. It owns no state: after a
+/// restart it finds in the daemon and in the objects what it has done.
+package final class NodeAgent: Sendable {
+    enum Work: Hashable, Sendable {
+        case pod(ObjectKey)
+        case topology
+    }
+
+    /// A wish that the daemon has refused.
+    struct Refused {
+        var refusal: PodSituation.Refusal
+        /// How often in a row.
+        var count: Int
+        /// Whether something has changed since, so that asking again makes sense.
+        var isOutdated = false
+    }
+
+    /// What was written last for a binding, until the watch shows it.
+    struct Reported {
+        var uid: String
+        /// The version of the object at the time.
+        var version: String
+        var report: PodCPUBinding.NodeReport
+    }
+
+    struct State {
+        var refused: [ObjectKey: Refused] = [:]
+        var reported: [ObjectKey: Reported] = [:]
+        /// The pods that the daemon has, or may have, claims for.
+        var claimed: Set<ObjectKey> = []
+        /// The number of the newest event that was heard; nil where everything is to be read anew.
+        var position: Int?
+    }
+
+    /// The name of the node.
+    package let node: String
+    let host: any NodeHost
+    let log: Logger
+    let system: SystemAccess
+    let client: ClusterClient
+    let pods: Informer<Pod>
+    let bindings: Informer<PodCPUBinding>
+    let topologies: Informer<NodeCPUTopology>
+    let nodes: Informer<Node>
+    let queue: WorkQueue<Work>
+    let pinnings: Pinnings
+    let state = Mutex(State())
+
+    /// How many pods are worked on at a time.
+    private static let workers = 8
+    /// For how long changes of other holders are gathered before the cluster hears of them.
+    static let gathering = Duration.milliseconds(500)
+
+    /// An agent, which does nothing before ``run()``.
+    package init(
+        node: String, client: ClusterClient, host: any NodeHost, log: Logger, system: SystemAccess = .real
+    ) {
+        self.node = node
+        self.client = client
+        self.host = host
+        self.log = log
+        self.system = system
+        let onFailure: @Sendable (String) -> @Sendable (KubernetesError) -> Void = { kind in
+            { log.warning("the copy is not up to date", metadata: ["kind": "\(kind)", "reason": "\($0)"]) }
+        }
+        // Of few objects each, and asked for by every node at once after an outage: from the server's memory.
+        var settings = Reflector.Settings()
+        settings.listing = .cached
+        pods = Informer(
+            client.resources(Pod.self), Selection(fields: "spec.nodeName=\(node)"), settings: settings,
+            transform: { $0.kept }, onFailure: onFailure("pods"))
+        nodes = Informer(
+            client.resources(Node.self), Selection(fields: "metadata.name=\(node)"), settings: settings,
+            transform: { $0.kept }, onFailure: onFailure("nodes"))
+        bindings = Informer(
+            client.resources(PodCPUBinding.self), indexers: [.pod], transform: { $0.kept(onNode: node) },
+            onFailure: onFailure("podcpubindings"))
+        topologies = Informer(
+            client.resources(NodeCPUTopology.self), indexers: [.node], transform: { $0.kept(ofNode: node) },
+            onFailure: onFailure("nodecputopologies"))
+        var limits = WorkQueueLimits()
+        limits.first = .milliseconds(50)
+        limits.longest = .seconds(30)
+        let queue = WorkQueue<Work>(limits, system: system)
+        self.queue = queue
+        pinnings = Pinnings { queue.add(.pod($0)) }
+    }
+
+    /// Works until the task is cancelled. Claims stay then. To be called once.
+    package func run() async {
+        observe()
+        await withDiscardingTaskGroup { group in
+            group.addTask { [pods] in await pods.run() }
+            group.addTask { [bindings] in await bindings.run() }
+            group.addTask { [topologies] in await topologies.run() }
+            group.addTask { [nodes] in await nodes.run() }
+            group.addTask { [self] in
+                // A claim whose binding is not known yet must not be taken for one whose binding is gone.
+                guard await pods.waitUntilSynced(), await bindings.waitUntilSynced() else { return }
+                log.notice("following the cluster", metadata: ["node": "\(node)"])
+                pinnings.open()
+                async let following: Void = followHost()
+                await queue.run(workers: Self.workers) { [self] work in
+                    switch work {
+                    case .pod(let pod): try await reconcile(pod)
+                    case .topology: try await publishTopology()
+                    }
+                    return nil
+                }
+                await following
+            }
+        }
+        pinnings.close("the agent is stopping")
+    }
+
+    /// Whether the cluster's objects have been read, and calls are taken.
+    package var hasSynced: Bool { pinnings.isOpen }
+
+    /// Whether the agent has heard of a binding.
+    package func knowsBinding(_ namespace: String, _ name: String) -> Bool {
+        bindings[ObjectKey(namespace: namespace, name: name)] != nil
+    }
+
+    private func observe() {
+        bindings.addHandler { [self] change in
+            var pods: Set<ObjectKey> = []
+            if case .updated(let old, _) = change, let pod = old.pod { pods.insert(pod) }
+            if let pod = change.object.pod { pods.insert(pod) }
+            if case .deleted = change { state.withLock { _ = $0.reported.removeValue(forKey: change.key) } }
+            for pod in pods { queue.add(.pod(pod)) }
+        }
+        pods.addHandler { [self] change in
+            // Pods that nobody has asked CPUs for are none of ours.
+            guard
+                !bindings.objects(by: .pod, change.key.description).isEmpty
+                    || state.withLock({ $0.claimed.contains(change.key) })
+            else { return }
+            queue.add(.pod(change.key))
+        }
+        topologies.addHandler { [self] change in if change.object.nodeName == node { queue.add(.topology) } }
+        nodes.addHandler { [self] _ in queue.add(.topology) }
+    }
+
+    // MARK: - The daemon
+
+    /// Follows what happens to claims on the machine. Whenever it begins anew, everything is looked at once.
+    private func followHost() async {
+        var delay = Duration.milliseconds(100)
+        var isAway = false
+        while !Task.isCancelled {
+            do throws(BerthError) {
+                // Before the claims are read, so that no change is missed between the two.
+                var position = state.withLock { $0.position }
+                if position == nil { position = try await host.newestEvent() }
+                let after = position ?? 0
+                state.withLock { $0.position = after }
+                for pod in try await host.podsWithClaims() { note(claimed: pod) }
+                lookAtAll()
+                if isAway { log.notice("berthd answers again") }
+                isAway = false
+                delay = .milliseconds(100)
+                try await host.follow(after: after) { [self] in heard($0) }
+            } catch {
+                guard !Task.isCancelled else { return }
+                if !isAway { log.warning("berthd does not answer", metadata: ["reason": "\(error)"]) }
+                isAway = true
+            }
+            try? await system.sleep(delay)
+            delay = min(delay * 2, .seconds(5))
+        }
+    }
+
+    private func heard(_ event: NodeHostEvent) {
+        switch event {
+        case .claims(let number, let pods, let others):
+            state.withLock { $0.position = number }
+            for pod in pods {
+                note(claimed: pod)
+                queue.add(.pod(pod))
+            }
+            if others { queue.add(.topology, after: Self.gathering) }
+            askAgain(except: pods)
+        case .gap:
+            // Decisions of another state may have any numbers.
+            state.withLock { $0.position = nil }
+            lookAtAll()
+        case .machine:
+            queue.add(.topology)
+            askAgain(except: [])
+        }
+    }
+
+    private func lookAtAll() {
+        askAgain(except: [])
+        var all = state.withLock { $0.claimed }
+        for binding in bindings.all { if let pod = binding.pod { all.insert(pod) } }
+        for pod in all { queue.add(.pod(pod)) }
+        queue.add(.topology)
+    }
+
+    /// What was refused may be granted now: it is asked for again, later each time that it was refused in a row.
+    private func askAgain(except pods: Set<ObjectKey>) {
+        let due = state.withLock { state in
+            var due: [(ObjectKey, Int)] = []
+            for (pod, refused) in state.refused where !pods.contains(pod) {
+                state.refused[pod]?.isOutdated = true
+                due.append((pod, refused.count))
+            }
+            return due
+        }
+        for (pod, count) in due {
+            let delay = count < 2 ? .zero : min(Duration.milliseconds(100 << min(count - 2, 10)), .seconds(60))
+            queue.add(.pod(pod), after: delay)
+        }
+    }
+
+    func note(claimed pod: ObjectKey) { state.withLock { _ = $0.claimed.insert(pod) } }
+}
