@@ -12,7 +12,7 @@ LINES = {
     "extender-start": ("the extender knows 5,000 nodes and 50,000 bindings", "p50", 30, False),
     "extender-fits": ("filter and prioritize of a pod that fits 5,000 nodes, p99", "p99", 10, False),
     "extender-refused": ("filter and prioritize of a pod that fits none, p99", "p99", 10, False),
-    "extender-pods": ("10,000 pods through filter, prioritize and bind", "p50", 100, True),
+    "extender-pods": ("pods a second through filter, prioritize and bind", "p50", 100, True),
 }
 
 
