@@ -45,7 +45,7 @@ extension Pod {
 extension PodCPUBinding {
     /// All of a binding of this node or of none yet, but for the record of who changed what; of others the name.
     func kept(onNode node: String) -> PodCPUBinding {
-        guard nodeName.isEmpty || nodeName == node else { return PodCPUBinding(json: ["metadata": keptMetadata]) }
+        guard nodeName.isEmpty || nodeName == node else { return PodCPUBinding(json: ["metadata": keptName]) }
         return withoutManagedFields
     }
 
@@ -58,7 +58,7 @@ extension PodCPUBinding {
 extension NodeCPUTopology {
     /// All of the topology of this node, but for the record of who changed what; of others the name.
     func kept(ofNode node: String) -> NodeCPUTopology {
-        nodeName == node ? withoutManagedFields : NodeCPUTopology(json: ["metadata": keptMetadata])
+        nodeName == node ? withoutManagedFields : NodeCPUTopology(json: ["metadata": keptName])
     }
 }
 
@@ -73,8 +73,13 @@ extension Node {
 
 extension KubernetesObject {
     fileprivate var keptMetadata: JSONValue {
-        let names = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"]
-        return .object(
-            names.compactMap { name in json["metadata"]?[name].map { JSONValue.Member(name: name, value: $0) } })
+        metadata(["name", "namespace", "uid", "resourceVersion", "creationTimestamp"])
+    }
+
+    /// What an object is known by, of which the cluster may have tens of thousands.
+    fileprivate var keptName: JSONValue { metadata(["name", "namespace", "resourceVersion"]) }
+
+    private func metadata(_ names: [String]) -> JSONValue {
+        .object(names.compactMap { name in json["metadata"]?[name].map { JSONValue.Member(name: name, value: $0) } })
     }
 }
