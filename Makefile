@@ -11,7 +11,7 @@ OUT ?= dist
 # domains and of kubectl by themselves, because nodes leave when they cannot refresh for some seconds, and kubectl gives up
 # after half a minute.
 NETWORKED := ClusterStandInTests\.(Authentication|Fault|Watch)Tests|HostAPITests|HostClientTests|KubernetesClientTests
-NETWORKED := $(NETWORKED)|^ClusterTests|NodeAgentTests|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
+NETWORKED := $(NETWORKED)|^ClusterTests|^NodeAgentTests|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
 ALONE := BerthDomainTests|KubectlTests
 
 DOCUMENTED := $(addprefix .build/debug/,berthd berth berth-domain berth-cluster berth-node)
