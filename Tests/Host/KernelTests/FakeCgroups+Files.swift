@@ -105,12 +105,14 @@ extension FakeCgroups.State {
         if file.hasPrefix("hugetlb."), file.hasSuffix(".max"), !isRoot, enabled.contains("hugetlb") {
             return group.pages[file] ?? "max"
         }
+        if isRoot, file == "cpuset.mems.effective" { return "0-1" }
         guard !isRoot, enabled.contains("cpuset") else { return nil }
         switch file {
         case "cpuset.cpus": return group.cpus.list
         case "cpuset.cpus.effective": return effective(path).list
         case "cpuset.cpus.exclusive" where kernel == .linux612: return group.exclusive.list
         case "cpuset.mems": return group.mems.list
+        case "cpuset.mems.effective": return group.mems.isEmpty ? "0-1" : group.mems.list
         case "cpuset.cpus.partition": return partitionText(path)
         default: return nil
         }
@@ -134,6 +136,7 @@ extension FakeCgroups.State {
         case "cpuset.cpus.partition": return writePartition(value, group)
         case "cpuset.mems":
             guard let nodes = try? CPUSet(list: value), nodes.isSubset(of: [0, 1]) else { return EINVAL }
+            if nodes.isEmpty && groups[group]?.mems.isEmpty == false && isPopulated(group) { return ENOSPC }
             groups[group]?.mems = nodes
             return 0
         case let file where file.hasPrefix("hugetlb."):

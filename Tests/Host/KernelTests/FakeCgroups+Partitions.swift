@@ -122,7 +122,7 @@ extension FakeCgroups.State {
     private static let notExclusive = "Cpu list in cpuset.cpus not exclusive"
 
     /// Whether a process is in a group or below it.
-    private func isPopulated(_ path: String) -> Bool {
+    func isPopulated(_ path: String) -> Bool {
         processes.values.contains { $0.cgroup == path || $0.cgroup.hasPrefix(path + "/") }
     }
 

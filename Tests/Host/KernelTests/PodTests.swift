@@ -40,8 +40,8 @@ import Testing
     }
 
     static func claim(
-        _ cpus: CPUSet, exclusive: CPUSet? = nil, uid: String = uid, containers: [String] = [main, side],
-        minimum: Isolation = .cpuset, memoryNodes: [Int] = []
+        _ cpus: CPUSet, exclusive: CPUSet? = nil, uid: String = uid, name: String = "pod",
+        containers: [String] = [main, side], minimum: Isolation = .cpuset, memoryNodes: [Int] = []
     ) throws -> Claim {
         let found = containers.enumerated().compactMap { index, id in
             PodReference.Container(name: "c\(index)", id: "containerd://\(id)")
@@ -50,7 +50,7 @@ import Testing
         let level: Exclusiveness = exclusive?.isEmpty ?? false ? .none : .cpu
         return Claim(
             // As the test's host names claims.
-            holder: Holder(kind: .run, name: "pod"), owner: .administrators, pool: Pool.machine,
+            holder: Holder(kind: .run, name: name), owner: .administrators, pool: Pool.machine,
             grants: [Grant(cpus: cpus, exclusive: exclusive, level: level)], memoryNodes: memoryNodes,
             enforcement: Enforcement(EnforcementRequest(minimum: minimum, pod: pod), phase: .preparing))
     }
@@ -202,6 +202,26 @@ import Testing
         try test.release("pod")
         #expect(test.files.file("\(layout.pod(Self.other))/cpuset.cpus") == "1,4\n")
         #expect(test.files.file("\(layout.container(Self.uid, Self.main))/cpuset.cpus") == "0-5\n")
+    }
+
+    @Test("a pod that had a claim of its own beside another one's gets everything back in the end")
+    func backFromBoth() throws {
+        var test = TestKernel(.linux612)
+        let layout = Layout.systemd
+        let container = layout.container(Self.other, Self.side)
+        for path in [layout.container(Self.uid, Self.main), container] { test.files.addCgroup(path) }
+        test.files.addProcess(42, in: container)
+        try test.enforce(try Self.claim([2, 3], containers: [Self.main]))
+        try test.enforce(
+            try Self.claim(
+                [7], exclusive: [], uid: Self.other, name: "other", containers: [Self.side], memoryNodes: [0]))
+        #expect(test.files.file("\(layout.pod(Self.other))/cpuset.cpus.effective") == "7\n")
+        try test.release("other")
+        #expect(test.files.file("\(layout.pod(Self.other))/cpuset.cpus.effective") == "0-1,4-15\n")
+        test.settle()
+        try test.release("pod")
+        #expect(test.files.file("\(layout.pod(Self.other))/cpuset.cpus.effective") == "0-15\n")
+        #expect(test.files.file("\(container)/cpuset.cpus.effective") == "0-15\n")
     }
 
     @Test("two claims cannot be of one pod")

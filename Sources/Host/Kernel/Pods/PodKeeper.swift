@@ -83,7 +83,7 @@ struct PodKeeper: Sendable {
         guard let online = Masks.online(files) else { throw EnforcementError("cannot read \(Masks.onlineCPUs)") }
         let plan = PodPlan(
             wanted, present, isV1: isV1, online: online, all: allCPUs ?? online,
-            kubelet: KubeletCPUs.read(files))
+            allNodes: everything("cpuset.mems") ?? CPUSet(), kubelet: KubeletCPUs.read(files))
         // What was there is stored before it is changed.
         do { try store.save(plan.record.isEmpty ? nil : plan.record) } catch {
             guard isUndo else { throw EnforcementError(error) }

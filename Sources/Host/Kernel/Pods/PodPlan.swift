@@ -46,9 +46,11 @@ struct PodPlan {
     ///   - nodes: the cgroups that matter, each after the one above it.
     ///   - isV1: whether a cgroup has to have what those below it have (cgroup v1).
     ///   - all: the CPUs of the machine, offline ones among them.
+    ///   - allNodes: its memory nodes.
     ///   - kubelet: what a kubelet gives to containers by itself; nil where none does.
     init(
-        _ record: PodRecord, _ nodes: [Node], isV1: Bool, online: CPUSet, all: CPUSet, kubelet: KubeletCPUs? = nil
+        _ record: PodRecord, _ nodes: [Node], isV1: Bool, online: CPUSet, all: CPUSet, allNodes: CPUSet = CPUSet(),
+        kubelet: KubeletCPUs? = nil
     ) {
         self.kubelet = kubelet
         self.record = record
@@ -57,6 +59,13 @@ struct PodPlan {
         self.all = all
         let present = Set(nodes.map(\.path))
         self.record.changes = record.changes.filter { present.contains($0.key) }
+        var nodes = nodes
+        for index in nodes.indices {
+            // The kernel does not let a mask become empty again, so all that there is was written in its place.
+            guard let before = record.changes[nodes[index].path]?.before else { continue }
+            if before.cpus.isEmpty && nodes[index].masks.cpus == all { nodes[index].masks.cpus = CPUSet() }
+            if before.mems.isEmpty && nodes[index].masks.mems == allNodes { nodes[index].masks.mems = CPUSet() }
+        }
         var wanted: [(node: Node, masks: PodRecord.Masks)] = []
         for node in nodes { inherit(node) }
         for node in nodes {
