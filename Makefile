@@ -7,11 +7,11 @@ HISTORIES ?= 10000
 LARGE ?= 20
 OUT ?= dist
 
-# Tests that wait for other processes and connections, run apart from those that keep all cores busy; those of whole
-# domains and of kubectl by themselves, because nodes leave when they cannot refresh for some seconds, and kubectl gives up
-# after half a minute.
-NETWORKED := ClusterStandInTests\.(Authentication|Fault|Watch)Tests|HostAPITests|HostClientTests|KubernetesClientTests
-NETWORKED := $(NETWORKED)|^ClusterTests|^NodeAgentTests|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
+# Tests that wait for other processes and connections, run apart from those that keep all cores busy, and those of a cluster
+# apart from those of a domain; those of whole domains and of kubectl by themselves, because nodes leave when they cannot
+# refresh for some seconds, and kubectl gives up after half a minute.
+NETWORKED := HostAPITests|HostClientTests|DomainRPCTests|DomainRuntimeTests|DomainMirrorTests|DomainStatusTests
+CLUSTER := ClusterStandInTests\.(Authentication|Fault|Watch)Tests|KubernetesClientTests|^ClusterTests|^NodeAgentTests
 ALONE := BerthDomainTests|KubectlTests
 
 DOCUMENTED := $(addprefix .build/debug/,berthd berth berth-domain berth-cluster berth-node)
@@ -39,8 +39,9 @@ demo-kubernetes: ## build, show pods of a cluster whose two nodes are virtual ma
 test: ## build and run every test
 	@Scripts/dependencies build check
 	swift build --build-tests
-	swift test --skip-build --skip '$(NETWORKED)|$(ALONE)'
+	swift test --skip-build --skip '$(NETWORKED)|$(CLUSTER)|$(ALONE)'
 	swift test --skip-build --filter '$(NETWORKED)'
+	swift test --skip-build --filter '$(CLUSTER)'
 	swift test --skip-build --filter '$(ALONE)'
 
 interop: ## drive berth-domain with nodes, a controller and an operator in Python, written from the specification alone
