@@ -105,7 +105,7 @@ images: ## build container images of the static programs into OUT/images, as OCI
 
 manifests: ## check deploy/kubernetes: published schemas, the programs' flags, kubectl against the stand-in
 	@Scripts/dependencies build check
-	swift build --build-tests
+	for product in berthd berth-node berth-cluster berth-cluster-standin; do swift build --product $$product; done
 	@Scripts/check-manifests .build/debug
 
 clean: ## remove all that was built

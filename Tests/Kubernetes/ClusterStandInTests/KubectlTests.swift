@@ -9,12 +9,12 @@ import Testing
     func definitions() async throws {
         try await Kubectl.running(definitions: false) { kubectl in
             let crds = "\(Kubectl.root)/deploy/kubernetes/crds"
-            let applied = try await kubectl("apply", "-f", crds)
+            let applied = try await kubectl("apply", "-k", crds)
             #expect(applied.status == 0)
             #expect(applied.text.contains("podcpubindings.cslab.ece.ntua.gr created"))
             let waited = try await kubectl("wait", "--for=condition=established", "--timeout=10s", "crd", "--all")
             #expect(waited.status == 0 && waited.text.contains("nodecputopologies.cslab.ece.ntua.gr condition met"))
-            let again = try await kubectl("apply", "-f", crds)
+            let again = try await kubectl("apply", "-k", crds)
             #expect(again.text.contains("unchanged") && !again.text.contains("configured"))
             let names = try await kubectl("api-resources", "--api-group=cslab.ece.ntua.gr", "--no-headers")
             #expect(names.text.contains("nct") && names.text.contains("NodeCPUTopology"))
