@@ -59,7 +59,7 @@ struct ControllerCommand: AsyncParsableCommand {
             }
             return address
         }
-        let connection = try connection()
+        let connection = try BerthCluster.connection(kubeconfig)
         var settings = ClusterController.Settings()
         if leaderElect { settings.election = try election(connection) }
         let controller = ClusterController(ClusterClient(connection), settings, log: log)
@@ -69,10 +69,7 @@ struct ControllerCommand: AsyncParsableCommand {
         for (index, address) in addresses.enumerated() where !addresses[..<index].contains(address) {
             listeners.append(HTTPListener(address, logger: log) { ControllerPaths.respond(to: $0, controller) })
         }
-        do { for listener in listeners { try await listener.start() } } catch {
-            printError("\(error)")
-            throw ExitCode(69)
-        }
+        try await BerthCluster.start(listeners)
         let running = Task { await controller.run() }
         log.notice(
             "the controller runs",
@@ -94,21 +91,6 @@ struct ControllerCommand: AsyncParsableCommand {
                 throw ValidationError("--zap-log-level takes error, info, debug or a number, not \(zapLogLevel)")
             }
             return number > 1 ? .trace : .debug
-        }
-    }
-
-    private func connection() throws -> ClientConfiguration {
-        do {
-            guard let kubeconfig else { return try .standard() }
-            let bytes: [UInt8]
-            do { bytes = try SystemAccess.real.readFile(kubeconfig) } catch {
-                printError("\(kubeconfig): \(error)")
-                throw ExitCode(78)
-            }
-            return try Kubeconfig(bytes, file: kubeconfig).configuration()
-        } catch let error as KubernetesClient.ConfigurationError {
-            printError("\(error)")
-            throw ExitCode(78)
         }
     }
 

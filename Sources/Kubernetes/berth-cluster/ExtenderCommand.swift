@@ -90,7 +90,7 @@ struct ExtenderCommand: AsyncParsableCommand {
         for (index, address) in monitoring.enumerated() where !monitoring[..<index].contains(address) {
             listeners.append(HTTPListener(address, logger: log) { MonitoringPaths.respond(to: $0, extender) })
         }
-        for listener in listeners { try await listener.start() }
+        try await BerthCluster.start(listeners)
         log.notice(
             "the extender is served", metadata: ["address": "\(access.address)", "scheduler": "\(schedulerName)"])
         for await _ in signals { break }
@@ -109,15 +109,16 @@ struct ExtenderCommand: AsyncParsableCommand {
         settings.schedulerName = schedulerName
         settings.grace = .seconds(bindGrace)
         if let config {
-            let bytes = try readBytes(config)
+            let bytes: [UInt8]
+            do { bytes = try readBytes(config) } catch {
+                printError("\(error)")
+                throw ExitCode(78)
+            }
             do { settings.args = try SchedulerConfiguration(yaml: bytes, schedulerName: schedulerName).args } catch {
                 throw ValidationError("\(config): \(error)")
             }
         }
-        let connection =
-            try kubeconfig.map { file in
-                try Kubeconfig(try readBytes(file), file: file).configuration()
-            } ?? ClientConfiguration.standard()
+        let connection = try BerthCluster.connection(kubeconfig)
         // A bind has a few calls, and the scheduler does not wait for long.
         var limits = ClusterClient.Limits()
         limits.time = .seconds(5)

@@ -19,7 +19,7 @@ extension PodCPUBinding {
         public var podUID: String
         /// Where the pod runs, as a list of CPUs.
         public var cpus: String
-        /// What is withdrawn from everybody else with each of the CPUs.
+        /// Whether the CPUs, or their whole cores, sockets or NUMA nodes, are exclusive to the pod.
         public var exclusivenessLevel: ExclusivenessLevel
         /// The CPUs that nobody else may use, as a list.
         public var exclusive: String
