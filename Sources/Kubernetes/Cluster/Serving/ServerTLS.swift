@@ -1,6 +1,7 @@
 import Glibc
 internal import NIOCore
 internal import NIOSSL
+import Service
 import Synchronization
 
 /// What protects the connections of a server: a certificate, its key, and the authority whose certificates clients must
@@ -31,27 +32,11 @@ package final class ServerTLS: Sendable {
         package let description: String
     }
 
-    /// What tells a file from what it was before.
-    private struct Stamp: Equatable {
-        let device: UInt
-        let inode: UInt
-        let size: Int
-        let seconds: Int
-        let nanoseconds: Int
-
-        init?(_ path: String) {
-            var info = stat()
-            guard stat(path, &info) == 0 else { return nil }
-            (device, inode, size) = (UInt(info.st_dev), UInt(info.st_ino), Int(info.st_size))
-            (seconds, nanoseconds) = (Int(info.st_mtim.tv_sec), Int(info.st_mtim.tv_nsec))
-        }
-    }
-
     private struct Current {
         var context: NIOSSLContext
-        var stamps: [Stamp?]
+        var stamps: [FileStamp?]
         /// The stamps of files that could not be used, which is said once.
-        var failed: [Stamp?]?
+        var failed: [FileStamp?]?
     }
 
     private let files: Files
@@ -65,7 +50,7 @@ package final class ServerTLS: Sendable {
     package init(_ files: Files, onFailure: @escaping @Sendable (FileError) -> Void = { _ in }) throws(FileError) {
         self.files = files
         self.onFailure = onFailure
-        let stamps = files.all.map { Stamp($0) }
+        let stamps = files.all.map { FileStamp($0) }
         current = Mutex(Current(context: try Self.context(files), stamps: stamps))
     }
 
@@ -75,7 +60,7 @@ package final class ServerTLS: Sendable {
     }
 
     private func context() -> NIOSSLContext {
-        let stamps = files.all.map { Stamp($0) }
+        let stamps = files.all.map { FileStamp($0) }
         let (context, failure) = current.withLock { current -> (NIOSSLContext, FileError?) in
             guard stamps != current.stamps else { return (current.context, nil) }
             do throws(FileError) {
