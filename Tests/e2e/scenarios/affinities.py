@@ -73,17 +73,24 @@ def _(machine):
     machine.sh("kill $(cat /tmp/a.pid)")
 
 
+# The flag of a thread whose affinity the kernel lets nobody else set: PF_NO_SETAFFINITY.
+FIXED = 0x04000000
+
+
 def all_threads(machine):
-    """Where each thread of the machine may run, by id and name."""
+    """Where each thread of the machine may run whose affinity can be set, by id and name."""
     rows = machine.sh("""
         awk '/^Name:/ { name = $2 } /^Pid:/ { id = $2 } /^Cpus_allowed_list:/ { print id, name, $2 }' \\
             /proc/[0-9]*/task/[0-9]*/status 2>/dev/null || true
     """).splitlines()
+    stats = machine.sh("cat /proc/[0-9]*/task/[0-9]*/stat 2>/dev/null || true").splitlines()
+    # The seventh field after the name in parentheses holds the flags.
+    fixed = {stat.split()[0] for stat in stats if int(stat.rsplit(")", 1)[1].split()[6]) & FIXED}
     fields = [row.rsplit(maxsplit=1) for row in rows if len(row.split()) > 2]
-    return {thread: cpus(list) for thread, list in fields}
+    return {thread: cpus(list) for thread, list in fields if thread.split()[0] not in fixed}
 
 
-@promise("with isolcpus and systemd, claims on isolated and on other CPUs leave every thread's affinity as it was",
+@promise("with isolcpus and systemd, claims on isolated and on other CPUs leave every affinity that can be set as it was",
          on=shapes.SYSTEMD, needs="deb")
 def _(machine):
     prepare(machine)
