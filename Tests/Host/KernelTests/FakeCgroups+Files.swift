@@ -99,6 +99,7 @@ extension FakeCgroups.State {
             case "cpuset.cpus": return group.cpus.list
             case "cpuset.effective_cpus": return group.cpus.intersection(online).list
             case "cpuset.mems": return group.mems.list
+            case "cpuset.memory_migrate": return group.isMigrating ? "1" : "0"
             default: return nil
             }
         }
@@ -138,6 +139,9 @@ extension FakeCgroups.State {
             guard let nodes = try? CPUSet(list: value), nodes.isSubset(of: [0, 1]) else { return EINVAL }
             if nodes.isEmpty && groups[group]?.mems.isEmpty == false && isPopulated(group) { return ENOSPC }
             groups[group]?.mems = nodes
+            return 0
+        case "cpuset.memory_migrate":
+            groups[group]?.isMigrating = value == "1"
             return 0
         case let file where file.hasPrefix("hugetlb."):
             groups[group]?.pages[String(file)] = value

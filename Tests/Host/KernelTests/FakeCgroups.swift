@@ -11,6 +11,8 @@ final class FakeCgroups: KernelFiles, ProcessControl {
     struct Group: Equatable {
         var cpus = CPUSet()
         var mems = CPUSet()
+        /// Version 1: whether memory moves to nodes that are written.
+        var isMigrating = false
         var exclusive = CPUSet()
         /// What was written to cpuset.cpus.partition.
         var word = "member"

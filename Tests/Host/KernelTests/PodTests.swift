@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(
-        "a pod's containers are found in the trees of all runtimes, and kept on the claim's CPUs, with the pod's own cgroup"
+        "W7: a pod's containers are found in the trees of all runtimes, and kept on the claim's CPUs, with the pod's own cgroup"
     )
     func confines() throws {
         for kernel in FakeCgroups.Kernel.allCases {
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test("a container that is not there yet is no failure: it is confined when it appears, and so is a pod")
+    @Test("W11: a container that is not there yet is no failure: it is confined when it appears, and so is a pod")
     func appears() throws {
         for kernel in FakeCgroups.Kernel.allCases {
             var test = TestKernel(kernel)
@@ -118,6 +118,27 @@ import Testing
             for path in [layout.pod(Self.uid), layout.pod(Self.other), layout.container(Self.uid, Self.main)] {
                 #expect(test.files.file("\(path)/\(effective)") == "0-15\n", "\(kernel) \(path)")
             }
+        }
+    }
+
+    @Test("W1, W26: of pods only cpusets are written, so that quotas and weights stay; W32: with v1 memory moves along")
+    func cpusetsOnly() throws {
+        for kernel in FakeCgroups.Kernel.allCases {
+            var test = TestKernel(kernel)
+            let layout = Layout.systemd
+            let container = layout.container(Self.uid, Self.main)
+            for path in [container, layout.pod(Self.other)] { test.files.addCgroup(path) }
+            try test.enforce(try Self.claim([2, 3], containers: [Self.main], memoryNodes: [1]))
+            let written = test.files.log.compactMap { action in
+                action.split(separator: " ").first { $0.contains("/kubepods.slice/") }
+            }
+            let files = Set(written.compactMap { $0.split(separator: "/").last.map(String.init) })
+            let expected: Set = ["cpuset.cpus", "cpuset.mems", "cpuset.memory_migrate", "cgroup.subtree_control"]
+            #expect(files.isSubset(of: expected) && files.contains("cpuset.cpus"), "\(kernel): \(files)")
+            guard kernel == .v1 else { continue }
+            let ofPod = written.filter { $0.contains("\(layout.pod(Self.uid))/cpuset.mem") }
+            let order = ofPod.compactMap { $0.split(separator: "/").last.map(String.init) }
+            #expect(order == ["cpuset.memory_migrate", "cpuset.mems", "cpuset.memory_migrate"], "\(ofPod)")
         }
     }
 
@@ -269,7 +290,7 @@ import Testing
     }
 
     @Test(
-        "systemd is told what its units get where it may have set their CPUs itself, and of what they had when the claim ends"
+        "W30: systemd is told what its units get where it may have set their CPUs itself, and of what they had when the claim ends"
     )
     func units() throws {
         for layout in [Layout.systemd, .cgroupfs, .kindOld] {
@@ -287,7 +308,7 @@ import Testing
         }
     }
 
-    @Test("CPUs that the kubelet gives by itself are no claim's, and what it has set stays")
+    @Test("W31: CPUs that the kubelet gives by itself are no claim's, and what it has set stays")
     func kubelet() throws {
         let state = """
             {"policyName":"static","defaultCpuSet":"0-1,4-15","entries":{"\(Self.other)":{"app":"2-3"}},"checksum":1}

@@ -317,7 +317,7 @@ def _(machine):
     trees.remove("kubepods.slice")
 
 
-@promise("a daemon-reload of systemd leaves containers on their claims' CPUs, whatever their scopes were made with",
+@promise("W30: a daemon-reload of systemd leaves containers on their claims' CPUs, whatever their scopes were made with",
          on=shapes.SYSTEMD, needs="deb")
 def _(machine):
     prepare(machine)
