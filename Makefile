@@ -77,11 +77,12 @@ fuzz: ## feed garbage to every decoder, FUZZ_SECONDS (60) each
 format: ## rewrite the Swift sources in the project's format
 	swift format -i -r $(SWIFT_FILES)
 
-lint: ## check format, imports, scripts, YAML; changes nothing
+lint: ## check format, imports, scripts, YAML, tables of defects; changes nothing
 	@Scripts/dependencies check
 	swift format lint -r --strict $(SWIFT_FILES)
 	@Scripts/check-imports
 	@Scripts/check-scripts
+	@Scripts/check-defects
 
 protos: ## regenerate the Swift code of Protos
 	@Scripts/protos
