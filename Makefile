@@ -62,7 +62,7 @@ openapi: ## send generated requests to berthd and check every answer against its
 
 bench: ## measure the programs as they are shipped against floors taken in the same run (BENCH="--quick")
 	@Scripts/dependencies build bench e2e
-	Scripts/static .build/bench berthd berth berth-bench berth-cluster-bench berth-domain berth-domain-bench
+	Scripts/static .build/bench berthd berth berth-bench berth-cluster berth-cluster-bench berth-domain berth-domain-bench
 	Benchmarks/run --berthd .build/bench/berthd $(BENCH)
 
 simulate: ## live histories of whole edge domains: HISTORIES (10000) of 3 to 30 nodes, LARGE (20) of 1,000

@@ -225,13 +225,13 @@ let package = Package(
             "berth-cluster-demo",
             ["KubernetesClient", "WireJSON", arguments, asyncHTTPClient, nio, nioHTTP1, nioSSL, subprocess, system]),
         testing.program("berth-simulate", ["DomainSimulation", arguments]),
-        testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire"]),
+        testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire", "TestSupport"]),
         testing.program("berth-client-example", ["HostClient"]),
         testing.program("kubernetes-client-example", ["KubernetesClient"]),
         testing.program("berth-bench", ["Kernel", "Ledger", "Machine", "Placement", "TestSupport"]),
         testing.program(
             "berth-cluster-bench",
-            ["Cluster", "ClusterStandIn", "KubernetesClient", arguments, logging]),
+            ["Cluster", "ClusterStandIn", "KubernetesClient", "TestSupport", arguments, logging]),
         testing.program(
             "berth-domain-bench",
             [

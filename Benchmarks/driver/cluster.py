@@ -9,6 +9,10 @@ from .servers import Broken
 
 # By the names of berth-cluster-bench: what the line says, what counts, its limit, and whether that is the least.
 LINES = {
+    "controller-start": ("the controller has decided about 50,000 bindings of 5,000 nodes", "p50", 30, False),
+    "controller-memory": ("its memory then", "p50", 600, False),
+    "controller-idle": ("its share of a core when nothing changes", "p50", 1, False),
+    "controller-claim": ("a new binding gets its claim, p99", "p99", 100, False),
     "extender-start": ("the extender knows 5,000 nodes and 50,000 bindings", "p50", 30, False),
     "extender-fits": ("filter and prioritize of a pod that fits 5,000 nodes, p99", "p99", 10, False),
     "extender-refused": ("filter and prioritize of a pod that fits none, p99", "p99", 10, False),

@@ -1,11 +1,13 @@
 import ClusterStandIn
 import KubernetesClient
 
-/// A cluster of equal nodes with bindings.
+/// A cluster of equal nodes with bindings of running pods, which are applied.
 struct BenchCluster {
     let server: StandInServer
     /// The names of the nodes.
     let names: [String]
+    /// What a client of the stand-in reads.
+    var kubeconfig: String { StandInKubeconfig(server: server.url, credentials: .token("admin")).text }
 
     private static let group = "/apis/cslab.ece.ntua.gr/v1alpha1"
     private static let cores = 32
@@ -17,35 +19,99 @@ struct BenchCluster {
         send("POST", "/api/v1/namespaces", ["metadata": ["name": "bench"]])
         let topology = Self.topology
         for name in names {
+            let node = send("POST", "/api/v1/nodes", ["metadata": ["name": .string(name)]])
+            send(
+                "PATCH", "/api/v1/nodes/\(name)/status",
+                ["status": ["conditions": [["type": "Ready", "status": "True"]]]])
+            let owner: JSONValue = [
+                "apiVersion": "v1", "kind": "Node", "name": .string(name), "uid": Self.uid(of: node),
+            ]
             let object: JSONValue = [
                 "apiVersion": "cslab.ece.ntua.gr/v1alpha1", "kind": "NodeCPUTopology",
-                "metadata": ["name": .string("\(name)-cputopology")],
+                "metadata": ["name": .string("\(name)-cputopology"), "ownerReferences": [owner]],
                 "spec": ["nodeName": .string(name), "topology": topology],
             ]
             send("POST", "\(Self.group)/nodecputopologies", object)
             send(
                 "PATCH", "\(Self.group)/nodecputopologies/\(name)-cputopology/status",
-                ["status": ["resourceStatus": "Fresh"]])
+                ["status": ["resourceStatus": "Fresh", "internalIP": "192.0.2.1"]])
         }
-        for number in 0..<bindings {
-            var binding = PodCPUBinding(name: "b\(number)-pcb", namespace: "bench")
-            let core = number / max(nodes, 1) * 3 % (2 * Self.cores - 1)
-            binding.podName = "b\(number)"
-            binding.cpuSet = [core, core + 1]
-            binding.exclusivenessLevel = .core
-            binding.metadata.annotations["cslab.ece.ntua.gr/node"] = names[number % max(nodes, 1)]
-            send("POST", "\(Self.group)/namespaces/bench/podcpubindings", binding.json)
-            send(
-                "PATCH", "\(Self.group)/namespaces/bench/podcpubindings/b\(number)-pcb/status",
-                ["status": ["resourceStatus": "Applied", "nodeName": .string(names[number % max(nodes, 1)])]])
-        }
+        for number in 0..<bindings { makeBinding(number) }
         try await server.start()
     }
 
     func client() throws -> ClusterClient {
-        let text = StandInKubeconfig(server: server.url, credentials: .token("admin")).text
-        return ClusterClient(try Kubeconfig(Array(text.utf8), file: "/kubeconfig").configuration())
+        ClusterClient(try Kubeconfig(Array(kubeconfig.utf8), file: "/kubeconfig").configuration())
     }
+
+    /// Makes a pod that runs on a node, and its binding, which is applied.
+    private func makeBinding(_ number: Int) {
+        let (name, node) = ("b\(number)", names[number % max(names.count, 1)])
+        let pods = "/api/v1/namespaces/bench/pods"
+        let spec: JSONValue = ["nodeName": .string(node), "containers": [["name": "main", "image": "bench"]]]
+        let uid = Self.uid(of: send("POST", pods, ["metadata": ["name": .string(name)], "spec": spec]))
+        let digits = String(number)
+        let container = "containerd://" + String(repeating: "0", count: 64 - digits.count) + digits
+        let state: JSONValue = [
+            "name": "main", "containerID": .string(container), "ready": true, "image": "bench", "imageID": "bench",
+            "restartCount": 0, "state": ["running": ["startedAt": "2026-01-01T00:00:00Z"]],
+        ]
+        send("PATCH", "\(pods)/\(name)/status", ["status": ["phase": "Running", "containerStatuses": [state]]])
+
+        let bindings = "\(Self.group)/namespaces/bench/podcpubindings"
+        var binding = PodCPUBinding(name: "\(name)-pcb", namespace: "bench")
+        let core = number / max(names.count, 1) * 3 % (2 * Self.cores - 1)
+        binding.podName = name
+        binding.cpuSet = [core, core + 1]
+        binding.exclusivenessLevel = .core
+        var object = binding.json
+        object["metadata"]?["finalizers"] = ["cslab.ece.ntua.gr/pod-cpu-binding-finalizer"]
+        object["metadata"]?["ownerReferences"] = [
+            ["apiVersion": "v1", "kind": "Pod", "name": .string(name), "uid": uid]
+        ]
+        send("POST", bindings, object)
+        let cpus = "\(core)-\(core + 1)"
+        let nodes = core + 1 < Self.cores ? [0] : core < Self.cores ? [0, 1] : [1]
+        let claim: JSONValue = [
+            "podUID": uid, "cpus": .string(cpus), "exclusivenessLevel": "Core",
+            "exclusive": .string("\(cpus),\(core + 2 * Self.cores)-\(core + 1 + 2 * Self.cores)"),
+            "memoryNodes": .array(nodes.map { JSONValue($0) }),
+        ]
+        let condition: JSONValue = [
+            "type": "Applied", "status": "True", "reason": "Applied", "observedGeneration": 1,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+            "message": .string(
+                "Applied CPUSet [\(core) \(core + 1)] MemSet [\(nodes.map(String.init).joined(separator: " "))]"),
+        ]
+        let status: JSONValue = [
+            "resourceStatus": "Applied", "nodeName": .string(node), "observedGeneration": 1, "podUID": uid,
+            "holds": [["cpus": .string(cpus), "exclusivenessLevel": "Core"]], "containers": [.string(container)],
+            "claim": claim, "conditions": [condition],
+            "node": ["state": "Enforced", "claim": claim, "containers": [.string(container)], "message": ""],
+        ]
+        send("PATCH", "\(bindings)/\(name)-pcb/status", ["status": status])
+    }
+
+    /// Makes a pod of a node, and a binding of it.
+    ///
+    /// - Returns: the path of the binding.
+    func makeBinding(named name: String, on node: String, cpu: Int) -> String {
+        let spec: JSONValue = ["nodeName": .string(node), "containers": [["name": "main", "image": "bench"]]]
+        send("POST", "/api/v1/namespaces/bench/pods", ["metadata": ["name": .string(name)], "spec": spec])
+        var binding = PodCPUBinding(name: name, namespace: "bench")
+        binding.podName = name
+        binding.cpuSet = [cpu]
+        binding.exclusivenessLevel = .cpu
+        send("POST", "\(Self.group)/namespaces/bench/podcpubindings", binding.json)
+        return "\(Self.group)/namespaces/bench/podcpubindings/\(name)"
+    }
+
+    /// An object of a path.
+    func get(_ path: String) -> JSONValue {
+        (try? JSONValue(server.send(StandInRequest("GET", path)).body)) ?? .null
+    }
+
+    private static func uid(of object: JSONValue) -> JSONValue { object["metadata"]?["uid"] ?? .null }
 
     @discardableResult
     private func send(_ method: String, _ path: String, _ body: JSONValue) -> JSONValue {

@@ -11,7 +11,7 @@ import Logging
 struct ClusterBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "berth-cluster-bench",
-        abstract: "Measures the extender: questions about many nodes, and pods from creation to bound.")
+        abstract: "Measures the controller and the extender of a cluster with many nodes.")
 
     @Option(help: "The nodes, of 128 CPUs each.")
     var nodes = 5_000
@@ -29,6 +29,8 @@ struct ClusterBench: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         let cluster = try await BenchCluster(nodes: nodes, bindings: bindings)
         let clock = ContinuousClock()
+        let controller = try ControllerProcess(kubeconfig: cluster.kubeconfig)
+        try await measure(controller, cluster)
         let extender = Extender(try cluster.client())
         let running = Task { await extender.run() }
         let start = try await clock.measure {
@@ -42,6 +44,29 @@ struct ClusterBench: AsyncParsableCommand {
         running.cancel()
         await running.value
         await cluster.server.stop()
+    }
+
+    /// The controller's start, what it then uses, and how long a new binding waits for its claim.
+    private func measure(_ controller: ControllerProcess, _ cluster: BenchCluster) async throws {
+        let clock = ContinuousClock()
+        let start = try await clock.measure {
+            while await controller.reconciled() < bindings { try await Task.sleep(for: .milliseconds(20)) }
+        }
+        report("controller-start", "s", [start / .seconds(1)])
+        let before = controller.usage
+        report("controller-memory", "MB", [before.memory])
+        try await Task.sleep(for: .seconds(10))
+        report("controller-idle", "%", [(controller.usage.cpu - before.cpu) * 10])
+        var times: [Double] = []
+        for round in 0..<min(rounds, 200) {
+            let node = cluster.names[round % cluster.names.count]
+            let begin = clock.now
+            // The last core, which no other binding has.
+            let path = cluster.makeBinding(named: "new-\(round)", on: node, cpu: 63)
+            while cluster.get(path)["status"]?["claim"] == nil { try await Task.sleep(for: .microseconds(200)) }
+            times.append((clock.now - begin) / .milliseconds(1))
+        }
+        report("controller-claim", "ms", times)
     }
 
     /// A filter and a prioritize over HTTP, as one figure; and the same exchange with answers that are there already.

@@ -1,7 +1,7 @@
 import Domain
 import DomainDemo
 import DomainWire
-import Glibc
+import TestSupport
 
 /// The controller and the nodes of the demo.
 final class Stage {
@@ -14,7 +14,7 @@ final class Stage {
 
     init() throws {
         controller = try DemoController()
-        let ports = try Self.freePorts(2)
+        let ports = try FreePorts.take(2)
         func url(_ port: UInt16) -> ServiceURL { ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: port) }
         (orchestrator, register) = (url(ports[0]), url(ports[1]))
     }
@@ -104,26 +104,5 @@ final class Stage {
             try await Task.sleep(for: .milliseconds(50))
         }
         throw Problem(description: problem)
-    }
-
-    /// Free ports on the loopback interface.
-    private static func freePorts(_ count: Int) throws -> [UInt16] {
-        var sockets: [Int32] = []
-        defer { for socket in sockets { close(socket) } }
-        return try (0..<count).map { _ in
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            sockets.append(descriptor)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                    bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
-                }
-            }
-            guard isBound else { throw Problem(description: "no free port: \(String(cString: strerror(errno)))") }
-            return UInt16(bigEndian: address.sin_port)
-        }
     }
 }
