@@ -96,11 +96,15 @@ struct ClaimBody {
         for index in request.grants.indices { request.grants[index].pool = pool }
     }
 
+    /// The characters that the name of a new claim may have: a pod's namespace has up to 63, its name up to 253.
+    static let nameLimit = 63 + 1 + 253
+
     /// Refuses names that cannot be used for new claims; an EPA service may have any.
     static func check(_ holder: Holder) throws(Problem) {
         let isPlain = holder.name.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
-        guard !holder.name.isEmpty, holder.name.unicodeScalars.count <= 253, isPlain else {
-            throw Problem(.invalidName, "The name of a claim has 1 to 253 characters and no control characters")
+        guard !holder.name.isEmpty, holder.name.unicodeScalars.count <= nameLimit, isPlain else {
+            throw Problem(
+                .invalidName, "The name of a claim has 1 to \(nameLimit) characters and no control characters")
         }
     }
 

@@ -42,7 +42,7 @@ enum OpenAPISchemas {
         """#
 
     /// A name of a claim.
-    static let name = #"{"type":"string","minLength":1,"maxLength":253,"pattern":"^[^\\u0000-\\u001f\\u007f]+$"}"#
+    static let name = #"{"type":"string","minLength":1,"maxLength":317,"pattern":"^[^\\u0000-\\u001f\\u007f]+$"}"#
 
     /// What contradicts itself.
     private static let contradictions = #"""
@@ -156,7 +156,7 @@ enum OpenAPISchemas {
             "PlanRequest",
             #"""
             {"type":"object","additionalProperties":false,"required":["holder"],"properties":{
-            "holder":{"type":"string","pattern":"^(service|pod|function|run):[^\\u0000-\\u001f\\u007f]{1,253}$"},
+            "holder":{"type":"string","pattern":"^(service|pod|function|run):[^\\u0000-\\u001f\\u007f]{1,317}$"},
             \#(cpus),"huge_pages":\#(pages(1)),\#(claimMembers)},"anyOf":\#(needs),\#(cpusOnce)}
             """#
         ),

@@ -93,6 +93,10 @@ import WireJSON
             #expect(try api.put("pod/default%2Fweb", body(good)).version == made.version)
             #expect(try api.put("pod/default%2Fb", body(good, "0")).code == "housekeeping")
             #expect(try api.put("run/a", body(good)).code == "invalid_member")
+            // The longest names that a namespace and a pod have.
+            let longest = "\(String(repeating: "n", count: 63))%2F\(String(repeating: "p", count: 253))"
+            let other = good.replacing("000000000001", with: "000000000002").replacing("0f", with: "0e")
+            #expect(try api.put("pod/\(longest)", body(other, "3")).status == 201)
             for bad in [
                 "{}", #"{"uid":".."}"#, #"{\#(uid),"containers":[{"name":"main"}]}"#,
                 #"{\#(uid),"containers":[{"name":"main","id":"../x"}]}"#,
