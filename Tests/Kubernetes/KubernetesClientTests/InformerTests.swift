@@ -84,7 +84,7 @@ import Testing
             informer.addHandler { late.take($0) }
             #expect(late.all == ["+é@6"])
             let query = try #require(server.requests.last).query
-            #expect(query["allowWatchBookmarks"] == "true" && Int(query["timeoutSeconds"] ?? "") ?? 0 >= 300)
+            #expect(query["allowWatchBookmarks"] == "true" && Int(query["timeoutSeconds"] ?? "") ?? 0 >= 120)
         }
     }
 

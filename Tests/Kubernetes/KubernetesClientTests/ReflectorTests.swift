@@ -85,7 +85,7 @@ import Testing
                 hear(store.replace(with: model.objects.map { Model.node($0, $1) }))
                 reflector.listed(version: String(model.version), now: now)
             case .watch(let version, let seconds):
-                #expect((300...450).contains(seconds))
+                #expect((120...180).contains(seconds))
                 let from = Int(version) ?? 0
                 if from < model.oldest {
                     if Bool.random(using: &random) {
@@ -228,6 +228,19 @@ import Testing
         #expect(reflector.step(now: .seconds(60), random: &random) == .list(.cached(notOlderThan: "5")))
         reflector.failed(.status(Self.gone), now: .seconds(60), random: &random)
         #expect(reflector.step(now: .seconds(90), random: &random) == .list(.latest(pageSize: 500)))
+    }
+
+    @Test("a server that has nothing to say ends a watch before the connection counts as dead", arguments: 0..<100)
+    func quiet(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let settings = Reflector.Settings()
+        var reflector = Reflector(settings)
+        reflector.listed(version: "5", now: .zero)
+        guard case .watch(_, let seconds) = reflector.step(now: .zero, random: &random) else {
+            Issue.record("no watch follows the list")
+            return
+        }
+        #expect(.seconds(seconds) + .seconds(30) <= settings.silence)
     }
 
     @Test("lines are the same however the bytes are cut", arguments: 0..<50)
