@@ -20,7 +20,7 @@ SWIFT_FILES := Sources Tests Package.swift
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: run demo-domain demo-kubernetes test interop e2e openapi bench simulate fuzz format lint protos docs deb images manifests clean help
+.PHONY: run demo-domain demo-kubernetes test interop e2e e2e-kubernetes openapi bench simulate fuzz format lint protos docs deb images manifests clean help
 
 run: ## build, start berthd, allocate for two services, show the map; on a terminal it serves until Ctrl-C
 	@Scripts/dependencies build
@@ -54,6 +54,11 @@ e2e: ## boot virtual machines with Linux 6.1 and 6.12 and try what is shipped in
 	Scripts/static .build/bench berthd berth
 	Tests/e2e/run --berthd .build/bench/berthd --berth .build/bench/berth \
 		$(addprefix --deb ,$(lastword $(sort $(wildcard $(OUT)/berth_*.deb)))) $(E2E)
+
+e2e-kubernetes: ## check Berth's cluster side, built here, on the cluster that KUBECONFIG names (E2E="--only maestro")
+	@Scripts/dependencies build check
+	for product in berth-cluster berth-cluster-demo; do swift build --product $$product; done
+	@Scripts/e2e-kubernetes --programs .build/debug $(E2E)
 
 openapi: ## send generated requests to berthd and check every answer against its OpenAPI document (schemathesis)
 	@Scripts/dependencies build check
@@ -113,4 +118,4 @@ clean: ## remove all that was built
 	rm -rf .build $(OUT)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
