@@ -24,11 +24,13 @@ enum Bootstrap {
     }
 
     private static func rule(
-        _ verbs: [String], groups: [String]? = nil, resources: [String]? = nil, paths: [String]? = nil
+        _ verbs: [String], groups: [String]? = nil, resources: [String]? = nil, names: [String]? = nil,
+        paths: [String]? = nil
     ) -> JSONValue {
         .map([
             "verbs": .strings(verbs), "apiGroups": groups.map { .strings($0) },
-            "resources": resources.map { .strings($0) }, "nonResourceURLs": paths.map { .strings($0) },
+            "resources": resources.map { .strings($0) }, "resourceNames": names.map { .strings($0) },
+            "nonResourceURLs": paths.map { .strings($0) },
         ])
     }
 
@@ -73,6 +75,37 @@ enum Bootstrap {
                     resources: ["*"]),
             ]
         ),
+        ("system:kube-scheduler", scheduler),
+        (
+            "system:volume-scheduler",
+            [
+                rule(
+                    read + ["patch", "update"], groups: [""],
+                    resources: ["persistentvolumes", "persistentvolumeclaims"]),
+                rule(read, groups: ["storage.k8s.io"], resources: ["storageclasses"]),
+            ]
+        ),
+    ]
+
+    /// What kube-scheduler may do, but for the kinds that are not served here.
+    private static let scheduler = [
+        rule(["create", "patch", "update"], groups: ["", "events.k8s.io"], resources: ["events"]),
+        rule(["create"], groups: ["coordination.k8s.io"], resources: ["leases"]),
+        rule(
+            read + ["update"], groups: ["coordination.k8s.io"], resources: ["leases"],
+            names: ["kube-scheduler"]),
+        rule(read, groups: [""], resources: ["nodes", "namespaces", "replicationcontrollers", "services"]),
+        rule(read + ["delete"], groups: [""], resources: ["pods"]),
+        rule(["create"], groups: [""], resources: ["bindings", "pods/binding"]),
+        rule(["patch", "update"], groups: [""], resources: ["pods/status"]),
+        rule(["update"], groups: [""], resources: ["pods/finalizers"]),
+        rule(read, groups: [""], resources: ["persistentvolumeclaims", "persistentvolumes"]),
+        rule(read, groups: ["apps", "extensions"], resources: ["replicasets"]),
+        rule(read, groups: ["apps"], resources: ["statefulsets"]),
+        rule(read, groups: ["policy"], resources: ["poddisruptionbudgets"]),
+        rule(["create"], groups: ["authentication.k8s.io"], resources: ["tokenreviews"]),
+        rule(["create"], groups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"]),
+        rule(read, groups: ["storage.k8s.io"], resources: ["csinodes"]),
     ]
 
     private static let bindings = [
