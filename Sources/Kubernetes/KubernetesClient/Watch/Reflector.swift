@@ -21,8 +21,8 @@ public struct Reflector: Sendable {
     public struct Settings: Equatable, Sendable {
         /// How lists are made.
         public var listing = Listing.latest(pageSize: 500)
-        /// After how long without a word a watch is dropped. A server says nothing, and sends no bookmark, while no object of
-        /// the kind changes, so that this has to be longer than a watch lasts.
+        /// After how long without a word a watch is dropped. A server may say nothing, and send no bookmark, while no
+        /// object of the kind changes, so this is longer than a watch lasts.
         public var silence = Duration.seconds(210)
         /// How long the server is asked to keep a watch; up to the half of it more is left to chance.
         public var watchTime = Duration.seconds(120)
