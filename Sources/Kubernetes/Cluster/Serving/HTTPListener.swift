@@ -126,7 +126,7 @@ package final class HTTPListener: Sendable {
         let listener = try await ServerBootstrap(group: Self.loops)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { [self, quiet] connection in
                 guard add(connection), (try? tls?.protect(connection)) != nil || tls == nil else {
                     connection.close(promise: nil)

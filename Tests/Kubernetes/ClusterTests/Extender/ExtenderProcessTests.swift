@@ -8,6 +8,11 @@ import Testing
 
 /// The program as a scheduler's pod runs it.
 @Suite struct ExtenderProcessTests {
+    /// Starts what follows without capabilities, as the manifests do.
+    private var withoutCapabilities: [String] {
+        geteuid() == 0 ? ["/usr/bin/setpriv", "--inh-caps=-all", "--bounding-set=-all"] : []
+    }
+
     private func free() throws -> UInt16 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
@@ -25,7 +30,7 @@ import Testing
     }
 
     @Test(
-        "the program reads the cluster, answers a scheduler, shows its metrics, and ends when it is told to"
+        "the program reads the cluster, answers a scheduler, shows its metrics, and ends when it is told to, without capabilities"
     )
     func serves() async throws {
         try await ExtenderSite.serving { site async throws -> Void in
@@ -36,7 +41,7 @@ import Testing
             ])
             let (port, metrics) = (try free(), try free())
             let program = try Program(
-                [
+                withoutCapabilities + [
                     Program.built("berth-cluster"), "extender", "--kubeconfig",
                     "\(directory.path)/kubeconfig",
                     "--config", "\(directory.path)/config.yaml", "--insecure", "--listen",
