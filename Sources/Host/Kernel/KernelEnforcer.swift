@@ -290,10 +290,13 @@ package struct KernelEnforcer: Enforcer {
     /// read.
     package var hotplugDanger: String? { (try? KernelState.read(files, hierarchy, settings))?.hotplugDanger() }
 
-    /// Checks each step of an enforced claim.
+    /// Checks each step of an enforced claim. Cgroups of pods that have come since the steps were taken count as wrong only
+    /// once that was done for them too.
     ///
     /// - Throws: ``EnforcementError`` with the first difference.
     package func verify(_ claim: Claim) throws(EnforcementError) {
+        guard differences(of: [claim])[claim.holder] != nil else { return }
+        _ = followPods()
         if let difference = differences(of: [claim])[claim.holder] { throw difference }
     }
 

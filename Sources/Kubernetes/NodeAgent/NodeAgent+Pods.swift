@@ -43,16 +43,24 @@ extension NodeAgent {
     }
 
     private func situation(of pod: ObjectKey, _ held: HeldClaim?, _ call: Pinnings.Call?) -> PodSituation {
-        let bound = bindings.objects(by: .pod, pod.description).filter { $0.nodeName == node }
+        let live = pods[pod]
+        let bound = bindings.objects(by: .pod, pod.description).filter { concerns($0, live) }
         return PodSituation(
             bindings: bound.map { binding in
                 .init(
                     key: binding.key, uid: binding.metadata.uid, created: binding.metadata.creationTimestamp,
                     claim: binding.claim, report: lastReport(of: binding))
-            }, pod: pods[pod]?.live, pinning: call?.demand.state ?? pinnings[pod], held: held,
+            }, pod: live?.live, pinning: call?.demand.state ?? pinnings[pod], held: held,
             refusal: state.withLock { state in
                 state.refused[pod].flatMap { $0.isOutdated ? nil : $0.refusal }
             })
+    }
+
+    /// Whether the CPUs of a binding are this node's matter. One that failed names no node: it is that of its claim's pod.
+    private func concerns(_ binding: PodCPUBinding, _ pod: Pod?) -> Bool {
+        guard binding.nodeName.isEmpty else { return binding.nodeName == node }
+        guard let uid = (binding.claim ?? binding.nodeReport?.claim)?.podUID else { return false }
+        return pod?.metadata.uid == uid
     }
 
     /// Notes whether the daemon has a claim for the pod.
@@ -88,11 +96,17 @@ extension NodeAgent {
                     try await host.release(pod)
                     return .some(nil)
                 }
-                log.warning("refused", metadata: ["pod": "\(pod)", "reason": "\(problem.text)"])
-                state.withLock { state in
-                    let count = state.refused[pod].map { $0.refusal.wish == wish ? $0.count : 0 } ?? 0
-                    state.refused[pod] = Refused(refusal: .init(wish, reason: problem.text), count: count + 1)
+                let refusal = PodSituation.Refusal(wish, reason: problem.text)
+                let (count, isKnown) = state.withLock { state in
+                    let last = state.refused[pod]
+                    let count = (last?.refusal.wish == wish ? last?.count ?? 0 : 0) + 1
+                    state.refused[pod] = Refused(refusal: refusal, count: count)
+                    return (count, last?.refusal == refusal)
                 }
+                log.log(
+                    level: isKnown ? .debug : .warning, "refused",
+                    metadata: ["pod": "\(pod)", "reason": "\(problem.text)"])
+                if problem.isOfKernel { askAgainLater(pod, afterRefusals: count) }
                 return nil
             }
         }
@@ -163,6 +177,9 @@ extension Problem {
     fileprivate var isRefusal: Bool {
         (400..<500).contains(status) && status != 408 && status != 429 && code != "changing"
     }
+
+    /// Whether the daemon has agreed, and the kernel has not.
+    fileprivate var isOfKernel: Bool { code == "not_enforceable" }
 
     /// Whether the claim must be released before it can be what was asked for.
     fileprivate var asksForRelease: Bool { code == "enforced" || code == "recorded" }

@@ -12,6 +12,8 @@ import Synchronization
 package final class NodeAgent: Sendable {
     enum Work: Hashable, Sendable {
         case pod(ObjectKey)
+        /// To ask again for what was refused.
+        case retry(ObjectKey)
         case topology
     }
 
@@ -112,6 +114,7 @@ package final class NodeAgent: Sendable {
                 await queue.run(workers: Self.workers) { [self] work in
                     switch work {
                     case .pod(let pod): try await reconcile(pod)
+                    case .retry(let pod): retry(pod)
                     case .topology: try await publishTopology()
                     }
                     return nil
@@ -221,6 +224,16 @@ package final class NodeAgent: Sendable {
             let delay = count < 2 ? .zero : min(Duration.milliseconds(100 << min(count - 2, 10)), .seconds(60))
             queue.add(.pod(pod), after: delay)
         }
+    }
+
+    /// What the kernel refused may work later, and nobody says when: it is asked for again, ever more seldom.
+    func askAgainLater(_ pod: ObjectKey, afterRefusals count: Int) {
+        queue.add(.retry(pod), after: min(.seconds(1 << min(count - 1, 6)), .seconds(60)))
+    }
+
+    private func retry(_ pod: ObjectKey) {
+        state.withLock { $0.refused[pod]?.isOutdated = true }
+        queue.add(.pod(pod))
     }
 
     func note(claimed pod: ObjectKey) { state.withLock { _ = $0.claimed.insert(pod) } }

@@ -23,6 +23,28 @@ extension FakeCgroups.State {
         return path.isEmpty ? "/" : path.hasPrefix("/") ? String(path) : nil
     }
 
+    /// Adds a cgroup with those above it. With cgroup v1 it has what the one above has.
+    mutating func addCgroup(_ path: String) {
+        var line: [String] = []
+        var next: String? = path
+        while let here = next {
+            line.insert(here, at: 0)
+            next = Self.parent(here)
+        }
+        for here in line {
+            if groups[here] == nil {
+                groups[here] = Group()
+                if kernel == .v1, let parent = Self.parent(here).flatMap({ groups[$0] }) {
+                    groups[here]?.cpus = parent.cpus
+                    groups[here]?.mems = parent.mems
+                }
+            }
+            if here != path, groups[here]?.control.contains("cpuset") == false {
+                groups[here]?.control.append("cpuset")
+            }
+        }
+    }
+
     // MARK: - Reading
 
     func text(of path: String) -> String? {

@@ -52,6 +52,8 @@ final class FakeCgroups: KernelFiles, ProcessControl {
         var changes = 0
         /// The changes that fail, by number; whether they have their effect all the same.
         var failures: [Int: Bool] = [:]
+        /// The cgroups that others make right after a change, by its number.
+        var arrivals: [Int: [String]] = [:]
         /// What was written: `PATH TEXT`.
         var log: [String] = []
         /// What threads set their affinity to, once, as soon as their group has other CPUs.
@@ -100,6 +102,9 @@ final class FakeCgroups: KernelFiles, ProcessControl {
             if !(state.groups["/"]?.control.contains("cpuset") ?? true) { state.groups["/"]?.control.append("cpuset") }
         }
     }
+
+    /// Adds a cgroup with those above it, as a container runtime does.
+    func addCgroup(_ path: String) { change { $0.addCgroup(path) } }
 
     func file(_ path: String) -> String { (try? read(Self.mount(state.withLock { $0.kernel }) + path)) ?? "absent" }
 
@@ -208,6 +213,7 @@ final class FakeCgroups: KernelFiles, ProcessControl {
             if failure != false { error = state.isReadOnly && action.contains("/sys/fs/cgroup") ? EROFS : body(&state) }
             if failure != nil { error = EIO }
             state.log.append(action + (error == 0 ? "" : " -> \(error)"))
+            for path in state.arrivals[state.changes] ?? [] { state.addCgroup(path) }
             state.settle()
             return error
         }

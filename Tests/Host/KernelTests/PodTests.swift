@@ -108,7 +108,7 @@ import Testing
             #expect(test.enforcer.containers(of: claim).map(\.state) == [.missing, .missing])
             for id in [Self.main, Self.side] { test.files.addCgroup(layout.container(Self.uid, id)) }
             test.files.addCgroup(layout.container(Self.other, String(repeating: "e", count: 64)))
-            #expect(throws: EnforcementError.self) { try test.verify("pod") }
+            #expect(test.enforcer.differences(of: [claim]).count == 1)
             #expect(Set(test.enforcer.followPods()).isSuperset(of: [layout.container(Self.uid, Self.main)]))
             try test.verify("pod")
             #expect(test.enforcer.containers(of: claim).map(\.state) == [.confined, .confined])
@@ -118,6 +118,30 @@ import Testing
             for path in [layout.pod(Self.uid), layout.pod(Self.other), layout.container(Self.uid, Self.main)] {
                 #expect(test.files.file("\(path)/\(effective)") == "0-15\n", "\(kernel) \(path)")
             }
+        }
+    }
+
+    @Test("cgroups that the kubelet makes while a claim is being enforced are no failure, whenever they come")
+    func arrivals() throws {
+        for kernel in FakeCgroups.Kernel.allCases {
+            let layout = Layout.systemd
+            let late = [layout.container(Self.uid, Self.main), layout.container(Self.other, Self.side)]
+            var number = 1
+            while true {
+                var test = TestKernel(kernel)
+                test.files.addCgroup(layout.pod("0a1b2c3d-0000-4000-8000-000000000003"))
+                test.files.addCgroup(layout.container(Self.uid, Self.pause))
+                test.files.change { $0.arrivals = [number: late] }
+                try test.enforce(try Self.claim([2, 3], containers: [Self.main]))
+                if test.files.changes < number { break }
+                let claim = try #require(test.ledger[Holder(kind: .run, name: "pod")])
+                #expect(test.enforcer.differences(of: [claim]).isEmpty, "\(kernel), change \(number)")
+                let effective = kernel == .v1 ? "cpuset.effective_cpus" : "cpuset.cpus.effective"
+                #expect(test.files.file("\(late[0])/\(effective)") == "2-3\n", "\(kernel), change \(number)")
+                #expect(test.files.file("\(late[1])/\(effective)") == "0-1,4-15\n", "\(kernel), change \(number)")
+                number += 1
+            }
+            #expect(number > 2)
         }
     }
 
@@ -373,32 +397,6 @@ import Testing
         #expect(PodRecord(text: record.text) == record)
         for text in ["", "off 2", "boot x\ncgroup /a 1 - was 2", "boot x\npod a cpus 1", "boot x\nwhat"] {
             #expect(PodRecord(text: text) == nil, "\(text)")
-        }
-    }
-}
-
-extension FakeCgroups {
-    /// Adds a cgroup with those above it, as a container runtime does: with cgroup v1 it has what the one above has.
-    fileprivate func addCgroup(_ path: String) {
-        change { state in
-            var line: [String] = []
-            var next: String? = path
-            while let here = next {
-                line.insert(here, at: 0)
-                next = State.parent(here)
-            }
-            for here in line {
-                if state.groups[here] == nil {
-                    state.groups[here] = Group()
-                    if state.kernel == .v1, let parent = State.parent(here).flatMap({ state.groups[$0] }) {
-                        state.groups[here]?.cpus = parent.cpus
-                        state.groups[here]?.mems = parent.mems
-                    }
-                }
-                if here != path, state.groups[here]?.control.contains("cpuset") == false {
-                    state.groups[here]?.control.append("cpuset")
-                }
-            }
         }
     }
 }

@@ -103,8 +103,26 @@ import Testing
                         return report?.state == .refused && report?.message == "CPU 2 is held by run:engine"
                             && report?.claim?.cpus == "2-3" && report?.held == nil
                     })
+                // The controller says so, of no node any more.
+                cluster.fail("p")
                 cluster.host.state.withLock { $0.refuses = { _, _ in nil } }
                 cluster.host.tell(others: true)
+                #expect(try await enforced(cluster, "p", [1]))
+            }
+        }
+    }
+
+    @Test("what the kernel refuses is asked for again by itself: nothing says when it would work")
+    func kernel() async throws {
+        try await TestCluster.serving { cluster async throws -> Void in
+            cluster.host.state.withLock { $0.refuses = { _, _ in "no cpuset" } }
+            cluster.host.state.withLock { $0.refusalCode = "not_enforceable" }
+            cluster.pod("p", [1])
+            try await cluster.withAgent { _ async throws -> Void in
+                try cluster.claim("p", "2-3")
+                #expect(try await eventually { cluster.report("p")?.state == .refused })
+                cluster.fail("p")
+                cluster.host.state.withLock { $0.refuses = { _, _ in nil } }
                 #expect(try await enforced(cluster, "p", [1]))
             }
         }

@@ -16,6 +16,7 @@ final class FakeHost: NodeHost {
         var isAway = false
         /// Whether it refuses, and why.
         var refuses: @Sendable (ObjectKey, ClaimWish) -> String? = { _, _ in nil }
+        var refusalCode = "held_by_others"
         /// Pods whose requests are never answered.
         var hanging: Set<ObjectKey> = []
         var streams: [Int: AsyncStream<NodeHostEvent>.Continuation] = [:]
@@ -93,8 +94,8 @@ final class FakeHost: NodeHost {
         try? await Task.sleep(for: .milliseconds(1))
         return try answer { state throws(BerthError) in
             if let reason = state.refuses(pod, wish) {
-                throw .problem(
-                    Problem(status: 409, Array(#"{"code": "held_by_others", "detail": "\#(reason)"}"#.utf8)))
+                let text = #"{"code": "\#(state.refusalCode)", "detail": "\#(reason)"}"#
+                throw .problem(Problem(status: 409, Array(text.utf8)))
             }
             let held = HeldClaim(
                 cgroupUID: wish.cgroupUID, cpus: wish.cpus, exclusive: wish.level == .none ? "" : wish.cpus,

@@ -128,6 +128,11 @@ final class TestCluster: Sendable {
         server.send(StandInRequest("GET", "\(Self.bindings)/\(name)")).json.map { PodCPUBinding(json: $0) }
     }
 
+    /// What the controller says of a claim that the node has refused.
+    func fail(_ pod: String) {
+        patch("\(Self.bindings)/\(pod)/status", #"{"status": {"resourceStatus": "Failed", "nodeName": ""}}"#)
+    }
+
     func report(_ name: String) -> PodCPUBinding.NodeReport? { binding(name)?.nodeReport }
 
     /// What the controller makes for a node.

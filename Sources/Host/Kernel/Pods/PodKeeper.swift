@@ -18,12 +18,14 @@ struct PodKeeper: Sendable {
     /// Reports what is not as it should be, and is no failure.
     let notice: @Sendable (String) -> Void
 
+    /// How often cgroups may have come in between.
+    private static let settlingLimit = 20
+
     // MARK: - What is wanted
 
     /// Keeps a pod on its CPUs from now on. Containers that are not there yet are no failure.
     func confine(_ pod: PodConfinement) throws(EnforcementError) {
-        try change { $0.pods[pod.uid] = pod }
-        try verify(pod)
+        try settle({ $0.pods[pod.uid] = pod }) { () throws(EnforcementError) in try verify(pod) }
     }
 
     /// Gives a pod back what it had.
@@ -33,8 +35,7 @@ struct PodKeeper: Sendable {
 
     /// Keeps pods without a claim off these CPUs too.
     func bar(_ cpus: CPUSet) throws(EnforcementError) {
-        try change { $0.off.formUnion(cpus) }
-        try verifyBarred(cpus)
+        try settle({ $0.off.formUnion(cpus) }) { () throws(EnforcementError) in try verifyBarred(cpus) }
     }
 
     /// Lets pods without a claim come back to these CPUs.
@@ -47,7 +48,7 @@ struct PodKeeper: Sendable {
     /// - Returns: the cgroups of pods that have a claim, and of their containers.
     func follow() throws(EnforcementError) -> [String] {
         guard record != nil else { return [] }
-        try change { _ in }
+        try settle({ _ in }, check: {})
         let tree = tree
         return nodes(record ?? PodRecord(bootID: ""), tree).filter { $0.claimed != nil }.map(\.path)
     }
@@ -72,6 +73,24 @@ struct PodKeeper: Sendable {
     private var tree: PodTree { PodTree(files, hierarchy, skipping: settings.slice) }
 
     private var isV1: Bool { hierarchy.kind == .v1 }
+
+    /// Changes what is wanted, and checks it. The kubelet makes cgroups at any time: where some came meanwhile, which may have
+    /// stood in the way too, all of it is done again.
+    private func settle(
+        _ body: (inout PodRecord) -> Void, check: () throws(EnforcementError) -> Void
+    ) throws(EnforcementError) {
+        for _ in 0..<Self.settlingLimit {
+            let known = tree
+            do throws(EnforcementError) {
+                try change(body)
+                return try check()
+            } catch {
+                guard tree != known else { throw error }
+            }
+        }
+        try change(body)
+        try check()
+    }
 
     private func change(
         isUndo: Bool = false, _ body: (inout PodRecord) -> Void
