@@ -44,6 +44,8 @@ enum BuiltinResources {
         storage.k8s.io/v1 CSINode csinodes - cluster
         admissionregistration.k8s.io/v1 MutatingWebhookConfiguration mutatingwebhookconfigurations - cluster generation
         admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration validatingwebhookconfigurations - cluster generation
+        admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy validatingadmissionpolicies - cluster status generation
+        admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings - cluster generation
         apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions crd,crds cluster status generation versioned
         authentication.k8s.io/v1 SelfSubjectReview selfsubjectreviews - cluster virtual
         authentication.k8s.io/v1 TokenReview tokenreviews - cluster virtual
