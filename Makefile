@@ -55,10 +55,10 @@ e2e: ## boot virtual machines with Linux 6.1 and 6.12 and try what is shipped in
 	Tests/e2e/run --berthd .build/bench/berthd --berth .build/bench/berth \
 		$(addprefix --deb ,$(lastword $(sort $(wildcard $(OUT)/berth_*.deb)))) $(E2E)
 
-e2e-kubernetes: ## check Berth's cluster side, built here, on the cluster that KUBECONFIG names (E2E="--only maestro")
+e2e-kubernetes: ## check Berth's cluster side, built here, on the cluster that KUBECONFIG names, or the API server's stand-in
 	@Scripts/dependencies build check
-	for product in berth-cluster berth-cluster-demo; do swift build --product $$product; done
-	@Scripts/e2e-kubernetes --programs .build/debug $(E2E)
+	for product in berth-cluster berth-cluster-demo berth-cluster-standin; do swift build --product $$product; done
+	@Scripts/e2e-kubernetes --programs .build/debug $(if $(KUBECONFIG),,--stand-in) $(E2E)
 
 openapi: ## send generated requests to berthd and check every answer against its OpenAPI document (schemathesis)
 	@Scripts/dependencies build check
