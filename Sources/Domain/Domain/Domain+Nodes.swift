@@ -215,7 +215,7 @@ extension Domain {
         guard var record = records.nodes[id], !record.isReset else { return }
         record.isReset = true
         change(.node(record))
-        if isConfirmed, records.unknownOutcomes[id] != nil { change(.unknownOutcomes(id, 0)) }
+        if isConfirmed, records.unknownOutcomes.contains(id) { change(.unknownOutcome(id, false)) }
         invalidateIndex()
         mesh(id)
         retryPlacement()

@@ -192,8 +192,8 @@ extension Domain {
         if case .overdue = outcome {
             // It stays in flight: the answer is listened to.
             detachedStarts[call] = DetachedStart(node: node, kind: kind)
-        } else {
-            countAnswer(of: node, isUnknown: outcome.isUnknown)
+        } else if outcome.isUnknown {
+            noteUnknownOutcome(of: node)
         }
         guard let attempt = attempts[id], attempt.call == call else {
             // Stopped or reset while the call was in flight.

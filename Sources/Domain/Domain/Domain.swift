@@ -36,8 +36,8 @@ package struct Domain: Sendable {
         /// The CPUs that were busy in its last report, and the functions sent there since.
         var load = 0.0
         var startedSinceReport = 0
-        /// Its Starts in flight.
-        var starts = StartAllowance()
+        /// When it was last sent a Start, on the monotonic clock in milliseconds.
+        var lastStart = 0
     }
 
     var live: [NodeID: LiveNode] = [:]
@@ -47,14 +47,16 @@ package struct Domain: Sendable {
     var missing: [NodeID: MissingNode] = [:]
     /// Running components whose start was not persisted.
     var uncommittedOrphans: [PhysicalID: ComponentKind] = [:]
-    /// Starts that were in flight when the domain was rebuilt from the committed records.
+    /// Starts in flight that no instance waits for.
     var detachedStarts: [CallID: DetachedStart] = [:]
     /// The last logged refusal of each node.
     var reportedRefusals: [NodeID: String] = [:]
-    /// Nodes with Starts sent or answered since the last commit began.
-    var uncommittedNodes: Set<NodeID> = []
-    /// The same nodes for the commit in progress.
-    var committingNodes: Set<NodeID> = []
+    /// The nodes of which this process has stored that they are starting something.
+    var storedStarting: Set<NodeID> = []
+    /// The same with the commit in progress.
+    var committingStarting: Set<NodeID> = []
+    /// The nodes that were starting something when an earlier process ended; empty once that is committed.
+    var formerlyStarting: Set<NodeID>
     /// The next number of an instance or a claim.
     private(set) var nextNumber: UInt64
     /// The calls in flight, with their node and purpose.
@@ -112,6 +114,7 @@ package struct Domain: Sendable {
         self.random = random
         self.now = now
         nextNumber = records.sequence
+        formerlyStarting = records.starting
         nextControllerUpdate = now.monotonic
         liveness = Liveness(at: now)
         for record in records.instances.values {
@@ -145,7 +148,7 @@ package struct Domain: Sendable {
             pendingCalls[.stop(physical)]?.hadUnknownOutcome = true
         }
         for (physical, kind) in uncommittedOrphans.sorted(by: { $0.key < $1.key }) { discard(physical, kind) }
-        countUnansweredStarts()
+        noteStartsOfEarlierProcess()
         for record in records.instances.values {
             if record.physical == nil {
                 relocating.insert(record.id)
@@ -193,7 +196,7 @@ package struct Domain: Sendable {
         let due = waiting.filter { $0.value <= now.monotonic }.keys.sorted()
         for pendingCall in due where pendingCalls[pendingCall] != nil { perform(pendingCall) }
         retryPlacement()
-        revokeIdleAllowances()
+        noteIdleNodes()
         updateController()
     }
 
@@ -216,9 +219,18 @@ package struct Domain: Sendable {
             if shares[id] != nil { generation += 1 }
         case .orphan(let physical, _, false):
             if leaving[physical.node]?.removeValue(forKey: physical) != nil { generation += 1 }
-        case .nodeRemoved(let id): leaving[id] = nil
+        case .nodeRemoved(let id):
+            leaving[id] = nil
+            forgetStarting(id)
+        case .starting(let id, false): forgetStarting(id)
         default: break
         }
+    }
+
+    /// Starts of this node wait for a commit again.
+    private mutating func forgetStarting(_ id: NodeID) {
+        storedStarting.remove(id)
+        committingStarting.remove(id)
     }
 
     mutating func effect(_ effect: DomainEffect) { step.effects.append(effect) }
@@ -313,20 +325,16 @@ extension Domain {
         for id in domain.live.keys {
             domain.live[id]?.lease = NodeLease(end: liveness.served + grace, length: grace)
         }
-        domain.detachedStarts = detachedStarts.mapValues {
-            DetachedStart(node: $0.node, kind: $0.kind, isCounted: true)
-        }
+        domain.formerlyStarting = formerlyStarting
+        domain.detachedStarts = detachedStarts
         for (id, call) in calls {
             if case .start(_, let kind) = call.purpose {
-                domain.detachedStarts[id] = DetachedStart(node: call.node, kind: kind, isCounted: true)
+                domain.detachedStarts[id] = DetachedStart(node: call.node, kind: kind)
             }
         }
         for id in neverMade { domain.detachedStarts[id] = nil }
         domain.nextNumber = max(nextNumber, domain.nextNumber)
-        for (id, var node) in live where records.nodes[id] != nil {
-            node.starts = StartAllowance()
-            domain.live[id] = node
-        }
+        for (id, node) in live where records.nodes[id] != nil { domain.live[id] = node }
         return domain
     }
 }

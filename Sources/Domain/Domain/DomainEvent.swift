@@ -91,7 +91,7 @@ package struct LogMessage: Hashable, Sendable {
 
 /// The result of a step.
 package struct DomainStep: Hashable, Sendable {
-    /// Starts that may be sent before the commit, because the stored allowance covers them.
+    /// Starts that may be sent before the commit, because it is stored that their node is starting something.
     package var callsBeforeCommit: [NodeCall] = []
     /// The changes to commit first.
     package var changes: [DomainChange] = []

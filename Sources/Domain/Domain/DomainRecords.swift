@@ -73,10 +73,10 @@ package enum DomainChange: Hashable, Sendable {
     case orphan(PhysicalID, ComponentKind, Bool)
     /// Whether the node of an instance still needs its current wiring.
     case patchDue(LogicalID, Bool)
-    /// How many Starts may be in flight to a node.
-    case allowance(NodeID, Int)
-    /// How many Starts a node may have carried out without an answer reaching the domain.
-    case unknownOutcomes(NodeID, Int)
+    /// Whether Starts may be in flight to a node.
+    case starting(NodeID, Bool)
+    /// Whether a node may have carried out a Start without an answer reaching the domain.
+    case unknownOutcome(NodeID, Bool)
 }
 
 /// Everything a domain stores: the state that survives a restart.
@@ -103,10 +103,10 @@ package struct DomainRecords: Hashable, Sendable {
     package internal(set) var orphans: [PhysicalID: ComponentKind] = [:]
     /// Instances whose node still needs their current wiring.
     package internal(set) var patchesDue: Set<LogicalID> = []
-    /// How many Starts may be in flight to each node. After a restart they count as unknown outcomes.
-    package internal(set) var allowances: [NodeID: Int] = [:]
-    /// How many Starts may have been carried out without an answer, until the next reset of the node.
-    package internal(set) var unknownOutcomes: [NodeID: Int] = [:]
+    /// The nodes to which Starts may be in flight. After a restart, their outcomes are unknown.
+    package internal(set) var starting: Set<NodeID> = []
+    /// The nodes that may have carried out a Start without an answer, until their next reset.
+    package internal(set) var unknownOutcomes: Set<NodeID> = []
 
     /// Creates empty records.
     package init() {}
@@ -120,8 +120,8 @@ package struct DomainRecords: Hashable, Sendable {
         case .node(let record): nodes[record.id] = record
         case .nodeRemoved(let id):
             nodes[id] = nil
-            allowances[id] = nil
-            unknownOutcomes[id] = nil
+            starting.remove(id)
+            unknownOutcomes.remove(id)
             for physical in orphans.keys where physical.node == id { orphans[physical] = nil }
         case .cordon(let id, let isCordoned):
             if isCordoned { cordoned.insert(id) } else { cordoned.remove(id) }
@@ -137,8 +137,10 @@ package struct DomainRecords: Hashable, Sendable {
         case .orphan(let physical, let kind, let isThere): orphans[physical] = isThere ? kind : nil
         case .patchDue(let id, let isDue):
             if isDue { patchesDue.insert(id) } else { patchesDue.remove(id) }
-        case .allowance(let node, let count): allowances[node] = count == 0 ? nil : count
-        case .unknownOutcomes(let node, let count): unknownOutcomes[node] = count == 0 ? nil : count
+        case .starting(let id, let isStarting):
+            if isStarting { starting.insert(id) } else { starting.remove(id) }
+        case .unknownOutcome(let id, let isThere):
+            if isThere { unknownOutcomes.insert(id) } else { unknownOutcomes.remove(id) }
         }
     }
 
@@ -153,8 +155,8 @@ package struct DomainRecords: Hashable, Sendable {
         changes += wirings.sorted { $0.key < $1.key }.map { .wiring($0.key, $0.value) }
         changes += orphans.sorted { $0.key < $1.key }.map { .orphan($0.key, $0.value, true) }
         changes += patchesDue.sorted().map { .patchDue($0, true) }
-        changes += allowances.sorted { $0.key < $1.key }.map { .allowance($0.key, $0.value) }
-        changes += unknownOutcomes.sorted { $0.key < $1.key }.map { .unknownOutcomes($0.key, $0.value) }
+        changes += starting.sorted().map { .starting($0, true) }
+        changes += unknownOutcomes.sorted().map { .unknownOutcome($0, true) }
         return changes
     }
 }

@@ -10,8 +10,8 @@ struct MissingNode: Sendable {
     let instances: [LogicalID: PhysicalID]
     /// The kind of every component that it may run, orphans included.
     let components: [PhysicalID: ComponentKind]
-    /// How many Starts it may have carried out without an answer.
-    let unknownOutcomes: Int
+    /// Whether it may have carried out a Start without an answer.
+    let hasUnknownOutcome: Bool
     /// The nodes that it knew.
     let peers: Set<NodeID>
 }
@@ -30,7 +30,7 @@ extension Domain {
         missing[id] = MissingNode(
             nonce: record.nonce, end: liveness.served + options.disconnectGrace * 1000, instances: instances,
             components: components,
-            unknownOutcomes: (records.unknownOutcomes[id] ?? 0) + (live[id]?.starts.underWay ?? 0),
+            hasUnknownOutcome: records.unknownOutcomes.contains(id) || hasStartInFlight(id),
             peers: Set(records.nodes.keys).union(records.departed))
     }
 
@@ -55,7 +55,7 @@ extension Domain {
         var orphans = node.components
         var kept: [LogicalID] = []
         enterReady(update)
-        if node.unknownOutcomes > 0 { change(.unknownOutcomes(id, node.unknownOutcomes)) }
+        if node.hasUnknownOutcome { noteUnknownOutcome(of: id) }
         mesh(id)
         for peer in node.peers.sorted() where records.nodes[peer] == nil { enqueue(.peer(id, of: peer), cause: id) }
         for (instance, physical) in node.instances.sorted(by: { $0.key < $1.key }) {

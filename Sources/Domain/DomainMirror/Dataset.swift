@@ -82,7 +82,7 @@ package struct Dataset: Sendable {
             case .instanceRemoved(let id):
                 workflows[id] = nil
                 places[id] = nil
-            case .identity, .domain, .cordon, .departed, .wiring, .orphan, .patchDue, .allowance, .unknownOutcomes:
+            case .identity, .domain, .cordon, .departed, .wiring, .orphan, .patchDue, .starting, .unknownOutcome:
                 break
             }
         }

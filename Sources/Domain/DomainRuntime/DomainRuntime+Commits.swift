@@ -54,7 +54,7 @@ extension DomainRuntime {
         _ event: DomainEvent, _ owned: inout OwnedDomain,
         _ completion: @escaping @Sendable (Failure?) -> Void = { _ in }
     ) -> Bool {
-        let step = owned.domain.handle(event, at: .current)
+        let step = owned.domain.handle(event, at: now())
         for call in step.callsBeforeCommit { dispatcher.send(call) }
         // A step without changes is carried out immediately unless an earlier step is waiting.
         if step.needsNoCommit, owned.steps.isEmpty, !owned.isBusy {
@@ -71,7 +71,7 @@ extension DomainRuntime {
     /// Commits steps until the runtime is closed.
     func runCommitLoop(_ commits: CommitState) {
         owned.withLock { owned in
-            owned.steps.append(.init(step: owned.domain.begin(at: .current)))
+            owned.steps.append(.init(step: owned.domain.begin(at: now())))
             owned.hasBegun = true
             for (event, completion) in owned.earlyEvents { _ = take(event, &owned, completion) }
             owned.earlyEvents = []
@@ -82,7 +82,7 @@ extension DomainRuntime {
             if isDue { nextTick = .now() + Self.tick }
             let (taken, snapshotHandlers, isClosed) = owned.withLock { owned in
                 if isDue { _ = take(.tick, &owned) }
-                if owned.isClosed { owned.steps.append(.init(step: owned.domain.end(at: .current))) }
+                if owned.isClosed { owned.steps.append(.init(step: owned.domain.end(at: now()))) }
                 owned.isBusy = true
                 owned.domain.beginCommit()
                 defer { (owned.steps, owned.snapshotHandlers) = ([], []) }
@@ -153,18 +153,19 @@ extension DomainRuntime {
     /// callers are refused, and components that nodes have started meanwhile, or start yet, are stopped.
     private func rollBack(because reason: String, _ taken: [OwnedDomain.PendingStep], _ commits: CommitState) {
         owned.withLock { owned in
-            let neverMade = dispatcher.dropQueued()
             let gone = taken + owned.steps
-            let lost = (commits.uncommitted + gone.map(\.step)).flatMap(\.changes)
+            let steps = commits.uncommitted + gone.map(\.step)
+            let lost = steps.flatMap(\.changes)
+            let neverMade = dispatcher.dropQueued().union(steps.flatMap(\.callsAfterCommit))
             owned.domain = owned.domain.restarted(
-                from: commits.records, without: lost, neverMade: neverMade, options: owned.domain.options, at: .current)
+                from: commits.records, without: lost, neverMade: neverMade, options: owned.domain.options, at: now())
             for one in gone {
                 if one.step.needsNoCommit { one.step.effects.forEach(carryOut) }
                 one.completion(one.step.needsNoCommit ? nil : .notStored(reason))
             }
             refuseWaiters(.notStored(reason))
             owned.steps = []
-            commits.uncommitted = [owned.domain.begin(at: .current)]
+            commits.uncommitted = [owned.domain.begin(at: now())]
         }
     }
 
@@ -225,6 +226,11 @@ extension LogMessage.Level {
 }
 
 extension DomainStep {
+    /// The calls that are made only after the commit.
+    fileprivate var callsAfterCommit: [CallID] {
+        effects.compactMap { if case .call(let call) = $0 { call.id } else { nil } }
+    }
+
     /// Whether the step can be carried out without a commit: it changes nothing and calls no node.
     fileprivate var needsNoCommit: Bool {
         changes.isEmpty

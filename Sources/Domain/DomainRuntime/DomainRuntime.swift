@@ -35,6 +35,7 @@ package final class DomainRuntime: Sendable {
     let observer: (any DomainObserver)?
     let dispatcher: CallDispatcher
     let logger: Logger
+    let now: @Sendable () -> Timestamp
     private let commits: CommitState
 
     /// The maximum number of waiting requests.
@@ -47,18 +48,21 @@ package final class DomainRuntime: Sendable {
     ///   - records: the content of `store`.
     ///   - observer: receives everything that is committed from now on.
     ///   - callDeadline: how long a call to a node may take.
+    ///   - now: tells the time.
     package init(
         records: DomainRecords, options: DomainOptions, store: sending any DomainRecordStore,
         transport: any DomainTransport,
-        observer: (any DomainObserver)? = nil, callDeadline: Duration = .seconds(10), logger: Logger
+        observer: (any DomainObserver)? = nil, callDeadline: Duration = .seconds(10),
+        now: @escaping @Sendable () -> Timestamp = { .current }, logger: Logger
     ) {
+        self.now = now
         self.transport = transport
         self.observer = observer
         self.logger = logger
         var system = SystemRandomNumberGenerator()
         owned = Mutex(
             OwnedDomain(
-                Domain(records: records, options: options, random: Xoshiro(from: &system), now: .current)))
+                Domain(records: records, options: options, random: Xoshiro(from: &system), now: now())))
         commits = CommitState(records: records, store: store)
         let answers = AnswerBox()
         dispatcher = CallDispatcher(transport: transport, deadline: callDeadline) { answers.take($0, $1) }

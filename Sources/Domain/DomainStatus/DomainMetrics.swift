@@ -56,7 +56,7 @@ package struct DomainMetrics: Sendable {
         }
         orphans = records.orphans.count
         patchesDue = records.patchesDue.count { records.instances[$0]?.physical != nil }
-        unknownOutcomes = records.unknownOutcomes.values.reduce(0, +)
+        unknownOutcomes = records.unknownOutcomes.count
         wirings = records.wirings.count
         departed = records.departed.count
         counters = snapshot.counters

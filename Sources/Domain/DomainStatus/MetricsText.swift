@@ -51,7 +51,7 @@ package enum MetricsText {
             ("orphans", "Components that run and should not, until they are stopped.", metrics.orphans),
             ("patches_due", "Instances whose node still needs their current wiring.", metrics.patchesDue),
             (
-                "unknown_outcomes", "Starts that a node may have carried out without an answer, at most.",
+                "unknown_outcomes", "Nodes that may have carried out a Start without an answer.",
                 metrics.unknownOutcomes
             ),
             ("departed_nodes", "Nodes that left and that other nodes may still know as peers.", metrics.departed),

@@ -37,18 +37,16 @@ extension DomainChange {
                 writer.member(isThere ? "leftover" : "leftover_gone", kind.rawValue)
                 physical.write(to: &writer)
             case .patchDue(let id, let isDue): writer.member(isDue ? "patch_due" : "patched", "\(id)")
-            case .allowance(let node, let count):
+            case .starting(let node, let isStarting):
                 writer.member("starts_allowed", "\(node)")
-                writer.member("count", count)
-            case .unknownOutcomes(let node, let count):
+                writer.member("count", isStarting ? 1 : 0)
+            case .unknownOutcome(let node, let isThere):
                 writer.member("doubts", "\(node)")
-                writer.member("count", count)
+                writer.member("count", isThere ? 1 : 0)
             }
         }
     }
 
-    /// The most Starts that are taken for possible: sums of them stay numbers.
-    private static let most = 1 << 40
     /// Beyond this nothing can be counted on.
     private static let numberLimit: UInt64 = 1 << 62
 
@@ -91,9 +89,8 @@ extension DomainChange {
                 throw DomainRecordError("\(first.name) without a count")
             }
             let node: NodeID = try first.value.identifier()
-            self =
-                first.name == "doubts"
-                ? .unknownOutcomes(node, min(count, Self.most)) : .allowance(node, min(count, Self.most))
+            // Version 0.1 counted.
+            self = first.name == "doubts" ? .unknownOutcome(node, count > 0) : .starting(node, count > 0)
         default: throw DomainRecordError("\(first.name) is no kind of change")
         }
     }

@@ -180,8 +180,8 @@ package struct Simulation {
         advance(to: time + 60_000 + shape.nodes * 200)
         check()
         checkRedis()
-        for (node, unknown) in stored.unknownOutcomes {
-            violations.append("\(node) was reset and still has unknown outcomes: \(unknown)")
+        for node in stored.unknownOutcomes.sorted() {
+            violations.append("\(node) was reset and still has an unknown outcome")
         }
     }
 

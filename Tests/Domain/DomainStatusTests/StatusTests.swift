@@ -61,7 +61,7 @@ import WireJSON
         .patchDue(LogicalID(high: 1, low: 1), true),
         .orphan(
             PhysicalID(node: NodeID(high: 0, low: 1), component: ComponentID(high: 2, low: 9)), .function, true),
-        .unknownOutcomes(NodeID(high: 0, low: 1), 2),
+        .unknownOutcome(NodeID(high: 0, low: 1), true),
     ]
 
     private static func report(
@@ -90,7 +90,7 @@ import WireJSON
             ("instances{kind=\"function\",state=\"waiting\"}", 1),
             ("instances{kind=\"resource\",state=\"placed\"}", 1),
             ("instances{kind=\"resource\",state=\"waiting\"}", 0), ("orphans", 1), ("leftovers", 1),
-            ("patches_due", 1), ("unknown_outcomes", 2), ("doubts", 2), ("wirings", 1),
+            ("patches_due", 1), ("unknown_outcomes", 1), ("doubts", 1), ("wirings", 1),
             ("rows", 1), ("departed_nodes", 1), ("state_writable", 1),
             ("requests_total{outcome=\"accepted\",request=\"start\"}", 2),
             ("requests_total{outcome=\"refused\",request=\"start\"}", 1),
@@ -238,7 +238,7 @@ import WireJSON
         for text in [
             "<h1>Domain d</h1>", "Nodes (3)", "Instances (3)", "<td>n1</td>", "<td>http://10.0.0.1:7005</td>",
             "<td>waiting</td>", "<td>file-log</td>", "Redis: not connected, last up to date: 10 s ago",
-            "<td>patches due</td><td>1</td>", "<td>unknown outcomes</td><td>2</td>",
+            "<td>patches due</td><td>1</td>", "<td>unknown outcomes</td><td>1</td>",
         ] { #expect(page.contains(text), "\(text)") }
         #expect(StatusPage.text(Self.report(Self.snapshot([]))).contains("Nothing."))
     }

@@ -207,11 +207,11 @@ import Testing
             .instance(
                 InstanceRecord(
                     id: id, specification: .resource(ResourceSpecification(classType: "c")), created: 9, physical: nil)),
-            .allowance(node, 2), .unknownOutcomes(node, 1), .placed(id, physical), .wiring(id, ["out": id]),
+            .starting(node, true), .unknownOutcome(node, true), .placed(id, physical), .wiring(id, ["out": id]),
             .patchDue(id, true),
             .orphan(physical, .function, true), .identity(nonce: 1, counter: 2, sequence: 3), .domain("d \"1\""),
             .departed(node, true),
-            .unknownOutcomes(node, 0), .allowance(node, 0), .instanceRemoved(id), .nodeRemoved(node),
+            .unknownOutcome(node, false), .starting(node, false), .instanceRemoved(id), .nodeRemoved(node),
         ]
     }
 

@@ -150,7 +150,7 @@ import Testing
                 let id = try answer.get()
                 #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(2))
                 // The outcome at the second node is unknown.
-                #expect(test.domain.records.unknownOutcomes == [TestDomain.id(1): 1])
+                #expect(test.domain.records.unknownOutcomes == [TestDomain.id(1)])
                 test.join(1, nonce: 2)
                 #expect(test.domain.records.unknownOutcomes.isEmpty)
             } else {

@@ -2,66 +2,85 @@ import Testing
 
 @testable import Domain
 
-@Suite("Starts under way")
-struct StartAllowanceTests {
+@Suite("Starts in flight")
+struct StartsInFlightTests {
     private static func isStart(_ number: Int, _ call: NodeCall) -> Bool {
         if case .start = call.request { true } else { false }
     }
 
-    @Test("the allowance is committed before the first Start is sent; the next Start needs no commit")
+    @Test(
+        "that a node is starting something is committed before its first Start is sent; the next Starts need no commit")
     func ahead() throws {
         let test = TestDomain(nodes: 1)
-        #expect(test.domain.records.allowances.isEmpty)
+        #expect(test.domain.records.starting.isEmpty)
         _ = try #require(try test.start(TestDomain.function())?.get())
-        #expect(test.callsBeforeCommit == 0 && test.domain.records.allowances == [TestDomain.id(0): 1])
-        for _ in 0..<10 { _ = try #require(try test.start(TestDomain.function())?.get()) }
-        #expect(test.callsBeforeCommit == 10 && test.domain.records.allowances == [TestDomain.id(0): 1])
-    }
-
-    @Test("Starts beyond the committed allowance wait for a larger one")
-    func growth() {
-        let test = TestDomain(nodes: 1)
+        #expect(test.callsBeforeCommit == 0 && test.domain.records.starting == [TestDomain.id(0)])
         test.isHeld = Self.isStart
-        for _ in 0..<5 { _ = test.begin(TestDomain.function()) }
-        // The allowance grows to one, two, four and eight; the fourth Start is covered by the third one's record.
-        #expect(test.domain.records.allowances == [TestDomain.id(0): 8] && test.callsBeforeCommit == 1)
+        for _ in 0..<100 { _ = test.begin(TestDomain.function()) }
+        #expect(test.callsBeforeCommit == 100)
     }
 
-    @Test("a Start does not use the slot of one whose outcome is not committed")
-    func slotsAreHeld() throws {
+    @Test("Starts wait until it is committed that their node is starting something, also after it was idle meanwhile")
+    func uncommitted() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)
         try Self.join(&domain)
-        domain.beginCommit()
-        domain.finishCommit()
+        let node = TestDomain.id(0)
         let first = domain.handle(.start(TestDomain.function(), 2), at: Self.now)
-        let call = try #require(Self.calls(first.effects).first)
+        #expect(first.callsBeforeCommit.isEmpty && first.changes.contains(.starting(node, true)))
         domain.beginCommit()
-        domain.finishCommit()
-        let physical = PhysicalID(node: TestDomain.id(0), component: ComponentID(high: 1, low: 1))
-        // The process may end before this is committed; then one Start is unknown, and the allowance is one.
-        _ = domain.handle(.answered(call.id, .started(physical)), at: Self.now)
         let second = domain.handle(.start(TestDomain.function(), 3), at: Self.now)
-        #expect(second.callsBeforeCommit.isEmpty && second.changes.contains(.allowance(TestDomain.id(0), 2)))
+        #expect(second.callsBeforeCommit.isEmpty)
+        domain.finishCommit()
+        #expect(domain.handle(.start(TestDomain.function(), 4), at: Self.now).callsBeforeCommit.count == 1)
+        for id in domain.calls.keys.sorted() where domain.callsOfNode[node]?.contains(id) == true {
+            _ = domain.handle(.answered(id, .refused(DomainRefusal("busy"))), at: Self.now)
+        }
+        let later = Timestamp(monotonic: Self.now.monotonic + 1_000, wall: Self.now.wall + 1_000)
+        domain.beginCommit()
+        #expect(domain.handle(.tick, at: later).changes.contains(.starting(node, false)))
+        domain.finishCommit()
+        let third = domain.handle(.start(TestDomain.function(), 5), at: later)
+        #expect(third.callsBeforeCommit.isEmpty && third.changes.contains(.starting(node, true)))
     }
 
-    @Test("Starts in flight at a crash are unknown outcomes until the next reset of their node")
+    @Test("after a crash, the outcomes of a node with Starts in flight are unknown until its next reset")
     func crash() throws {
         let test = TestDomain(nodes: 2)
         test.isHeld = Self.isStart
         let pinned = ["node_id_match_any": "\(TestDomain.id(1))"]
         for _ in 0..<2 { _ = test.begin(TestDomain.function(pinned)) }
         let again = TestDomain(nodes: 0, records: test.stored)
-        #expect(
-            again.domain.records.unknownOutcomes == [TestDomain.id(1): 2] && again.domain.records.allowances.isEmpty)
+        #expect(again.domain.records.unknownOutcomes == [TestDomain.id(1)] && again.domain.records.starting.isEmpty)
         again.join(0)
         again.join(1)
-        #expect(again.domain.records.unknownOutcomes == [TestDomain.id(1): 2])
+        #expect(again.domain.records.unknownOutcomes == [TestDomain.id(1)])
         again.join(1, nonce: 2)
         #expect(again.domain.records.unknownOutcomes.isEmpty)
     }
 
-    @Test("after an orderly end only the Starts in flight are unknown outcomes")
+    @Test("that outcomes are unknown after a crash is not forgotten if it could not be stored at once")
+    func crashAndFullDisk() throws {
+        let test = TestDomain(nodes: 1)
+        test.isHeld = Self.isStart
+        _ = test.begin(TestDomain.function())
+        let stored = test.stored
+        var domain = Domain(records: stored, options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
+        for _ in 0..<2 {
+            let step = domain.begin(at: Self.now)
+            #expect(step.changes.contains(.unknownOutcome(TestDomain.id(0), true)))
+            domain.beginCommit()
+            domain = domain.restarted(from: stored, without: step.changes, options: DomainOptions(), at: Self.now)
+        }
+        _ = domain.begin(at: Self.now)
+        let records = domain.records
+        domain.beginCommit()
+        domain.finishCommit()
+        domain = domain.restarted(from: records, without: [], options: DomainOptions(), at: Self.now)
+        #expect(domain.begin(at: Self.now).changes.isEmpty)
+    }
+
+    @Test("after an orderly end, only the outcomes of nodes with Starts in flight are unknown")
     func orderlyEnd() throws {
         let test = TestDomain(nodes: 2)
         let pinned = ["node_id_match_any": "\(TestDomain.id(1))"]
@@ -69,17 +88,17 @@ struct StartAllowanceTests {
         test.isHeld = Self.isStart
         _ = test.begin(TestDomain.function(pinned))
         test.end()
-        #expect(TestDomain(nodes: 0, records: test.stored).domain.records.unknownOutcomes == [TestDomain.id(1): 1])
+        #expect(TestDomain(nodes: 0, records: test.stored).domain.records.unknownOutcomes == [TestDomain.id(1)])
     }
 
-    @Test("an idle allowance is revoked")
+    @Test("a node that was sent no Start for a second is idle: a crash makes nothing unknown")
     func idle() throws {
         let test = TestDomain(nodes: 1)
         _ = try #require(try test.start(TestDomain.function())?.get())
         test.take(.tick)
-        #expect(test.domain.records.allowances == [TestDomain.id(0): 1])
+        #expect(test.domain.records.starting == [TestDomain.id(0)])
         test.pass(seconds: 1)
-        #expect(test.domain.records.allowances.isEmpty)
+        #expect(test.domain.records.starting.isEmpty)
         let before = test.callsBeforeCommit
         _ = try #require(try test.start(TestDomain.function())?.get())
         #expect(test.callsBeforeCommit == before)
@@ -137,7 +156,7 @@ struct StartAllowanceTests {
         #expect(new.counter == first.counter + 1 && new.capabilities.nodes == 1)
     }
 
-    @Test("a Start that answers after a rebuild is stopped and no longer an unknown outcome")
+    @Test("a Start that answers after a rebuild is stopped; one that never does has an unknown outcome")
     func lateAnswers() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
         _ = domain.begin(at: Self.now)
@@ -152,14 +171,14 @@ struct StartAllowanceTests {
             from: domain.records, without: [], neverMade: [calls[2].id], options: DomainOptions(), at: Self.now)
         _ = domain.begin(at: Self.now)
         let node = TestDomain.id(0)
-        #expect(domain.records.unknownOutcomes == [node: 4])
+        #expect(domain.records.unknownOutcomes.isEmpty && domain.records.starting == [node])
         let physical = PhysicalID(node: node, component: ComponentID(high: 1, low: 1))
         let step = domain.handle(.answered(calls[0].id, .started(physical)), at: Self.now)
         #expect(step.changes.contains(.orphan(physical, .function, true)))
         #expect(Self.calls(step.effects).contains { $0.request == .stop(physical.component, .function) })
-        #expect(domain.records.unknownOutcomes == [node: 3])
+        #expect(domain.records.unknownOutcomes.isEmpty)
         _ = domain.handle(.answered(calls[1].id, .unknown("deadline")), at: Self.now)
-        #expect(domain.records.unknownOutcomes == [node: 3])
+        #expect(domain.records.unknownOutcomes == [node])
         #expect(domain.handle(.answered(calls[2].id, .started(physical)), at: Self.now) == DomainStep())
     }
 
@@ -176,13 +195,13 @@ struct StartAllowanceTests {
         #expect(test.domain.records.unknownOutcomes.isEmpty)
         test.pass(seconds: 3)
         // It is still in flight: a crash would make it an unknown outcome.
-        #expect(TestDomain(nodes: 0, records: test.stored).domain.records.unknownOutcomes[late.node] == 1)
+        #expect(TestDomain(nodes: 0, records: test.stored).domain.records.unknownOutcomes == [late.node])
         test.drain()
         let component = ComponentID(high: 1, low: 77)
         test.take(.answered(late.id, .started(PhysicalID(node: late.node, component: component))))
         #expect(test.drain().map(\.request) == [.stop(component, .function)])
         test.pass(seconds: 3)
-        #expect(test.domain.records.unknownOutcomes.isEmpty && test.domain.records.allowances[late.node] == nil)
+        #expect(test.domain.records.unknownOutcomes.isEmpty && test.domain.records.starting.isEmpty)
     }
 
     @Test("a Start that is never answered is an unknown outcome when its answer is given up")
@@ -194,7 +213,7 @@ struct StartAllowanceTests {
         test.take(.answered(late.id, .overdue("no answer")))
         #expect(test.domain.records.unknownOutcomes.isEmpty)
         test.take(.answered(late.id, .unknown("no answer")))
-        #expect(test.domain.records.unknownOutcomes == [late.node: 1])
+        #expect(test.domain.records.unknownOutcomes == [late.node])
     }
 
     private static let now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
