@@ -52,6 +52,7 @@ extension Domain {
         }
         for (id, attempt) in attempts.sorted(by: { $0.key < $1.key }) where attempt.created < number {
             attempts[id] = nil
+            drop(attempt.call)
             guard let request = attempt.request else { continue }
             shares[id] = nil
             effect(

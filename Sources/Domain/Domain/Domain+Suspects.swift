@@ -9,6 +9,7 @@ extension Domain {
         case .done, .started, .refused, .failed:
             guard suspects.remove(node) != nil else { return }
             log(.notice, "a node answers again", logFields(of: node))
+        case .dropped: return
         case .unreachable, .unknown, .overdue:
             guard suspects.insert(node).inserted else { return }
             log(

@@ -5,7 +5,10 @@ extension Domain {
             return log(.info, "a Stop names an unknown instance", ["instance": "\(id)"])
         }
         // A Start in flight finds no attempt when it answers, and its component is stopped then.
-        if let migration = attempts.removeValue(forKey: id)?.migration { refuse(migration, "the instance was stopped") }
+        if let attempt = attempts.removeValue(forKey: id) {
+            drop(attempt.call)
+            if let migration = attempt.migration { refuse(migration, "the instance was stopped") }
+        }
         unschedulable[id] = nil
         infeasible[id] = nil
         reportedUnschedulable.remove(id)

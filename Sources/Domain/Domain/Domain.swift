@@ -260,6 +260,17 @@ package struct Domain: Sendable {
         return NodeCall(id: lastCall, node: node.id, agentURL: node.description.agentURL, request: request)
     }
 
+    /// Ends a call that nobody needs any more: it is not made if it still waits for its turn. The outcome of a Start
+    /// is still waited for, because it may have been carried out.
+    mutating func drop(_ id: CallID?) {
+        guard let id, let call = calls[id] else { return }
+        if case .pendingCall = call.purpose {
+            calls[id] = nil
+            callsOfNode[call.node]?.remove(id)
+        }
+        effect(.drop(id, of: call.node))
+    }
+
     private mutating func take(_ outcome: CallOutcome, of id: CallID) {
         if let former = detachedStarts[id] {
             note(outcome, of: former.node, isRetried: false)

@@ -43,8 +43,11 @@ package enum Intent: Hashable, Sendable {
 /// What the caller must do after a step. Effects of a step are carried out only after its changes, and all earlier
 /// ones, are durable.
 package enum DomainEffect: Hashable, Sendable {
-    /// Call a node. The calls of one node keep this order.
+    /// Call a node. The calls of one node keep this order, except that peer updates do not delay others.
     case call(NodeCall)
+    /// Do not make a call that still waits for its turn. A Start that is not made is answered with
+    /// ``CallOutcome/dropped``; nobody waits for the answer to another call.
+    case drop(CallID, of: NodeID)
     /// Drop the queued calls of a node.
     case abandon(NodeID)
     /// The answer to a Start.

@@ -47,6 +47,8 @@ package enum CallOutcome: Hashable, Sendable {
     case unknown(String)
     /// A Start has no answer in time, and may be carried out. Another outcome of the same call follows.
     case overdue(String)
+    /// The call was not made, because nobody needs it any more.
+    case dropped
 
     /// Why the node did not do what it was asked; nil if it did.
     var problem: String? {
@@ -54,6 +56,7 @@ package enum CallOutcome: Hashable, Sendable {
         case .done, .started: nil
         case .refused(let refusal): refusal.sentence
         case .failed(let reason), .unreachable(let reason), .unknown(let reason), .overdue(let reason): reason
+        case .dropped: "nobody needed it any more"
         }
     }
 }

@@ -106,10 +106,11 @@ extension Domain {
     static func backoff(_ failures: Int) -> Int { min(1_000 << min(failures - 1, 5), 30_000) }
 
     /// Adds a pending call and tries it at once. A call that is already in flight is made again, because its content
-    /// may have changed.
+    /// may have changed; one that still waits for its turn is replaced.
     mutating func enqueue(_ pendingCall: PendingCall, cause: NodeID? = nil) {
         if case .patch(let origin) = pendingCall, isPatchInFlight(origin) { return }
         let former = pendingCalls[pendingCall]?.cause
+        drop(pendingCalls[pendingCall]?.call)
         pendingCalls[pendingCall] = PendingCallState(cause: cause ?? former)
         if let cause, cause != former {
             openPeerCalls[cause, default: 0] += 1
@@ -219,7 +220,7 @@ extension Domain {
         waiting[pendingCall] = nil
         guard let state = pendingCalls[pendingCall] else { return }
         pendingCalls[pendingCall] = nil
-        if let call = state.call, let (node, _) = calls.removeValue(forKey: call) { callsOfNode[node]?.remove(call) }
+        drop(state.call)
         if case .stop(let physical) = pendingCall { leave(physical) }
         if let cause = state.cause { finishPeerCall(cause) }
     }

@@ -3,8 +3,9 @@ import Synchronization
 
 /// Dispatches calls to nodes. Each node has its own queue, so a slow or silent node delays no other.
 ///
-/// Consecutive Starts to a node run in parallel, and so do Stops of one kind. Every other call waits for the calls
-/// before it and delays the calls after it.
+/// Consecutive Starts to a node run in parallel, and so do Stops of one kind. A reset or Patch waits for the calls before
+/// it and delays those after it. Peer updates run beside all these, a few at a time, and only when no other call could be
+/// made; those about one peer keep their order.
 final class CallDispatcher: Sendable {
     /// The maximum number of calls in flight.
     struct Limits {
@@ -12,6 +13,10 @@ final class CallDispatcher: Sendable {
         var perNode = 16
         /// To all nodes.
         var total = 4_096
+        /// Peer updates to one node.
+        var updatesPerNode = 4
+        /// Peer updates to all nodes.
+        var updates = 1_024
     }
 
     private struct QueuedCall {
@@ -24,16 +29,15 @@ final class CallDispatcher: Sendable {
         case starts
         case stops(ComponentKind)
         case alone
+        case updates
 
-        /// - Parameters:
-        ///   - deadline: how long a call may take.
-        ///   - answer: receives the outcome of each call.
         init(_ request: NodeCall.Request) {
             self =
                 switch request {
                 case .start: .starts
                 case .stop(_, let kind): .stops(kind)
-                case .reset, .addPeer, .removePeer, .patch: .alone
+                case .reset, .patch: .alone
+                case .addPeer, .removePeer: .updates
                 }
         }
     }
@@ -43,6 +47,10 @@ final class CallDispatcher: Sendable {
         var running = 0
         /// The group of the calls in flight.
         var group = Group.alone
+        /// The peer updates in the queue; `calls` are the others.
+        var updates: ArraySlice<NodeCall> = []
+        /// The peers that updates in flight are about.
+        var updating: Set<NodeID> = []
         /// The agent's URL according to the call with the highest id; calls may be queued in another order.
         var url: String
         var newest: CallID
@@ -52,18 +60,61 @@ final class CallDispatcher: Sendable {
         /// When the node last answered; initially when it was first called.
         var lastAnswer = ContinuousClock.now
 
-        /// Removes the next call from the queue if it may start now.
-        ///
-        /// - Parameter hasCapacity: whether the total limit allows one more; if not, the result contains no call.
-        mutating func next(_ limit: Int, hasCapacity: Bool) -> (NodeCall?, epoch: Int)? {
-            guard let call = calls.first?.call else { return nil }
-            let next = Group(call.request)
-            guard running == 0 || next == group && group != .alone && running < limit else { return nil }
-            guard hasCapacity else { return (nil, epoch) }
-            calls.removeFirst()
+        mutating func append(_ call: NodeCall) {
+            if call.request.peer == nil {
+                calls.append(QueuedCall(call: call, since: .now))
+            } else {
+                updates.append(call)
+            }
+        }
+
+        /// Removes a call if it has not been made.
+        mutating func remove(_ id: CallID) -> Bool {
+            if let place = updates.firstIndex(where: { $0.id == id }) {
+                updates.remove(at: place)
+            } else if let place = calls.firstIndex(where: { $0.call.id == id }) {
+                calls.remove(at: place)
+            } else {
+                return false
+            }
+            return true
+        }
+
+        /// Removes all calls that have not been made.
+        mutating func removeAll() -> [CallID] {
+            defer { (calls, updates) = ([], []) }
+            return calls.map(\.call.id) + updates.map(\.id)
+        }
+
+        /// Whether the next call other than a peer update may start now.
+        func canCall(_ limits: Limits) -> Bool {
+            guard let next = calls.first.map({ Group($0.call.request) }) else { return false }
+            return running == 0 || next == group && group != .alone && running < limits.perNode
+        }
+
+        /// Removes the next call other than a peer update.
+        mutating func takeCall() -> NodeCall {
+            let call = calls.removeFirst().call
             running += 1
-            group = next
-            return (call, epoch)
+            group = Group(call.request)
+            return call
+        }
+
+        /// The peer update that may start now.
+        func nextUpdate(_ limits: Limits) -> Int? {
+            guard updating.count < limits.updatesPerNode else { return nil }
+            return updates.firstIndex { $0.request.peer.map { !updating.contains($0) } ?? true }
+        }
+
+        mutating func takeUpdate(_ place: Int) -> NodeCall {
+            let call = updates.remove(at: place)
+            if let peer = call.request.peer { updating.insert(peer) }
+            return call
+        }
+
+        /// A call has ended.
+        mutating func finish(_ call: NodeCall) {
+            if let peer = call.request.peer { updating.remove(peer) } else { running -= 1 }
         }
 
         /// Removes the Starts that have waited this long while the node answered nothing.
@@ -86,9 +137,11 @@ final class CallDispatcher: Sendable {
         var deadline: Duration
         var queues: [NodeID: NodeQueue] = [:]
         var total = 0
+        var updates = 0
         var lastEpoch = 0
-        /// Nodes whose next call waits only for the total limit.
+        /// Nodes whose next call waits only for a total limit.
         var throttled: Set<NodeID> = []
+        var throttledUpdates: Set<NodeID> = []
 
         /// The queue of a call, unless it was abandoned.
         func queue(of call: NodeCall, _ epoch: Int) -> NodeQueue? {
@@ -125,7 +178,7 @@ final class CallDispatcher: Sendable {
                 state.queues[call.node]?.url = call.agentURL
                 state.queues[call.node]?.newest = call.id
             }
-            state.queues[call.node]?.calls.append(QueuedCall(call: call, since: .now))
+            state.queues[call.node]?.append(call)
         }
         startCalls(call.node)
     }
@@ -170,6 +223,13 @@ final class CallDispatcher: Sendable {
         }
     }
 
+    /// Does not make a call that is still in the queue of a node, and answers it with ``CallOutcome/dropped``.
+    func drop(_ id: CallID, of node: NodeID) {
+        guard state.withLock({ $0.queues[node]?.remove(id) ?? false }) else { return }
+        // The caller may hold the domain, which takes the answer.
+        Task { answer(id, .dropped) }
+    }
+
     /// Drops the queue of a node and closes its connection.
     func abandon(_ node: NodeID) {
         let queue = state.withLock { $0.queues.removeValue(forKey: node) }
@@ -183,8 +243,7 @@ final class CallDispatcher: Sendable {
         state.withLock { state in
             var dropped: Set<CallID> = []
             for node in state.queues.keys {
-                dropped.formUnion((state.queues[node]?.calls ?? []).map(\.call.id))
-                state.queues[node]?.calls = []
+                dropped.formUnion(state.queues[node]?.removeAll() ?? [])
             }
             return dropped
         }
@@ -203,8 +262,9 @@ final class CallDispatcher: Sendable {
                 // An abandoned call has no successor, and nobody waits for its outcome.
                 let isCurrent = state.withLock { state in
                     state.total -= 1
+                    if call.request.peer != nil { state.updates -= 1 }
                     guard state.queues[node]?.epoch == epoch else { return false }
-                    state.queues[node]?.running -= 1
+                    state.queues[node]?.finish(call)
                     if outcome.isAnswer { state.queues[node]?.lastAnswer = .now }
                     return true
                 }
@@ -217,23 +277,40 @@ final class CallDispatcher: Sendable {
         }
     }
 
-    /// Starts calls that waited for the total limit.
+    /// Starts calls that waited for a total limit.
     private func startThrottledCalls() {
         while let node = state.withLock({ $0.total < limits.total ? $0.throttled.popFirst() : nil }) {
             startCalls(node)
         }
+        while let node = state.withLock({ hasCapacityForUpdates($0) ? $0.throttledUpdates.popFirst() : nil }) {
+            startCalls(node)
+        }
     }
 
+    private func hasCapacityForUpdates(_ state: borrowing State) -> Bool {
+        state.total < limits.total && state.updates < limits.updates
+    }
+
+    /// Removes the next call of a node from its queue if it may start now.
     private func next(_ node: NodeID, _ state: inout State) -> (NodeCall, epoch: Int)? {
-        let hasCapacity = state.total < limits.total
         // In place: a copy of the queue would copy all its calls.
-        guard let (call, epoch) = state.queues[node]?.next(limits.perNode, hasCapacity: hasCapacity) else { return nil }
-        guard let call else {
-            state.throttled.insert(node)
+        guard let epoch = state.queues[node]?.epoch else { return nil }
+        if state.queues[node]?.canCall(limits) == true {
+            guard state.total < limits.total else {
+                state.throttled.insert(node)
+                return nil
+            }
+            state.total += 1
+            return (state.queues[node]?.takeCall()).map { ($0, epoch) }
+        }
+        guard let place = state.queues[node]?.nextUpdate(limits) else { return nil }
+        guard hasCapacityForUpdates(state) else {
+            state.throttledUpdates.insert(node)
             return nil
         }
         state.total += 1
-        return (call, epoch)
+        state.updates += 1
+        return (state.queues[node]?.takeUpdate(place)).map { ($0, epoch) }
     }
 
     private func perform(_ call: NodeCall, _ epoch: Int) async -> CallOutcome {
@@ -275,7 +352,17 @@ extension CallOutcome {
     fileprivate var isAnswer: Bool {
         switch self {
         case .done, .started, .refused, .failed: true
-        case .unreachable, .unknown, .overdue: false
+        case .unreachable, .unknown, .overdue, .dropped: false
+        }
+    }
+}
+
+extension NodeCall.Request {
+    /// The peer that an update is about; nil for another call.
+    fileprivate var peer: NodeID? {
+        switch self {
+        case .addPeer(let peer, _), .removePeer(let peer): peer
+        case .reset, .start, .stop, .patch: nil
         }
     }
 }

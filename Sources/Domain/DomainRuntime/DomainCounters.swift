@@ -82,7 +82,7 @@ package struct DomainCounters: Hashable, Sendable {
         requests[RequestEnd(request: request, outcome: outcome)] ?? 0
     }
 
-    /// The number of calls with this outcome. Calls that were abandoned because their node left are not counted.
+    /// The number of calls with this outcome. Calls that were not made, because their node left or nobody needed them any more, are not counted.
     package func calls(_ end: CallEnd) -> Int { calls[end] ?? 0 }
 
     /// The number of controller updates with this outcome.
@@ -104,6 +104,7 @@ package struct DomainCounters: Hashable, Sendable {
             case .unknown: .unknown
             // The outcome follows.
             case .overdue: nil
+            case .dropped: nil
             }
         if let end { calls[end, default: 0] += 1 }
     }

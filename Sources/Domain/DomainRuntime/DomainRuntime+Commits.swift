@@ -179,6 +179,7 @@ extension DomainRuntime {
     private func carryOut(_ effect: DomainEffect) {
         switch effect {
         case .call(let call): dispatcher.send(call)
+        case .drop(let call, let node): dispatcher.drop(call, of: node)
         case .abandon(let node):
             counters.withLock { $0.countNodeLeft() }
             dispatcher.abandon(node)

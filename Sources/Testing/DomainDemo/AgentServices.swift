@@ -4,6 +4,15 @@ import GRPCCore
 import SwiftProtobuf
 import Synchronization
 
+extension NodeCall.Request {
+    fileprivate var isPeerUpdate: Bool {
+        switch self {
+        case .addPeer, .removePeer: true
+        case .reset, .start, .stop, .patch: false
+        }
+    }
+}
+
 /// Behaviour shared by all methods of a ``DemoNode``'s agent: records the call, and applies the configured faults.
 struct AgentMethods: Sendable {
     let nodeState: DemoNodeState
@@ -16,6 +25,11 @@ struct AgentMethods: Sendable {
             return state.faults
         }
         if faults.hangs { try await Task.sleep(for: .seconds(86_400)) }
+        if call?.isPeerUpdate == true {
+            while nodeState.state.withLock({ $0.faults.holdsPeerUpdates }) {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+        }
         if let delay = faults.delay { try await Task.sleep(for: delay) }
         if faults.fails { throw RPCError(code: .internalError, message: "the node fails, as it was told to") }
         let answer = try body()

@@ -16,6 +16,8 @@ package struct NodeFaults: Sendable {
     package var closesAfterExecuting = false
     /// Whether it answers every call with INTERNAL and executes nothing.
     package var fails = false
+    /// Whether it answers no peer update for now.
+    package var holdsPeerUpdates = false
     /// How far its clock is ahead, in seconds.
     package var clockSkew = 0
 

@@ -241,6 +241,12 @@ package struct Simulation {
             guard let index = nodes.index(of: call.node) else { return }
             nodes[index].queue.append(call)
             serve(index)
+        case .drop(let call, let id):
+            guard let index = nodes.index(of: id),
+                let place = nodes[index].queue.firstIndex(where: { $0.id == call })
+            else { return }
+            nodes[index].queue.remove(at: place)
+            take { $0.handle(.answered(call, .dropped), at: $1) }
         case .abandon(let id):
             guard let index = nodes.index(of: id) else { return }
             nodes[index].queue = []

@@ -63,4 +63,28 @@ import Testing
         #expect(resets(nodes) == 2)
         try await end(process, nodes)
     }
+
+    @Test(
+        "many nodes join together: a node that has not taken its peer updates yet starts, patches and stops functions")
+    func slowPeerUpdates() async throws {
+        let site = try DomainSite()
+        let process = try await site.serve()
+        let slow = try site.node(1)
+        slow.faults.holdsPeerUpdates = true
+        let others = try (2...8).map { try site.node($0) }
+        #expect(try await eventually(seconds: 30) { others.allSatisfy { $0.peers.count == 8 } })
+        let client = try OrchestratorClient(url: site.orchestrator)
+        let pinned = DomainSite.function(["node_id_match_any": "\(slow.node)"])
+        let id = try await client.start(pinned).get()
+        #expect(slow.components.count == 1)
+        try await client.patch(id, mapping: ["out": id], kind: .function)
+        #expect(try await eventually { slow.calls.contains { if case .patch = $0 { true } else { false } } })
+        try await client.stop(id, kind: .function)
+        #expect(try await eventually { slow.components.isEmpty })
+        #expect(slow.peers.count < 8)
+        slow.faults.holdsPeerUpdates = false
+        #expect(try await eventually(seconds: 30) { slow.peers.count == 8 })
+        client.close()
+        try await end(process, [slow] + others)
+    }
 }

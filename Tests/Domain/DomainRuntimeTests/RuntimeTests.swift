@@ -100,7 +100,7 @@ import Testing
 
     @Test("W8: the calls of a node share one connection")
     func pooled() async throws {
-        try await running(nodes: 3) { runtime, _, transport in
+        try await running(nodes: 3, deadline: .seconds(60)) { runtime, _, transport in
             await withTaskGroup { group in
                 for _ in 0..<100 { group.addTask { _ = try? await runtime.start(Self.function()) } }
             }
@@ -139,7 +139,7 @@ import Testing
 
     @Test("Starts to a node that starts something already are sent during a commit and need one commit each")
     func meanwhile() async throws {
-        try await running(nodes: 1, now: Self.frozen) { runtime, store, transport in
+        try await running(nodes: 1, deadline: .seconds(60), now: Self.frozen) { runtime, store, transport in
             let one = try await runtime.start(Self.function()).get()
             let before = store.syncs
             for _ in 0..<20 { _ = try await runtime.start(Self.function()).get() }
@@ -164,7 +164,7 @@ import Testing
 
     @Test("requests that arrive during a failed commit are refused and have no effect")
     func meanwhileInVain() async throws {
-        try await running(nodes: 1, now: Self.frozen) { runtime, store, transport in
+        try await running(nodes: 1, deadline: .seconds(60), now: Self.frozen) { runtime, store, transport in
             let one = try await runtime.start(Self.function()).get()
             let other = try await runtime.start(Self.function()).get()
             let third = try await runtime.start(Self.function()).get()
@@ -202,7 +202,7 @@ import Testing
 
     @Test("a component whose start could not be stored is stopped when commits succeed again")
     func orphans() async throws {
-        try await running(nodes: 1, now: Self.frozen) { runtime, store, transport in
+        try await running(nodes: 1, deadline: .seconds(60), now: Self.frozen) { runtime, store, transport in
             // From the second Start on, they are sent before the commit.
             for _ in 0..<2 { _ = try await runtime.start(Self.function()).get() }
             store.isFull = true

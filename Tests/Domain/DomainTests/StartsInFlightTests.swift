@@ -216,6 +216,48 @@ struct StartsInFlightTests {
         #expect(test.domain.records.unknownOutcomes == [late.node])
     }
 
+    @Test(
+        "calls that nobody needs any more are dropped: a Start that a reset ends, a patch of what was stopped, a peer that left"
+    )
+    func dropped() throws {
+        var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
+        _ = domain.begin(at: Self.now)
+        try Self.join(&domain)
+        let node = TestDomain.id(0)
+        func drops(_ step: DomainStep) -> [CallID] {
+            step.effects.compactMap { if case .drop(let call, let one) = $0, one == node { call } else { nil } }
+        }
+        // Of another node, to the first: the peer update is replaced when that node leaves.
+        var update = NodeUpdate(
+            node: TestDomain.id(1), description: TestDomain.description(1), refreshDeadline: 1_800_000_000, nonce: 1)
+        let reset = try #require(
+            Self.calls(domain.handle(.update(update, problem: nil, 2), at: Self.now).effects).first)
+        let added = Self.calls(domain.handle(.answered(reset.id, .done), at: Self.now).effects).filter {
+            $0.node == node
+        }
+        #expect(added.count == 1)
+        update.refreshDeadline = 1
+        var later = Timestamp(monotonic: Self.now.monotonic + 1_000, wall: Self.now.wall + 1_000)
+        _ = domain.handle(.update(update, problem: nil, 3), at: later)
+        later.monotonic += 1_000
+        let left = domain.handle(.tick, at: later)
+        #expect(drops(left) == added.map(\.id))
+        #expect(Self.calls(left.effects).contains { $0.request == .removePeer(TestDomain.id(1)) })
+
+        let start = domain.handle(.start(TestDomain.function(), 4), at: later)
+        let call = try #require((start.callsBeforeCommit + Self.calls(start.effects)).first)
+        #expect(drops(domain.handle(.controllerAnswered(.max, .reset), at: later)) == [call.id])
+        #expect(domain.handle(.answered(call.id, .dropped), at: later) == DomainStep())
+
+        let again = domain.handle(.start(TestDomain.function(), 5), at: later)
+        let started = try #require((again.callsBeforeCommit + Self.calls(again.effects)).first)
+        let physical = PhysicalID(node: node, component: ComponentID(high: 1, low: 1))
+        _ = domain.handle(.answered(started.id, .started(physical)), at: later)
+        let id = try #require(domain.records.instances.keys.first)
+        let patch = try #require(Self.calls(domain.handle(.patch(id, ["out": id]), at: later).effects).first)
+        #expect(drops(domain.handle(.stop(id), at: later)) == [patch.id])
+    }
+
     private static let now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
 
     private static func calls(_ effects: [DomainEffect]) -> [NodeCall] {

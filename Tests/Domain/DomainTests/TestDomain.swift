@@ -162,6 +162,8 @@ final class TestDomain {
             heard.append(Heard(node: number, request: call.request))
             if isHeld(number, call) { return heldCalls.append(call) }
             take(.answered(call.id, answer(number, call) ?? carryOut(call)))
+        // What a test holds is in flight.
+        case .drop: break
         case .abandon(let node): heldCalls.removeAll { $0.node == node }
         case .started(let request, let result): starts[request] = result
         case .updated(let request, let refusal): updates[request] = .some(refusal)
