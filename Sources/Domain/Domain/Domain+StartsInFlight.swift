@@ -84,6 +84,7 @@ extension Domain {
         storedStarting = committingStarting
         formerlyStarting = []
         uncommittedOrphans = [:]
+        uncommittedOutcomes = []
         committedCapabilities = committingCapabilities
     }
 }

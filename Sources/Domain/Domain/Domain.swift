@@ -47,6 +47,8 @@ package struct Domain: Sendable {
     var missing: [NodeID: MissingNode] = [:]
     /// Running components whose start was not persisted.
     var uncommittedOrphans: [PhysicalID: ComponentKind] = [:]
+    /// Nodes whose unknown outcomes could not be committed.
+    var uncommittedOutcomes: Set<NodeID> = []
     /// Starts in flight that no instance waits for.
     var detachedStarts: [CallID: DetachedStart] = [:]
     /// The last logged refusal of each node.
@@ -148,6 +150,7 @@ package struct Domain: Sendable {
             pendingCalls[.stop(physical)]?.hadUnknownOutcome = true
         }
         for (physical, kind) in uncommittedOrphans.sorted(by: { $0.key < $1.key }) { discard(physical, kind) }
+        for node in uncommittedOutcomes.sorted() { noteUnknownOutcome(of: node) }
         noteStartsOfEarlierProcess()
         for record in records.instances.values {
             if record.physical == nil {
@@ -313,16 +316,8 @@ extension Domain {
     ) -> Domain {
         var domain = Domain(records: records, options: options, random: random, now: now)
         domain.uncommittedOrphans = uncommittedOrphans
-        var kinds = records.instances.mapValues(\.specification.kind)
-        for change in lost {
-            switch change {
-            case .instance(let record):
-                kinds[record.id] = record.specification.kind
-                if let physical = record.physical { domain.uncommittedOrphans[physical] = kinds[record.id] }
-            case .placed(let id, let physical?): domain.uncommittedOrphans[physical] = kinds[id]
-            default: break
-            }
-        }
+        domain.uncommittedOutcomes = uncommittedOutcomes
+        domain.takeOver(lost)
         domain.lastCall = lastCall
         // Not in the first step, which must be committed before any of its effects: the next tick sends it. The last
         // update may not have been sent.
@@ -347,5 +342,24 @@ extension Domain {
         domain.nextNumber = max(nextNumber, domain.nextNumber)
         for (id, node) in live where records.nodes[id] != nil { domain.live[id] = node }
         return domain
+    }
+
+    /// Takes what nodes do from changes that could not be committed: components that no committed instance has are
+    /// stopped, and unknown outcomes are noted again.
+    private mutating func takeOver(_ lost: [DomainChange]) {
+        var kinds = records.instances.mapValues(\.specification.kind)
+        for change in lost {
+            switch change {
+            case .instance(let record):
+                kinds[record.id] = record.specification.kind
+                if let physical = record.physical { uncommittedOrphans[physical] = record.specification.kind }
+            case .placed(let id, let physical?): uncommittedOrphans[physical] = kinds[id]
+            case .orphan(let physical, let kind, true):
+                let isKept = running[physical.node]?.contains { records.instances[$0]?.physical == physical } ?? false
+                if !isKept, records.orphans[physical] == nil { uncommittedOrphans[physical] = kind }
+            case .unknownOutcome(let node, true): uncommittedOutcomes.insert(node)
+            default: break
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ final class FakeTransport: DomainTransport {
         var open = 0
         var mostOpen = 0
         var silent: Set<NodeID> = []
+        var slow: Set<NodeID> = []
         var hanging: [NodeID: Int] = [:]
         var components: UInt64 = 0
         var clients: [String] = []
@@ -34,13 +35,23 @@ final class FakeTransport: DomainTransport {
     /// From now on this node does not answer.
     func silence(_ node: NodeID) { state.withLock { _ = $0.silent.insert(node) } }
 
-    /// Ends the calls to a silent node, which answers again.
-    func release(_ node: NodeID) { state.withLock { _ = $0.silent.remove(node) } }
+    /// From now on this node carries out calls only when it is released.
+    func delay(_ node: NodeID) { state.withLock { _ = $0.slow.insert(node) } }
+
+    /// Ends the calls to a silent or slow node, which answers again.
+    func release(_ node: NodeID) {
+        state.withLock { state in
+            state.silent.remove(node)
+            state.slow.remove(node)
+        }
+    }
 
     /// The calls to a node that are waiting for an answer.
     func hanging(at node: NodeID) -> Int { state.withLock { $0.hanging[node] ?? 0 } }
 
-    private func isSilent(_ node: NodeID) -> Bool { state.withLock { $0.silent.contains(node) } }
+    private func isWaiting(_ node: NodeID) -> Bool {
+        state.withLock { $0.silent.contains(node) || $0.slow.contains(node) }
+    }
 
     func client(of node: NodeID, at url: String) -> any NodeClient {
         state.withLock { $0.clients.append(url) }
@@ -56,7 +67,7 @@ final class FakeTransport: DomainTransport {
     private func hang(_ node: NodeID, _ deadline: Duration) async {
         state.withLock { $0.hanging[node, default: 0] += 1 }
         let end = ContinuousClock.now + deadline
-        while isSilent(node), ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
+        while isWaiting(node), ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
         state.withLock { $0.hanging[node, default: 0] -= 1 }
     }
 
@@ -73,7 +84,7 @@ final class FakeTransport: DomainTransport {
                 state.mostOpen = max(state.mostOpen, state.open)
                 return state.silent.contains(node)
             }
-            if isSilent { await transport.hang(node, deadline) } else { await Task.yield() }
+            if transport.isWaiting(node) { await transport.hang(node, deadline) } else { await Task.yield() }
             return transport.state.withLock { state in
                 state.open -= 1
                 if isSilent { return .unknown("no answer") }

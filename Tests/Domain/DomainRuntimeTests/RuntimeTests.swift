@@ -111,10 +111,12 @@ import Testing
 
     @Test("changes that arrive during a commit share the next one")
     func groupCommit() async throws {
-        try await running(nodes: 1) { runtime, store, _ in
+        try await running(nodes: 1, deadline: .seconds(60), now: Self.frozen) { runtime, store, transport in
             var ids: [LogicalID] = []
             for _ in 0..<100 { ids.append(try await runtime.start(Self.function()).get()) }
             #expect(try await eventually { runtime.owned.withLock { $0.steps.isEmpty && !$0.isBusy } })
+            // No Stop is confirmed meanwhile, which would need a commit of its own.
+            transport.silence(Self.id(1))
             store.hold()
             async let first: Void = runtime.stop(ids[0])
             #expect(try await eventually { store.isWaiting })
@@ -128,8 +130,9 @@ import Testing
             }
             try await first
             #expect(store.records.instances.isEmpty)
-            // The blocked commit, and one for all that arrived meanwhile; a confirmed Stop or a tick may add its own.
-            #expect(store.syncs - before <= 6)
+            // The blocked commit, and one for all that arrived meanwhile.
+            #expect(store.syncs - before == 2)
+            transport.release(Self.id(1))
         }
     }
 
@@ -150,9 +153,9 @@ import Testing
             async let second = runtime.start(Self.function())
             async let third = runtime.start(Self.function())
             #expect(try await eventually { starts(transport) == 23 })
-            // A refresh without changes does not overtake waiting steps.
+            // A refresh without changes does not overtake waiting steps: two Starts, their answers and itself.
             async let refresh = runtime.update(Self.update(1), problem: nil)
-            #expect(try await eventually { runtime.owned.withLock { $0.steps.count } >= 3 })
+            #expect(try await eventually { runtime.owned.withLock { $0.steps.count } >= 5 })
             #expect(store.records.instances.count == 21)
             let syncs = store.syncs
             store.release()
@@ -197,6 +200,34 @@ import Testing
                 })
             #expect(store.records.unknownOutcomes.isEmpty)
             #expect(Set(store.records.instances.keys) == [one, other, third])
+        }
+    }
+
+    @Test("what a Start runs whose answer arrives while nothing can be stored is stopped when commits succeed again")
+    func answeredInVain() async throws {
+        try await running(nodes: 1, deadline: .seconds(60), now: Self.frozen) { runtime, store, transport in
+            let one = try await runtime.start(Self.function()).get()
+            transport.delay(Self.id(1))
+            async let start = runtime.start(Self.function())
+            #expect(try await eventually { transport.hanging(at: Self.id(1)) == 1 })
+            store.isFull = true
+            await #expect(throws: DomainRuntime.Failure.self) { try await runtime.stop(one) }
+            guard case .failure(let refusal) = try await start else {
+                Issue.record("started")
+                return
+            }
+            #expect(refusal.summary == "not stored")
+            let failed = runtime.counters.withLock { $0.failedCommits }
+            transport.release(Self.id(1))
+            // That the component has to be stopped could not be stored either.
+            #expect(try await eventually { runtime.counters.withLock { $0.failedCommits } > failed })
+            store.isFull = false
+            #expect(
+                try await eventually {
+                    transport.heard.contains { if case .stop = $0.request { true } else { false } }
+                })
+            #expect(try await eventually { store.records.orphans.isEmpty })
+            #expect(Set(store.records.instances.keys) == [one])
         }
     }
 

@@ -182,6 +182,38 @@ struct StartsInFlightTests {
         #expect(domain.handle(.answered(calls[2].id, .started(physical)), at: Self.now) == DomainStep())
     }
 
+    @Test("what late answers say is not forgotten if it could not be stored at once")
+    func lateAnswersAndFullDisk() throws {
+        var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
+        _ = domain.begin(at: Self.now)
+        try Self.join(&domain)
+        let calls = [2, 3].flatMap { request in
+            Self.calls(domain.handle(.start(TestDomain.function(), RequestID(request)), at: Self.now).effects)
+        }
+        domain.beginCommit()
+        domain.finishCommit()
+        let records = domain.records
+        domain = domain.restarted(from: records, without: [], options: DomainOptions(), at: Self.now)
+        _ = domain.begin(at: Self.now)
+        let node = TestDomain.id(0)
+        let physical = PhysicalID(node: node, component: ComponentID(high: 1, low: 1))
+        let lost = [CallOutcome.started(physical), .unknown("deadline")].enumerated().flatMap { place, outcome in
+            domain.handle(.answered(calls[place].id, outcome), at: Self.now).changes
+        }
+        #expect(Set(lost) == [.orphan(physical, .function, true), .unknownOutcome(node, true)])
+        for _ in 0..<2 {
+            domain = domain.restarted(from: records, without: lost, options: DomainOptions(), at: Self.now)
+            let step = domain.begin(at: Self.now)
+            #expect(step.changes.contains(.orphan(physical, .function, true)))
+            #expect(step.changes.contains(.unknownOutcome(node, true)))
+        }
+        let stored = domain.records
+        domain.beginCommit()
+        domain.finishCommit()
+        domain = domain.restarted(from: stored, without: [], options: DomainOptions(), at: Self.now)
+        #expect(domain.begin(at: Self.now).changes.isEmpty)
+    }
+
     @Test("a Start that is answered after its deadline is stopped, and is no unknown outcome")
     func overdue() throws {
         let test = TestDomain(nodes: 2) { $0.strategy = .roundRobin }
