@@ -163,7 +163,7 @@ import Testing
             serving.stub.state.withLock { $0.waitsForGoing = true }
             let caller = try OrchestratorClient(
                 url: ServiceURL(scheme: .http, host: .ipv4("127.0.0.1"), port: serving.server.orchestratorPort),
-                within: how == "gives up" ? .seconds(2) : .seconds(60))
+                within: how == "gives up" ? .seconds(10) : .seconds(60))
             defer { caller.close() }
             let call = Task { try await caller.start(.function(Sample.function)) }
             #expect(try await eventually { serving.stub.asked == ["start function"] })
