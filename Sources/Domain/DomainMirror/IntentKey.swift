@@ -66,15 +66,30 @@ package enum IntentKey {
             "\(outcomeSeconds)", domainID)
     }
 
+    /// The command that marks an intent as taken.
+    static func mark(_ name: String, at time: Int) -> RedisCommand {
+        RedisCommand("SET", result(of: name), outcome("taken", nil, at: time), "EX", "\(outcomeSeconds)")
+    }
+
+    /// The command that returns and removes the value of an intent; a Redis before 6.2 has no GETDEL.
+    static func removeValue(_ name: String) -> RedisCommand {
+        let script = "local value = redis.call('GET', KEYS[1]) redis.call('DEL', KEYS[1]) return value"
+        return RedisCommand("EVAL", script, "1", name)
+    }
+
+    /// Whether an entry of the list is the name of an intent.
+    static func isIntent(_ name: String) -> Bool {
+        let parts = name.split(separator: ":", omittingEmptySubsequences: false)
+        return parts.count == 3 && parts[0] == "intent" && (parts[1] == "migrate" || parts[1] == "cordon")
+    }
+
     /// The lifetime of outcomes.
     private static let outcomeSeconds = 86_400
 
     /// Parses an entry and the value of its key.
     package static func intent(_ name: String, _ value: String?) throws(Problem) -> Intent {
+        guard isIntent(name) else { throw .foreign }
         let parts = name.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 3, parts[0] == "intent", parts[1] == "migrate" || parts[1] == "cordon" else {
-            throw .foreign
-        }
         guard let value else { throw .noValue }
         if parts[1] == "cordon" {
             guard let node = NodeID(parts[2]) else { throw .badValue("\(parts[2]) is not a node id") }

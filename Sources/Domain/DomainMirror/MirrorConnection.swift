@@ -4,6 +4,8 @@ import Redis
 package protocol MirrorConnection {
     /// Whether it is connected.
     var isOpen: Bool { get }
+    /// Whether the database is a cluster, which refuses transactions and scripts with several keys.
+    var isCluster: Bool { get }
 
     /// Connects, unless it is connected or the next attempt is not due. The caller then initializes the database and
     /// calls ``confirm()``.
@@ -28,6 +30,9 @@ package protocol MirrorConnection {
 }
 
 extension MirrorConnection {
+    /// No cluster.
+    package var isCluster: Bool { false }
+
     /// The maximum number of commands in a batch.
     private static var batchLimit: Int { 5_000 }
 
@@ -37,21 +42,34 @@ extension MirrorConnection {
         do throws(RedisError) { try body(&self) } catch { fail(error, at: now) }
     }
 
-    /// Sends each group of commands as a transaction, in batches.
+    /// Sends each group of commands as a transaction, in batches; one by one to a cluster.
     mutating func show(_ groups: [[RedisCommand]]) throws(RedisError) {
         var waiting: [RedisCommand] = []
         for (index, group) in groups.enumerated() {
-            if group.count == 1 {
-                waiting.append(group[0])
+            if group.count == 1 || isCluster {
+                waiting += group
             } else if !group.isEmpty {
                 waiting.append(RedisCommand("MULTI"))
                 waiting += group
                 waiting.append(RedisCommand("EXEC"))
             }
             guard waiting.count >= Self.batchLimit || index == groups.count - 1, !waiting.isEmpty else { continue }
-            for answer in try send(waiting) { if let reason = answer.failure { throw .refused(reason) } }
+            let answers = try send(waiting)
+            if let refusal = Self.refusal(of: waiting, answers) { throw refusal }
             waiting = []
         }
+    }
+
+    /// The first refusal, with the name and key of its command; nil if there is none.
+    static func refusal(of commands: [RedisCommand], _ answers: [RedisReply]) -> RedisError? {
+        for (place, answer) in answers.enumerated() {
+            guard let reason = answer.failure else { continue }
+            // The answer to EXEC has those to the commands before it.
+            let before = answer.array.map { $0.count - ($0.firstIndex { $0.failure != nil } ?? 0) } ?? 0
+            let culprit = commands.indices.contains(place - before) ? commands[place - before] : commands[place]
+            return .refused("\(culprit.subject): \(reason)")
+        }
+        return nil
     }
 
     /// Sends commands in batches and ignores errors.
@@ -68,7 +86,7 @@ extension MirrorConnection {
         var cursor = "0"
         repeat {
             let answer = try send([RedisCommand("SCAN", cursor, "MATCH", "[\(letters)]*", "COUNT", "1000")])[0]
-            if let reason = answer.failure { throw .refused(reason) }
+            if let reason = answer.failure { throw .refused("SCAN: \(reason)") }
             guard let parts = answer.array, parts.count == 2, let next = parts[0].text else {
                 throw .refused("an unexpected answer to SCAN")
             }

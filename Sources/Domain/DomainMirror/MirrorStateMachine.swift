@@ -198,14 +198,17 @@ package struct MirrorStateMachine: Sendable {
         var state: String?
         var failure: String?
         connection.use(at: now.monotonic) { connection throws(RedisError) in
+            if connection.isCluster {
+                state = try connection.send([RedisCommand("GET", Mirror.identity)])[0].text
+                if state == domainID { failure = try takeSingly(&taken, over: &connection, at: now.wall) }
+                return
+            }
+            let take = IntentKey.take(Self.intentLimit, for: domainID, at: now.wall)
             var count = 0
             repeat {
-                let answers = try connection.send([
-                    RedisCommand("GET", Mirror.identity),
-                    IntentKey.take(Self.intentLimit, for: domainID, at: now.wall),
-                ])
+                let answers = try connection.send([RedisCommand("GET", Mirror.identity), take])
                 state = answers[0].text
-                failure = answers[1].failure
+                failure = answers[1].refusal(of: take)
                 count = (answers[1].array ?? []).count / 2
                 taken += answers[1].array ?? []
             } while count == Self.intentLimit && taken.count < Self.outcomeLimit
@@ -226,6 +229,51 @@ package struct MirrorStateMachine: Sendable {
             connection.close(until: now.monotonic)
             open(&connection, &actions, at: now)
         }
+    }
+
+    /// Takes intents with commands that have one key each, as a cluster needs them. The outcome is written before the
+    /// intent is removed.
+    ///
+    /// - Returns: why the next intent stays in the list; nil if none does.
+    private func takeSingly(
+        _ taken: inout [RedisReply], over connection: inout some MirrorConnection, at time: Int
+    ) throws(RedisError) -> String? {
+        while taken.count < Self.outcomeLimit {
+            let next = RedisCommand("LINDEX", IntentKey.list, "0")
+            let entry = try connection.send([next])[0]
+            guard let name = entry.text else { return entry.refusal(of: next) }
+            let value = try IntentKey.isIntent(name) ? mark(name, over: &connection, at: time) : .null
+            if let reason = value.failure { return reason }
+            let remove = RedisCommand("LREM", IntentKey.list, "1", name)
+            let removed = try connection.send([remove])[0]
+            if let refusal = removed.refusal(of: remove) { return refusal }
+            guard value.text != nil else {
+                taken += [entry, .null]
+                continue
+            }
+            // The operator may have set another value meanwhile.
+            let last = try connection.send([IntentKey.removeValue(name)])[0]
+            taken += [entry, last.text == nil ? value : last]
+        }
+        return nil
+    }
+
+    /// Reads the value of an intent and writes that it is taken.
+    ///
+    /// - Returns: the value; null if it is none; the refusal if it could not be read, or the outcome not be written.
+    private func mark(
+        _ name: String, over connection: inout some MirrorConnection, at time: Int
+    ) throws(RedisError) -> RedisReply {
+        let get = RedisCommand("GET", name)
+        let value = try connection.send([get])[0]
+        if let refusal = value.refusal(of: get) {
+            // A value of another type is none.
+            return value.failure?.hasPrefix("WRONGTYPE") == true ? .null : .error(refusal)
+        }
+        guard value.text != nil else { return .null }
+        let mark = IntentKey.mark(name, at: time)
+        let marked = try connection.send([mark])[0]
+        return marked.refusal(of: mark).map { .error($0) } ?? value
     }
 
     private mutating func showPresence(over connection: inout some MirrorConnection, at now: Timestamp) {
@@ -265,4 +313,9 @@ package struct MirrorStateMachine: Sendable {
             try connection.sendLeniently(mirror.trim(keys, at: now.wall, retention: retention))
         }
     }
+}
+
+extension RedisReply {
+    /// Why Redis refused a command; nil if it did not.
+    fileprivate func refusal(of command: RedisCommand) -> String? { failure.map { "\(command.subject): \($0)" } }
 }

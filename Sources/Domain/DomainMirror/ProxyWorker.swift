@@ -1,5 +1,6 @@
 import Domain
 import Logging
+import Redis
 
 /// The work of the proxy's thread: a ``MirrorStateMachine`` with a connection, and the CSV files.
 struct ProxyWorker {
@@ -60,7 +61,7 @@ struct ProxyWorker {
         case .intentsRefused(let reason):
             logger.warning(
                 "intents cannot be taken from Redis, and stay in the list; the user needs all rights on intents and intent:*",
-                metadata: ["reason": "\(reason)"])
+                metadata: ["reason": "\(RedisError.refused(reason))"])
         case .dropped(let name, let problem):
             logger.warning("an invalid intent was dropped", metadata: ["intent": "\(name)", "reason": "\(problem)"])
         }

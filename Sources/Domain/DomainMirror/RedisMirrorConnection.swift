@@ -22,11 +22,16 @@ struct RedisMirrorConnection: MirrorConnection {
     }
 
     var isOpen: Bool { connection != nil }
+    private(set) var isCluster = false
 
     mutating func open(at now: Int) {
         guard connection == nil, now >= nextAttempt else { return }
         do throws(RedisError) {
-            connection = try RedisConnection(to: address, timeout: timeout)
+            let opened = try RedisConnection(to: address, timeout: timeout)
+            // A user without this right probably uses no cluster.
+            let about = try opened.send(all: [["INFO", "cluster"]])[0].text
+            isCluster = about?.contains("cluster_enabled:1") ?? false
+            connection = opened
         } catch {
             fail(error, at: now)
         }

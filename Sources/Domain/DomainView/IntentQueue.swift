@@ -10,15 +10,17 @@ package final class IntentQueue {
     /// Submits an intent.
     ///
     /// - Throws: `RedisError` if it was not submitted, or may not have been.
-    package func send(_ request: IntentRequest) throws(RedisError) { try connection.transact(request.commands) }
+    package func send(_ request: IntentRequest) throws(RedisError) {
+        // One by one: a cluster refuses transactions with several keys. The last command submits the intent.
+        for command in request.commands { try connection.send(command) }
+    }
 
     /// The current outcome of an intent; nil if the domain has not taken it yet.
     ///
     /// - Throws: `RedisError` if Redis cannot be read.
     package func outcome(of request: IntentRequest) throws(RedisError) -> IntentOutcome? {
-        let replies = try connection.send(all: [["EXISTS", request.key], ["GET", request.resultKey]])
-        for reply in replies { if let reason = reply.failure { throw .refused(reason) } }
         // Until the intent is taken, the outcome belongs to an earlier one.
-        return replies[0] == .integer(0) ? replies[1].text.flatMap { IntentOutcome($0) } : nil
+        guard try connection.send(["EXISTS", request.key]) == .integer(0) else { return nil }
+        return try connection.send(["GET", request.resultKey]).text.flatMap { IntentOutcome($0) }
     }
 }

@@ -21,7 +21,7 @@ package struct IntentRequest: Hashable, Sendable {
     /// The key of the outcome; only Berth writes it.
     package var resultKey: String { "intent:result:" + key.dropFirst("intent:".count) }
 
-    /// The commands of the submitting transaction. The outcome of an earlier intent is deleted.
+    /// The commands that submit it, in order. The outcome of an earlier intent is deleted.
     package var commands: [[String]] { [["DEL", resultKey], ["SET", key, value], ["RPUSH", "intents", key]] }
 }
 

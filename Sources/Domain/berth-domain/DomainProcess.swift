@@ -71,7 +71,7 @@ struct DomainProcess {
             printError("\(error)")
             throw Status.configuration
         }
-        let proxy = try proxy(configuration, log)
+        let proxy = proxy(configuration, log)
         let runtime = DomainRuntime(
             records: records, options: options, store: store, transport: transport, observer: proxy,
             callDeadline: .seconds(configuration.callDeadline), logger: log)
@@ -104,7 +104,7 @@ struct DomainProcess {
                 "nodes": "\(configuration.nodeRegisterURL)", "announced": "\(options.orchestratorURL)",
                 "state": "\(directory)", "instances": "\(records.instances.count)",
                 "tls": tls.server == nil ? "off" : "on", "strategy": "\(options.strategy.rawValue)",
-                "redis": configuration.proxyType == .redis ? "on" : "off",
+                "redis": proxy == nil ? "off" : "on",
                 "status": configuration.statusURL.isEmpty ? "off" : "\(configuration.statusURL)",
             ])
         let notifier = SystemdNotifier(environment: processEnvironment())
@@ -275,14 +275,17 @@ struct DomainProcess {
         return "\(served.scheme.rawValue)://\(host):\(served.port)"
     }
 
-    private func proxy(_ configuration: OrchestratorConfiguration, _ log: Logger) throws -> DomainProxy? {
+    /// The mirror; nil if there is none, or if its address cannot be used: the domain depends on no mirror.
+    private func proxy(_ configuration: OrchestratorConfiguration, _ log: Logger) -> DomainProxy? {
         guard configuration.proxyType == .redis else { return nil }
         do throws(RedisError) {
             return DomainProxy(
                 DomainProxy.Settings(configuration, address: try RedisAddress(configuration.redisURL)), logger: log)
         } catch {
-            printError("\(configFile): proxy.redis_url: \(error)")
-            throw Status.configuration
+            log.error(
+                "nothing is mirrored: the address of Redis cannot be used",
+                metadata: ["file": "\(configFile)", "key": "proxy.redis_url", "reason": "\(error)"])
+            return nil
         }
     }
 

@@ -51,7 +51,7 @@ package final class RedisConnection {
     /// - Throws: ``RedisError``.
     @discardableResult package func send(_ words: [String]) throws(RedisError) -> RedisReply {
         let replies = try send(all: [words])
-        if let reason = replies[0].failure { throw .refused(reason) }
+        if let reason = replies[0].failure { throw .refused("\(words.prefix(2).joined(separator: " ")): \(reason)") }
         return replies[0]
     }
 

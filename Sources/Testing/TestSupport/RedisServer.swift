@@ -33,6 +33,13 @@ package final class RedisServer: Sendable {
         guard patience > 0 else { throw Program.Missing(description: "redis-server does not listen: \(program.text)") }
     }
 
+    /// Options for a cluster on loopback; it serves once its slots are added.
+    ///
+    /// - Throws: `FreePorts.Missing`.
+    package static func clusterOptions() throws -> [String] {
+        ["--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", "\(try FreePorts.take(1)[0])"]
+    }
+
     /// Its address.
     package var url: String { "unix://\(directory.path)/redis.sock" }
 

@@ -130,12 +130,22 @@ struct RedisScenarioTests {
         server.signal(SIGCONT)
     }
 
-    @Test("an invalid Redis address exits with 78 and names the valid forms")
-    func badAddress() async throws {
-        try site.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"rediss://host\"")
-        let process = try site.spawn()
-        #expect(try await process.end() == 78)
-        #expect(process.text.contains("proxy.redis_url") && process.text.contains("TLS"))
+    @Test(
+        "an address of Redis that cannot be used is told with the valid forms, and the domain serves without its mirror",
+        arguments: [("rediss://host", "TLS to Redis is not supported"), ("redis://127.0.0.1:0", "from 1 to 65535")])
+    func badAddress(url: String, reason: String) async throws {
+        try site.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"\(url)\"")
+        let controller = try DemoController(url: site.controllerRegister)
+        let process = try await site.serve()
+        let line = try #require(process.lines.first { $0.contains("nothing is mirrored") })
+        #expect(line.contains("proxy.redis_url") && line.contains(reason), "\(line)")
+        #expect(process.lines.contains { $0.contains("NOTICE: serving") && $0.contains("redis=off") })
+        let node = try site.node(1)
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.cpus == 1 })
+        let client = try OrchestratorClient(url: site.orchestrator)
+        _ = try await client.start(DomainSite.function()).get()
+        client.close()
+        try await end(process, [node], controller)
     }
 
     @Test("samples and log lines of nodes are mirrored")
@@ -151,5 +161,99 @@ struct RedisScenarioTests {
         #expect(try await eventually { try redis().send(["ZRANGE", key, "0", "-1"]).texts == ["10.005:0.5"] })
         #expect(try await eventually { try redis().send(["ZCARD", "node:health:\(node.node)"]) == .integer(1) })
         try await end(process, [node], controller)
+    }
+
+    @Test(
+        "a refusal by Redis names the command, its key and the remedy in the log, once, and the mirror follows when it ends",
+        arguments: [
+            (
+                ["ACL", "SETUSER", "default", "resetkeys", "~domain_info:*"], ["ACL", "SETUSER", "default", "~*"],
+                "NOPERM", "ACL SETUSER"
+            ),
+            (["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"], "READONLY", "use the URL of its primary"),
+            (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"], "OOM", "maxmemory"),
+        ])
+    func refusals(cause: [String], cure: [String], code: String, remedy: String) async throws {
+        let controller = try DemoController(url: site.controllerRegister)
+        let process = try await site.serve()
+        #expect(try await eventually { try redis().send(["EXISTS", "domain_info:domain_id"]) == .integer(1) })
+        try redis().send(cause)
+        let node = try site.node(1)
+        #expect(try await process.prints(remedy, seconds: 30))
+        let line = try #require(process.text.split(separator: "\n").first { $0.contains(remedy) })
+        #expect(line.contains(code) && (line.contains("SET node:") || line.contains("SET domain_info:")), "\(line)")
+        try redis().send(cure)
+        let key = "node:status:\(node.node)"
+        #expect(try await eventually(seconds: 30) { try redis().send(["EXISTS", key]) == .integer(1) })
+        try await end(process, [node], controller)
+    }
+
+    @Test("a Redis in cluster mode with one shard is mirrored, and the operator's commands work")
+    func cluster() async throws {
+        let server = try RedisServer(options: RedisServer.clusterOptions())
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        try redis.send(["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])
+        #expect(
+            try await eventually { try redis.send(["CLUSTER", "INFO"]).text?.contains("cluster_state:ok") == true })
+        try site.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"\(server.url)\"")
+        let controller = try DemoController(url: site.controllerRegister)
+        let process = try await site.serve()
+        let nodes = [try site.node(1), try site.node(2)]
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.cpus == 2 })
+        let client = try OrchestratorClient(url: site.orchestrator)
+        let id = try await client.start(DomainSite.function()).get()
+        try await client.patch(id, mapping: ["out": id], kind: .function)
+        #expect(try await eventually { try redis.send(["EXISTS", "instance:\(id)"]) == .integer(1) })
+        #expect(try await eventually { try redis.send(["EXISTS", "dependency:\(id)"]) == .integer(1) })
+        let from = try #require(nodes.firstIndex { !$0.components.isEmpty })
+        let proxy = [site.binary, "proxy", "-r", server.url]
+        let move = try await Program.run(
+            proxy + ["intent", "migrate", "\(id)", "\(nodes[1 - from].node)", "--wait", "--timeout", "30"])
+        #expect(move.status == 0, "\(move.text)")
+        #expect(nodes[1 - from].components.count == 1 && nodes[from].components.isEmpty)
+        let cordon = try await Program.run(proxy + ["intent", "cordon", "\(nodes[from].node)", "--wait"])
+        #expect(cordon.status == 0, "\(cordon.text)")
+        #expect(try redis.send(["EXISTS", "intents"]) == .integer(0))
+        let shown = try await Program.run(proxy + ["show", "node", "capabilities"])
+        #expect(shown.status == 0 && nodes.allSatisfy { shown.text.contains("\($0.node)") }, "\(shown.text)")
+        #expect(!process.text.contains("Redis refuses"), "\(process.text)")
+        client.close()
+        try await end(process, nodes, controller)
+    }
+
+    @Test("without rights on outcomes, an intent stays, the log names key and remedy, and it is carried out later")
+    func outcomeForbidden() async throws {
+        let controller = try DemoController(url: site.controllerRegister)
+        let process = try await site.serve()
+        let node = try site.node(1)
+        #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.cpus == 1 })
+        let rights = ["~intents", "~intent:cordon:*", "~intent:migrate:*", "~domain_info:*", "~node:*", "~node_*"]
+        try redis().send(["ACL", "SETUSER", "default", "resetkeys"] + rights)
+        let key = "intent:cordon:\(node.node)"
+        try ask(key, "yes")
+        #expect(try await process.prints("intents cannot be taken from Redis", seconds: 30))
+        let line = try #require(process.lines.first { $0.contains("intents cannot be taken from Redis") })
+        #expect(line.contains("SET intent:result:cordon:\(node.node)"), "\(line)")
+        #expect(line.contains("ACL SETUSER"), "\(line)")
+        #expect(try redis().send(["GET", key]).text == "yes")
+        #expect(try redis().send(["LLEN", "intents"]) == .integer(1))
+        try redis().send(["ACL", "SETUSER", "default", "~*"])
+        let result = "intent:result:cordon:\(node.node)"
+        #expect(try await eventually { try redis().send(["GET", result]).text?.contains("done") == true })
+        #expect(try redis().send(["EXISTS", key]) == .integer(0))
+        try await end(process, [node], controller)
+    }
+
+    @Test("a URL with a query, a fragment or surrounding blanks is used", arguments: ["?protocol=3", "#part", " "])
+    func query(end suffix: String) async throws {
+        let port = try FreePorts.take(1)[0]
+        let server = try RedisServer(options: ["--port", "\(port)", "--bind", "127.0.0.1"])
+        let url = "redis://127.0.0.1:\(port)\(suffix)"
+        try site.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"\(url)\"")
+        let process = try await site.serve()
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        #expect(try await eventually { try redis.send(["EXISTS", "domain_info:domain_id"]) == .integer(1) })
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
     }
 }

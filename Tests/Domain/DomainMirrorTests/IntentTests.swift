@@ -163,4 +163,37 @@ struct IntentTests {
         #expect(try await eventually { try site.get(key)?.contains("it was lost, or the orchestrator ended") == true })
         #expect(try site.get("intent:result:cordon:done")?.contains("done") == true)
     }
+
+    @Test("a cluster with one shard is mirrored, and its intents are carried out in order")
+    func cluster() async throws {
+        let server = try RedisServer(options: RedisServer.clusterOptions())
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        try redis.send(["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])
+        #expect(
+            try await eventually { try redis.send(["CLUSTER", "INFO"]).text?.contains("cluster_state:ok") == true })
+        let site = try ProxySite(server: server)
+        defer { site.proxy.stop() }
+        site.proxy.observe([.node(.test(node)), .wiring(instance, ["out": .test(2)])])
+        #expect(try await eventually { try site.get("dependency:\(instance)") != nil })
+        #expect(try site.get("node:status:\(node)") != nil && site.get("dependency:last_update") != nil)
+        let cordons = [Intent.cordon(node, true), .cordon(.test(2), false)]
+        try push(
+            site,
+            [
+                ("intent:cordon:\(node)", "yes"), ("session:1", "theirs"), ("intent:cordon:\(NodeID.test(3))", nil),
+                ("intent:cordon:\(NodeID.test(2))", "no"),
+            ])
+        #expect(try await eventually { try site.intents == cordons && isDrained(site) })
+        #expect(try await eventually { try site.get("intent:result:cordon:\(node)")?.contains("done") == true })
+        #expect(try site.get("intent:cordon:\(node)") == nil && site.get("session:1") == "theirs")
+        // Without the right to write the outcome, the intent stays.
+        let rights = ["~intents", "~intent:cordon:*", "~domain_info:*", "~node*", "~dependency:*"]
+        try redis.send(["ACL", "SETUSER", "default", "resetkeys"] + rights)
+        try push(site, [("intent:cordon:\(node)", "no")])
+        try await Task.sleep(for: .milliseconds(1500))
+        #expect(try redis.send(["LLEN", "intents"]) == .integer(1) && site.get("intent:cordon:\(node)") == "no")
+        #expect(site.intents == cordons)
+        try redis.send(["ACL", "SETUSER", "default", "~*"])
+        #expect(try await eventually { site.intents == cordons + [.cordon(node, false)] })
+    }
 }
