@@ -148,4 +148,60 @@ import Testing
         let error = #expect(throws: ConfigurationError.self) { try read(text) }
         #expect(error?.message.contains(key) == true, "\(error?.message ?? "")")
     }
+
+    /// A configuration whose keys all differ from the template's.
+    private func changed() throws -> OrchestratorConfiguration {
+        try read(
+            """
+            [general]
+            domain_register_url = "http://10.0.0.1:7002"
+            subscription_refresh_interval_sec = 5
+            domain_id = "d"
+            orchestrator_url = "http://0.0.0.0:1"
+            orchestrator_url_announced = ""
+            node_register_url = "https://0.0.0.0:2"
+            lease_min_seconds = 2
+            lease_max_seconds = 100
+            recovery_grace_seconds = 31
+            disconnect_grace_seconds = 7
+            evictions_per_interval = 7
+            call_deadline_seconds = 3
+            message_limit_bytes = 100000
+            node_limit = 7
+            controller_names = ["c"]
+            agent_hosts = ["10.0.0.0/8"]
+            audit_log = "a.jsonl"
+            status_url = "http://127.0.0.1:7010"
+            [baseline]
+            orchestration_strategy = "RoundRobin"
+            try_next_candidate = false
+            make_before_break = true
+            [proxy]
+            proxy_type = "Redis"
+            redis_url = "redis://10.0.0.1"
+            proxy_gc_period_seconds = 0
+            schema = "seed"
+            [proxy.dataset_settings]
+            dataset_path = "data/run-"
+            """)
+    }
+
+    @Test("a reload takes over the keys that it names as changed, and no others; docs/domain.md lists the others")
+    func reload() throws {
+        let (used, fresh) = (OrchestratorConfiguration(), try changed())
+        let changes = fresh.changes(from: used)
+        #expect(changes.applied.count == 13 && changes.waiting.count == 13)
+        var taken = used
+        taken.take(fresh)
+        let (takenOver, left) = (taken.changes(from: used), fresh.changes(from: taken))
+        #expect(takenOver.applied == changes.applied && takenOver.waiting.isEmpty)
+        #expect(left.waiting == changes.waiting && left.applied.isEmpty)
+        let root = #filePath.split(separator: "/Tests/")[0]
+        let page = try #require(TemporaryDirectory.read("\(root)/docs/domain.md"))
+        let text = String(decoding: page, as: UTF8.self)
+        let start = try #require(text.firstRange(of: "## Reload\n")?.upperBound)
+        let end = try #require(text[start...].firstRange(of: "\n## ")?.lowerBound)
+        for key in changes.waiting { #expect(text[start..<end].contains("`\(key)`"), "\(key)") }
+        for key in changes.applied { #expect(!text[start..<end].contains("`\(key)`"), "\(key)") }
+    }
 }
