@@ -74,12 +74,13 @@ class Domain:
         return path
 
     def launch(self, limit=None):
-        """Starts the process without waiting for it. `limit`: a function that runs in it before the program."""
+        """Starts the process without waiting for it. `limit`: a command that starts it, with its options."""
         self.configure()
         log = open(os.path.join(self.directory, "log"), "ab")
-        self.process = subprocess.Popen([PROGRAM, "--state-dir", self.state], cwd=self.directory, stdin=subprocess.DEVNULL,
-                                        stdout=log, stderr=log, env=dict(os.environ, SWIFT_BACKTRACE="enable=no"),
-                                        preexec_fn=limit)
+        # Not with preexec_fn, whose code may abort in a child of a process with gRPC's threads.
+        self.process = subprocess.Popen([*(limit or []), PROGRAM, "--state-dir", self.state],
+                                        cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        env=dict(os.environ, SWIFT_BACKTRACE="enable=no"))
         log.close()
 
     def start(self, limit=None):
@@ -114,6 +115,14 @@ class Domain:
         """`/status.json`, which may be a second old."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/status.json", timeout=10) as answer:
             return json.load(answer)
+
+    def metric(self, name):
+        """A figure of `/metrics` without labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/metrics", timeout=10) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.split(" ")[0] == name:
+                    return float(line.split(" ")[1])
+        raise AssertionError(f"there is no metric {name}")
 
     def ready(self, node):
         def probe():

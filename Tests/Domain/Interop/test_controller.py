@@ -92,7 +92,8 @@ def test_a_reset_stops_all_functions_and_then_all_resources_and_resets_no_node(d
     domain.wait_until_idle()
     count = lambda *whats: sum(len(node.of(*whats)) for node in nodes)
     assert (count("StopFunction"), count("StopResource"), count("Reset")) == (200, 100, 0)
-    assert 1 <= count("PatchFunction", "PatchResource") <= 100
+    # A Patch of a function that is stopped too is not needed, and not made if it has to wait.
+    assert count("PatchFunction", "PatchResource") <= 100
     for node in nodes:
         stops = [name for name in node.names() if name.startswith("Stop")]
         assert stops == sorted(stops), "functions first"

@@ -1,6 +1,5 @@
 """Rare events: full disks, no descriptors, shared ids, migrations during departures. W1, W5, W15, W21."""
 import json
-import resource as limits
 import signal
 import time
 import uuid
@@ -15,11 +14,7 @@ from waiting import DEADLINE, QUIET, channel, eventually
 
 def test_a_full_disk_refuses_requests_and_loses_nothing_acknowledged(make_domain):
     domain = make_domain(start=False)
-
-    def small():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        limits.setrlimit(limits.RLIMIT_FSIZE, (600_000, 600_000))
-    domain.start(small)
+    domain.start(["env", "--ignore-signal=XFSZ", "prlimit", "--fsize=600000"])
     node = domain.node().join()
     known, failures = [], 0
     for n in range(400):
@@ -48,7 +43,7 @@ def test_a_full_disk_refuses_requests_and_loses_nothing_acknowledged(make_domain
 def test_it_recovers_after_running_out_of_descriptors(make_domain):
     import socket
     domain = make_domain(start=False)
-    domain.start(lambda: limits.setrlimit(limits.RLIMIT_NOFILE, (120, 120)))
+    domain.start(["prlimit", "--nofile=120"])
     node = domain.node().join()
     lid = domain.client.start()
     lines = []
