@@ -4,6 +4,7 @@ import DomainRPC
 import DomainRuntime
 import DomainWire
 import Logging
+import Synchronization
 import TestSupport
 import Testing
 
@@ -49,6 +50,44 @@ import Testing
         await controller.tearDown(id)
         try await until { survivor.components.isEmpty }
         await survivor.stop()
+        await whole.stop()
+        await controller.stop()
+    }
+
+    @Test("of two processes with one node id, the refused one stays refused as long as it refreshes, for hours")
+    func twoProcesses() async throws {
+        let controller = try DemoController()
+        let advance = Mutex(0)
+        let whole = try WholeDomain(controller: controller.registerURL) {
+            let ahead = advance.withLock { $0 }
+            let now = Timestamp.current
+            return Timestamp(monotonic: now.monotonic + ahead, wall: now.wall + ahead)
+        }
+        var settings = DemoNode.Settings(node: NodeID(high: 0, low: 1), registerURL: whole.nodeRegister)
+        settings.interval = 60
+        settings.capabilities.labels = ["red"]
+        let former = try DemoNode(settings)
+        let latter = try DemoNode(settings)
+        #expect(try await former.registerOnce() == nil)
+        try await until { former.calls.contains(.reset) }
+        #expect(try await latter.registerOnce() == nil)
+        try await until { latter.calls.contains(.reset) }
+        guard case .success = try await whole.runtime.start(.function(Sample.function)) else {
+            Issue.record("not started")
+            return
+        }
+        for _ in 0..<20 {
+            advance.withLock { $0 += 500_000 }
+            #expect(try await former.registerOnce()?.summary == "node id in use")
+            #expect(try await latter.registerOnce() == nil)
+        }
+        #expect(latter.calls.count { $0 == .reset } == 1 && latter.components.count == 1)
+        #expect(former.calls.count { $0 == .reset } == 1 && former.components.isEmpty)
+        // Only after ten minutes of silence it counts as another run of the node.
+        advance.withLock { $0 += 601_000 }
+        #expect(try await former.registerOnce() == nil)
+        await former.stop()
+        await latter.stop()
         await whole.stop()
         await controller.stop()
     }
@@ -102,7 +141,7 @@ private struct WholeDomain {
     let server: DomainServer
     let controller: ControllerClient
 
-    init(controller url: ServiceURL) throws {
+    init(controller url: ServiceURL, now: @escaping @Sendable () -> Timestamp = { .current }) throws {
         // The URL is announced to the controller, so the port must be known first.
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         // On its own address, where no other test can take the port.
@@ -116,7 +155,7 @@ private struct WholeDomain {
         controller = try ControllerClient(url: url)
         runtime = DomainRuntime(
             records: DomainRecords(), options: options, store: NullRecordStore(),
-            transport: GRPCDomainTransport(controller: controller), logger: logger)
+            transport: GRPCDomainTransport(controller: controller), now: now, logger: logger)
         try runtime.begin()
         server = try DomainServer(Served(runtime: runtime), settings: settings, logger: logger)
     }

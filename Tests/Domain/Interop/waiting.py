@@ -70,11 +70,12 @@ def channel(port, credentials=None, name=None):
 
 
 class Relay:
-    """A TCP relay in front of a server that can be cut (both sides are reset) or silenced."""
+    """A TCP relay in front of a server that can be cut (both sides are reset) or silenced, for good (dead) with the
+    connections of that moment only."""
 
     def __init__(self, target):
         self.target, self.pairs, self.silent, self.accepted = target, [], False, 0
-        self.refusing = False
+        self.refusing, self.dead = False, set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -101,7 +102,7 @@ class Relay:
     def _pump(self, one, other):
         try:
             while data := one.recv(65536):
-                while self.silent:
+                while self.silent or one in self.dead:
                     time.sleep(0.02)
                 other.sendall(data)
         except OSError:
@@ -111,6 +112,10 @@ class Relay:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def go_dead(self):
+        """The connections of this moment carry nothing any more and are not closed."""
+        self.dead.update(end for pair in self.pairs for end in pair)
 
     def cut(self):
         pairs, self.pairs = self.pairs, []
@@ -124,6 +129,6 @@ class Relay:
             far.close()
 
     def close(self):
-        self.silent = False
+        self.silent, self.dead = False, set()
         self.listener.close()
         self.cut()
