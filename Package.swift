@@ -231,7 +231,10 @@ let package = Package(
         testing.program("berth-bench", ["Kernel", "Ledger", "Machine", "Placement", "TestSupport"]),
         testing.program(
             "berth-cluster-bench",
-            ["Cluster", "ClusterStandIn", "KubernetesClient", "TestSupport", arguments, logging]),
+            [
+                "Cluster", "ClusterStandIn", "Host", "HostAPI", "Kernel", "KubernetesClient", "Ledger", "LedgerStore",
+                "Machine", "NodeAgent", "Service", "TestSupport", arguments, logging,
+            ]),
         testing.program(
             "berth-domain-bench",
             [

@@ -13,6 +13,7 @@ LINES = {
     "controller-memory": ("its memory then", "p50", 600, False),
     "controller-idle": ("its share of a core when nothing changes", "p50", 1, False),
     "controller-claim": ("a new binding gets its claim, p99", "p99", 100, False),
+    "node-pinned": ("a new binding's pod has its CPUs, written and read back, p99", "p99", 100, False),
     "extender-start": ("the extender knows 5,000 nodes and 50,000 bindings", "p50", 30, False),
     "extender-fits": ("filter and prioritize of a pod that fits 5,000 nodes, p99", "p99", 10, False),
     "extender-refused": ("filter and prioritize of a pod that fits none, p99", "p99", 10, False),

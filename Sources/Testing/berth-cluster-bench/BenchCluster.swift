@@ -17,39 +17,48 @@ struct BenchCluster {
         names = (0..<nodes).map { "worker-\($0).example.internal" }
         for definition in BerthDefinitions.all { server.apply(definition: definition) }
         send("POST", "/api/v1/namespaces", ["metadata": ["name": "bench"]])
-        let topology = Self.topology
-        for name in names {
-            let node = send("POST", "/api/v1/nodes", ["metadata": ["name": .string(name)]])
-            send(
-                "PATCH", "/api/v1/nodes/\(name)/status",
-                ["status": ["conditions": [["type": "Ready", "status": "True"]]]])
-            let owner: JSONValue = [
-                "apiVersion": "v1", "kind": "Node", "name": .string(name), "uid": Self.uid(of: node),
-            ]
-            let object: JSONValue = [
-                "apiVersion": "cslab.ece.ntua.gr/v1alpha1", "kind": "NodeCPUTopology",
-                "metadata": ["name": .string("\(name)-cputopology"), "ownerReferences": [owner]],
-                "spec": ["nodeName": .string(name), "topology": topology],
-            ]
-            send("POST", "\(Self.group)/nodecputopologies", object)
-            send(
-                "PATCH", "\(Self.group)/nodecputopologies/\(name)-cputopology/status",
-                ["status": ["resourceStatus": "Fresh", "internalIP": "192.0.2.1"]])
-        }
+        for name in names { makeNode(name) }
         for number in 0..<bindings { makeBinding(number) }
         try await server.start()
+    }
+
+    /// Makes a node, and its topology, which is published.
+    func makeNode(_ name: String) {
+        let node = send("POST", "/api/v1/nodes", ["metadata": ["name": .string(name)]])
+        send(
+            "PATCH", "/api/v1/nodes/\(name)/status",
+            ["status": ["conditions": [["type": "Ready", "status": "True"]]]])
+        let owner: JSONValue = [
+            "apiVersion": "v1", "kind": "Node", "name": .string(name), "uid": Self.uid(of: node),
+        ]
+        let object: JSONValue = [
+            "apiVersion": "cslab.ece.ntua.gr/v1alpha1", "kind": "NodeCPUTopology",
+            "metadata": ["name": .string("\(name)-cputopology"), "ownerReferences": [owner]],
+            "spec": ["nodeName": .string(name), "topology": Self.topology],
+        ]
+        send("POST", "\(Self.group)/nodecputopologies", object)
+        send(
+            "PATCH", "\(Self.group)/nodecputopologies/\(name)-cputopology/status",
+            ["status": ["resourceStatus": "Fresh", "internalIP": "192.0.2.1"]])
     }
 
     func client() throws -> ClusterClient {
         ClusterClient(try Kubeconfig(Array(kubeconfig.utf8), file: "/kubeconfig").configuration())
     }
 
-    /// Makes a pod that runs on a node, and its binding, which is applied.
-    private func makeBinding(_ number: Int) {
-        let (name, node) = ("b\(number)", names[number % max(names.count, 1)])
+    /// A pod with one container.
+    struct RunningPod {
+        let name: String
+        let uid: String
+        /// The id of its container.
+        let container: String
+    }
+
+    /// Makes a pod that runs on a node. Its number is no other's.
+    func makeRunningPod(_ name: String, on node: String, _ number: Int) -> RunningPod {
         let pods = "/api/v1/namespaces/bench/pods"
         let spec: JSONValue = ["nodeName": .string(node), "containers": [["name": "main", "image": "bench"]]]
-        let uid = Self.uid(of: send("POST", pods, ["metadata": ["name": .string(name)], "spec": spec]))
+        let made = send("POST", pods, ["metadata": ["name": .string(name)], "spec": spec])
         let digits = String(number)
         let container = "containerd://" + String(repeating: "0", count: 64 - digits.count) + digits
         let state: JSONValue = [
@@ -57,6 +66,14 @@ struct BenchCluster {
             "restartCount": 0, "state": ["running": ["startedAt": "2026-01-01T00:00:00Z"]],
         ]
         send("PATCH", "\(pods)/\(name)/status", ["status": ["phase": "Running", "containerStatuses": [state]]])
+        return RunningPod(name: name, uid: made["metadata"]?["uid"]?.string ?? "", container: container)
+    }
+
+    /// Makes a pod that runs on a node, and its binding, which is applied.
+    private func makeBinding(_ number: Int) {
+        let (name, node) = ("b\(number)", names[number % max(names.count, 1)])
+        let pod = makeRunningPod(name, on: node, number)
+        let (uid, container) = (JSONValue.string(pod.uid), pod.container)
 
         let bindings = "\(Self.group)/namespaces/bench/podcpubindings"
         var binding = PodCPUBinding(name: "\(name)-pcb", namespace: "bench")
@@ -98,12 +115,19 @@ struct BenchCluster {
     func makeBinding(named name: String, on node: String, cpu: Int) -> String {
         let spec: JSONValue = ["nodeName": .string(node), "containers": [["name": "main", "image": "bench"]]]
         send("POST", "/api/v1/namespaces/bench/pods", ["metadata": ["name": .string(name)], "spec": spec])
-        var binding = PodCPUBinding(name: name, namespace: "bench")
-        binding.podName = name
+        return makeBinding(of: name, cpu: cpu)
+    }
+
+    /// Makes a binding of a pod, of the same name.
+    ///
+    /// - Returns: its path.
+    func makeBinding(of pod: String, cpu: Int) -> String {
+        var binding = PodCPUBinding(name: pod, namespace: "bench")
+        binding.podName = pod
         binding.cpuSet = [cpu]
         binding.exclusivenessLevel = .cpu
         send("POST", "\(Self.group)/namespaces/bench/podcpubindings", binding.json)
-        return "\(Self.group)/namespaces/bench/podcpubindings/\(name)"
+        return "\(Self.group)/namespaces/bench/podcpubindings/\(pod)"
     }
 
     /// An object of a path.

@@ -67,6 +67,36 @@ struct ClusterBench: AsyncParsableCommand {
             times.append((clock.now - begin) / .milliseconds(1))
         }
         report("controller-claim", "ms", times)
+        try await pin(cluster)
+    }
+
+    /// How long a new binding of a running pod waits until its node has written the pod's CPUs and read them back. The pods
+    /// stay, and their CPUs with them.
+    private func pin(_ cluster: BenchCluster) async throws {
+        let (name, clock) = ("pinning.example.internal", ContinuousClock())
+        cluster.makeNode(name)
+        let node = try BenchNode(name, cluster.client())
+        while !node.isReady { try await Task.sleep(for: .milliseconds(10)) }
+        var times: [Double] = []
+        for cpu in 2..<min(2 + rounds, 127) where cpu != 64 {
+            let pod = cluster.makeRunningPod("pinned-\(cpu)", on: name, bindings + cpu)
+            try node.start(pod)
+            let begin = clock.now
+            let path = cluster.makeBinding(of: pod.name, cpu: cpu)
+            while cluster.get(path)["status"]?["node"]?["state"] != "Enforced" {
+                guard clock.now - begin < .seconds(30) else { throw NotPinned(binding: cluster.get(path)) }
+                try await Task.sleep(for: .microseconds(200))
+            }
+            times.append((clock.now - begin) / .milliseconds(1))
+            guard node.cpus(of: pod) == "\(cpu)" else { throw NotPinned(binding: cluster.get(path)) }
+        }
+        await node.stop()
+        report("node-pinned", "ms", times)
+    }
+
+    /// A node does not do what its binding says.
+    private struct NotPinned: Error {
+        let binding: JSONValue
     }
 
     /// A filter and a prioritize over HTTP, as one figure; and the same exchange with answers that are there already.
