@@ -2,7 +2,7 @@ internal import Bindings
 internal import KubernetesClient
 
 /// Binds pods: chooses CPUs, makes the binding of the CPUs, then that of the pod. What fails is taken back, and what may or
-/// may not have happened stays until somebody has looked.
+/// may not have happened stays until somebody has looked. ``PodBind`` and ``Namesake`` are the rules.
 struct Binder: Sendable {
     /// What is known of the cluster.
     let state: ExtenderState
@@ -30,6 +30,8 @@ struct Binder: Sendable {
     /// Why a pod is not bound, for its event.
     private struct Failure: Error {
         let text: String
+        /// Whether it is bound after all, as was asked for.
+        var isBound = false
     }
 
     /// Binds a pod. Asked again for the same pod, it comes to the same.
@@ -43,7 +45,7 @@ struct Binder: Sendable {
                 try await bindOther(args)
                 return nil
             }
-            try await bind(request, args)
+            do throws(Failure) { try await bind(request, args) } catch  where error.isBound {}
             state.isBound(args.uid)
             return nil
         } catch {
@@ -62,39 +64,40 @@ struct Binder: Sendable {
 
     /// Binds a pod that gets no CPUs of its own.
     private func bindOther(_ args: ExtenderBindingArgs) async throws(Failure) {
-        switch await post(args) {
-        case .bound: break
-        case .refused(let text), .unknown(let text): throw Failure(text: text)
-        }
+        let (end, text) = await post(args, wasTried: false)
+        if end != .bound { throw Failure(text: text) }
     }
 
     private func bind(_ request: PodRequest, _ args: ExtenderBindingArgs) async throws(Failure) {
-        let (choice, uid) = try await make(request, args)
-        lookAgain(KubernetesClient.ObjectKey(choice.binding))
-        switch await post(args) {
+        let made = try await make(request, args)
+        lookAgain(KubernetesClient.ObjectKey(made.choice.binding))
+        let (end, text) = await post(args, wasTried: made.isEarlier)
+        switch end {
         case .bound: break
-        case .refused(let text):
-            await takeBack(choice, uid)
+        case .refused, .gone:
+            await takeBack(made.choice, made.uid)
             throw Failure(text: text)
-        case .unknown(let text):
-            // Without its binding the pod would run on CPUs of others, should it have been bound.
-            throw Failure(text: text)
+        case .unknown: throw Failure(text: text)
         }
     }
 
     // MARK: - The binding of the CPUs
 
+    private struct Made {
+        let choice: BindingChoice
+        /// The uid of the binding.
+        let uid: String
+        /// Whether it was there, so that the pod may have been bound before.
+        let isEarlier: Bool
+    }
+
     /// Chooses CPUs and makes the binding.
-    ///
-    /// - Returns: the choice and the uid of the binding.
-    private func make(
-        _ request: PodRequest, _ args: ExtenderBindingArgs
-    ) async throws(Failure) -> (BindingChoice, uid: String) {
+    private func make(_ request: PodRequest, _ args: ExtenderBindingArgs) async throws(Failure) -> Made {
         for _ in 0..<Self.tries {
             let plan: BindPlan
             do { plan = try state.plan(request, on: args.node) } catch {
                 guard case .bindingExists(let key) = error else { throw Failure(text: error.description) }
-                try await makeWay(KubernetesClient.ObjectKey(key), for: request, found: nil)
+                try await makeWay(KubernetesClient.ObjectKey(key), for: args, found: nil)
                 continue
             }
             let (choice, key) = (plan.choice, KubernetesClient.ObjectKey(plan.choice.binding))
@@ -103,39 +106,52 @@ struct Binder: Sendable {
             case .reuse:
                 let found = try await find(key)
                 if let found, found.isMade(of: choice), !found.metadata.isBeingDeleted, !state.isContested(key) {
-                    return (choice, found.metadata.uid)
+                    return Made(choice: choice, uid: found.metadata.uid, isEarlier: true)
                 }
-                try await makeWay(key, for: request, found: found)
+                try await makeWay(key, for: args, found: found)
                 continue
             case .replace(let uid, _):
-                do { try await bindings.delete(key, uid: uid) } catch {
+                do throws(Failure) {
+                    // It goes only where the pod is not bound to the node that it is for.
+                    if let found = try await find(key), found.metadata.uid == uid {
+                        try await remove(found, for: args)
+                    }
+                } catch {
                     state.takeBack(choice)
-                    throw Failure(text: Self.createText(error))
+                    throw error
                 }
             }
             switch try await create(choice) {
-            case .made(let uid):
-                guard await state.isContested(key, uid: uid, within: Self.arrival) else { return (choice, uid) }
-                await takeBack(choice, uid)
-                _ = await state.departure(of: key, uid: uid, within: Self.departure)
+            case .made(let uid, let isEarlier):
+                guard await state.isContested(key, uid: uid, within: Self.arrival) else {
+                    return Made(choice: choice, uid: uid, isEarlier: isEarlier)
+                }
+                // The pod of an earlier one may be bound.
+                if isEarlier {
+                    try await makeWay(key, for: args, found: nil)
+                } else {
+                    await takeBack(choice, uid)
+                    _ = await state.departure(of: key, uid: uid, within: Self.departure)
+                }
             case .taken(let found):
                 state.takeBack(choice)
-                try await makeWay(key, for: request, found: found)
+                try await makeWay(key, for: args, found: found)
             }
         }
         throw Failure(text: "failed to create pod cpu binding: it changes too often; it is tried again")
     }
 
     private enum Creation {
-        /// It is there.
-        case made(uid: String)
+        /// It is there, perhaps since an earlier try.
+        case made(uid: String, isEarlier: Bool)
         /// There is another one of the name; nil where it has gone again.
         case taken(PodCPUBinding?)
     }
 
     private func create(_ choice: BindingChoice) async throws(Failure) -> Creation {
         let key = KubernetesClient.ObjectKey(choice.binding)
-        do { return .made(uid: try await bindings.create(PodCPUBinding(choice)).metadata.uid) } catch {
+        do { return .made(uid: try await bindings.create(PodCPUBinding(choice)).metadata.uid, isEarlier: false) } catch
+        {
             guard error.reason == .alreadyExists || error.isInDoubt else {
                 state.takeBack(choice)
                 throw Failure(text: Self.createText(error))
@@ -147,7 +163,7 @@ struct Binder: Sendable {
                 throw Failure(text: Self.createText(other))
             }
             if let found, found.isMade(of: choice), !found.metadata.isBeingDeleted {
-                return .made(uid: found.metadata.uid)
+                return .made(uid: found.metadata.uid, isEarlier: true)
             }
             if found == nil, error.isInDoubt {
                 // It may still come: the choice counts until that is over.
@@ -158,30 +174,37 @@ struct Binder: Sendable {
         }
     }
 
-    /// Has the binding go that has the name of the one to be made, where its pod is gone or it is the pod's own.
+    /// Has the binding go that has the name of the one to be made, where its pod is gone, or is the pod itself without a node.
     private func makeWay(
-        _ key: KubernetesClient.ObjectKey, for request: PodRequest, found: PodCPUBinding?
+        _ key: KubernetesClient.ObjectKey, for args: ExtenderBindingArgs, found: PodCPUBinding?
     ) async throws(Failure) {
         let present = if let found { found } else { try await find(key) }
-        if let present, !present.metadata.isBeingDeleted {
-            let taken = Failure(text: BindRefusal.bindingExists(Bindings.ObjectKey(key)).description)
-            guard let owner = present.knownPodUID else { throw taken }
-            if owner != request.uid {
-                let pod: Pod?
-                do {
-                    pod = try await pods.find(
-                        KubernetesClient.ObjectKey(namespace: key.namespace, name: present.podName))
-                } catch { throw Failure(text: Self.createText(error)) }
-                guard pod?.metadata.uid != owner else { throw taken }
-            }
-            do { try await bindings.delete(key, uid: present.metadata.uid) } catch {
-                throw Failure(text: Self.createText(error))
-            }
-        }
+        if let present, !present.metadata.isBeingDeleted { try await remove(present, for: args) }
         // One that is gone already has still to be seen to be.
         if await state.departure(of: key, uid: present?.metadata.uid, within: Self.departure) { return }
         throw Failure(
             text: "failed to create pod cpu binding: podcpubindings.cslab.ece.ntua.gr \"\(key.name)\" is being deleted")
+    }
+
+    /// Deletes a binding that is in the way of the one to be made.
+    private func remove(_ present: PodCPUBinding, for args: ExtenderBindingArgs) async throws(Failure) {
+        let pod: Pod?
+        do { pod = try await pods.find(Namesake.pod(of: present, for: args.uid, args.pod)) } catch {
+            throw Failure(text: Self.createText(error))
+        }
+        switch Namesake(present, for: args.uid, pod: pod) {
+        case .others:
+            throw Failure(text: BindRefusal.bindingExists(Bindings.ObjectKey(present.key)).description)
+        case .orphan: throw Failure(text: Self.goneText(args))
+        case .inUse(let node):
+            throw Failure(
+                text: "failed to bind pod: pod \"\(args.pod.name)\" is already assigned to node \"\(node)\"",
+                isBound: node == args.node)
+        case .mayGo: break
+        }
+        do { try await bindings.delete(present.key, uid: present.metadata.uid) } catch {
+            throw Failure(text: Self.createText(error))
+        }
     }
 
     private func find(_ key: KubernetesClient.ObjectKey) async throws(Failure) -> PodCPUBinding? {
@@ -199,41 +222,31 @@ struct Binder: Sendable {
 
     // MARK: - The binding of the pod
 
-    private enum Outcome {
-        case bound
-        /// It is not bound, and will not be.
-        case refused(String)
-        /// It may be bound, now or later.
-        case unknown(String)
-    }
-
     /// Binds the pod to its node.
-    private func post(_ args: ExtenderBindingArgs) async -> Outcome {
-        var text = ""
+    ///
+    /// - Parameter wasTried: whether the pod may have been bound before.
+    /// - Returns: what has become of it, and the words for that.
+    private func post(_ args: ExtenderBindingArgs, wasTried: Bool) async -> (PodBind.End, text: String) {
+        var bind = PodBind(uid: args.uid, node: args.node, wasTried: wasTried)
         let end = ContinuousClock.now + patience
-        while text.isEmpty || ContinuousClock.now < end {
+        var text = ""
+        repeat {
+            let answer: PodBind.Answer
             do {
                 try await pods.bind(args.pod.name, namespace: args.pod.namespace, to: args.node, uid: args.uid)
-                return .bound
+                answer = .bound
             } catch {
                 text = "failed to bind pod: \(error)"
-                guard error.isInDoubt || error.reason == .conflict || error.reason == .notFound else {
-                    return .refused(text)
-                }
-                // An earlier try may have bound it.
-                let found: Pod?
-                do { found = try await pods.find(args.pod) } catch {
-                    try? await Task.sleep(for: .milliseconds(100))
-                    continue
-                }
-                guard let pod = found, pod.metadata.uid == args.uid else { return .refused(Self.goneText(args)) }
-                if pod.nodeName == args.node { return .bound }
-                guard pod.nodeName == nil else { return .refused(text) }
-                if !error.isInDoubt { return .refused(text) }
-                try? await Task.sleep(for: .milliseconds(100))
+                answer = PodBind.Answer(error)
             }
-        }
-        return .unknown(text)
+            var step = bind.heard(answer)
+            if step == .ask {
+                do { step = bind.found(try await pods.find(args.pod)) } catch { step = bind.unasked() }
+            }
+            if case .end(let end) = step { return (end, end == .gone ? Self.goneText(args) : text) }
+            try? await Task.sleep(for: .milliseconds(100))
+        } while ContinuousClock.now < end
+        return (.unknown, text)
     }
 
     private static func goneText(_ args: ExtenderBindingArgs) -> String {
@@ -265,6 +278,16 @@ extension KubernetesError {
         case .status(let status): status.code >= 500
         case .unreachable, .credentials, .invalidRequest: false
         case .timedOut, .interrupted, .malformed, .tooLong, .cancelled: true
+        }
+    }
+}
+
+extension PodBind.Answer {
+    /// What an error of the request says.
+    fileprivate init(_ error: KubernetesError) {
+        switch error.reason {
+        case .conflict, .notFound: self = .clash
+        default: self = error.isInDoubt ? .none : .refused
         }
     }
 }

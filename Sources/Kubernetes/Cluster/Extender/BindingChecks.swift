@@ -68,16 +68,14 @@ final class BindingChecks: Sendable {
         await turns.enter(podKey)
         defer { turns.leave(podKey) }
         let pod = try await client.resources(Pod.self).find(podKey)
-        guard let chosen = object.chosenNode else {
-            if let node = pod?.nodeName { state.place(key, uid: object.metadata.uid, on: node) }
-            return nil
+        switch BindingCheck(object, pod: pod) {
+        case .none: break
+        case .place(let node): state.place(key, uid: object.metadata.uid, on: node)
+        case .confirmed: confirmed.withLock { $0[key] = object.metadata.uid }
+        case .takeBack:
+            try await client.resources(PodCPUBinding.self).delete(key, uid: object.metadata.uid)
+            takenBack.withLock { $0 += 1 }
         }
-        if let pod, pod.metadata.uid == object.knownPodUID, pod.nodeName == chosen {
-            confirmed.withLock { $0[key] = object.metadata.uid }
-            return nil
-        }
-        try await client.resources(PodCPUBinding.self).delete(key, uid: object.metadata.uid)
-        takenBack.withLock { $0 += 1 }
         return nil
     }
 

@@ -115,6 +115,91 @@ import WireJSON
         }
     }
 
+    /// Has a pod bound to `n` by a request whose answer is lost, and the pod cannot be asked for.
+    private func bindUnheard(_ pod: JSONValue, _ extender: RunningExtender, _ site: ExtenderSite) async throws {
+        _ = try await extender.filter(pod)
+        site.server.faults = Faults([
+            .init(.loseAnswer, verbs: ["create"], resources: ["pods/binding"]),
+            .init(.disconnect, verbs: ["get"], resources: ["pods"]),
+        ])
+        #expect(try await extender.bind(pod, to: "n").hasPrefix("failed to bind pod: "))
+        #expect(site.pod("p")?.nodeName == "n" && site.binding("p-pcb")?.cpuSet == [0, 2])
+    }
+
+    @Test(
+        "W19: a refusal after an answer that was lost takes no CPUs, since the pod may be bound",
+        arguments: [Faults.Effect.refuse(403), .refuse(429), .disconnect])
+    func refusedInDoubt(effect: Faults.Effect) async throws {
+        try await ExtenderSite.serving { site async throws -> Void in
+            let extender = try await RunningExtender(site)
+            let pod = site.makePod("p")
+            try await bindUnheard(pod, extender, site)
+            site.server.faults = Faults([
+                .init(effect, verbs: ["create"], resources: ["pods/binding"]),
+                .init(.disconnect, verbs: ["get"], resources: ["pods"]),
+            ])
+            #expect(try await extender.bind(pod).hasPrefix("failed to bind pod: "), "nobody knows yet")
+            site.server.faults = Faults([.init(effect, verbs: ["create"], resources: ["pods/binding"], times: 1)])
+            #expect(try await extender.bind(pod) == "")
+            #expect(site.binding("p-pcb")?.cpuSet == [0, 2] && !site.changes.contains { $0.hasPrefix("DELETE") })
+            await extender.stop()
+        }
+    }
+
+    @Test("W19: a pod that was bound though the answer was lost keeps its CPUs where another node is named for it")
+    func boundElsewhere() async throws {
+        try await ExtenderSite.serving(nodes: ["m": 8, "n": 8]) { site async throws -> Void in
+            let extender = try await RunningExtender(site)
+            let pod = site.makePod("p")
+            try await bindUnheard(pod, extender, site)
+            #expect(try await extender.bind(pod, to: "m").hasPrefix("failed to create pod cpu binding: "))
+            site.server.faults = Faults()
+            let refused = try await extender.bind(pod, to: "m")
+            #expect(refused == #"failed to bind pod: pod "p" is already assigned to node "n""#)
+            #expect(try await extender.bind(pod, to: "n") == "")
+            #expect(site.binding("p-pcb")?.cpuSet == [0, 2] && !site.changes.contains { $0.hasPrefix("DELETE") })
+            #expect(extender.extender.known.pending == 0)
+            await extender.stop()
+        }
+    }
+
+    @Test("W19: the CPUs of a bound pod, changed by a person, stay where its bind is repeated")
+    func changedBinding() async throws {
+        try await ExtenderSite.serving { site async throws -> Void in
+            let extender = try await RunningExtender(site)
+            let pod = site.makePod("p")
+            try await bindUnheard(pod, extender, site)
+            site.server.faults = Faults()
+            // A name of another pod: the extender takes it for none of its own.
+            site.send(
+                "PATCH", "\(ExtenderSite.bindings)/p-pcb", ["spec": ["podName": "q"]], patches: true)
+            await extender.stop()
+            let next = try await RunningExtender(site)
+            #expect(try await next.bind(pod) == "")
+            #expect(site.binding("p-pcb")?.cpuSet == [0, 2] && !site.changes.contains { $0.hasPrefix("DELETE") })
+            await next.stop()
+        }
+    }
+
+    @Test("W19: CPUs of which nobody knows whether their pod is bound are kept, and go once it is seen not to be")
+    func unbound() async throws {
+        try await ExtenderSite.serving { site async throws -> Void in
+            let extender = try await RunningExtender(site, grace: .seconds(2))
+            let pod = site.makePod("p")
+            _ = try await extender.filter(pod)
+            site.server.faults = Faults([
+                .init(.refuse(500), verbs: ["create"], resources: ["pods/binding"]),
+                .init(.disconnect, verbs: ["get"], resources: ["pods"]),
+            ])
+            #expect(try await extender.bind(pod).hasPrefix("failed to bind pod: "))
+            #expect(site.binding("p-pcb")?.cpuSet == [0, 2])
+            site.server.faults = Faults()
+            #expect(try await eventually { site.allBindings.isEmpty && extender.extender.known.bindings == 0 })
+            #expect(extender.extender.takenBack == 1 && site.pod("p")?.nodeName == nil)
+            await extender.stop()
+        }
+    }
+
     @Test("W19: a binding of an earlier pod of the name goes where that pod is gone, and stays where it is not")
     func earlierPod() async throws {
         try await ExtenderSite.serving { site async throws -> Void in

@@ -32,6 +32,10 @@ import WireJSON
         }
     }
 
+    /// Longer than a bind takes that an extender has begun which is ended: it waits 2 s to see its binding, and the pod is tried
+    /// to be bound for 1 s, with calls of 1 s.
+    private static let grace = Duration.seconds(6)
+
     /// No two bindings of pods that are bound share a CPU, each is of its pod's node, and no pod has two.
     private func check(_ site: ExtenderSite) {
         var taken: [String: [Int: String]] = [:]
@@ -54,7 +58,7 @@ import WireJSON
             // 7 + 3 + 15 pairs of CPUs, since each node keeps one for pods without a binding.
             let pods = (0..<25).map { site.makePod("p\($0)", family: "io-bound") }
             let sidecar = Sidecar()
-            await sidecar.replace(try await RunningExtender(site, grace: .seconds(2), limit: 1))
+            await sidecar.replace(try await RunningExtender(site, grace: Self.grace, limit: 1))
             let loop = SchedulerLoop(
                 pods, nodes: nodes.keys.sorted(), seed: seed, backoff: .milliseconds(100))
             site.server.faults = Faults(
@@ -74,7 +78,7 @@ import WireJSON
                 await sidecar.replace(nil)
                 if round == 1 { try await site.server.restart(keepsHistory: seed == 1) }
                 // What the extender needs to begin is not refused for ever.
-                await sidecar.replace(try await RunningExtender(site, grace: .seconds(2), limit: 1))
+                await sidecar.replace(try await RunningExtender(site, grace: Self.grace, limit: 1))
             }
             site.server.faults = Faults()
             #expect(try await eventually(seconds: 60) { loop.bound == 25 }, "\(loop.errors)")
