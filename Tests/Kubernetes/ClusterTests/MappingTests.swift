@@ -124,6 +124,12 @@ import Testing
         #expect(try state("null", #"{"state":"Refused","claim":\#(claim)}"#) == .none)
         #expect(try state(claim, #"{"state":"Enforced","claim":\#(claim)}"#, answers: false) == .unknown)
         #expect(try state(answers: false) == .unknown)
+        // A node that was gone for a time, and has no part in the binding any more, says it too late.
+        for answers in [true, false] {
+            let late = try binding(
+                #"{"resourceStatus":"Pending","nodeName":"","node":{"state":"Enforced","claim":\#(other)}}"#)
+            #expect(ClaimState(late, pod: .init("a", "p"), nodeAnswers: answers) == .none)
+        }
         // Nothing was ever held.
         #expect(ClaimState(try binding(), pod: .init("a", "p"), nodeAnswers: false) == .none)
     }

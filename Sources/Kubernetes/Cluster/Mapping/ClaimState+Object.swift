@@ -9,7 +9,10 @@ extension ClaimState {
     ///   - nodeAnswers: Whether the node of the pod, or of the status, is ready.
     package init(_ object: PodCPUBinding, pod: Bindings.ObjectKey, nodeAnswers: Bool) {
         let claim = PodClaim(object.claim, pod: pod)
-        let report = object.nodeReport
+        // A node that has no part in the binding any more, since it was gone for a time, never says that it has released
+        // what it said it had.
+        let isOfNode = object.claim != nil || !object.nodeName.isEmpty
+        let report = isOfNode ? object.nodeReport : nil
         let reported = PodClaim(report?.claim, pod: pod)
         let isClaimed = object.claim != nil
         guard nodeAnswers else {
