@@ -44,7 +44,9 @@ extension BindingSnapshot {
             ?? contention.refusal(of: binding, isHolder: isHolder, isClaimed: claim.held != nil || claim == .unknown)
         {
             let message = refusal.message(for: binding, on: node)
-            if refusal.status == .pending { return pending(binding, refusal.reason, message, [.pod, .bindings]) }
+            if refusal.status == .pending {
+                return pending(binding, refusal.reason, message, [.pod, .topology, .bindings])
+            }
             return refuse(binding, refusal.status, refusal.reason, message)
         }
         // 4. The claim.

@@ -77,6 +77,17 @@ import Testing
         #expect(equal.status == .validated)
     }
 
+    @Test("W9: A binding that waits for an earlier one is decided again when the CPUs of the node change hands")
+    func waitsForNode() {
+        var younger = Situation()
+        younger.others = [Situation.rival("z", [0], created: 50, asks: true)]
+        #expect(younger.step().waits == [.pod, .topology, .bindings])
+        // A service takes the CPU: neither gets it, and each says why.
+        younger.node?.allocated = [0]
+        younger.step()
+        #expect(younger.binding?.status?.reason == .cpusAllocated)
+    }
+
     @Test("W9: Of two bindings that both hold a CPU the younger gives it back")
     func bothHold() {
         var situation = Situation()
