@@ -43,24 +43,12 @@ extension NodeAgent {
     }
 
     private func situation(of pod: ObjectKey, _ held: HeldClaim?, _ call: Pinnings.Call?) -> PodSituation {
-        let live = pods[pod]
-        let bound = bindings.objects(by: .pod, pod.description).filter { concerns($0, live) }
-        return PodSituation(
-            bindings: bound.map { binding in
-                .init(
-                    key: binding.key, uid: binding.metadata.uid, created: binding.metadata.creationTimestamp,
-                    claim: binding.claim, report: lastReport(of: binding))
-            }, pod: live?.live, pinning: call?.demand.state ?? pinnings[pod], held: held,
-            refusal: state.withLock { state in
-                state.refused[pod].flatMap { $0.isOutdated ? nil : $0.refusal }
-            })
-    }
-
-    /// Whether the CPUs of a binding are this node's matter. One that failed names no node: it is that of its claim's pod.
-    private func concerns(_ binding: PodCPUBinding, _ pod: Pod?) -> Bool {
-        guard binding.nodeName.isEmpty else { return binding.nodeName == node }
-        guard let uid = (binding.claim ?? binding.nodeReport?.claim)?.podUID else { return false }
-        return pod?.metadata.uid == uid
+        state.withLock { state in
+            PodSituation(
+                of: pods[pod], on: node, bindings: bindings.objects(by: .pod, pod.description),
+                pinning: call?.demand.state ?? pinnings[pod], held: held, refusal: state.refusals[pod],
+                written: state.written)
+        }
     }
 
     /// Notes whether the daemon has a claim for the pod.
@@ -80,13 +68,14 @@ extension NodeAgent {
         switch request {
         case .release:
             try await host.release(pod)
-            state.withLock { _ = $0.refused.removeValue(forKey: pod) }
+            state.withLock { $0.refusals.forget(pod) }
             log.info("released", metadata: ["pod": "\(pod)"])
             return .some(nil)
         case .put(let wish):
+            let changes = state.withLock { $0.refusals.changes }
             do throws(BerthError) {
                 let held = try await host.put(wish, for: pod)
-                state.withLock { _ = $0.refused.removeValue(forKey: pod) }
+                state.withLock { $0.refusals.forget(pod) }
                 log.info(
                     "claimed", metadata: ["pod": "\(pod)", "cpus": "\(wish.cpus)", "level": "\(wish.level.rawValue)"])
                 return held
@@ -96,17 +85,14 @@ extension NodeAgent {
                     try await host.release(pod)
                     return .some(nil)
                 }
-                let refusal = PodSituation.Refusal(wish, reason: problem.text)
-                let (count, isKnown) = state.withLock { state in
-                    let last = state.refused[pod]
-                    let count = (last?.refusal.wish == wish ? last?.count ?? 0 : 0) + 1
-                    state.refused[pod] = Refused(refusal: refusal, count: count)
-                    return (count, last?.refusal == refusal)
+                let (isNews, delay) = state.withLock {
+                    $0.refusals.note(
+                        .init(wish, reason: problem.text), of: pod, asked: changes, isOfKernel: problem.isOfKernel)
                 }
                 log.log(
-                    level: isKnown ? .debug : .warning, "refused",
+                    level: isNews ? .warning : .debug, "refused",
                     metadata: ["pod": "\(pod)", "reason": "\(problem.text)"])
-                if problem.isOfKernel { askAgainLater(pod, afterRefusals: count) }
+                if let delay { queue.add(.retry(pod), after: delay) }
                 return nil
             }
         }
@@ -137,15 +123,6 @@ extension NodeAgent {
 
     // MARK: - Reports
 
-    /// What was said of a binding last: what was written, until the watch shows another version.
-    private func lastReport(of binding: PodCPUBinding) -> PodCPUBinding.NodeReport? {
-        let written = state.withLock { $0.reported[binding.key] }
-        if let written, written.uid == binding.metadata.uid, written.version == binding.metadata.resourceVersion {
-            return written.report
-        }
-        return binding.nodeReport
-    }
-
     private func write(_ reports: [ObjectKey: PodCPUBinding.NodeReport]) async throws(KubernetesError) {
         for (key, report) in reports.sorted(by: { $0.key < $1.key }) {
             guard let binding = bindings[key] else { continue }
@@ -158,10 +135,7 @@ extension NodeAgent {
                 guard error.reason == .notFound else { throw error }
                 continue
             }
-            state.withLock { state in
-                state.reported[key] = Reported(
-                    uid: binding.metadata.uid, version: binding.metadata.resourceVersion, report: report)
-            }
+            state.withLock { $0.written.note(report, of: binding) }
         }
     }
 }

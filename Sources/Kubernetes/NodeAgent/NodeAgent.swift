@@ -17,26 +17,9 @@ package final class NodeAgent: Sendable {
         case topology
     }
 
-    /// A wish that the daemon has refused.
-    struct Refused {
-        var refusal: PodSituation.Refusal
-        /// How often in a row.
-        var count: Int
-        /// Whether something has changed since, so that asking again makes sense.
-        var isOutdated = false
-    }
-
-    /// What was written last for a binding, until the watch shows it.
-    struct Reported {
-        var uid: String
-        /// The version of the object at the time.
-        var version: String
-        var report: PodCPUBinding.NodeReport
-    }
-
     struct State {
-        var refused: [ObjectKey: Refused] = [:]
-        var reported: [ObjectKey: Reported] = [:]
+        var refusals = Refusals()
+        var written = WrittenReports()
         /// The pods that the daemon has, or may have, claims for.
         var claimed: Set<ObjectKey> = []
         /// The number of the newest event that was heard; nil where everything is to be read anew.
@@ -138,7 +121,7 @@ package final class NodeAgent: Sendable {
             var pods: Set<ObjectKey> = []
             if case .updated(let old, _) = change, let pod = old.pod { pods.insert(pod) }
             if let pod = change.object.pod { pods.insert(pod) }
-            if case .deleted = change { state.withLock { _ = $0.reported.removeValue(forKey: change.key) } }
+            if case .deleted = change { state.withLock { $0.written.forget(change.key) } }
             for pod in pods { queue.add(.pod(pod)) }
         }
         pods.addHandler { [self] change in
@@ -212,27 +195,13 @@ package final class NodeAgent: Sendable {
 
     /// What was refused may be granted now: it is asked for again, later each time that it was refused in a row.
     private func askAgain(except pods: Set<ObjectKey>) {
-        let due = state.withLock { state in
-            var due: [(ObjectKey, Int)] = []
-            for (pod, refused) in state.refused where !pods.contains(pod) {
-                state.refused[pod]?.isOutdated = true
-                due.append((pod, refused.count))
-            }
-            return due
-        }
-        for (pod, count) in due {
-            let delay = count < 2 ? .zero : min(Duration.milliseconds(100 << min(count - 2, 10)), .seconds(60))
+        for (pod, delay) in state.withLock({ $0.refusals.outdate(except: pods) }) {
             queue.add(.pod(pod), after: delay)
         }
     }
 
-    /// What the kernel refused may work later, and nobody says when: it is asked for again, ever more seldom.
-    func askAgainLater(_ pod: ObjectKey, afterRefusals count: Int) {
-        queue.add(.retry(pod), after: min(.seconds(1 << min(count - 1, 6)), .seconds(60)))
-    }
-
     private func retry(_ pod: ObjectKey) {
-        state.withLock { $0.refused[pod]?.isOutdated = true }
+        state.withLock { $0.refusals.outdate(pod) }
         queue.add(.pod(pod))
     }
 
