@@ -4,6 +4,7 @@
 CONFIG ?= debug
 FUZZ_SECONDS ?= 60
 HISTORIES ?= 10000
+CLUSTERS ?= $(HISTORIES)
 LARGE ?= 20
 OUT ?= dist
 
@@ -70,10 +71,10 @@ bench: ## measure the programs as they are shipped against floors taken in the s
 	Scripts/static .build/bench berthd berth berth-bench berth-cluster berth-cluster-bench berth-domain berth-domain-bench
 	Benchmarks/run --berthd .build/bench/berthd $(BENCH)
 
-simulate: ## live histories of whole edge domains: HISTORIES (10000) of 3 to 30 nodes, LARGE (20) of 1,000
+simulate: ## live HISTORIES (10000) of whole edge domains and CLUSTERS (10000) of clusters, LARGE (20) of 1,000 nodes
 	@Scripts/dependencies build
 	Scripts/static .build/bench berth-simulate
-	.build/bench/berth-simulate --histories $(HISTORIES) --large $(LARGE)
+	.build/bench/berth-simulate --histories $(HISTORIES) --large $(LARGE) --clusters $(CLUSTERS)
 
 fuzz: ## feed garbage to every decoder, FUZZ_SECONDS (60) each
 	@Scripts/dependencies build

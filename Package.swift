@@ -220,11 +220,17 @@ let package = Package(
         testing.module("DomainSimulation", ["Domain", "DomainMirror", "Redis"]),
         testing.module(
             "ClusterStandIn", ["TestSupport", "WireJSON", hummingbird, httpTypes, logging, nio, nioPosix, nioSSL]),
+        testing.module(
+            "ClusterSimulation",
+            [
+                "Bindings", "Cluster", "DomainSimulation", "KubernetesClient", "Ledger", "Machine", "NodeAgent",
+                "Placement", "TestSupport",
+            ]),
         testing.program("berth-cluster-standin", ["ClusterStandIn", "TestSupport", arguments, unixSignals]),
         testing.program(
             "berth-cluster-demo",
             ["KubernetesClient", "WireJSON", arguments, asyncHTTPClient, nio, nioHTTP1, nioSSL, subprocess, system]),
-        testing.program("berth-simulate", ["DomainSimulation", arguments]),
+        testing.program("berth-simulate", ["ClusterSimulation", "DomainSimulation", arguments]),
         testing.program("berth-domain-demo", ["Domain", "DomainDemo", "DomainWire", "TestSupport"]),
         testing.program("berth-client-example", ["HostClient"]),
         testing.program("kubernetes-client-example", ["KubernetesClient"]),
@@ -289,6 +295,8 @@ let package = Package(
                 "Bindings", "Cluster", "ClusterStandIn", "KubernetesClient", "Machine", "TestSupport", "WireJSON",
                 "berth-cluster", logging, nio, nioEmbedded, nioSSL, nioTLS,
             ]),
+        kubernetes.tests(
+            "ClusterSimulationTests", ["Bindings", "Cluster", "ClusterSimulation", "Machine"]),
         kubernetes.tests(
             "ClusterStandInTests", ["ClusterStandIn", "TestSupport", "WireJSON", "berth-cluster-standin"]),
         kubernetes.tests(

@@ -4,7 +4,7 @@ import KubernetesClient
 
 extension Pod {
     /// The uid, the containers that run, and what is needed to find the pod's cgroups.
-    var kept: Pod {
+    package var kept: Pod {
         var kept = Pod(json: ["metadata": keptMetadata, "spec": .object([]), "status": .object([])])
         kept.nodeName = nodeName
         let annotations = ["kubernetes.io/config.mirror", "kubernetes.io/config.hash"].compactMap { name in
@@ -36,7 +36,8 @@ extension Pod {
         }.sorted()
     }
 
-    var live: PodSituation.LivePod {
+    /// The pod as decisions see it.
+    package var live: PodSituation.LivePod {
         PodSituation.LivePod(
             uid: metadata.uid, cgroupUID: cgroupUID, isFinished: isFinished, containers: runningContainers)
     }
@@ -44,27 +45,27 @@ extension Pod {
 
 extension PodCPUBinding {
     /// All of a binding of this node or of none yet, but for the record of who changed what; of others the name.
-    func kept(onNode node: String) -> PodCPUBinding {
+    package func kept(onNode node: String) -> PodCPUBinding {
         guard nodeName.isEmpty || nodeName == node else { return PodCPUBinding(json: ["metadata": keptName]) }
         return withoutManagedFields
     }
 
     /// The pod that it names; nil for a binding of another node.
-    var pod: ObjectKey? {
+    package var pod: ObjectKey? {
         podName.isEmpty ? nil : ObjectKey(namespace: metadata.namespace ?? "", name: podName)
     }
 }
 
 extension NodeCPUTopology {
     /// All of the topology of this node, but for the record of who changed what; of others the name.
-    func kept(ofNode node: String) -> NodeCPUTopology {
+    package func kept(ofNode node: String) -> NodeCPUTopology {
         nodeName == node ? withoutManagedFields : NodeCPUTopology(json: ["metadata": keptName])
     }
 }
 
 extension Node {
     /// The addresses.
-    var kept: Node {
+    package var kept: Node {
         var kept = Node(json: ["metadata": keptMetadata])
         if let addresses = json["status"]?["addresses"] { kept.json["status"] = ["addresses": addresses] }
         return kept

@@ -20,29 +20,15 @@ extension NodeAgent {
             }
             throw error
         }
+        let publication = TopologyPublication(machine: machine, others: others, address: address.internalIP)
+        let resource = client.resources(NodeCPUTopology.self)
         var stored = topology
-        if topology.topology != machine.topology {
-            stored.topology = machine.topology
-            // Whole, as a merge would keep sockets and cores that are gone.
-            let change: JSONValue = [
-                "op": "add", "path": "/spec/topology", "value": stored.json["spec"]?["topology"] ?? .null,
-            ]
-            stored = try await client.resources(NodeCPUTopology.self).patch(
-                topology.metadata.name, .json(.array([change])))
+        if let patch = publication.specPatch(of: topology) {
+            stored = try await resource.patch(topology.metadata.name, patch)
             log.notice("the topology was published", metadata: ["cpus": "\(CPUNumbers.list(machine.online))"])
         }
-        var fresh = stored
-        fresh.resourceStatus = .fresh
-        if let address = address.internalIP { fresh.internalIP = address }
-        fresh.allocatedCPUs = others
-        fresh.reservedCPUs = machine.reserved
-        fresh.observedGeneration = stored.metadata.generation
-        var changes: JSONValue = .object([])
-        for name in ["resourceStatus", "internalIP", "allocatedCPUs", "reservedCPUs", "observedGeneration"] {
-            let (old, new) = (stored.json["status"]?[name], fresh.json["status"]?[name])
-            if old != new { changes[name] = new ?? .null }
-        }
-        if changes.members?.isEmpty == false { try await write(changes, to: topology) }
+        guard let patch = publication.statusPatch(of: stored) else { return }
+        _ = try await resource.patch(topology.metadata.name, patch, subresource: "status")
     }
 
     private func write(_ changes: JSONValue, to topology: NodeCPUTopology) async throws(KubernetesError) {

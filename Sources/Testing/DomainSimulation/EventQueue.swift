@@ -1,12 +1,16 @@
 /// A priority queue of events, ordered by time and then by insertion.
-struct EventQueue<Item> {
+package struct EventQueue<Item> {
     private var heap: [(time: Int, number: Int, item: Item)] = []
     private var count = 0
 
-    /// The next event.
-    var first: Item? { heap.first?.item }
+    /// An empty queue.
+    package init() {}
 
-    mutating func add(_ item: Item, at time: Int) {
+    /// The next event.
+    package var first: Item? { heap.first?.item }
+
+    /// Adds an event.
+    package mutating func add(_ item: Item, at time: Int) {
         heap.append((time, count, item))
         count += 1
         var index = heap.count - 1
@@ -17,7 +21,7 @@ struct EventQueue<Item> {
     }
 
     /// Removes the next event before `limit`.
-    mutating func next(before limit: Int) -> (time: Int, item: Item)? {
+    package mutating func next(before limit: Int) -> (time: Int, item: Item)? {
         guard let first = heap.first, first.time < limit else { return nil }
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()

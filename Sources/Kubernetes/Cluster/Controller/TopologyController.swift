@@ -102,16 +102,7 @@ package final class TopologyController: Sendable {
         case .create(let topology): try await create(topology, for: name)
         case .own(let topology, let wasOthers):
             guard let node = cache.nodes[ObjectKey(name: name)] else { return }
-            var owners = topology.metadata.ownerReferences.filter { $0 != topology.owner }
-            owners.append(OwnerReference(to: node))
-            let owned = try await topologies.patch(
-                topology.metadata.name,
-                .merge([
-                    "metadata": [
-                        "resourceVersion": .string(topology.metadata.resourceVersion),
-                        "ownerReferences": .array(owners.map(\.json)),
-                    ]
-                ]))
+            let owned = try await topologies.patch(topology.metadata.name, topology.patch(owner: node))
             if wasOthers { try await write(.needsSync, to: owned) }
         case .setStatus(let topology, let status):
             try await write(status, to: topology)
@@ -138,13 +129,8 @@ package final class TopologyController: Sendable {
     private func write(
         _ status: NodeCPUTopology.ResourceStatus, to topology: NodeCPUTopology
     ) async throws(KubernetesError) {
-        var members: JSONValue = ["resourceStatus": .string(status.rawValue)]
-        if status == .nodeNotFound { members["internalIP"] = "" }
         _ = try await topologies.patch(
-            topology.metadata.name,
-            .merge([
-                "metadata": ["resourceVersion": .string(topology.metadata.resourceVersion)], "status": members,
-            ]), subresource: "status")
+            topology.metadata.name, topology.patch(status: status), subresource: "status")
     }
 
     /// Deletes a topology whose node is gone. The copy of the nodes may be behind, so the server is asked first.

@@ -78,4 +78,21 @@ extension NodeCPUTopology {
     package var owner: OwnerReference? {
         metadata.ownerReferences.first { $0.kind == Node.resourceKind.kind && $0.apiVersion == "v1" }
     }
+
+    /// The change that makes it go with a node.
+    package func patch(owner node: Node) -> Patch {
+        let owners = metadata.ownerReferences.filter { $0 != owner } + [OwnerReference(to: node)]
+        return .merge([
+            "metadata": [
+                "resourceVersion": .string(metadata.resourceVersion), "ownerReferences": .array(owners.map(\.json)),
+            ]
+        ])
+    }
+
+    /// The change of its status.
+    package func patch(status: ResourceStatus) -> Patch {
+        var members: JSONValue = ["resourceStatus": .string(status.rawValue)]
+        if status == .nodeNotFound { members["internalIP"] = "" }
+        return .merge(["metadata": ["resourceVersion": .string(metadata.resourceVersion)], "status": members])
+    }
 }

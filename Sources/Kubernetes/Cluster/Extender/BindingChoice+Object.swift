@@ -1,4 +1,4 @@
-internal import Bindings
+package import Bindings
 package import KubernetesClient
 import Machine
 
@@ -8,7 +8,7 @@ extension PodCPUBinding {
     package static let nodeAnnotation = "cslab.ece.ntua.gr/node"
 
     /// The binding of a choice.
-    init(_ choice: BindingChoice) {
+    package init(_ choice: BindingChoice) {
         self.init(name: choice.binding.name, namespace: choice.binding.namespace)
         podName = choice.pod.name
         cpuSet = Array(choice.cpus)
@@ -22,15 +22,15 @@ extension PodCPUBinding {
     }
 
     /// The node that the extender has chosen the CPUs of; nil for a binding of somebody else.
-    var chosenNode: String? { metadata.annotations[Self.nodeAnnotation].flatMap { $0.isEmpty ? nil : $0 } }
+    package var chosenNode: String? { metadata.annotations[Self.nodeAnnotation].flatMap { $0.isEmpty ? nil : $0 } }
 
     /// The uid of the pod that it is for, where that is known.
-    var knownPodUID: String? {
+    package var knownPodUID: String? {
         podUID ?? metadata.ownerReferences.first { $0.kind == Pod.resourceKind.kind }?.uid
     }
 
     /// Whether it is what the extender makes of a choice.
-    func isMade(of choice: BindingChoice) -> Bool {
+    package func isMade(of choice: BindingChoice) -> Bool {
         knownPodUID == choice.podUID && podName == choice.pod.name && chosenNode == choice.node
             && CPUSet(cpuSet) == choice.cpus && exclusivenessLevel?.rawValue == choice.level.rawValue
     }
