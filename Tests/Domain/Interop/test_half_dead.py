@@ -12,6 +12,8 @@ from waiting import QUIET, Relay, eventually
 def test_a_node_that_refreshes_but_answers_no_call_is_the_last_choice_until_it_answers(make_domain, strategy):
     domain = make_domain(settings={"general.call_deadline_seconds": 1, "baseline.orchestration_strategy": strategy})
     silent, sound = domain.join(domain.node(labels=["silent"]), domain.node(labels=["sound"]))
+    for node in (silent, sound):
+        node.keep(period=3, lease=60)
     silent.hanging |= {"StartFunction", "StopFunction", "PatchFunction", "Add", "Del", "Reset"}
     silent.forget()
     while not silent.of("StartFunction"):
@@ -20,7 +22,6 @@ def test_a_node_that_refreshes_but_answers_no_call_is_the_last_choice_until_it_a
     asked = len(silent.of("StartFunction"))
     for _ in range(20):
         domain.client.start()
-        silent.register()
     assert len(silent.of("StartFunction")) == asked and len(sound.running) > 20
     domain.client.refused(spawn(annotations={"label_match_all": "silent"}))
     assert len(silent.of("StartFunction")) == asked + 1, "where nobody else would do, it is asked"

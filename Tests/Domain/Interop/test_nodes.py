@@ -35,7 +35,7 @@ BAD_URLS = ["http://:7006", "", "nonsense", "127.0.0.1:7005", "http://127.0.0.1"
 @pytest.mark.parametrize("which", ["agent_url", "invocation_url"])
 def test_an_invalid_url_gets_ok_with_an_error_and_changes_nothing(shared, which, url):  # X1
     node = shared.node()
-    before = shared.controller.update_where(lambda update: update.capabilities.num_nodes == 1, "the shared node")
+    before = shared.controller.update_where(lambda update: update.capabilities.num_cpus == 1, "the shared node")
     error = node.register(**{which: url}).response_error
     assert error.summary == "invalid node configuration"
     assert error.detail

@@ -372,7 +372,7 @@ def test_an_orderly_stop_while_a_start_is_slow_resets_nobody(make_domain):  # W5
     domain = make_domain()
     slow, sound = domain.join(domain.node(labels=["slow"]), domain.node(labels=["sound"]))
     for node in (slow, sound):
-        node.keep(period=0.2, lease=1)
+        node.keep(period=0.5, lease=2)
     for _ in range(3):
         domain.client.start(spawn(annotations={"label_match_all": "sound"}))
     slow.delay = 3
