@@ -67,14 +67,6 @@ package final class RedisConnection {
         return replies
     }
 
-    /// Does all of these commands in one transaction, or none where Redis refuses one before it begins.
-    ///
-    /// - Throws: ``RedisError``.
-    package func transact(_ commands: [[String]]) throws(RedisError) {
-        let replies = try send(all: [["MULTI"]] + commands + [["EXEC"]])
-        for reply in replies { if let reason = reply.failure { throw .refused(reason) } }
-    }
-
     private func append(_ words: [String]) throws(RedisError) {
         // One buffer for all words: the pointers must stay valid until the command is formatted.
         let bytes = words.map { Array($0.utf8) }

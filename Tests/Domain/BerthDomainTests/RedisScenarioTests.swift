@@ -23,7 +23,9 @@ struct RedisScenarioTests {
     }
 
     private func ask(_ intent: String, _ value: String) throws {
-        try redis().transact([["SET", intent, value], ["RPUSH", "intents", intent]])
+        let redis = try redis()
+        try redis.send(["SET", intent, value])
+        try redis.send(["RPUSH", "intents", intent])
     }
 
     /// The nodes of an instance according to Redis.

@@ -19,7 +19,7 @@ struct Database {
     func send(_ words: String...) throws { try connection.send(words) }
 
     /// Carries out the commands of a mirror.
-    func send(_ commands: [RedisCommand]) throws { try connection.transact(commands.map(\.words)) }
+    func send(_ commands: [RedisCommand]) throws { for command in commands { try connection.send(command.words) } }
 
     func read(_ parts: Set<DomainPart> = Set(DomainPart.allCases)) throws -> DomainView {
         try DomainReader(connection).read(parts)

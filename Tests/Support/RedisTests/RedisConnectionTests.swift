@@ -34,16 +34,11 @@ struct RedisConnectionTests {
         #expect { try connection.send(["NOSUCH"]) } throws: {
             if case RedisError.refused(let reason) = $0 { reason.contains("NOSUCH") } else { false }
         }
+        #expect { try connection.send(["LPOP", "a", "many"]) } throws: { error in
+            "\(error)".hasPrefix("Redis refuses: LPOP a: ERR")
+        }
         let replies = try connection.send(all: [["SET", "a", "1"], ["LPOP", "a"], ["GET", "a"]])
         #expect(replies[1].failure?.hasPrefix("WRONGTYPE") == true && replies[2] == .text("1"))
-    }
-
-    @Test("a transaction with a command that does not exist does nothing")
-    func transaction() throws {
-        let connection = try connect(server)
-        try connection.transact([["SET", "a", "1"], ["SET", "b", "2"]])
-        #expect(throws: RedisError.self) { try connection.transact([["SET", "a", "9"], ["NOSUCH"]]) }
-        #expect(try connection.send(["MGET", "a", "b"]).texts == ["1", "2"])
     }
 
     @Test("ten thousand commands in one go")
