@@ -13,6 +13,9 @@ package struct Verification: Equatable, Sendable {
     /// How many threads have exclusive CPUs in their masks, but not in what their cgroup can have: the kernel does not let them
     /// there.
     package private(set) var keptOff = 0
+    /// How many threads outside of pods may run on exclusive CPUs of pods: no drift, since without a partition only pods and
+    /// programs with claims are kept off them.
+    package private(set) var besidePods = 0
     /// How many threads were looked at.
     package private(set) var threadCount = 0
     /// What could not be read, one sentence each.
@@ -142,6 +145,12 @@ package struct Verification: Equatable, Sendable {
             keptOff += 1
             return
         }
+        if own == nil, !thread.isInPod {
+            let ofPods = claims.reduce(into: CPUSet()) { if $1.holder.kind == .pod { $0.formUnion($1.exclusive) } }
+            if !cpus.isDisjoint(with: ofPods) { besidePods += 1 }
+            cpus.subtract(ofPods)
+            guard !cpus.isEmpty else { return }
+        }
         drifts.append(.intruder(thread, cpus: cpus, of: Self.holders(of: cpus, claims)))
     }
 
@@ -169,6 +178,13 @@ package struct Verification: Equatable, Sendable {
                 drifts.append(.interrupt(interrupt, cpus: cpus, delivered: delivered, of: holders))
             }
         }
+    }
+}
+
+extension ObservedThread {
+    /// Whether its cgroup is a pod's, or below one.
+    fileprivate var isInPod: Bool {
+        cgroup.map { $0.split(separator: "/").contains { PodTree.uid(of: String($0)) != nil } } ?? false
     }
 }
 

@@ -46,6 +46,7 @@ struct Verification {
     let differences: [Difference]
     let managedInterrupts: Int
     let fixedThreads: Int
+    let threadsBesidePods: Int
     let unreadable: [String]
     private let claims: Int
     private let threads: Int
@@ -62,6 +63,7 @@ struct Verification {
         differences = drift.map { Difference($0) }
         managedInterrupts = number("managed_interrupts")
         fixedThreads = number("fixed_kernel_threads")
+        threadsBesidePods = number("threads_beside_pods")
         unreadable = document["unreadable"]?.array?.compactMap(\.string) ?? []
         (claims, threads) = (number("claims"), number("threads"))
     }

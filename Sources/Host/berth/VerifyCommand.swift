@@ -45,6 +45,11 @@ struct Verify: APICommand {
         try Output.write(
             "\(verification.summary); \(Quantity.count(verification.managedInterrupts, "interrupt")) and "
                 + "\(Quantity.count(verification.fixedThreads, "kernel thread")) cannot be moved\n")
+        if verification.threadsBesidePods > 0 {
+            let threads = Quantity.count(verification.threadsBesidePods, "thread")
+            try Output.write(
+                "\(threads) outside of pods may run on exclusive CPUs of pods: only a partition keeps them off\n")
+        }
         for text in verification.unreadable { try Output.write("could not be read: \(Printable.text(text))\n") }
     }
 

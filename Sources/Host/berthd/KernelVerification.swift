@@ -37,6 +37,7 @@ final class KernelVerification: VerificationProvider {
             writer.array { array in for drift in verification.drifts { drift.write(to: &array) } }
             writer.member("managed_interrupts", verification.managed.count)
             writer.member("fixed_kernel_threads", verification.fixedThreads)
+            writer.member("threads_beside_pods", verification.besidePods)
             writer.member("threads", verification.threadCount)
             writer.member("unreadable", verification.failures)
         }

@@ -7,9 +7,9 @@ import WireJSON
 /// `berth verify`.
 @Suite struct VerifyTests {
     /// A verification that found these differences.
-    private static func answer(_ drift: [String]) -> FakeDaemon.Answer {
+    private static func answer(_ drift: [String], besidePods: Int = 0) -> FakeDaemon.Answer {
         let body =
-            #"{"time":1795956169928,"claims":2,"drift":[\#(drift.joined(separator: ","))],"managed_interrupts":1,"fixed_kernel_threads":3,"threads":400,"unreadable":[]}"#
+            #"{"time":1795956169928,"claims":2,"drift":[\#(drift.joined(separator: ","))],"managed_interrupts":1,"fixed_kernel_threads":3,"threads_beside_pods":\#(besidePods),"threads":400,"unreadable":[]}"#
         return .text("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
     }
 
@@ -29,6 +29,13 @@ import WireJSON
 
                     """,
             "\(result)")
+        let beside = try FakeDaemon { _ in Self.answer([], besidePods: 12) }
+        let counted = try Program.run(["verify", "--api-socket", beside.path])
+        #expect(
+            counted.status == 0
+                && counted.output.hasSuffix(
+                    "\n12 threads outside of pods may run on exclusive CPUs of pods: only a partition keeps them off\n"),
+            "\(counted)")
         let clean = try FakeDaemon { _ in Self.answer([]) }
         let json = try Program.run(["verify", "--api-socket", clean.path, "--json"])
         #expect(json.status == 0, "\(json)")

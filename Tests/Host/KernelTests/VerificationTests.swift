@@ -90,6 +90,27 @@ import Testing
         }
     }
 
+    @Test("on CPUs of a pod, other pods and programs with claims are intruders; programs of the host are counted")
+    func besidePods() {
+        var pod = Self.claim("b", cpus: [2, 3], exclusive: [2, 3], nodes: [], isolation: .cpuset)
+        pod.holder = Holder(kind: .pod, name: "a/b")
+        var seen = Self.good()
+        seen.interrupts = []
+        seen.threads = [("sshd", "/system.slice/ssh.service"), ("web", "/kubepods/burstable/pod\(PodTests.other)/x")]
+            .map {
+                ObservedThread(pid: 7, tid: 7, name: $0, allowed: CPUSet(0...3), cgroup: $1)
+            }
+        let verification = Verification([pod], seen)
+        #expect(verification.besidePods == 1 && verification.drifts.map(\.kind) == ["intruder"])
+        #expect(verification.drifts.first?.text.contains("(web)") == true)
+        // A claim with a partition has its CPUs to itself, also beside pods.
+        let both = Verification([pod, Self.claim()], seen)
+        #expect(both.drifts.count == 1 && both.besidePods == 1)
+        seen.threads[0].allowed = CPUSet(0...7)
+        #expect(
+            Verification([pod, Self.claim()], seen).drifts.contains { $0.text.contains("CPUs 4-7, which only run:a") })
+    }
+
     @Test("a kernel thread that can be moved is an intruder, one that cannot is counted")
     func kernelThreads() {
         var seen = Self.good()
