@@ -57,7 +57,7 @@ package struct Binding: Sendable, Equatable {
     /// What it asks for.
     var wanted: Hold { Hold(cpus: cpus, level: level) }
     /// What it holds on ``BindingStatus/nodeName``. A status that says nothing of it, as actimanager's, holds the spec.
-    var held: [Hold] {
+    package var held: [Hold] {
         guard let status, !status.nodeName.isEmpty else { return [] }
         if !status.holds.isEmpty { return status.holds }
         return status.resourceStatus.holds ? [wanted] : []

@@ -19,6 +19,8 @@ package final class BindingController: Sendable {
     private let cache: ClusterCache
     private let facts: Mutex<(table: ClusterFacts, isLive: Bool)> = Mutex((ClusterFacts(), false))
     private let queue: WorkQueue<Bindings.ObjectKey>
+    private let refusals = Mutex(NodeRefusals())
+    private let now: @Sendable () -> Duration
 
     /// A controller of the bindings of `cache`.
     package init(
@@ -32,6 +34,7 @@ package final class BindingController: Sendable {
         bindings = client.resources(PodCPUBinding.self)
         pods = client.resources(Pod.self)
         wallClock = system.wallClock
+        now = system.now
         queue = WorkQueue(limits, system: system)
         watch()
     }
@@ -44,12 +47,13 @@ package final class BindingController: Sendable {
         guard await cache.waitUntilSynced() else { return }
         start()
         await queue.run(workers: workers) { [self] key in
-            do { try await reconcile(key) } catch {
+            let delay: Duration?
+            do { delay = try await reconcile(key) } catch {
                 metrics.reconciled(Self.name, isGood: false)
                 throw error
             }
             metrics.reconciled(Self.name, isGood: true)
-            return nil
+            return delay
         }
     }
 
@@ -98,20 +102,39 @@ package final class BindingController: Sendable {
 
     // MARK: - Decisions
 
-    private func reconcile(_ key: Bindings.ObjectKey) async throws(KubernetesError) {
-        guard let question = facts.withLock({ $0.table.question(about: key) }) else { return }
+    /// - Returns: when to decide again in any case.
+    private func reconcile(_ key: Bindings.ObjectKey) async throws(KubernetesError) -> Duration? {
+        guard let question = facts.withLock({ $0.table.question(about: key) }) else {
+            refusals.withLock { $0.note(nil, of: key, generation: nil, at: now()) }
+            return nil
+        }
         let action = question.snapshot.decide()
         facts.withLock { $0.table.decided(key, waits: action.waits) }
+        if let delay = delay(of: action, on: question.snapshot) { return delay }
         do {
             for object in try await carryOut(action, on: question) { note { $0.changed(object) } }
         } catch {
             // A binding that is gone needs nothing more; a watch tells what else it was.
-            if error.reason == .notFound { return }
+            if error.reason == .notFound { return nil }
             if error.reason != .conflict && error != .cancelled {
                 log.warning(
                     "a binding could not be changed", metadata: ["binding": "\(key)", "reason": "\(error)"])
             }
             throw error
+        }
+        return nil
+    }
+
+    /// How long a binding that its node has refused lately must wait before it takes CPUs again; nil for not at all.
+    private func delay(of action: BindingAction, on snapshot: BindingSnapshot) -> Duration? {
+        guard let binding = snapshot.binding else { return nil }
+        return refusals.withLock { refusals in
+            let takes = action.status?.resourceStatus == .validated && binding.held.isEmpty && snapshot.claim == .none
+            if takes, let wait = refusals.wait(of: binding.key, generation: binding.generation, at: now()) {
+                return wait
+            }
+            refusals.note(action.status, of: binding.key, generation: binding.generation, at: now())
+            return nil
         }
     }
 }

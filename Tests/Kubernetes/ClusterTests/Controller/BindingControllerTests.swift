@@ -248,6 +248,31 @@ import Testing
         }
     }
 
+    @Test("two bindings of the same CPUs that their node refuses take turns ever more seldom, and end when it does not")
+    func turns() async throws {
+        try await running { stage, nodes, _ in
+            nodes.refusal = "the kernel refuses"
+            for name in ["one", "two"] {
+                stage.create(pod: name)
+                stage.create(binding: name, pod: name, [0])
+            }
+            for name in ["one", "two"] {
+                #expect(try await eventually { stage.events(of: name).contains { $0.hasPrefix("Failed") } })
+            }
+            let version = Int(stage.binding("two")?.metadata.resourceVersion ?? "") ?? 0
+            try await Task.sleep(for: .seconds(2))
+            let now = ["one", "two"].compactMap { Int(stage.binding($0)?.metadata.resourceVersion ?? "") }.max() ?? 0
+            #expect(now - version < 60, "\(now - version) writes")
+            nodes.refusal = nil
+            // Which of them is tried first is not said.
+            #expect(
+                try await eventually(seconds: 70) {
+                    let statuses = ["one", "two"].map { stage.binding($0)?.resourceStatus?.rawValue ?? "" }.sorted()
+                    return statuses == ["Applied", "CPUSetAllocationFailed"]
+                })
+        }
+    }
+
     @Test("W40: a binding that cannot be applied is tried again when what it waits for changes")
     func retries() async throws {
         try await running { stage, _, _ in
