@@ -345,7 +345,7 @@ extension Domain {
     }
 
     /// Takes what nodes do from changes that could not be committed: components that no committed instance has are
-    /// stopped, and unknown outcomes are noted again.
+    /// stopped, and unknown outcomes are noted again. A node that was removed is there again.
     private mutating func takeOver(_ lost: [DomainChange]) {
         var kinds = records.instances.mapValues(\.specification.kind)
         for change in lost {
@@ -358,6 +358,9 @@ extension Domain {
                 let isKept = running[physical.node]?.contains { records.instances[$0]?.physical == physical } ?? false
                 if !isKept, records.orphans[physical] == nil { uncommittedOrphans[physical] = kind }
             case .unknownOutcome(let node, true): uncommittedOutcomes.insert(node)
+            case .nodeRemoved(let node):
+                // Its Starts in flight were forgotten with it.
+                if records.starting.contains(node) { uncommittedOutcomes.insert(node) }
             default: break
             }
         }

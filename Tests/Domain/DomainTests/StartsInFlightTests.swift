@@ -214,6 +214,26 @@ struct StartsInFlightTests {
         #expect(domain.begin(at: Self.now).changes.isEmpty)
     }
 
+    @Test("a node whose removal could not be stored may still carry out the Starts in flight, which is not forgotten")
+    func removalAndFullDisk() throws {
+        var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
+        _ = domain.begin(at: Self.now)
+        try Self.join(&domain)
+        let calls = Self.calls(domain.handle(.start(TestDomain.function(), 2), at: Self.now).effects)
+        domain.beginCommit()
+        domain.finishCommit()
+        let (records, node) = (domain.records, TestDomain.id(0))
+        #expect(calls.count == 1 && records.starting == [node] && records.unknownOutcomes.isEmpty)
+        // It restarts, and nothing of that can be stored.
+        let update = NodeUpdate(
+            node: node, description: TestDomain.description(0), refreshDeadline: UInt64(Self.now.wall / 1000 + 4),
+            nonce: 99)
+        let lost = domain.handle(.update(update, problem: nil, 3), at: Self.now).changes
+        #expect(lost.contains(.nodeRemoved(node)))
+        domain = domain.restarted(from: records, without: lost, options: DomainOptions(), at: Self.now)
+        #expect(domain.begin(at: Self.now).changes.contains(.unknownOutcome(node, true)))
+    }
+
     @Test("a Start that is answered after its deadline is stopped, and is no unknown outcome")
     func overdue() throws {
         let test = TestDomain(nodes: 2) { $0.strategy = .roundRobin }
