@@ -13,6 +13,8 @@ struct ModelRedis {
     var values: [String: Value] = [:]
     /// Whether it is out of memory: commands that need more are refused.
     var isFull = false
+    /// Whether it has become a replica, which refuses to write.
+    var isReadOnly = false
     /// For tests of the checks: commands that are answered but not carried out.
     var ignores: (@Sendable ([String]) -> Bool)?
     /// The unknown commands that were received.
@@ -22,6 +24,14 @@ struct ModelRedis {
         "WRONGTYPE Operation against a key holding the wrong kind of value")
     private static let full = RedisReply.error("OOM command not allowed when used memory > 'maxmemory'.")
     private static let growing: Set<String> = ["SET", "RPUSH", "LPUSH", "ZADD"]
+    private static let readOnly = RedisReply.error("READONLY You can't write against a read only replica.")
+    private static let reading: Set<String> = ["GET", "TYPE", "SCAN"]
+
+    /// Why a command is refused at present; nil if it is not.
+    private func refusal(of command: String) -> RedisReply? {
+        if isFull && Self.growing.contains(command) { return Self.full }
+        return isReadOnly && !Self.reading.contains(command) ? Self.readOnly : nil
+    }
 
     /// Carries out the commands of a connection; a transaction without EXEC has no effect.
     mutating func carryOut(_ commands: some Collection<RedisCommand>) -> [RedisReply] {
@@ -45,9 +55,9 @@ struct ModelRedis {
             default:
                 if queued == nil {
                     answers.append(carryOut(words))
-                } else if isFull && Self.growing.contains(words[0]) {
+                } else if let refusal = refusal(of: words[0]) {
                     isBroken = true
-                    answers.append(Self.full)
+                    answers.append(refusal)
                 } else {
                     queued?.append(words)
                     answers.append(.text("QUEUED"))
@@ -60,7 +70,7 @@ struct ModelRedis {
     /// Carries out a command.
     @discardableResult mutating func carryOut(_ words: [String]) -> RedisReply {
         guard words.count > 1 else { return unknown(words) }
-        if isFull && Self.growing.contains(words[0]) { return Self.full }
+        if let refusal = refusal(of: words[0]) { return refusal }
         if ignores?(words) == true { return .text("OK") }
         let key = words[1]
         switch (words[0], words.count) {

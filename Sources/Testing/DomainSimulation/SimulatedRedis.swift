@@ -10,7 +10,11 @@ struct SimulatedRedis: MirrorConnection {
     var random: Xoshiro
     /// Whether it can be reached.
     private(set) var isUp = true
+    /// Whether clients get answers.
+    var isServing: Bool { isUp && waiting == nil }
     private(set) var isOpen = false
+    /// The commands that it carries out when it goes on; nil unless its process is paused.
+    private var waiting: [RedisCommand]?
     private var nextAttempt = 0
     private var delay = Self.shortestDelay
 
@@ -30,13 +34,17 @@ struct SimulatedRedis: MirrorConnection {
 
     mutating func open(at now: Int) {
         guard !isOpen, now >= nextAttempt else { return }
-        if isUp { isOpen = true } else { fail(.disconnected("no route"), at: now) }
+        if isUp, waiting == nil { isOpen = true } else { fail(.disconnected("no route"), at: now) }
     }
 
     mutating func confirm() { delay = Self.shortestDelay }
 
     mutating func send(_ commands: [RedisCommand]) throws(RedisError) -> [RedisReply] {
         guard isUp, isOpen else { throw .disconnected("no route") }
+        guard waiting == nil else {
+            waiting? += commands
+            throw .disconnected("no answer")
+        }
         guard Int.random(in: 0..<100, using: &random) < loss else { return model.carryOut(commands) }
         // Any part of it may have arrived.
         _ = model.carryOut(commands.prefix(Int.random(in: 0...commands.count, using: &random)))
@@ -66,13 +74,18 @@ struct SimulatedRedis: MirrorConnection {
     /// Redis becomes unreachable.
     mutating func goDown() { (isUp, isOpen) = (false, false) }
 
+    /// Redis is paused.
+    mutating func pause() { waiting = waiting ?? [] }
+
     /// Redis recovers.
     ///
     /// - Parameter wasRestarted: whether changes since the last save are lost.
     mutating func recover(wasRestarted: Bool) {
-        if wasRestarted && !isUp { (model.values, foreignKeys) = saved }
+        if wasRestarted && !isUp { (model.values, foreignKeys) = saved } else { _ = model.carryOut(waiting ?? []) }
+        waiting = nil
         isUp = true
         model.isFull = false
+        model.isReadOnly = false
     }
 
     mutating func save() { saved = (model.values, foreignKeys) }

@@ -64,7 +64,7 @@ extension Simulation {
 
     /// An operator submits an intent, sometimes an invalid one.
     mutating func ask(_ name: String, _ value: String) {
-        guard redis.isUp else { return }
+        guard redis.isServing else { return }
         switch chance(16) {
         case 0: put(name, ["maybe", "", ",", "\(value),nonsense"].randomElement(using: &random))
         case 1: put(name, nil)
@@ -88,7 +88,13 @@ extension Simulation {
     // MARK: - Foreign changes
 
     mutating func disturbRedis() {
-        switch chance(12) {
+        switch chance(14) {
+        case 12:
+            redis.pause()
+            eventQueue.add(.redisRecovery(wasRestarted: false), at: time + chance(15_000))
+        case 13:
+            redis.model.isReadOnly = true
+            eventQueue.add(.redisRecovery(wasRestarted: false), at: time + chance(10_000))
         case 0...2:
             redis.goDown()
             eventQueue.add(.redisRecovery(wasRestarted: isLucky(40)), at: time + chance(15_000))
@@ -98,9 +104,9 @@ extension Simulation {
         case 7:
             redis.model.isFull = true
             eventQueue.add(.redisRecovery(wasRestarted: false), at: time + chance(5_000))
-        case 8: if redis.isUp { redis.model.carryOut(["SET", Mirror.identity, "another-domain"]) }
+        case 8: if redis.isServing { redis.model.carryOut(["SET", Mirror.identity, "another-domain"]) }
         default:
-            guard redis.isUp else { return }
+            guard redis.isServing else { return }
             let keys = [
                 "session:1", "nodes:other", "node:other", "instances", "dependencies", "domain", "intent:other",
                 "performance:mine", "performance:a:b", "dinner",
