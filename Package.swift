@@ -341,8 +341,8 @@ let package = Package(
         domain.tests(
             "BerthDomainTests",
             [
-                "CTestSupport", "Domain", "DomainDemo", "DomainSettings", "DomainWire", "Redis", "TestSupport",
-                "WireJSON", "berth-domain",
+                "CTestSupport", "Domain", "DomainDemo", "DomainRPC", "DomainSettings", "DomainStore",
+                "DomainWire", "Redis", "TestSupport", "WireJSON", "berth-domain",
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -12,24 +12,24 @@ extension Domain {
             if let known = records.nodes[id], known.nonce != update.nonce, !isFormer(update.nonce, of: id) {
                 remove([id])
             }
-            logRefusal(of: update, problem)
-            return effect(.updated(request, problem))
+            return refuse(update, problem, request)
         }
         var update = update
         // Mirror readers cannot parse a value that is not a number, and NaN would count as a change at every refresh.
         if !update.description.capabilities.cpuFrequency.isFinite { update.description.capabilities.cpuFrequency = 0 }
         guard let known = records.nodes[id] else {
-            guard records.nodes.count < options.nodeLimit else {
-                let refusal = DomainRefusal("too many nodes", detail: "the limit is \(options.nodeLimit)")
-                logRefusal(of: update, refusal)
-                return effect(.updated(request, refusal))
-            }
+            if let refusal = refusalToJoin(update) { return effect(.updated(request, refusal)) }
             if let missing = recall(update) { welcome(update, missing) } else { add(update, formerNonces: []) }
             return accept(update, request)
         }
         if known.nonce == update.nonce {
             renew(update)
-            if known.description != update.description { describe(known, anew: update.description) }
+            if known.description != update.description {
+                if let refusal = refusalToDescribe(known, anew: update.description) {
+                    return refuse(update, refusal, request)
+                }
+                describe(known, anew: update.description)
+            }
             return accept(update, request)
         }
         guard !isFormer(update.nonce, of: id) else {
@@ -39,8 +39,11 @@ extension Domain {
                 live[id]?.formerNonces[index].at = now.monotonic
             }
             let refusal = DomainRefusal("node id in use", detail: "another process has registered as \(id) since")
-            logRefusal(of: update, refusal)
-            return effect(.updated(request, refusal))
+            return refuse(update, refusal, request)
+        }
+        if let refusal = refusalToDescribe(known, anew: update.description) {
+            remove([id])
+            return refuse(update, refusal, request)
         }
         let former = formerNonces(of: id) + [(known.nonce, now.monotonic)]
         log(.notice, "a node has restarted", logFields(of: id))
@@ -67,8 +70,13 @@ extension Domain {
             ["node": "\(record.id)", "other": "\(other.id)", "agent": url])
     }
 
+    private mutating func refuse(_ update: NodeUpdate, _ refusal: DomainRefusal, _ request: RequestID) {
+        logRefusal(of: update, refusal)
+        effect(.updated(request, refusal))
+    }
+
     /// Logs why a node was refused, once for each node and reason.
-    private mutating func logRefusal(of update: NodeUpdate, _ refusal: DomainRefusal) {
+    mutating func logRefusal(of update: NodeUpdate, _ refusal: DomainRefusal) {
         guard reportedRefusals[update.node] != refusal.sentence else { return }
         if reportedRefusals.count >= Self.reportedRefusalLimit { reportedRefusals = [:] }
         reportedRefusals[update.node] = refusal.sentence

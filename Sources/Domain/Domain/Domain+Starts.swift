@@ -7,6 +7,8 @@ struct StartAttempt: Sendable {
     let created: UInt64
     /// The controller's request; nil if the instance is already known.
     let request: RequestID?
+    /// The bytes of text that it would add to the state.
+    var texts = 0
     /// The call in flight.
     var call: CallID?
     /// The nodes that have failed it.
@@ -39,10 +41,12 @@ extension Domain {
                     request,
                     .failure(DomainRefusal(specification.malformedSummary, detail: error.description))))
         }
+        if let refusal = refusalToStore(specification) { return effect(.started(request, .failure(refusal))) }
         let id = LogicalID(random: &random)
         if !share.isEmpty { shares[id] = share }
         attempts[id] = StartAttempt(
-            specification: specification, requirements: requirements, created: takeNumber(), request: request)
+            specification: specification, requirements: requirements, created: takeNumber(), request: request,
+            texts: StateSize.size(of: specification))
         tryNext(id)
     }
 

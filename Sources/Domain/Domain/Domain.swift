@@ -26,6 +26,9 @@ package struct Domain: Sendable {
     /// Incremented whenever the set of feasible placements may have changed.
     var generation = 0
 
+    /// How much is stored.
+    var stateSize: StateSize
+
     // MARK: State of this process
 
     /// What this process knows about a node; not persisted.
@@ -41,6 +44,8 @@ package struct Domain: Sendable {
     }
 
     var live: [NodeID: LiveNode] = [:]
+    /// The unknown nodes that have registered from each address.
+    var newcomers: [String: Newcomers] = [:]
     /// Nodes whose agent has not answered the last call.
     var suspects: Set<NodeID> = []
     /// Nodes that may return without a reset.
@@ -115,6 +120,7 @@ package struct Domain: Sendable {
         self.options = options
         self.random = random
         self.now = now
+        stateSize = StateSize(of: records)
         nextNumber = records.sequence
         formerlyStarting = records.starting
         nextControllerUpdate = now.monotonic
@@ -196,6 +202,7 @@ package struct Domain: Sendable {
     private mutating func tick() {
         evictMissingNodes()
         forgetMissingNodes()
+        forgetNewcomers()
         let due = waiting.filter { $0.value <= now.monotonic }.keys.sorted()
         for pendingCall in due where pendingCalls[pendingCall] != nil { perform(pendingCall) }
         retryPlacement()
@@ -212,6 +219,7 @@ package struct Domain: Sendable {
 
     /// Applies a change to the records and adds it to the step.
     mutating func change(_ change: DomainChange) {
+        stateSize.take(change, of: records)
         records.apply(change)
         step.changes.append(change)
         switch change {
@@ -327,6 +335,7 @@ extension Domain {
         domain.sendsCommittedCapabilities = true
         domain.controllerProblem = controllerProblem
         domain.liveness = liveness
+        domain.newcomers = newcomers
         let grace = options.recoveryGrace * 1000
         for id in domain.live.keys {
             domain.live[id]?.lease = NodeLease(end: liveness.served + grace, length: grace)

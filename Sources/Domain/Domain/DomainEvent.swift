@@ -136,6 +136,10 @@ package struct DomainOptions: Hashable, Sendable {
     package var evictionsPerInterval = 5
     /// The maximum number of nodes.
     package var nodeLimit = 20_000
+    /// How many unknown nodes may register from one address in ten minutes.
+    package var newNodesPerClient = 5_000
+    /// The maximum size of the stored state, in bytes: texts and the code of functions.
+    package var stateLimit = 4 << 30
     /// Whether a migration starts the new instance before it stops the old one.
     package var makesBeforeBreaking = false
 

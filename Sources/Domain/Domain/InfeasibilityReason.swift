@@ -73,12 +73,17 @@ extension Domain {
         explained.second != now.monotonic / 1000 || explained.count < Self.explanations
     }
 
+    /// Counts a reason that was logged.
+    mutating func noteExplanation() {
+        let second = now.monotonic / 1000
+        explained = (second, explained.second == second ? explained.count + 1 : 1)
+    }
+
     /// Logs why no node can take an instance.
     mutating func explain(
         _ text: String, _ specification: Specification, _ requirements: Requirements, _ id: LogicalID
     ) {
-        let second = now.monotonic / 1000
-        explained = (second, explained.second == second ? explained.count + 1 : 1)
+        noteExplanation()
         let nodes = Array(records.nodes.values)
         var fields = specification.logFields
         fields["instance"] = "\(id)"

@@ -123,6 +123,8 @@ package struct NodeUpdate: Hashable, Sendable {
     package var health: NodeHealth
     /// Its measurements.
     package var samples: PerformanceSamples
+    /// The address that it was sent from; empty if that is not known.
+    package var client = ""
 
     /// An update.
     package init(

@@ -167,7 +167,8 @@ struct RegistrationService: EdgelessApi_NodeRegistration.SimpleServiceProtocol {
         request: EdgelessApi_UpdateNodeRequest, context: ServerContext
     ) async throws -> EdgelessApi_UpdateNodeResponse {
         try await methods.serve(context) {
-            let update = try NodeUpdate(wire: request)
+            var update = try NodeUpdate(wire: request)
+            update.client = CallerIdentity.current?.client ?? ""
             if bindsNodes, CallerIdentity.current?.isNode(update.node) != true {
                 throw RPCError(
                     code: .permissionDenied,

@@ -57,6 +57,8 @@ extension OrchestratorConfiguration {
             Key("general.call_deadline_seconds", applied: true) { "\($0.callDeadline)" },
             Key("general.message_limit_bytes", applied: true) { "\($0.messageLimit)" },
             Key("general.node_limit", applied: true) { "\($0.options.nodeLimit)" },
+            Key("general.new_nodes_per_client", applied: true) { "\($0.options.newNodesPerClient)" },
+            Key("general.state_limit_bytes", applied: true) { "\($0.options.stateLimit)" },
             Key("general.controller_names", applied: true) { "\($0.controllerNames)" },
             Key("general.agent_hosts", applied: true) { "\($0.agentHosts)" },
             Key("general.status_url", applied: false) { $0.statusURL },

@@ -105,6 +105,8 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
         try reader.number("general.call_deadline_seconds", &callDeadline, 1...3_600)
         try reader.number("general.message_limit_bytes", &messageLimit, 65_536...(1 << 31))
         try reader.number("general.node_limit", &options.nodeLimit, 1...1_000_000)
+        try reader.number("general.new_nodes_per_client", &options.newNodesPerClient, 1...1_000_000)
+        try reader.number("general.state_limit_bytes", &options.stateLimit, (1 << 20)...(1 << 40))
         try reader.texts("general.controller_names", &controllerNames)
         try reader.texts("general.agent_hosts", &agentHosts)
         for host in agentHosts where !AgentHosts.isHost(host) {

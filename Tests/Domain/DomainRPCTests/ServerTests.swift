@@ -123,8 +123,20 @@ import Testing
             #expect(
                 try await serving.update(EdgelessApi_UpdateNodeRequest(Sample.update()))
                     == DomainRefusal("no", detail: "too many"))
-            #expect(serving.stub.state.withLock { $0.updates } == [Sample.update(), Sample.update()])
+            var update = Sample.update()
+            update.client = "127.0.0.1"
+            #expect(serving.stub.state.withLock { $0.updates } == [update, update])
         }
+    }
+
+    @Test(
+        "a client is its address without the port, or its network of 64 bits",
+        arguments: [
+            ("ipv4:10.0.0.7:40112", "10.0.0.7"), ("ipv6:[2001:db8:1:2:3:4:5:6]:40112", "2001:db8:1:2::/64"),
+            ("ipv6:[::1]:9", "::/64"), ("unknown", ""),
+        ])
+    func client(address: String, client: String) {
+        #expect(CallerIdentity(address: address).client == client)
     }
 
     @Test("X1: a node with an invalid URL gets OK with a response_error, and the domain learns of it")
