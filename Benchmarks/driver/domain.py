@@ -141,6 +141,32 @@ def starts(bench):
     ]
 
 
+JOINS = ("function starts elsewhere while 1,000 nodes join at once: per second", 0.8, "× before", True)
+
+
+@_needs_domain(JOINS)
+def joins(bench):
+    """Starts on ten nodes that answer immediately, before 1,000 others register at once, and from their first registration
+    on."""
+    before, during, joined = [], [], []
+    for turn in range(max(2, bench.rounds // 3)):
+        site = Site(bench, f"domain-joins-{turn}")
+        domain = site.domain.start()
+        seen = site.load("joins", orchestrator=site.orchestrator, register=site.register, domain_pid=domain.process.pid,
+                         clients=CLIENTS, time=max(2, 4 * bench.seconds))
+        domain.process.kill()
+        domain.process.wait()
+        domain.process = None
+        before += seen["before"]
+        during += seen["during"]
+        joined += seen["joined"]
+    return [Line("domain", *JOINS[:3], [d["per_second"] / b["per_second"] for b, d in zip(before, during)], {
+        "before /s": typical(before, "per_second"), "during /s": typical(during, "per_second"),
+        "p50 µs before": typical(before, "p50_us"), "p50 µs": typical(during, "p50_us"),
+        "p99 µs before": typical(before, "p99_us"), "p99 µs": typical(during, "p99_us"),
+        "peer updates meanwhile": typical(joined, "peer_updates")}, least=True)]
+
+
 LOSS = ("loss of a node with 1,000 functions among 100 nodes: until all run and are patched", 1.5,
         "× as many relayed calls", False)
 
@@ -253,5 +279,5 @@ def mirror(bench):
         note="" if rate > 950 else "The machine did not reach 1,000 changes per second.")]
 
 
-SECTIONS = {"domain-starts": starts, "domain-loss": loss, "domain-refresh": refresh, "domain-size": size,
-            "domain-restart": restart, "domain-mirror": mirror}
+SECTIONS = {"domain-starts": starts, "domain-joins": joins, "domain-loss": loss, "domain-refresh": refresh,
+            "domain-size": size, "domain-restart": restart, "domain-mirror": mirror}
