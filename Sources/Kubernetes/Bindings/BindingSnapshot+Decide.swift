@@ -195,6 +195,11 @@ extension BindingSnapshot {
             action.waits = [.pod, .claim]
             return action
         }
+        if isUnanswered, binding.held.contains(where: { !$0.cpus.isEmpty }) {
+            var action = validated(binding, pod, .nodeNotAnswering, unanswered(binding))
+            action.waits = [.pod, .bindings, .claim]
+            return action
+        }
         var action = write(
             binding,
             BindingStatus(
@@ -202,7 +207,7 @@ extension BindingSnapshot {
                 holds: [binding.wanted]),
             event: binding.status?.resourceStatus == .applied
                 ? nil : .init(reason: "Applied", message: message))
-        action.waits = [.pod, .bindings]
+        action.waits = [.pod, .bindings, .claim]
         return action
     }
 

@@ -290,4 +290,20 @@ import Testing
         #expect(situation.status == .applied && situation.claim == .none)
         #expect(situation.message == "Applied CPUSet [] MemSet []: nothing is pinned")
     }
+
+    @Test("W51: A set that is emptied while the node does not answer is applied once the node has given the CPUs back")
+    func emptiedUnanswered() {
+        var situation = Situation()
+        situation.settle()
+        let held = situation.claim
+        situation.edit([])
+        situation.claim = .unknown
+        var waits = situation.step().waits
+        for _ in 0..<3 { waits = situation.step().waits }
+        #expect(situation.status == .validated && situation.binding?.status?.reason == .nodeNotAnswering)
+        #expect(waits.contains(.claim))
+        situation.claim = held
+        situation.settle()
+        #expect(situation.status == .applied && situation.claim == .none)
+    }
 }
