@@ -31,11 +31,11 @@ demo-domain: ## build, show an edge domain on the loopback whose workflow outliv
 	@Scripts/dependencies build check
 	@CONFIG=$(CONFIG) Scripts/demo-domain
 
-demo-kubernetes: ## build, show pods of a cluster whose two nodes are virtual machines, end
+demo-kubernetes: ## build, show pods of a cluster whose two nodes are virtual machines, end (DEMO=--stay: at Ctrl-C)
 	@Scripts/dependencies build check e2e
 	for product in berth-cluster berth-cluster-standin berth-cluster-demo; do swift build --product $$product; done
 	Scripts/static .build/bench berthd berth berth-node berth-cluster-demo
-	@Scripts/demo-kubernetes .build/debug .build/bench
+	@Scripts/demo-kubernetes .build/debug .build/bench $(DEMO)
 
 test: ## build and run every test
 	@Scripts/dependencies build check
