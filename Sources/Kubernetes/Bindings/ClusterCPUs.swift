@@ -67,7 +67,8 @@ package struct ClusterCPUs: Sendable {
         let before = seen[key]
         var known = binding.status.flatMap { $0.nodeName.isEmpty ? nil : $0.nodeName } ?? node
         if known == nil, isConfirmed { known = assumption?.choice.node }
-        if known == nil, before?.uid == binding.uid { known = before?.node }
+        // A pod of the same name may have come since, which has no node yet.
+        if known == nil, before?.uid == binding.uid, binding.status?.reason != .podNotScheduled { known = before?.node }
         var holds = binding.held
         let counts: Bool =
             switch binding.status?.resourceStatus {

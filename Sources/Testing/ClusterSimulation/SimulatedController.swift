@@ -68,13 +68,14 @@ final class SimulatedController {
     private var time: Duration { .milliseconds(world.now) }
 
     private func start() {
-        nodes = WatchedCopy(world, .nodes) { [unowned self] change in
+        let onList = { [unowned self] in work() }
+        nodes = WatchedCopy(world, .nodes, onList: onList) { [unowned self] change in
             let node: Node? = if case .deleted = change { nil } else { change.object }
             note { $0.set(node: change.key.name, isReady: node?.isReady) }
             topologyQueue.add(change.key.name)
             work()
         }
-        topologies = WatchedCopy(world, .topologies, indexers: [.node]) { [unowned self] change in
+        topologies = WatchedCopy(world, .topologies, indexers: [.node], onList: onList) { [unowned self] change in
             var names: Set = [change.object.nodeName]
             if case .updated(let old, _) = change { names.insert(old.nodeName) }
             for name in names.sorted() {
@@ -84,11 +85,11 @@ final class SimulatedController {
             }
             work()
         }
-        pods = WatchedCopy(world, .pods, transform: \.trimmed) { [unowned self] change in
+        pods = WatchedCopy(world, .pods, transform: \.trimmed, onList: onList) { [unowned self] change in
             let pod: Pod? = if case .deleted = change { nil } else { change.object }
             note { $0.set(pod: ObjectKey(change.key), pod.map { PodFacts($0) }) }
         }
-        bindings = WatchedCopy(world, .bindings) { [unowned self] change in
+        bindings = WatchedCopy(world, .bindings, onList: onList) { [unowned self] change in
             let binding: PodCPUBinding? = if case .deleted = change { nil } else { change.object }
             note { $0.set(ObjectKey(change.key), binding) }
         }

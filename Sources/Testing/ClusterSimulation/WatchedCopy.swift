@@ -10,16 +10,19 @@ final class WatchedCopy<Object: KubernetesResource>: Pokable {
     private let selects: (Object) -> Bool
     private let transform: (Object) -> Object
     private let handler: (Change<Object>) -> Void
+    private let onList: () -> Void
     /// The version up to which all is known; nil before the first list.
     private var cursor: Int?
     private var isScheduled = false
     private(set) var isOver = false
 
-    /// - Parameter place: the node where it is kept; nil beside the API server.
+    /// - Parameters:
+    ///   - place: the node where it is kept; nil beside the API server.
+    ///   - onList: called when all has been listed, after `handler` was called for what has changed.
     init(
         _ world: ClusterSimulation, _ kind: ModelServer.Kind, place: Int? = nil, indexers: [Indexer<Object>] = [],
         selects: @escaping (Object) -> Bool = { _ in true }, transform: @escaping (Object) -> Object = { $0 },
-        handler: @escaping (Change<Object>) -> Void
+        onList: @escaping () -> Void = {}, handler: @escaping (Change<Object>) -> Void
     ) {
         store = ObjectStore(indexers: indexers)
         self.world = world
@@ -28,6 +31,7 @@ final class WatchedCopy<Object: KubernetesResource>: Pokable {
         self.selects = selects
         self.transform = transform
         self.handler = handler
+        self.onList = onList
         world.watches.append(self)
         poke()
     }
@@ -65,6 +69,7 @@ final class WatchedCopy<Object: KubernetesResource>: Pokable {
             let objects = world.server.list(kind).map { Object(json: $0) }.filter(selects).map(transform)
             cursor = world.server.version
             for change in store.replace(with: objects) where !isOver { handler(change) }
+            if !isOver { onList() }
             return
         }
         // A slow watch says only the beginning.

@@ -259,6 +259,18 @@ import WireJSON
         #expect(cluster.nodes["n"]?.exclusive == [0, 1])
     }
 
+    @Test("A binding counts on no node any more once a new pod of the name waits for one")
+    func newPod() {
+        var cluster = Self.cluster()
+        var binding = Self.held("x", [0, 1], .cpu)
+        binding.status = nil
+        cluster.see(binding, node: nil)
+        cluster.place(binding.key, uid: binding.uid, on: "n")
+        binding.status = BindingStatus(.pending, reason: .podNotScheduled, message: "")
+        cluster.see(binding, node: nil)
+        #expect(cluster.nodes["n"]?.exclusive == [])
+    }
+
     @Test("A binding that was refused counts nothing, and counts again once it is edited")
     func refusedBinding() {
         var cluster = Self.cluster()

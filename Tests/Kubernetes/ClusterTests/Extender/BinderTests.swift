@@ -194,8 +194,12 @@ import WireJSON
             #expect(try await extender.bind(pod).hasPrefix("failed to bind pod: "))
             #expect(site.binding("p-pcb")?.cpuSet == [0, 2])
             site.server.faults = Faults()
-            #expect(try await eventually { site.allBindings.isEmpty && extender.extender.known.bindings == 0 })
-            #expect(extender.extender.takenBack == 1 && site.pod("p")?.nodeName == nil)
+            #expect(
+                try await eventually {
+                    site.allBindings.isEmpty && extender.extender.known.bindings == 0
+                        && extender.extender.takenBack == 1
+                })
+            #expect(site.pod("p")?.nodeName == nil)
             await extender.stop()
         }
     }
