@@ -146,9 +146,8 @@ package struct Verification: Equatable, Sendable {
             return
         }
         if own == nil, !thread.isInPod {
-            let ofPods = claims.reduce(into: CPUSet()) { if $1.holder.kind == .pod { $0.formUnion($1.exclusive) } }
-            if !cpus.isDisjoint(with: ofPods) { besidePods += 1 }
-            cpus.subtract(ofPods)
+            if !cpus.isDisjoint(with: groups.exclusiveOfPods) { besidePods += 1 }
+            cpus.subtract(groups.exclusiveOfPods)
             guard !cpus.isEmpty else { return }
         }
         drifts.append(.intruder(thread, cpus: cpus, of: Self.holders(of: cpus, claims)))
@@ -193,10 +192,13 @@ private struct ClaimIndex {
     private var byCgroup: [String: VerifiedClaim] = [:]
     private var byProcess: [Int: VerifiedClaim] = [:]
     private var byHolder: [Holder: VerifiedClaim] = [:]
+    /// The exclusive CPUs of pods.
+    private(set) var exclusiveOfPods = CPUSet()
 
     init(_ claims: [VerifiedClaim], _ seen: Observation) {
         for claim in claims {
             byHolder[claim.holder] = claim
+            if claim.holder.kind == .pod { exclusiveOfPods.formUnion(claim.exclusive) }
             for container in claim.containers { byCgroup[container] = claim }
             if let cgroup = claim.cgroup {
                 byCgroup[cgroup] = claim
