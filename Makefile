@@ -5,6 +5,7 @@ CONFIG ?= debug
 FUZZ_SECONDS ?= 60
 HISTORIES ?= 10000
 CLUSTERS ?= $(HISTORIES)
+BENCH_PROGRAMS ?= berthd berth berth-bench berth-cluster berth-cluster-bench berth-domain berth-domain-bench
 LARGE ?= 20
 OUT ?= dist
 
@@ -68,7 +69,7 @@ openapi: ## send generated requests to berthd and check every answer against its
 
 bench: ## measure the programs as they are shipped against floors taken in the same run (BENCH="--quick")
 	@Scripts/dependencies build bench e2e
-	Scripts/static .build/bench berthd berth berth-bench berth-cluster berth-cluster-bench berth-domain berth-domain-bench
+	Scripts/static .build/bench $(BENCH_PROGRAMS)
 	Benchmarks/run --berthd .build/bench/berthd $(BENCH)
 
 simulate: ## live HISTORIES (10000) of whole edge domains and CLUSTERS (10000) of clusters, LARGE (20) of 1,000 nodes
