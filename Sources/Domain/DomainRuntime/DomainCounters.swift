@@ -82,7 +82,8 @@ package struct DomainCounters: Hashable, Sendable {
         requests[RequestEnd(request: request, outcome: outcome)] ?? 0
     }
 
-    /// The number of calls with this outcome. Calls that were not made, because their node left or nobody needed them any more, are not counted.
+    /// The number of calls with this outcome. Calls that were not made, because their node left or nobody needed them any
+    /// more, are not counted.
     package func calls(_ end: CallEnd) -> Int { calls[end] ?? 0 }
 
     /// The number of controller updates with this outcome.
