@@ -10,15 +10,15 @@ from waiting import QUIET, Relay, eventually
 
 @pytest.mark.parametrize("strategy", ["Random", "RoundRobin", "LoadAware"])
 def test_a_node_that_refreshes_but_answers_no_call_is_the_last_choice_until_it_answers(make_domain, strategy):
-    domain = make_domain(settings={"general.call_deadline_seconds": 1, "baseline.orchestration_strategy": strategy})
+    domain = make_domain(settings={"general.call_deadline_seconds": 2, "baseline.orchestration_strategy": strategy})
     silent, sound = domain.join(domain.node(labels=["silent"]), domain.node(labels=["sound"]))
     for node in (silent, sound):
         node.keep(period=3, lease=60)
     silent.hanging |= {"StartFunction", "StopFunction", "PatchFunction", "Add", "Del", "Reset"}
     silent.forget()
-    while not silent.of("StartFunction"):
-        domain.client.start()
-    eventually(lambda: "a node does not answer; it is the last choice" in domain.log(), "the log says so")
+    # On a slow machine a peer update may be the call that it does not answer: then no start reaches it.
+    eventually(lambda: domain.client.start() and "a node does not answer; it is the last choice" in domain.log(),
+               "the log says so")
     asked = len(silent.of("StartFunction"))
     for _ in range(20):
         domain.client.start()

@@ -16,8 +16,8 @@ def test_a_lost_resource_starts_elsewhere_and_its_origin_is_patched_once(domain)
     nodes = domain.join(*[domain.node(labels=["stable" if i == 0 else "unstable"], providers=[(f"p{i}", "rc-1")])
                           for i in range(10)])
     f = domain.client.start(spawn(annotations={"label_match_all": "stable"}))
-    while not any(node.of("StartResource") for node in nodes[1:]):
-        r = domain.client.start(resource())
+    r = eventually(lambda: (lambda lid: lid if any(node.of("StartResource") for node in nodes[1:]) else None)(
+        domain.client.start(resource())), "a resource starts on an unstable node")
     lost = [node for node in nodes[1:] if node.of("StartResource")][0]
     domain.client.patch(f, {"out": r})
     nodes[0].wait("PatchFunction")
@@ -42,10 +42,13 @@ def test_the_worked_example_of_a_dead_node_and_its_return(domain):  # 4.10
                           domain.node(labels=["ac"]))
     f1 = domain.client.start(spawn(annotations={"label_match_all": "a"}))
     b_only = spawn()
-    while not b.of("StartFunction"):
-        f2 = domain.client.start(b_only)
-        if not b.of("StartFunction"):
-            domain.client.stop(f2)
+
+    def on_b():
+        lid = domain.client.start(b_only)
+        if b.of("StartFunction"):
+            return lid
+        domain.client.stop(lid)
+    f2 = eventually(on_b, "a function starts on b")
     r = domain.client.start(resource())
     domain.client.patch(f1, {"x": f2, "y": r})
     a.wait("PatchFunction")
@@ -88,8 +91,8 @@ def test_a_node_that_returns_within_the_grace_keeps_what_no_other_node_took(make
         domain.ready(node)
     origin = domain.client.start(spawn(annotations={"label_match_all": "stays"}))
     pinned = domain.client.start(spawn(annotations={"label_match_all": "goes"}))
-    while len(goes.running) < 2:
-        moves = domain.client.start()
+    moves = eventually(lambda: (lambda lid: lid if len(goes.running) > 1 else None)(domain.client.start()),
+                       "a function that can move starts there")
     domain.client.patch(origin, {"a": pinned, "b": moves})
     domain.wait_until_idle()
     before = [call.of for call in goes.of("StartFunction")]
