@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 import edgeless_pb2_grpc as rpc
@@ -112,9 +113,16 @@ class Domain:
         return self.process.poll() is None
 
     def status(self):
-        """`/status.json`, which may be a second old."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/status.json", timeout=10) as answer:
-            return json.load(answer)
+        """`/status.json`, which may be a second old. A domain that waits for a slow disk refuses it for a while."""
+        def answer():
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/status.json", timeout=10) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+                return None
+        return eventually(answer, "the domain says its status")
 
     def metric(self, name):
         """A figure of `/metrics` without labels."""
@@ -135,7 +143,7 @@ class Domain:
         return eventually(lambda: not any(self.status()["remaining"].values()), "no work remains")
 
     def wait_until_idle_except_unknown_outcomes(self):
-        """Waits until no work remains except unknown outcomes; returns their number."""
+        """Waits until no work remains except unknown outcomes; returns how many nodes have some."""
         time.sleep(1.1)
         eventually(lambda: not any(count for name, count in self.status()["remaining"].items()
                                    if name not in ("unknown_outcomes", "doubts")), "no work remains")

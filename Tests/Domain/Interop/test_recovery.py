@@ -271,7 +271,8 @@ def test_whatever_was_acknowledged_before_a_kill_is_there_after_it(make_domain):
     for lid in known:
         domain.client.stop(lid)
     unknown = domain.wait_until_idle_except_unknown_outcomes()
-    eventually(lambda: sum(len(node.running) for node in nodes) <= unknown,
+    eventually(lambda: sum(1 for node in nodes if node.running) <= unknown
+               and sum(len(node.running) for node in nodes) <= len(futures),
                "nothing runs but starts that were under way when it was killed")
 
 
