@@ -5,7 +5,7 @@ CONFIG ?= debug
 FUZZ_SECONDS ?= 60
 HISTORIES ?= 10000
 CLUSTERS ?= $(HISTORIES)
-BENCH_PROGRAMS ?= berthd berth berth-bench berth-cluster berth-cluster-bench berth-domain berth-domain-bench
+BENCH_PROGRAMS ?= berthd berth berth-bench berth-cluster berth-node berth-cluster-bench berth-domain berth-domain-bench
 LARGE ?= 20
 OUT ?= dist
 

@@ -22,8 +22,8 @@ struct BenchCluster {
         try await server.start()
     }
 
-    /// Makes a node, and its topology, which is published.
-    func makeNode(_ name: String) {
+    /// Makes a node, and its topology, which is published unless `isPublished` is false.
+    func makeNode(_ name: String, isPublished: Bool = true) {
         let node = send("POST", "/api/v1/nodes", ["metadata": ["name": .string(name)]])
         send(
             "PATCH", "/api/v1/nodes/\(name)/status",
@@ -34,12 +34,24 @@ struct BenchCluster {
         let object: JSONValue = [
             "apiVersion": "cslab.ece.ntua.gr/v1alpha1", "kind": "NodeCPUTopology",
             "metadata": ["name": .string("\(name)-cputopology"), "ownerReferences": [owner]],
-            "spec": ["nodeName": .string(name), "topology": Self.topology],
+            "spec": isPublished
+                ? ["nodeName": .string(name), "topology": Self.topology] : ["nodeName": .string(name)],
         ]
         send("POST", "\(Self.group)/nodecputopologies", object)
+        guard isPublished else { return }
         send(
             "PATCH", "\(Self.group)/nodecputopologies/\(name)-cputopology/status",
             ["status": ["resourceStatus": "Fresh", "internalIP": "192.0.2.1"]])
+    }
+
+    /// Whether a node has published its CPUs.
+    func isPublished(_ name: String) -> Bool { topology(ofNode: name)["status"]?["resourceStatus"] == "Fresh" }
+
+    /// The version of a node's topology, which every write changes.
+    func version(ofNode name: String) -> JSONValue? { topology(ofNode: name)["metadata"]?["resourceVersion"] }
+
+    private func topology(ofNode name: String) -> JSONValue {
+        get("\(Self.group)/nodecputopologies/\(name)-cputopology")
     }
 
     func client() throws -> ClusterClient {
@@ -144,6 +156,15 @@ struct BenchCluster {
                 method, path, body: body.bytes,
                 contentType: method == "PATCH" ? "application/merge-patch+json" : "application/json"))
         return (try? JSONValue(answer.body)) ?? .null
+    }
+
+    /// Makes a pod that another scheduler has put on a node.
+    func makeOtherPod(_ number: Int) {
+        let spec: JSONValue = [
+            "schedulerName": "default-scheduler", "nodeName": .string(names[number % names.count]),
+            "containers": [["name": "main", "image": "bench"]],
+        ]
+        send("POST", "/api/v1/namespaces/bench/pods", ["metadata": ["name": .string("other-\(number)")], "spec": spec])
     }
 
     /// Makes a pod that waits for a scheduler.

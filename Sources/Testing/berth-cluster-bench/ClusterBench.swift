@@ -57,17 +57,48 @@ struct ClusterBench: AsyncParsableCommand {
         report("controller-memory", "MB", [before.memory])
         try await Task.sleep(for: .seconds(10))
         report("controller-idle", "%", [(controller.usage.cpu - before.cpu) * 10])
+        let hears = controller.usage
+        let others = 2_000
+        for number in 0..<others { cluster.makeOtherPod(number) }
+        try await Task.sleep(for: .seconds(2))
+        report("controller-other-pods", "ms", [(controller.usage.cpu - hears.cpu) * 1_000 / Double(others)])
+        try await follow(cluster)
         var times: [Double] = []
         for round in 0..<min(rounds, 200) {
             let node = cluster.names[round % cluster.names.count]
             let begin = clock.now
             // The last core, which no other binding has.
             let path = cluster.makeBinding(named: "new-\(round)", on: node, cpu: 63)
-            while cluster.get(path)["status"]?["claim"] == nil { try await Task.sleep(for: .microseconds(200)) }
+            while cluster.get(path)["status"]?["claim"] == nil { try await Task.sleep(for: .milliseconds(1)) }
             times.append((clock.now - begin) / .milliseconds(1))
         }
         report("controller-claim", "ms", times)
         try await pin(cluster)
+    }
+
+    /// What `berth-node` uses beside all these bindings, when its node's topology is published and nothing changes.
+    private func follow(_ cluster: BenchCluster) async throws {
+        let name = "quiet.example.internal"
+        cluster.makeNode(name, isPublished: false)
+        let node = try NodePrograms(name, kubeconfig: cluster.kubeconfig)
+        let clock = ContinuousClock()
+        let begin = clock.now
+        while !cluster.isPublished(name) {
+            guard clock.now - begin < .seconds(60) else { throw NotPublished(node: name) }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        try await Task.sleep(for: .seconds(2))
+        let before = node.usage
+        report("node-memory", "MB", [before.memory])
+        let version = cluster.version(ofNode: name)
+        try await Task.sleep(for: .seconds(10))
+        report("node-idle", "%", [(node.usage.cpu - before.cpu) * 10])
+        guard cluster.version(ofNode: name) == version else { throw NotPublished(node: name) }
+    }
+
+    /// A node does not publish its topology once, and no more.
+    private struct NotPublished: Error {
+        let node: String
     }
 
     /// How long a new binding of a running pod waits until its node has written the pod's CPUs and read them back. The pods
@@ -85,7 +116,7 @@ struct ClusterBench: AsyncParsableCommand {
             let path = cluster.makeBinding(of: pod.name, cpu: cpu)
             while cluster.get(path)["status"]?["node"]?["state"] != "Enforced" {
                 guard clock.now - begin < .seconds(30) else { throw NotPinned(binding: cluster.get(path)) }
-                try await Task.sleep(for: .microseconds(200))
+                try await Task.sleep(for: .milliseconds(1))
             }
             times.append((clock.now - begin) / .milliseconds(1))
             guard node.cpus(of: pod) == "\(cpu)" else { throw NotPinned(binding: cluster.get(path)) }
@@ -165,6 +196,7 @@ struct ClusterBench: AsyncParsableCommand {
             json["floor p99"] = .number("\(rank(floors, 0.99))")
         }
         print(String(decoding: json.bytes, as: UTF8.self))
+        fflush(nil)
     }
 
     private func note(_ text: String) { _ = "\(text)\n".withCString { write(STDERR_FILENO, $0, strlen($0)) } }
