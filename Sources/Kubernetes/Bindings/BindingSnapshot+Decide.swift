@@ -47,7 +47,7 @@ extension BindingSnapshot {
             if refusal.status == .pending {
                 return pending(binding, refusal.reason, message, [.pod, .topology, .bindings])
             }
-            return refuse(binding, refusal.status, refusal.reason, message)
+            return refuse(binding, refusal.status, refusal.reason, message, holders: refusal.holders)
         }
         // 4. The claim.
         let wanted = PodClaim(
@@ -118,8 +118,11 @@ extension BindingSnapshot {
     }
 
     /// The binding cannot have its CPUs. What it has is given back first, so that nobody gets CPUs that its pod still uses.
+    ///
+    /// - Parameter holders: what the status says beyond the message.
     private func refuse(
-        _ binding: Binding, _ status: BindingStatus.ResourceStatus, _ reason: BindingStatus.Reason, _ message: String
+        _ binding: Binding, _ status: BindingStatus.ResourceStatus, _ reason: BindingStatus.Reason, _ message: String,
+        holders: String = ""
     ) -> BindingAction {
         let waits: Set<BindingAction.Wait> = [.pod, .topology, .bindings, .claim]
         if let held = claim.held {
@@ -133,7 +136,7 @@ extension BindingSnapshot {
             return pending(binding, .nodeNotAnswering, "\(message); \(unanswered(binding))", waits, warns: true)
         }
         var action = write(
-            binding, BindingStatus(status, reason: reason, message: message),
+            binding, BindingStatus(status, reason: reason, message: message + holders),
             event: .init(isWarning: true, reason: status.rawValue, message: message))
         action.waits = waits
         return action

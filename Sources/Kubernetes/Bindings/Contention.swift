@@ -22,8 +22,8 @@ enum Refusal: Equatable {
     case repeatedCPUs([Int])
     /// The pod has another binding.
     case podHasBinding(ObjectKey)
-    /// Another binding has these CPUs, or withdraws them.
-    case heldByPods(CPUSet)
+    /// Other bindings have these CPUs, or withdraw them.
+    case heldByPods(CPUSet, by: [ObjectKey])
     /// An earlier binding of the same rank asks for these CPUs, or for the same pod where there are none.
     case earlier(ObjectKey, CPUSet)
     /// Services or programs of the node hold these CPUs.
@@ -123,8 +123,14 @@ struct Contention {
         if let other = others.first(where: { $0.binding.pod == entry.binding.pod }) {
             return .podHasBinding(other.binding.key)
         }
-        let clash = others.reduce(into: CPUSet()) { $0.formUnion(entry.clash(with: $1)) }
-        return clash.isEmpty ? nil : .heldByPods(clash)
+        var (clash, holders) = (CPUSet(), Set<ObjectKey>())
+        for other in others {
+            let shared = entry.clash(with: other)
+            guard !shared.isEmpty else { continue }
+            clash.formUnion(shared)
+            holders.insert(other.binding.key)
+        }
+        return clash.isEmpty ? nil : .heldByPods(clash, by: holders.sorted())
     }
 
     private func hostClash(of entry: Entry) -> Refusal? {

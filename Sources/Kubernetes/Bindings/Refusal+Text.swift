@@ -22,7 +22,7 @@ extension Refusal {
         }
     }
 
-    /// The message for people. Where actimanager refuses the same, it says so in the same words.
+    /// The message of the event. Where actimanager refuses the same, it says so in the same words.
     func message(for binding: Binding, on node: NodeFacts) -> String {
         switch self {
         case .unknownCPUs(let cpus):
@@ -31,7 +31,7 @@ extension Refusal {
             "CPUs \(numberList(cpus)) are listed more than once"
         case .podHasBinding(let key):
             "pod \(binding.pod) already has the binding \(key.name)"
-        case .heldByPods(let cpus):
+        case .heldByPods(let cpus, _):
             "CPUs \(numberList(cpus)) are already allocated to another pod"
         case .earlier(let key, let cpus):
             cpus.isEmpty
@@ -44,6 +44,14 @@ extension Refusal {
         case .starves(let minimum):
             "fewer than \(minimum) CPUs of node \(node.name) would be left for pods without a binding"
         }
+    }
+
+    /// What the condition says beyond the event: who has the CPUs. Empty where that is nobody, or said already.
+    var holders: String {
+        guard case .heldByPods(_, let keys) = self else { return "" }
+        let names = keys.prefix(4).map(\.description).joined(separator: ", ")
+        let more = keys.count > 4 ? " and \(keys.count - 4) more" : ""
+        return "; \(keys.count == 1 ? "the binding \(names) has" : "the bindings \(names)\(more) have") them"
     }
 }
 

@@ -13,7 +13,7 @@ struct CertificatesCommand: ParsableCommand {
             its key is not kept. A new pod gets new ones.
             """)
 
-    @Option(help: "The directory that the files are written to.")
+    @Option(help: "The directory that the files are written to. It is made where its parent is there.")
     var directory: String
 
     @Option(help: "An IP address or a DNS name that the server is called by; may be repeated.")
@@ -28,6 +28,9 @@ struct CertificatesCommand: ParsableCommand {
 
     func run() throws {
         let made = try LocalCertificates(addresses: address, now: Double(time(nil)), days: days)
+        guard mkdir(directory, 0o755) == 0 || errno == EEXIST else {
+            throw WriteFailure(description: "cannot make \(directory): \(Errno(rawValue: errno))")
+        }
         let readable = FilePermissions(rawValue: 0o644)
         let secret = FilePermissions(rawValue: 0o640)
         try write(made.authority, "ca.pem", readable)

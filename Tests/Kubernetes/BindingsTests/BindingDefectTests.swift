@@ -116,6 +116,7 @@ import Testing
         situation.step()
         #expect(situation.status == .allocationFailed)
         #expect(situation.events == ["CPUSetAllocationFailed: CPUs \(clash) are already allocated to another pod"])
+        #expect(situation.message?.hasSuffix("/first has them") == true)
     }
 
     @Test("W10: Bindings that share may share a CPU")

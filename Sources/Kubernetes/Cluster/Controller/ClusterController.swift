@@ -52,7 +52,13 @@ package final class ClusterController: Sendable {
             LeaderElector(
                 client, election,
                 onLeader: { log.notice("the leader changed", metadata: ["leader": "\($0 ?? "nobody")"]) },
-                onFailure: { log.warning("the lease cannot be renewed", metadata: ["reason": "\($0)"]) })
+                onFailure: { error in
+                    // Where several begin at once, all but one come too late: that is no failure.
+                    let isLate = error.reason == .alreadyExists || error.reason == .conflict
+                    log.log(
+                        level: isLate ? .info : .warning, "the lease cannot be written",
+                        metadata: ["reason": "\(error)"])
+                })
         }
         workers = settings.workers
         self.log = log

@@ -108,7 +108,9 @@ import Testing
             let applied = stage.allBindings.filter { $0.resourceStatus == .applied }
             #expect(Set(applied.map(\.metadata.name)) == Set(nodes.granted.keys))
             let refused = stage.allBindings.first { $0.resourceStatus != .applied && $0.cpuSet == [0] }
-            #expect(refused?.conditions.first?.message == "CPUs [0] are already allocated to another pod")
+            let message = refused?.conditions.first?.message ?? ""
+            #expect(message.hasPrefix("CPUs [0] are already allocated to another pod; the binding "))
+            #expect(applied.contains { message.hasSuffix("/\($0.metadata.name) has them") })
         }
     }
 

@@ -29,6 +29,24 @@ import Testing
         return UInt16(bigEndian: address.sin_port)
     }
 
+    @Test("certificates are written to a directory that the program makes, whose parent must be there")
+    func certificates() async throws {
+        let directory = try TemporaryDirectory()
+        let (good, bad) = ("\(directory.path)/tls", "\(directory.path)/missing/tls")
+        func make(in path: String) async throws -> (Int32?, String) {
+            let program = try Program(
+                [Program.built("berth-cluster"), "certificates", "--directory", path],
+                output: "\(directory.path)/output")
+            return (try await program.end(), program.text)
+        }
+        #expect(try await make(in: good).0 == 0)
+        #expect(try await make(in: good).0 == 0, "over those of before")
+        #expect(TemporaryDirectory.read("\(good)/server.key")?.isEmpty == false)
+        let (status, text) = try await make(in: bad)
+        #expect(status == 1)
+        #expect(text.contains("cannot make \(bad): No such file or directory"))
+    }
+
     @Test(
         "the program reads the cluster, answers a scheduler, shows its metrics, and ends when it is told to, without capabilities"
     )
