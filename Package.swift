@@ -217,7 +217,7 @@ let package = Package(
         testing.c("CTestSupport"),
         testing.module("TestSupport", ["CLinux", "CTestSupport", "Machine"]),
         testing.module("DomainDemo", ["Domain", "DomainRPC", "DomainWire", grpc, nio, protobuf]),
-        testing.module("DomainSimulation", ["Domain", "DomainMirror", "Redis"]),
+        testing.module("DomainSimulation", ["Domain", "DomainMirror", "DomainRuntime", "Redis"]),
         testing.module(
             "ClusterStandIn", ["TestSupport", "WireJSON", hummingbird, httpTypes, logging, nio, nioPosix, nioSSL]),
         testing.module(

@@ -102,6 +102,21 @@ package struct DomainStep: Hashable, Sendable {
     package var effects: [DomainEffect] = []
 }
 
+extension DomainStep {
+    /// The calls that are made only after the commit.
+    package var callsAfterCommit: [CallID] {
+        effects.compactMap { if case .call(let call) = $0 { call.id } else { nil } }
+    }
+
+    /// Whether the step can be carried out without a commit: it changes nothing and calls no node.
+    package var needsNoCommit: Bool {
+        changes.isEmpty
+            && effects.allSatisfy { effect in
+                if case .call = effect { false } else { true }
+            }
+    }
+}
+
 /// The configuration of a domain.
 package struct DomainOptions: Hashable, Sendable {
     /// How functions are distributed over nodes.

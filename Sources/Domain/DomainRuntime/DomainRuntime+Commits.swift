@@ -225,18 +225,3 @@ extension LogMessage.Level {
         }
     }
 }
-
-extension DomainStep {
-    /// The calls that are made only after the commit.
-    fileprivate var callsAfterCommit: [CallID] {
-        effects.compactMap { if case .call(let call) = $0 { call.id } else { nil } }
-    }
-
-    /// Whether the step can be carried out without a commit: it changes nothing and calls no node.
-    fileprivate var needsNoCommit: Bool {
-        changes.isEmpty
-            && effects.allSatisfy { effect in
-                if case .call = effect { false } else { true }
-            }
-    }
-}

@@ -18,6 +18,14 @@ struct IntentTracker {
         return nil
     }
 
+    /// The process refuses all open intents.
+    ///
+    /// - Returns: their names, in order.
+    mutating func refuseAll() -> [String] {
+        defer { open = [:] }
+        return open.sorted { $0.key < $1.key }.map(\.value)
+    }
+
     /// The process has ended, and with it all open intents.
     mutating func forget() { open = [:] }
 }

@@ -1,5 +1,6 @@
 import Domain
 import DomainMirror
+import DomainRuntime
 
 /// Steps of the domain that are not committed yet; more arrive during a commit.
 struct SimulatedCommits {
@@ -10,7 +11,15 @@ struct SimulatedCommits {
     var committing: [Taken] = []
     /// The steps that arrived since.
     var queued: [Taken] = []
+    /// Steps whose changes could not be committed yet; their effects wait.
+    var uncommitted: [DomainStep] = []
     var isBusy = false
+    /// Whether a tick has come, at which a failed commit is tried again.
+    var isDue = false
+    /// Whether a tick waits for the commit in progress.
+    var isTickWaiting = false
+    /// Until when commits fail.
+    var failsUntil = 0
 
     /// The requests that the controller would repeat.
     var retriable: [DomainEvent] { (committing + queued).compactMap(\.retriable) }
@@ -26,32 +35,97 @@ extension Simulation {
 
     private mutating func take(_ step: DomainStep, _ retriable: DomainEvent?) {
         checkDepartures(step)
-        for call in step.callsBeforeCommit { carryOut(.call(call)) }
+        for call in step.callsBeforeCommit { send(call) }
+        if step.needsNoCommit, commits.queued.isEmpty, !commits.isBusy {
+            for effect in step.effects { carryOut(effect) }
+            return
+        }
         commits.queued.append((step, retriable))
         if !commits.isBusy { beginCommit() }
     }
 
+    /// A tick of the thread that commits: during a commit it waits.
+    mutating func tick() {
+        guard !commits.isBusy else { return commits.isTickWaiting = true }
+        eventQueue.add(.tick(run: run), at: time + 500)
+        commits.isDue = true
+        expireStaleStarts()
+        take { $0.handle(.tick, at: $1) }
+        if !commits.isBusy, !commits.uncommitted.isEmpty { beginCommit() }
+        commits.isDue = false
+    }
+
     private mutating func beginCommit() {
-        commits.isBusy = true
+        let isDue = commits.isDue
+        commits.isDue = false
         commits.committing = commits.queued
         commits.queued = []
         domain.beginCommit()
-        eventQueue.add(.stored(run: run), at: time + chance(isHealed ? 3 : 30))
+        guard commits.uncommitted.isEmpty || isDue || commits.committing.contains(where: { !$0.step.changes.isEmpty })
+        else { return postpone() }
+        commits.isBusy = true
+        let isSlow = !isHealed && isLucky(1)
+        eventQueue.add(.stored(run: run), at: time + (isSlow ? 1_000 + chance(6_000) : chance(isHealed ? 3 : 30)))
     }
 
-    /// Completes the commit in progress.
+    /// Completes the commit in progress, or undoes its steps if it fails.
     mutating func finishCommit() {
         guard commits.isBusy else { return }
-        let steps = commits.committing.map(\.step)
+        let taken = commits.committing
+        let steps = commits.uncommitted + taken.map(\.step)
         commits.committing = []
-        for step in steps {
-            for change in step.changes { stored.apply(change) }
-            if !step.changes.isEmpty { inbox.append(.changes(step.changes)) }
+        if time < commits.failsUntil, steps.contains(where: { !$0.changes.isEmpty }) {
+            if taken.contains(where: { !$0.step.changes.isEmpty }) {
+                rollBack(taken)
+            } else {
+                commits.committing = taken
+                postpone()
+            }
+        } else {
+            for step in steps { for change in step.changes { stored.apply(change) } }
+            commits.uncommitted = []
+            domain.finishCommit()
+            for step in steps {
+                if !step.changes.isEmpty { inbox.append(.changes(step.changes)) }
+                for effect in step.effects { carryOut(effect) }
+            }
         }
-        domain.finishCommit()
-        for step in steps { for effect in step.effects { carryOut(effect) } }
         commits.isBusy = false
-        if !commits.queued.isEmpty { beginCommit() }
+        if commits.isTickWaiting {
+            commits.isTickWaiting = false
+            tick()
+        }
+        if !commits.isBusy, !commits.queued.isEmpty { beginCommit() }
+    }
+
+    /// Carries out steps that need no commit. The others, which change nothing, wait for the failed commit.
+    private mutating func postpone() {
+        let taken = commits.committing
+        commits.committing = []
+        for (step, _) in taken {
+            if step.needsNoCommit {
+                for effect in step.effects { carryOut(effect) }
+            } else {
+                commits.uncommitted.append(step)
+            }
+        }
+    }
+
+    /// Undoes the steps of a failed commit and those since, as the serving domain does. The controller repeats its
+    /// requests.
+    private mutating func rollBack(_ taken: [SimulatedCommits.Taken]) {
+        let gone = taken + commits.queued
+        commits.queued = []
+        let steps = commits.uncommitted + gone.map(\.step)
+        domain = domain.restarted(
+            from: stored, without: steps.flatMap(\.changes),
+            neverMade: calls.removeAll().union(steps.flatMap(\.callsAfterCommit)), options: chosen, at: now)
+        for (step, _) in gone where step.needsNoCommit { for effect in step.effects { carryOut(effect) } }
+        pending = []
+        for name in intents.refuseAll() { inbox.append(.outcome(name, declined: "not stored")) }
+        commits.uncommitted = [domain.begin(at: now)]
+        failedCommits += 1
+        for request in gone.compactMap(\.retriable) { take(request) }
     }
 
     /// Completes all commits.

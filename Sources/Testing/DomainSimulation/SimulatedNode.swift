@@ -1,6 +1,6 @@
 import Domain
 
-/// The actual state of a node, whatever the domain believes.
+/// The actual state of a node's process, whatever the domain believes.
 struct SimulatedNode {
     let id: NodeID
     var description: NodeDescription
@@ -13,56 +13,96 @@ struct SimulatedNode {
     var hasLeft = false
     /// Whether its process runs.
     var isAlive = true
-    /// Until when it is disconnected from the domain.
-    var partitionedUntil = 0
+    /// Until when its process is paused.
+    var pausedUntil = 0
+    /// Until when no call reaches it.
+    var deafUntil = 0
+    /// Until when its refreshes and answers are lost.
+    var muteUntil = 0
     /// Its running components and their wiring.
     var running: [ComponentID: [String: PhysicalID]] = [:]
+    /// Components that it has lost; it answers a Stop of one with an error.
+    var lost: Set<ComponentID> = []
     var peers: [NodeID: String] = [:]
-    /// The calls that wait for their turn.
-    var queue: ArraySlice<NodeCall> = []
-    var isBusy = false
-    /// The call on its way to the node.
-    var inFlight: NodeCall?
-    /// Starts that it carries out after their deadline, unless it is reset before.
-    var overdue: [NodeCall] = []
-    /// The answer on its way back.
-    var answer: (call: CallID, outcome: CallOutcome)?
+    /// The calls that it receives when it can, in order.
+    var inbox: [ReceivedCall] = []
+    /// Starts and Stops that take long, unless it is reset before.
+    var slow: [ReceivedCall] = []
+
+    /// A call that has reached a node, and the process of the domain that made it.
+    struct ReceivedCall {
+        let call: NodeCall
+        let run: Int
+    }
+
+    /// Whether calls that arrive now wait.
+    func isHeldUp(at time: Int) -> Bool { isAlive && time < max(pausedUntil, deafUntil) }
 
     /// Executes a call.
     mutating func carryOut(_ request: NodeCall.Request, _ random: inout Xoshiro) -> CallOutcome {
         switch request {
-        case .reset: (running, overdue) = ([:], [])
+        case .reset: (running, lost) = ([:], [])
         case .addPeer(let peer, let url): peers[peer] = url
         case .removePeer(let peer): peers[peer] = nil
         case .start:
             let component = ComponentID(random: &random)
             running[component] = [:]
             return .started(PhysicalID(node: id, component: component))
-        case .stop(let component, _): running[component] = nil
+        case .stop(let component, _):
+            if lost.contains(component) { return .failed("no such component") }
+            running[component] = nil
         case .patch(let component, _, let mapping):
             if running[component] != nil { running[component] = mapping }
         }
         return .done
     }
 
-    /// Restarts the node: no components, another nonce.
+    /// Ends the process.
+    mutating func end() {
+        isAlive = false
+        (running, lost, peers, pausedUntil) = ([:], [], [:], 0)
+    }
+
+    /// Starts the process anew: no components, another nonce.
     mutating func restart(_ random: inout Xoshiro) {
+        end()
         nonce = random.next()
-        isAlive = true
-        hasLeft = false
-        running = [:]
-        overdue = []
-        peers = [:]
+        (isAlive, hasLeft) = (true, false)
     }
 }
 
-/// The nodes of a history; the node at index n has the id n + 1.
+/// The processes of a history's nodes. The node at index n has the id n + 1; behind them are processes that use the id of
+/// one of these nodes.
 struct NodeTable {
     private var nodes: [SimulatedNode] = []
+    private var byURL: [String: Int] = [:]
+    /// The number of nodes.
+    private(set) var count = 0
 
-    mutating func append(_ node: SimulatedNode) { nodes.append(node) }
+    mutating func append(_ node: SimulatedNode) {
+        add(node)
+        count = nodes.count
+    }
 
-    var indices: Range<Int> { nodes.indices }
+    /// Adds a process that uses the id of a node, with another agent.
+    mutating func addRival(_ node: SimulatedNode) -> Int {
+        add(node)
+        return nodes.count - 1
+    }
+
+    private mutating func add(_ node: SimulatedNode) {
+        byURL[node.description.agentURL] = nodes.count
+        nodes.append(node)
+    }
+
+    /// The nodes.
+    var indices: Range<Int> { 0..<count }
+
+    /// The processes that use another's id.
+    var rivals: Range<Int> { count..<nodes.count }
+
+    /// All processes.
+    var processes: Range<Int> { nodes.indices }
 
     /// Accesses nodes in place: a copy would copy all its peers.
     subscript(index: Int) -> SimulatedNode {
@@ -73,8 +113,18 @@ struct NodeTable {
     subscript(id: NodeID) -> SimulatedNode? { index(of: id).map { nodes[$0] } }
 
     func index(of id: NodeID) -> Int? {
-        guard let number = Int(exactly: id.low), nodes.indices.contains(number - 1) else { return nil }
+        guard let number = Int(exactly: id.low), indices.contains(number - 1) else { return nil }
         return number - 1
+    }
+
+    /// The process whose agent listens there.
+    func index(at agentURL: String) -> Int? { byURL[agentURL] }
+
+    /// The living process of this run of a node.
+    func index(of id: NodeID, nonce: UInt64?) -> Int? {
+        let isIt = { (index: Int) in nodes[index].id == id && nodes[index].nonce == nonce && nodes[index].isAlive }
+        if let index = index(of: id), isIt(index) { return index }
+        return rivals.first(where: isIt)
     }
 }
 
@@ -87,10 +137,16 @@ extension NodeDescription {
         capabilities.cpuFrequency = [0, 1000, 2400, .nan, .infinity, -3].randomElement(using: &random) ?? 0
         capabilities.runtimes = number == 0 || Bool.random(using: &random) ? ["RUST_WASM"] : ["RUST_WASM", "CONTAINER"]
         capabilities.labels = number % 2 == 0 ? ["even"] : ["odd"]
+        capabilities.labels.append("berth-numa-0-cpus=\(capabilities.isolatedCPUs)")
         // Some providers share a name.
         let providers = number % 3 == 0 ? [ResourceProvider(id: "provider-\(number / 6)", classType: "file-log")] : []
         return NodeDescription(
             agentURL: "http://10.0.0.\(number):7005", invocationURL: "http://10.0.0.\(number):7006",
             providers: providers, capabilities: capabilities)
     }
+}
+
+extension NodeCapabilities {
+    /// The CPUs that a simulated node sets aside for functions.
+    var isolatedCPUs: Int { Int(cpus) / 2 }
 }

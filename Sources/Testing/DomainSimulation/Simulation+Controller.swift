@@ -3,6 +3,7 @@ import Domain
 extension Simulation {
     /// The controller or the operator acts.
     mutating func act() {
+        guard time >= controllerPausedUntil else { return }
         let known = wanted.sorted()
         switch chance(20) {
         case 0..<8: start()
@@ -36,6 +37,7 @@ extension Simulation {
             specification = .resource(ResourceSpecification(classType: "file-log", workflowID: "wf"))
         } else {
             var annotations: [String: String] = [:]
+            if isLucky(20) { annotations["isolated_cpus"] = "\(1 + chance(3))" }
             if isLucky(30) { annotations["label_match_all"] = Bool.random(using: &random) ? "even" : " odd," }
             specification = .function(
                 FunctionSpecification(
@@ -69,6 +71,7 @@ extension Simulation {
         if domain.records != records { violations.append("the stored records differ from the domain's") }
         func complain(_ text: String) { violations.append(text) }
         let owners = records.owners
+        let promised = isolatedCPUs(in: records)
         for id in wanted.sorted() {
             guard let record = records.instances[id] else {
                 complain("\(id) was started and is unknown")
@@ -76,9 +79,12 @@ extension Simulation {
             }
             let feasible = feasible(for: record.specification, owners)
             guard let physical = record.physical else {
-                if !feasible.isEmpty { complain("\(id) runs nowhere, although \(feasible[0]) could take it") }
+                if let node = feasible.first(where: { hasRoom($0, for: record.specification, promised) }) {
+                    complain("\(id) runs nowhere, although \(node) could take it")
+                }
                 continue
             }
+            if nodes[physical.node]?.lost.contains(physical.component) == true { continue }
             if !feasible.contains(physical.node) { complain("\(id) runs on \(physical.node), which is not feasible") }
             guard let mapping = nodes[physical.node]?.running[physical.component] else {
                 complain("\(id) should run on \(physical.node) and does not")
@@ -88,12 +94,16 @@ extension Simulation {
             let expected = wiring.compactMapValues { records.instances[$0]?.physical }
             if wirings[id] != nil, mapping != expected { complain("\(id) leads to \(mapping), not to \(expected)") }
         }
+        for request in pending.sorted() { complain("request \(request), a Start, is never answered") }
         for id in stopped where records.instances[id] != nil { complain("\(id) was stopped and is still there") }
         var known: [NodeID: Set<ComponentID>] = [:]
         for record in records.instances.values {
             if let physical = record.physical { known[physical.node, default: []].insert(physical.component) }
         }
-        for physical in records.orphans.keys { complain("\(physical) has not been stopped yet") }
+        for physical in records.orphans.keys.sorted()
+        where nodes[physical.node]?.lost.contains(physical.component) != true {
+            complain("\(physical) has not been stopped yet")
+        }
         for id in order {
             guard let node = nodes[id] else { continue }
             let unknown = Set(node.running.keys).subtracting(known[id] ?? [])
@@ -115,7 +125,14 @@ extension Simulation {
         if !records.departed.isEmpty { complain("departed nodes are still known") }
     }
 
-    /// The nodes that can take an instance.
+    /// Whether a node has the CPUs that an instance asks for.
+    private func hasRoom(_ id: NodeID, for specification: Specification, _ promised: [NodeID: Int]) -> Bool {
+        guard chosen.strategy == .loadAware, specification.isolatedCPUs > 0 else { return true }
+        let all = nodes[id]?.description.capabilities.isolatedCPUs ?? 0
+        return promised[id, default: 0] + specification.isolatedCPUs <= all
+    }
+
+    /// The nodes that can take an instance, as far as they have room for it.
     private func feasible(for specification: Specification, _ owners: [String: NodeID]) -> [NodeID] {
         guard let requirements = try? Requirements(specification.requirementTexts) else { return [] }
         return nodes.indices.compactMap { index -> NodeID? in

@@ -14,6 +14,9 @@ extension Simulation {
         paused += max(0, length - 1_000)
     }
 
+    /// Stops the controller's process for a while.
+    mutating func pauseController() { controllerPausedUntil = time + chance(12_000) }
+
     /// Steps the clock of a node or of the domain by hours.
     mutating func stepClocks() {
         let step = Self.hours(&random)
@@ -27,21 +30,40 @@ extension Simulation {
     /// A node says that it leaves, and ends.
     mutating func leave(_ index: Int) {
         nodes[index].hasLeft = true
-        take(refreshOf: index, nonce: nodes[index].nonce, lead: -1)
-        nodes[index].isAlive = false
-        nodes[index].running = [:]
+        if time >= max(nodes[index].muteUntil, nodes[index].pausedUntil) {
+            take(refreshOf: index, nonce: nodes[index].nonce, lead: -1)
+        }
+        end(index)
         eventQueue.add(.revive(index), at: time + 2_000 + chance(20_000))
     }
 
-    /// Checks that no node is removed, which ends in a Reset, without a cause: it has restarted, has left or was silent.
+    /// Checks that no node is removed, which ends in a Reset, without a cause: it has restarted, has left or was silent,
+    /// or another process has taken its id, which happens once.
     mutating func checkDepartures(_ step: DomainStep) {
         for case .nodeRemoved(let id) in step.changes {
-            guard let index = nodes.index(of: id), nodes[index].isAlive, !nodes[index].hasLeft,
-                stored.nodes[id]?.nonce == nodes[index].nonce
-            else { continue }
+            guard let former = stored.nodes[id]?.nonce else { continue }
+            let next = step.changes.compactMap { change -> UInt64? in
+                if case .node(let record) = change, record.id == id { record.nonce } else { nil }
+            }.last
+            if let next, next != former {
+                replaced[id, default: []].insert(former)
+                if replaced[id]?.contains(next) == true {
+                    violations.append("\(id): a process that another one had replaced is back, and evicts it")
+                }
+                continue
+            }
+            replaced[id] = nil
+            guard let index = nodes.index(of: id, nonce: former), !nodes[index].hasLeft else { continue }
             let silence = time - paused - nodes[index].lastHeard
             if silence < Self.patience { violations.append("\(id) was removed after a silence of \(silence) ms") }
         }
+    }
+
+    /// Checks that a Reset reaches no node that takes part in the domain.
+    mutating func checkReset(of index: Int) {
+        guard let record = domain.records.nodes[nodes[index].id], record.isReset, record.nonce == nodes[index].nonce
+        else { return }
+        violations.append("\(record.id) was reset although it was ready")
     }
 }
 
@@ -49,8 +71,13 @@ extension Simulation.Item {
     /// Whether the domain's process must run for it.
     var needsProcess: Bool {
         switch self {
-        case .tick, .refresh, .answer, .lateStart, .controllerAnswer, .act, .stored, .proxy: true
-        case .deliver, .nodeFault, .revive, .crash, .pause, .clockFault, .redisFault, .redisRecovery: false
+        case .tick, .refresh, .answer, .deadline, .dropped, .controllerAnswer, .controllerSilence, .act, .stored,
+            .proxy:
+            true
+        case .deliver, .slowCall, .resume, .nodeFault, .revive, .crash, .pause, .controllerPause, .clockFault,
+            .diskFault,
+            .redisFault, .redisRecovery:
+            false
         }
     }
 }

@@ -1,10 +1,12 @@
 import Domain
 import DomainMirror
+import DomainRuntime
 
-/// A history of a whole domain: nodes that join, leave, restart and answer late or never; a controller that starts,
-/// stops, patches and resets; an operator who migrates and cordons; a Redis that is disconnected, full, flushed or
-/// restored; an orchestrator that is killed or paused at any moment; clocks that differ by hours and step. Then
-/// everything recovers, and the result is checked. The same seed gives the same history.
+/// A history of a whole domain: nodes that join, leave, restart, pause, lose components, answer late or never, hear and
+/// are not heard, and share an id; a controller that starts, stops, patches, resets and pauses; an operator who migrates
+/// and cordons; a Redis that is disconnected, paused, read-only, full, flushed or restored; a disk that is slow or fails;
+/// an orchestrator that is killed or paused at any moment; clocks that differ by hours and step. What must always hold is
+/// checked all the time. Then everything recovers, and the result is checked. The same seed gives the same history.
 package struct Simulation {
     /// The size and the faults of a history.
     package struct Shape: Sendable {
@@ -42,16 +44,22 @@ package struct Simulation {
     enum Item {
         case tick(run: Int)
         case refresh(Int, nonce: UInt64)
-        case deliver(Int, run: Int)
-        case answer(Int, run: Int)
-        case lateStart(Int, call: CallID, run: Int)
+        case deliver(CallID, run: Int)
+        case answer(CallID, run: Int)
+        case deadline(CallID, run: Int)
+        case dropped(CallID, run: Int)
+        case slowCall(Int, call: CallID, run: Int)
+        case resume(Int)
         case controllerAnswer(UInt64, run: Int)
+        case controllerSilence(UInt64, run: Int)
         case act
         case nodeFault
         case revive(Int)
         case crash
         case pause
+        case controllerPause
         case clockFault
+        case diskFault
         case stored(run: Int)
         case proxy(run: Int)
         case redisFault
@@ -80,6 +88,11 @@ package struct Simulation {
     /// The records that a restart finds.
     package internal(set) var stored = DomainRecords()
     var commits = SimulatedCommits()
+    /// How many commits have failed.
+    var failedCommits = 0
+    var calls = CallQueues()
+    /// The calls that the current process has made, and whose outcome it does not know yet.
+    var flights: [CallID: Flight] = [:]
     /// The number of the current process of the domain.
     var run = 0
     var lastRequest: RequestID = 0
@@ -105,8 +118,17 @@ package struct Simulation {
     /// Starts that are not answered yet.
     var pending: Set<RequestID> = []
     var wantsReset = false
+    /// Until when its process is paused.
+    var controllerPausedUntil = 0
     var counters: [UInt64] = []
     var nonces: Set<UInt64> = []
+
+    // MARK: Checks
+
+    /// The runs of each node that another process with the same id has replaced.
+    var replaced: [NodeID: Set<UInt64>] = [:]
+    /// When a node was last told to stop a component that it had lost.
+    var lastLostStop = 0
     /// The detected errors.
     package internal(set) var violations: [String] = []
     /// The number of effects carried out; a measure of the cost.
@@ -124,7 +146,8 @@ package struct Simulation {
         random = Xoshiro(seed: seed)
         order = (0..<shape.nodes).map { NodeID(high: 1, low: UInt64($0 + 1)) }
         var options = Self.options
-        if random.next() % 2 == 0 { options.strategy = .roundRobin }
+        options.strategy = [.random, .roundRobin, .loadAware].randomElement(using: &random) ?? .random
+        if random.next() % 4 == 0 { options.triesNextCandidate = false }
         if random.next() % 4 == 0 { options.makesBeforeBreaking = true }
         if random.next() % 3 == 0 { options.disconnectGrace = 20 }
         chosen = options
@@ -163,6 +186,8 @@ package struct Simulation {
         for _ in 0..<shape.crashes { eventQueue.add(.crash, at: time + chance(wild)) }
         for _ in 0..<max(2, shape.nodes / 3) { eventQueue.add(.nodeFault, at: time + chance(wild)) }
         for _ in 0..<2 { eventQueue.add(.pause, at: time + chance(wild)) }
+        for _ in 0..<2 { eventQueue.add(.controllerPause, at: time + chance(wild)) }
+        for _ in 0..<chance(4) { eventQueue.add(.diskFault, at: time + chance(wild)) }
         for _ in 0..<4 { eventQueue.add(.clockFault, at: time + chance(wild)) }
         for _ in 0..<max(2, shape.seconds / 6) { eventQueue.add(.redisFault, at: time + chance(wild)) }
         advance(to: time + wild)
@@ -172,10 +197,14 @@ package struct Simulation {
         checkMirror()
         heal()
         // Long enough for the longest back-off, and for all peer updates of all nodes.
+        let healed = time
         advance(to: time + 150_000 + shape.nodes * 200)
+        if lastLostStop > healed + 100_000 {
+            violations.append("a component that its node has lost is stopped for ever")
+        }
         check()
         checkRedis()
-        // Unknown outcomes end at the next reset of their node.
+        // Unknown outcomes end at the next reset of their node, and so does what it has lost.
         for index in nodes.indices { restart(index, within: 3000) }
         advance(to: time + 60_000 + shape.nodes * 200)
         check()
@@ -183,6 +212,7 @@ package struct Simulation {
         for node in stored.unknownOutcomes.sorted() {
             violations.append("\(node) was reset and still has an unknown outcome")
         }
+        for physical in stored.orphans.keys.sorted() { violations.append("\(physical) has not been stopped yet") }
     }
 
     private mutating func advance(to limit: Int) {
@@ -195,8 +225,12 @@ package struct Simulation {
 
     private mutating func heal() {
         isHealed = true
+        commits.failsUntil = 0
+        controllerPausedUntil = 0
+        for index in nodes.rivals { end(index) }
         for index in nodes.indices {
-            nodes[index].partitionedUntil = 0
+            (nodes[index].pausedUntil, nodes[index].deafUntil, nodes[index].muteUntil) = (0, 0, 0)
+            resume(index)
             if !nodes[index].isAlive { restart(index, within: 1000) }
         }
         uncordon()
@@ -207,20 +241,28 @@ package struct Simulation {
         switch item {
         case .tick(let run):
             guard run == self.run else { return }
-            take { $0.handle(.tick, at: $1) }
-            eventQueue.add(.tick(run: run), at: time + 500)
+            checkInvariants()
+            tick()
         case .refresh(let index, let nonce): refresh(index, nonce)
         // Calls of an earlier process end with it.
-        case .deliver(let index, let run): if run == self.run { deliver(to: index) }
-        case .answer(let index, let run): if run == self.run { takeAnswer(of: index) }
+        case .deliver(let call, let run): if run == self.run { deliver(call) }
+        case .answer(let call, let run): if run == self.run { takeAnswer(to: call) }
+        case .deadline(let call, let run): if run == self.run { expire(call) }
+        case .dropped(let call, let run): if run == self.run { take { $0.handle(.answered(call, .dropped), at: $1) } }
+        case .slowCall(let index, let call, let run): finishSlowCall(call, of: index, madeBy: run)
+        case .resume(let index): resume(index)
         case .controllerAnswer(let number, let run): if run == self.run { answerController(number) }
-        case .lateStart(let index, let call, let run): finishLateStart(call, of: index, run)
+        case .controllerSilence(let number, let run):
+            if run == self.run { take { $0.handle(.controllerAnswered(number, .failed("no answer")), at: $1) } }
         case .act: if !isHealed { act() }
         case .nodeFault: if !isHealed { disturb() }
-        case .revive(let index): if !nodes[index].isAlive { restart(index, within: 1000) }
+        case .revive(let index):
+            if !nodes[index].isAlive, !isHealed || nodes.indices.contains(index) { restart(index, within: 1000) }
         case .crash: if !isHealed { crash() }
         case .pause: if !isHealed { pause() }
+        case .controllerPause: if !isHealed { pauseController() }
         case .clockFault: if !isHealed { stepClocks() }
+        case .diskFault: if !isHealed { commits.failsUntil = time + chance(8_000) }
         case .stored(let run): if run == self.run { finishCommit() }
         case .proxy(let run): if run == self.run { workProxy() }
         case .redisFault: if !isHealed { disturbRedis() }
@@ -237,21 +279,9 @@ package struct Simulation {
     mutating func carryOut(_ effect: DomainEffect) {
         effects += 1
         switch effect {
-        case .call(let call):
-            guard let index = nodes.index(of: call.node) else { return }
-            nodes[index].queue.append(call)
-            serve(index)
-        case .drop(let call, let id):
-            guard let index = nodes.index(of: id),
-                let place = nodes[index].queue.firstIndex(where: { $0.id == call })
-            else { return }
-            nodes[index].queue.remove(at: place)
-            take { $0.handle(.answered(call, .dropped), at: $1) }
-        case .abandon(let id):
-            guard let index = nodes.index(of: id) else { return }
-            nodes[index].queue = []
-            // Its connection is closed, which ends the Starts in progress.
-            nodes[index].overdue = []
+        case .call(let call): send(call)
+        case .drop(let call, let id): drop(call, of: id)
+        case .abandon(let id): abandon(id)
         case .started(let request, let result):
             guard pending.remove(request) != nil, case .success(let id) = result else { return }
             // A reset handled in the meantime has already stopped it.
@@ -265,44 +295,44 @@ package struct Simulation {
             if nonces.insert(update.nonce).inserted, nonces.count > 1 { violations.append("the nonce has changed") }
             if let last = counters.last, update.counter < last { violations.append("the counter fell") }
             counters.append(update.counter)
-            eventQueue.add(.controllerAnswer(number, run: run), at: time + chance(400))
+            let answer =
+                time < controllerPausedUntil
+                ? Item.controllerSilence(number, run: run) : .controllerAnswer(number, run: run)
+            eventQueue.add(answer, at: time + (time < controllerPausedUntil ? 1_500 : chance(400)))
         }
     }
 
     /// Kills the process, in the middle of a step or between two, and starts it again.
     private mutating func crash() {
         var last: (call: CallID, outcome: CallOutcome)?
-        if case .answer(let index, run)? = eventQueue.first { last = nodes[index].answer }
+        if case .answer(let call, run)? = eventQueue.first, let outcome = flights[call]?.outcome {
+            last = (call, outcome)
+        }
+        let isBetweenSteps = Bool.random(using: &random)
         run += 1
         paused -= max(0, pausedUntil - time)
         pausedUntil = 0
         pending = []
-        for index in nodes.indices {
-            nodes[index].queue = []
-            nodes[index].isBusy = false
-            // Its connections end with it: calls in flight arrive now or never.
-            if let call = nodes[index].inFlight, nodes[index].isAlive, Bool.random(using: &random) {
-                _ = nodes[index].carryOut(call.request, &random)
-            }
-            nodes[index].inFlight = nil
-            nodes[index].answer = nil
-        }
-        if Bool.random(using: &random), let last {
+        replaced = [:]
+        abandonAll()
+        if !isBetweenSteps, let last {
             // In the middle of a step: calls before the commit may have arrived and the step may have been committed,
             // but nothing else of it was carried out.
             let step = domain.handle(.answered(last.call, last.outcome), at: now)
             for call in step.callsBeforeCommit where Bool.random(using: &random) {
-                guard let index = nodes.index(of: call.node), nodes[index].isAlive else { continue }
+                guard let index = nodes.index(at: call.agentURL), nodes[index].isAlive else { continue }
                 _ = nodes[index].carryOut(call.request, &random)
             }
             commits.queued.append((step, nil))
         }
         // The commit in progress succeeds or not; later steps are lost. The controller repeats the failed requests.
-        if commits.isBusy, isLucky(75) {
-            for (step, _) in commits.committing { step.changes.forEach { stored.apply($0) } }
+        if commits.isBusy, time >= commits.failsUntil, isLucky(75) {
+            for step in commits.uncommitted + commits.committing.map(\.step) {
+                for change in step.changes { stored.apply(change) }
+            }
         }
         let retriable = commits.retriable
-        commits = SimulatedCommits()
+        commits = SimulatedCommits(failsUntil: commits.failsUntil)
         domain = Domain(records: stored, options: chosen, random: Xoshiro(seed: random.next()), now: now)
         beginProxy()
         take { $0.begin(at: $1) }
