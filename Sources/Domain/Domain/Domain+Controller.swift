@@ -6,7 +6,8 @@ extension Domain {
         nextControllerUpdate = now.monotonic + interval * 1000
         isControllerAsked = true
         var said = capabilities
-        if sendsCommittedCapabilities {
+        // The controller hears of no nonce that is not stored: the next one would look like a new domain.
+        if sendsCommittedCapabilities, isNonceStored {
             said = committedCapabilities ?? said
             sendsCommittedCapabilities = false
         } else if said != sentCapabilities {

@@ -86,5 +86,6 @@ extension Domain {
         uncommittedOrphans = [:]
         uncommittedOutcomes = []
         committedCapabilities = committingCapabilities
+        isNonceStored = true
     }
 }

@@ -113,6 +113,8 @@ package struct Domain: Sendable {
     /// Whether the next update repeats the committed capabilities: no new counter could be committed, and the
     /// controller must not lose the domain for that.
     var sendsCommittedCapabilities = false
+    /// Whether the nonce of controller updates is committed.
+    var isNonceStored: Bool
 
     /// Creates a domain from `records`. Call ``begin(at:)`` for its first step.
     package init(records: DomainRecords = DomainRecords(), options: DomainOptions, random: Xoshiro, now: Timestamp) {
@@ -124,6 +126,7 @@ package struct Domain: Sendable {
         nextNumber = records.sequence
         formerlyStarting = records.starting
         nextControllerUpdate = now.monotonic
+        isNonceStored = records.nonce != 0
         liveness = Liveness(at: now)
         for record in records.instances.values {
             if let physical = record.physical { running[physical.node, default: []].insert(record.id) }

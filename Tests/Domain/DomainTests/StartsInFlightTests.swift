@@ -156,6 +156,22 @@ struct StartsInFlightTests {
         #expect(new.counter == first.counter + 1 && new.capabilities.nodes == 1)
     }
 
+    @Test("the controller hears of no nonce that is not stored, which the next one would make another domain's")
+    func nonceIsStoredFirst() throws {
+        var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
+        let lost = domain.begin(at: Self.now).changes
+        domain.beginCommit()
+        domain = domain.restarted(from: DomainRecords(), without: lost, options: DomainOptions(), at: Self.now)
+        _ = domain.begin(at: Self.now)
+        let later = Timestamp(monotonic: Self.now.monotonic + 500, wall: Self.now.wall + 500)
+        let step = domain.handle(.tick, at: later)
+        let nonces = step.effects.compactMap { effect -> UInt64? in
+            if case .updateController(_, let update) = effect { update.nonce } else { nil }
+        }
+        #expect(nonces == [domain.records.nonce])
+        #expect(!step.needsNoCommit, "it would be sent before the commit")
+    }
+
     @Test("a Start that answers after a rebuild is stopped; one that never does has an unknown outcome")
     func lateAnswers() throws {
         var domain = Domain(options: DomainOptions(), random: Xoshiro(seed: 1), now: Self.now)
