@@ -49,6 +49,8 @@ extension Simulation {
         guard !commits.isBusy else { return commits.isTickWaiting = true }
         eventQueue.add(.tick(run: run), at: time + 500)
         commits.isDue = true
+        isTickLate = !isTickLate && time - lastTick > 1_500
+        lastTick = time
         expireStaleStarts()
         take { $0.handle(.tick, at: $1) }
         if !commits.isBusy, !commits.uncommitted.isEmpty { beginCommit() }

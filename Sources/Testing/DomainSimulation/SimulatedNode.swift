@@ -9,6 +9,8 @@ struct SimulatedNode {
     var skew: Int
     /// When the domain last heard of it, in time in which the domain's process ran.
     var lastHeard = 0
+    /// The refreshes that have come while the domain's process was paused.
+    var waitingRefreshes = 0
     /// Whether it has announced that it leaves.
     var hasLeft = false
     /// Whether its process runs.
@@ -26,7 +28,7 @@ struct SimulatedNode {
     var peers: [NodeID: String] = [:]
     /// The calls that it receives when it can, in order.
     var inbox: [ReceivedCall] = []
-    /// Starts and Stops that take long, unless it is reset before.
+    /// Calls that take long, unless it is reset before.
     var slow: [ReceivedCall] = []
 
     /// A call that has reached a node, and the process of the domain that made it.

@@ -54,9 +54,10 @@ extension Simulation {
                 return answer(call, .refused(DomainRefusal("not now")), within: 50)
             }
             if isLucky(3) { return answer(call, .failed("internal"), within: 50) }
-            if flight.call.request.mayTakeLong, isLucky(5) {
+            if isLucky(5) {
+                let limit = flight.call.request.mayOutlastDeadline ? 25_000 : 8_500
                 nodes[index].slow.append(.init(call: flight.call, run: run))
-                eventQueue.add(.slowCall(index, call: call, run: run), at: time + 500 + chance(25_000))
+                eventQueue.add(.slowCall(index, call: call, run: run), at: time + 500 + chance(limit))
                 return eventQueue.add(.deadline(call, run: run), at: flight.sent + Self.deadline)
             }
         }
@@ -76,7 +77,9 @@ extension Simulation {
     /// A node carries out a call. The answer reaches the process of the domain that made it, or gets lost.
     private mutating func carryOut(_ call: NodeCall, at index: Int, of madeBy: Int) {
         if case .reset = call.request { checkReset(of: index) }
-        if case .stop(let component, _) = call.request, nodes[index].lost.contains(component) { lastLostStop = time }
+        if case .stop(let component, _) = call.request, nodes[index].lost.contains(component) {
+            lostStops[PhysicalID(node: call.node, component: component), default: 0] += 1
+        }
         var outcome = nodes[index].carryOut(call.request, &random)
         if case .reset = call.request { endSlowCalls(of: index) }
         if case .started(let physical) = outcome, !isHealed, isLucky(3) {
@@ -164,7 +167,8 @@ extension Simulation {
             return
         }
         let one = nodes[index].slow.remove(at: place)
-        guard flights[call] != nil && one.run == run || isLucky(50) else { return }
+        let isListenedTo = flights[call] != nil && one.run == run
+        guard isListenedTo || one.call.request.mayOutlastDeadline && isLucky(50) else { return }
         carryOut(one.call, at: index, of: one.run)
     }
 
@@ -213,8 +217,9 @@ extension Simulation {
 }
 
 extension NodeCall.Request {
-    /// Whether a node may take long to carry it out, while it carries out others.
-    fileprivate var mayTakeLong: Bool {
+    /// Whether a node that takes long may carry it out after its deadline, or after its connection has ended. Of the
+    /// others, the last one that is carried out counts, so a late one would undo what a newer one did.
+    fileprivate var mayOutlastDeadline: Bool {
         switch self {
         case .start, .stop: true
         case .reset, .addPeer, .removePeer, .patch: false

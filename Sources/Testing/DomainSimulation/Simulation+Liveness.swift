@@ -31,7 +31,7 @@ extension Simulation {
     mutating func leave(_ index: Int) {
         nodes[index].hasLeft = true
         if time >= max(nodes[index].muteUntil, nodes[index].pausedUntil) {
-            take(refreshOf: index, nonce: nodes[index].nonce, lead: -1)
+            take(refreshOf: index, nonce: nodes[index].nonce, deadline: deadline(of: index, lead: -1))
         }
         end(index)
         eventQueue.add(.revive(index), at: time + 2_000 + chance(20_000))
@@ -41,7 +41,7 @@ extension Simulation {
     /// or another process has taken its id, which happens once.
     mutating func checkDepartures(_ step: DomainStep) {
         for case .nodeRemoved(let id) in step.changes {
-            guard let former = stored.nodes[id]?.nonce else { continue }
+            guard let former = formerNonce(of: id) else { continue }
             let next = step.changes.compactMap { change -> UInt64? in
                 if case .node(let record) = change, record.id == id { record.nonce } else { nil }
             }.last
@@ -56,7 +56,25 @@ extension Simulation {
             guard let index = nodes.index(of: id, nonce: former), !nodes[index].hasLeft else { continue }
             let silence = time - paused - nodes[index].lastHeard
             if silence < Self.patience { violations.append("\(id) was removed after a silence of \(silence) ms") }
+            if isTickLate, nodes[index].waitingRefreshes > 0 {
+                violations.append("\(id) was removed after a pause of the domain, although its refresh had come")
+            }
         }
+    }
+
+    /// The run of a node that takes part in the domain before the step that is not queued yet.
+    private func formerNonce(of id: NodeID) -> UInt64? {
+        var nonce = stored.nodes[id]?.nonce
+        for step in commits.uncommitted + (commits.committing + commits.queued).map(\.step) {
+            for change in step.changes {
+                switch change {
+                case .node(let record) where record.id == id: nonce = record.nonce
+                case .nodeRemoved(id): nonce = nil
+                default: break
+                }
+            }
+        }
+        return nonce
     }
 
     /// Checks that a Reset reaches no node that takes part in the domain.
@@ -71,10 +89,10 @@ extension Simulation.Item {
     /// Whether the domain's process must run for it.
     var needsProcess: Bool {
         switch self {
-        case .tick, .refresh, .answer, .deadline, .dropped, .controllerAnswer, .controllerSilence, .act, .stored,
+        case .tick, .waitingRefresh, .answer, .deadline, .dropped, .controllerAnswer, .controllerSilence, .act, .stored,
             .proxy:
             true
-        case .deliver, .slowCall, .resume, .nodeFault, .revive, .crash, .pause, .controllerPause, .clockFault,
+        case .refresh, .deliver, .slowCall, .resume, .nodeFault, .revive, .crash, .pause, .controllerPause, .clockFault,
             .diskFault,
             .redisFault, .redisRecovery:
             false

@@ -19,14 +19,32 @@ extension Simulation {
         guard time >= nodes[index].pausedUntil else {
             return eventQueue.add(.refresh(index, nonce: nonce), at: nodes[index].pausedUntil)
         }
-        eventQueue.add(.refresh(index, nonce: nonce), at: time + 2000)
+        // After this one, which may wait until then.
+        defer { eventQueue.add(.refresh(index, nonce: nonce), at: time + 2000) }
         guard time >= nodes[index].muteUntil, isHealed || !isLucky(shape.loss / 2) else { return }
-        nodes[index].lastHeard = time - paused
-        take(refreshOf: index, nonce: nonce, lead: 4)
+        let deadline = deadline(of: index, lead: 4)
+        guard time < pausedUntil else { return take(refreshOf: index, nonce: nonce, deadline: deadline) }
+        nodes[index].waitingRefreshes += 1
+        eventQueue.add(.waitingRefresh(index, nonce: nonce, deadline: deadline, run: run), at: pausedUntil)
     }
 
-    mutating func take(refreshOf index: Int, nonce: UInt64, lead: Int) {
-        let deadline = (Self.wall(time) + nodes[index].skew) / 1000 + lead
+    /// The domain's process goes on after a pause, and reads a refresh that came meanwhile.
+    mutating func takeWaiting(refreshOf index: Int, nonce: UInt64, deadline: Int, run: Int) {
+        nodes[index].waitingRefreshes -= 1
+        guard run == self.run else { return }
+        take(refreshOf: index, nonce: nonce, deadline: deadline)
+    }
+
+    /// The deadline that a node announces, by its clock.
+    func deadline(of index: Int, lead: Int) -> Int {
+        // A rival's clock is always the domain's: one that is hours ahead would keep the id for hours if the rival ended
+        // before its interval is known.
+        let skew = nodes.rivals.contains(index) ? clockStep : nodes[index].skew
+        return (Self.wall(time) + skew) / 1000 + lead
+    }
+
+    mutating func take(refreshOf index: Int, nonce: UInt64, deadline: Int) {
+        nodes[index].lastHeard = time - paused
         let update = NodeUpdate(
             node: nodes[index].id, description: nodes[index].description, refreshDeadline: UInt64(deadline),
             nonce: nonce, health: health(), samples: samples(of: index))
@@ -66,8 +84,7 @@ extension Simulation {
         nodes[index].lost.insert(component)
     }
 
-    /// Another process registers with the id of a node, which goes on refreshing. Its clock is right: one that is hours
-    /// ahead would keep the id for hours if it ended before its interval is known.
+    /// Another process registers with the id of a node, which goes on refreshing.
     private mutating func addRival(of index: Int) {
         var rival = SimulatedNode(
             id: nodes[index].id, description: nodes[index].description, nonce: random.next(), skew: 0)
