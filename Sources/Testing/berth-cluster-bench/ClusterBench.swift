@@ -64,8 +64,8 @@ struct ClusterBench: AsyncParsableCommand {
         report("controller-other-pods", "ms", [(controller.usage.cpu - hears.cpu) * 1_000 / Double(others)])
         try await follow(cluster)
         var times: [Double] = []
-        for round in 0..<min(rounds, 200) {
-            let node = cluster.names[round % cluster.names.count]
+        for round in 0..<min(rounds, 200, cluster.names.count) {
+            let node = cluster.names[round]
             let begin = clock.now
             // The last core, which no other binding has.
             let path = cluster.makeBinding(named: "new-\(round)", on: node, cpu: 63)

@@ -7,11 +7,13 @@ struct DemoScheduler: Sendable {
     private let client: ClusterClient
     private let name: String
     private let extender: ExtenderClient
+    private let events: EventRecorder
 
     init(_ client: ClusterClient, name: String, extender: ExtenderClient) {
         self.client = client
         self.name = name
         self.extender = extender
+        events = EventRecorder(client, component: name)
     }
 
     /// Schedules until the task is cancelled.
@@ -23,6 +25,7 @@ struct DemoScheduler: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await nodes.run() }
             group.addTask { await pods.run() }
+            group.addTask { await events.run() }
             group.addTask {
                 _ = await nodes.waitUntilSynced()
                 await queue.run(workers: 1) { key in
@@ -44,9 +47,11 @@ struct DemoScheduler: Sendable {
             let filtered = try await extender.ask("filter", question(nodes.shuffled()))
             let fitting = filtered["NodeNames"]?.array?.compactMap(\.string) ?? []
             guard var node = fitting.first else {
-                let reasons = filtered["FailedNodes"]?.members?.map { "\($0.name): \($0.value.string ?? "")" } ?? []
+                let reasons = ["FailedNodes", "FailedAndUnresolvableNodes"].flatMap { member in
+                    filtered[member]?.members?.map { "\($0.name): \($0.value.string ?? "")" } ?? []
+                }
                 return await later(
-                    pod, "0/\(nodes.count) nodes are available: \(reasons.sorted().joined(separator: ", "))")
+                    pod, "0/\(nodes.count) nodes are available: \(reasons.sorted().joined(separator: ", ")).")
             }
             if fitting.count > 1 {
                 let scores = try await extender.ask("prioritize", question(fitting)).array ?? []
@@ -67,9 +72,10 @@ struct DemoScheduler: Sendable {
         }
     }
 
-    /// Says in the pod's condition why it waits, as kube-scheduler does.
+    /// Says in the pod's condition and in an event why it waits, as kube-scheduler does.
     private func later(_ pod: Pod, _ reason: String) async -> Duration? {
         say("pod \(pod.key) waits: \(reason)")
+        events.record(.warning, pod, reason: "FailedScheduling", message: reason)
         _ = try? await client.resources(Pod.self).patch(
             pod.metadata.name, namespace: pod.metadata.namespace,
             .strategic([

@@ -82,7 +82,7 @@ struct PodKeeper: Sendable {
         for _ in 0..<Self.settlingLimit {
             let known = tree
             do throws(EnforcementError) {
-                try change(body)
+                try change(in: known, body)
                 return try check()
             } catch {
                 guard tree != known else { throw error }
@@ -92,13 +92,14 @@ struct PodKeeper: Sendable {
         try check()
     }
 
+    /// Changes what is wanted in the cgroups of `known`, or of those that are there now.
     private func change(
-        isUndo: Bool = false, _ body: (inout PodRecord) -> Void
+        isUndo: Bool = false, in known: PodTree? = nil, _ body: (inout PodRecord) -> Void
     ) throws(EnforcementError) {
         guard hierarchy.kind != .none, let bootID else { return }
         var wanted = record ?? PodRecord(bootID: bootID)
         body(&wanted)
-        let present = nodes(wanted, tree)
+        let present = nodes(wanted, known ?? tree)
         guard let online = Masks.online(files) else { throw EnforcementError("cannot read \(Masks.onlineCPUs)") }
         let plan = PodPlan(
             wanted, present, isV1: isV1, online: online, all: allCPUs ?? online,

@@ -54,12 +54,12 @@ struct PodTree: Equatable, Sendable {
     private mutating func note(_ path: String, _ name: String, _ nurseries: inout Set<String>) {
         if let uid = Self.uid(of: name) {
             pods.append(Pod(uid: uid, path: path, isKubelets: path.contains("kubepods")))
+        } else if let digits = Self.container(name) {
+            // A runtime's monitor of a container has the container's id too.
+            if containers[digits] == nil, !name.contains("conmon") { containers[digits] = path }
         } else if name.contains("kubepods") {
             nurseries.insert(path)
             nurseries.insert(Self.parent(path))
-        } else if let digits = Self.container(name) {
-            // A runtime's monitor of a container has the container's id too.
-            if !name.contains("conmon"), containers[digits] == nil { containers[digits] = path }
         }
     }
 
@@ -73,13 +73,14 @@ struct PodTree: Equatable, Sendable {
 
     /// The uid of the pod whose cgroup has this name, `pod<uid>` or `…-pod<uid>.slice`; nil where it is none of a pod.
     static func uid(of name: String) -> String? {
-        let stem = name.hasSuffix(".slice") ? String(name.dropLast(6)) : name
-        let text = String(stem.map { $0 == "_" ? "-" : $0 })
-        for length in [36, 32] where text.utf8.count >= length + 3 {
-            let head = text.dropLast(length)
-            guard head.hasSuffix("pod"), head.count == 3 || head.dropLast(3).hasSuffix("-") else { continue }
-            let uid = text.suffix(length)
-            if PodReference.isUID(uid) { return String(uid) }
+        let stem = name.hasSuffix(".slice") ? name.utf8.dropLast(6) : name.utf8[...]
+        let separators: [UInt8?] = [nil, UInt8(ascii: "-"), UInt8(ascii: "_")]
+        for length in [36, 32] {
+            let head = stem.dropLast(length)
+            guard head.suffix(3).elementsEqual("pod".utf8), separators.contains(head.dropLast(3).last) else { continue }
+            let text = String(decoding: stem.suffix(length), as: UTF8.self)
+            let uid = String(text.map { $0 == "_" ? "-" : $0 })
+            if PodReference.isUID(uid) { return uid }
         }
         return nil
     }
