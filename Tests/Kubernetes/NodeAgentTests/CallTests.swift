@@ -54,7 +54,7 @@ import Testing
 
     private static var options: CallOptions {
         var options = CallOptions.defaults
-        options.timeout = .seconds(10)
+        options.timeout = .seconds(120)
         return options
     }
 

@@ -32,9 +32,9 @@ import WireJSON
         }
     }
 
-    /// Longer than a bind takes that an extender has begun which is ended: it waits 2 s to see its binding, and the pod is tried
-    /// to be bound for 1 s, with calls of 1 s.
-    private static let grace = Duration.seconds(6)
+    /// Longer than a bind takes that an extender has begun which is ended, also where the machine is busy: it waits 2 s to see its
+    /// binding, and the pod is tried to be bound for 1 s, with calls of 1 s.
+    private static let grace = Duration.seconds(20)
 
     /// No two bindings of pods that are bound share a CPU, each is of its pod's node, and no pod has two.
     private func check(_ site: ExtenderSite) {
@@ -51,7 +51,7 @@ import WireJSON
 
     @Test(
         "W9, W19: no pod is bound without its CPUs and no CPU is given twice, though calls fail and the extender restarts",
-        .timeLimit(.minutes(2)), arguments: 1...3)
+        .timeLimit(.minutes(10)), arguments: 1...3)
     func lossy(seed: UInt64) async throws {
         let nodes = ["n0": 16, "n1": 8, "n2": 32]
         try await ExtenderSite.serving(nodes: nodes) { site async throws -> Void in
@@ -81,7 +81,7 @@ import WireJSON
                 await sidecar.replace(try await RunningExtender(site, grace: Self.grace, limit: 1))
             }
             site.server.faults = Faults()
-            #expect(try await eventually(seconds: 60) { loop.bound == 25 }, "\(loop.errors)")
+            #expect(try await eventually(seconds: 120) { loop.bound == 25 }, "\(loop.errors)")
             running.cancel()
             await running.value
             check(site)
