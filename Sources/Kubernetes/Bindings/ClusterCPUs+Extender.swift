@@ -18,20 +18,18 @@ package struct BindingChoice: Sendable, Equatable {
     var hold: Hold { Hold(cpus: cpus, level: level) }
 }
 
-/// What to do before a pod is bound to its node. All three count at once; a failure is told to
+/// What to do before a pod is bound to its node. Both count at once; a failure is told to
 /// ``ClusterCPUs/takeBack(_:podUID:)``.
 package enum BindPlan: Sendable, Equatable {
     /// Create the binding.
     case create(BindingChoice)
     /// Nothing: the binding is there, from an earlier try.
     case reuse(BindingChoice)
-    /// Delete the binding with this uid, which an earlier try made for another node, and create this one.
-    case replace(uid: String, BindingChoice)
 
     /// The binding.
     package var choice: BindingChoice {
         switch self {
-        case .create(let choice), .reuse(let choice), .replace(_, let choice): choice
+        case .create(let choice), .reuse(let choice): choice
         }
     }
 }
@@ -40,7 +38,7 @@ package enum BindPlan: Sendable, Equatable {
 package enum BindRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// It does not fit any more.
     case doesNotFit(FilterRefusal)
-    /// The name of its binding is taken by a binding for something else.
+    /// The name of its binding is taken: by a binding for something else, for another node, or for CPUs that it cannot have.
     case bindingExists(ObjectKey)
     /// Somebody made a binding for it already.
     case podHasBinding(ObjectKey)
@@ -86,10 +84,15 @@ extension ClusterCPUs {
             answer.refused = candidates.map { .init(node: $0, reason: reason) }
             return answer
         }
-        // Where an earlier try chose CPUs for the pod, it has them.
+        // Where an earlier try chose CPUs for the pod, it has them; and nowhere else, once a request of that try may bind it.
         let own = choice(for: pod)?.node
+        let chosen = nodeOfBinding(of: pod)
         answer.fitting.reserveCapacity(candidates.count)
         for name in candidates {
+            if let chosen, name != chosen {
+                answer.refused.append(.init(node: name, reason: .chosen(node: chosen)))
+                continue
+            }
             guard let node = figuresOfNodes[name] else {
                 answer.refused.append(.init(node: name, reason: .noTopology))
                 continue
@@ -125,16 +128,13 @@ extension ClusterCPUs {
         guard let demand = Demand(pod, args) else { throw .doesNotFit(.unknownFamily(pod.familyLabel ?? "")) }
         let key = pod.binding
         if let earlier = assumed[key] {
-            if earlier.choice.podUID == pod.uid && earlier.choice.node == node {
-                return earlier.replaced.map { .replace(uid: $0, earlier.choice) } ?? .create(earlier.choice)
-            }
-            takeBack(key, podUID: earlier.choice.podUID)
+            if earlier.podUID == pod.uid && earlier.node == node { return .create(earlier) }
+            takeBack(key, podUID: earlier.podUID)
         }
         if let other = bindings(of: pod.pod).first(where: { $0 != key }) { throw .podHasBinding(other) }
-        let existing = seen[key]
-        if let existing {
-            guard existing.podUID == pod.uid && existing.pod == pod.pod else { throw .bindingExists(key) }
-            if existing.node == node, let choice = choice(for: pod) { return .reuse(choice) }
+        if seen[key] != nil {
+            guard nodeOfBinding(of: pod) == node, let choice = choice(for: pod) else { throw .bindingExists(key) }
+            return .reuse(choice)
         }
         guard let cpus = nodes[node] else { throw .doesNotFit(.noTopology) }
         let choice: BindingChoice
@@ -145,17 +145,23 @@ extension ClusterCPUs {
         } catch {
             throw .doesNotFit(error)
         }
-        assume(choice, replacing: existing?.uid)
-        return existing.map { .replace(uid: $0.uid, choice) } ?? .create(choice)
+        assume(choice)
+        return .create(choice)
+    }
+
+    /// The node of the pod's own binding, where that was seen.
+    private func nodeOfBinding(of pod: PodRequest) -> String? {
+        guard let seen = seen[pod.binding], seen.podUID == pod.uid, seen.pod == pod.pod else { return nil }
+        return seen.node
     }
 
     /// The CPUs that were chosen for the pod before.
     private func choice(for pod: PodRequest) -> BindingChoice? {
         let key = pod.binding
-        if let choice = assumed[key]?.choice { return choice.podUID == pod.uid ? choice : nil }
-        guard let seen = seen[key], seen.podUID == pod.uid, seen.pod == pod.pod, let node = seen.node,
-            seen.holds.contains(seen.wanted)
-        else { return nil }
+        if let choice = assumed[key] { return choice.podUID == pod.uid ? choice : nil }
+        guard let node = nodeOfBinding(of: pod), let seen = seen[key], seen.holds.contains(seen.wanted) else {
+            return nil
+        }
         return BindingChoice(
             binding: key, pod: pod.pod, podUID: pod.uid, node: node, cpus: seen.wanted.cpus, level: seen.wanted.level)
     }

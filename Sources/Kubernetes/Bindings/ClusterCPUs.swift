@@ -11,7 +11,8 @@ package struct ClusterCPUs: Sendable {
     /// Those of ``nodes``.
     private(set) var figuresOfNodes: [String: NodeFigures] = [:]
     private(set) var seen: [ObjectKey: Seen] = [:]
-    private(set) var assumed: [ObjectKey: Assumption] = [:]
+    /// The bindings that were chosen and are not seen yet.
+    private(set) var assumed: [ObjectKey: BindingChoice] = [:]
     private var seenOf: [ObjectKey: Set<ObjectKey>] = [:]
     private var onNode: [String: Set<ObjectKey>] = [:]
 
@@ -23,13 +24,6 @@ package struct ClusterCPUs: Sendable {
         let wanted: Hold
         let holds: [Hold]
         var node: String?
-    }
-
-    /// A binding that was chosen and is not seen yet.
-    struct Assumption: Sendable, Equatable {
-        let choice: BindingChoice
-        /// The uid of the binding of the same name that has to go before.
-        let replaced: String?
     }
 
     /// A cluster without nodes.
@@ -62,11 +56,10 @@ package struct ClusterCPUs: Sendable {
     /// - Parameter node: The node of its pod, or the one that the extender noted in the binding; nil where none is known.
     package mutating func see(_ binding: Binding, node: String?) {
         let key = binding.key
-        let assumption = assumed[key]
-        let isConfirmed = assumption.map { $0.replaced != binding.uid } ?? false
+        let choice = assumed[key]
         let before = seen[key]
         var known = binding.status.flatMap { $0.nodeName.isEmpty ? nil : $0.nodeName } ?? node
-        if known == nil, isConfirmed { known = assumption?.choice.node }
+        if known == nil { known = choice?.node }
         // A pod of the same name may have come since, which has no node yet.
         if known == nil, before?.uid == binding.uid, binding.status?.reason != .podNotScheduled { known = before?.node }
         var holds = binding.held
@@ -79,9 +72,9 @@ package struct ClusterCPUs: Sendable {
         let now = Seen(
             uid: binding.uid, pod: binding.pod, podUID: binding.podUID, wanted: binding.wanted, holds: holds,
             node: known)
-        guard now != before || isConfirmed else { return }
+        guard now != before || choice != nil else { return }
         changing(key) {
-            if isConfirmed { $0.assumed[key] = nil }
+            $0.assumed[key] = nil
             $0.seen[key] = now
         }
     }
@@ -100,23 +93,23 @@ package struct ClusterCPUs: Sendable {
 
     /// Takes a choice back: its binding could not be created, its pod could not be bound or is gone.
     package mutating func takeBack(_ key: ObjectKey, podUID: String) {
-        guard assumed[key]?.choice.podUID == podUID else { return }
+        guard assumed[key]?.podUID == podUID else { return }
         changing(key) { $0.assumed[key] = nil }
     }
 
     /// Counts a choice until its binding is seen, or it is taken back.
-    mutating func assume(_ choice: BindingChoice, replacing replaced: String?) {
-        changing(choice.binding) { $0.assumed[choice.binding] = Assumption(choice: choice, replaced: replaced) }
+    mutating func assume(_ choice: BindingChoice) {
+        changing(choice.binding) { $0.assumed[choice.binding] = choice }
     }
 
     /// The bindings of a pod that were seen, in order.
     func bindings(of pod: ObjectKey) -> [ObjectKey] { seenOf[pod, default: []].sorted() }
 
     /// The bindings that were chosen and are not seen yet, in order.
-    package var pending: [BindingChoice] { assumed.values.map(\.choice).sorted { $0.binding < $1.binding } }
+    package var pending: [BindingChoice] { assumed.values.sorted { $0.binding < $1.binding } }
 
     /// The choice for a binding that is not seen yet.
-    package func pending(_ key: ObjectKey) -> BindingChoice? { assumed[key]?.choice }
+    package func pending(_ key: ObjectKey) -> BindingChoice? { assumed[key] }
 
     /// The uid of a binding that was seen.
     package func uid(of key: ObjectKey) -> String? { seen[key]?.uid }
@@ -157,7 +150,7 @@ package struct ClusterCPUs: Sendable {
     private func places(of key: ObjectKey) -> [(node: String, holds: [Hold])] {
         var places: [(node: String, holds: [Hold])] = []
         if let seen = seen[key], let node = seen.node { places.append((node, seen.holds)) }
-        if let choice = assumed[key]?.choice { places.append((choice.node, [choice.hold])) }
+        if let choice = assumed[key] { places.append((choice.node, [choice.hold])) }
         return places
     }
 

@@ -15,6 +15,8 @@ package enum FilterRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     case limit(Unit, Int, available: Int)
     /// Pods without a binding would have too few CPUs.
     case starves(minimum: Int)
+    /// An earlier try chose CPUs of this node for the pod, and may still bind it there.
+    case chosen(node: String)
 
     /// The reason for `FailedNodes`.
     package var description: String {
@@ -31,6 +33,8 @@ package enum FilterRefusal: Error, Sendable, Hashable, CustomStringConvertible {
             "not enough \(unit.rawValue), limit: \(limit)m, available: \(available)m"
         case .starves(let minimum):
             "fewer than \(minimum) cpus would be left for pods without a binding"
+        case .chosen(let node):
+            "the pod has cpus of node \(node), where an earlier request may still bind it"
         }
     }
 }

@@ -43,8 +43,6 @@ package final class ClusterSimulation {
     package struct Rules {
         /// Decides about a binding.
         package var decide: (BindingSnapshot) -> BindingAction = { $0.decide() }
-        /// What an extender makes of a binding that has the name of one to be made.
-        package var namesake: (Namesake) -> Namesake = { $0 }
         /// What an extender does after an answer to the binding of a pod.
         package var step: (PodBind.Answer, PodBind.Step) -> PodBind.Step = { $1 }
 

@@ -107,6 +107,11 @@ final class SimulatedExtender {
         guard object.nodeName.isEmpty, confirmed[key] != object.metadata.uid else { return }
         let podKey = ServerKey(namespace: key.namespace, name: object.podName)
         guard turns.insert(podKey).inserted else { return soon(key) }
+        // Its pod was tried again since.
+        guard object.chosenNode == nil || due[key] == nil else {
+            turns.remove(podKey)
+            return
+        }
         find(.pods, podKey) { [weak self] result in
             guard let self else { return }
             turns.remove(podKey)
@@ -117,7 +122,13 @@ final class SimulatedExtender {
             case .confirmed: confirmed[key] = object.metadata.uid
             case .takeBack:
                 world.note("extender takes \(key) back")
-                delete(key, object.metadata.uid) { [weak self] isDone in if !isDone { self?.soon(key) } }
+                delete(object) { [weak self] isDone in
+                    switch isDone {
+                    case true?: break
+                    case false?: self?.later(key)
+                    case nil: self?.soon(key)
+                    }
+                }
             }
         }
     }
@@ -163,25 +174,10 @@ final class SimulatedExtender {
                 guard let self else { return }
                 guard case .success(let json) = result else { return bind.then("the binding cannot be read") }
                 let found = json.map { PodCPUBinding(json: $0) }
-                if let found, found.isMade(of: choice), !found.metadata.isBeingDeleted,
+                guard let found, found.isMade(of: choice), !found.metadata.isBeingDeleted,
                     !cpus.isContested(choice.binding)
-                {
-                    return post(choice, found.metadata.uid, bind, wasTried: true)
-                }
-                makeWay(key, bind, found: found)
-            }
-        case .replace(let uid, _):
-            let failed = { [weak self] (text: String?) in
-                self?.cpus.takeBack(choice.binding, podUID: choice.podUID)
-                bind.then(text)
-            }
-            find(.bindings, key) { [weak self] result in
-                guard let self else { return }
-                guard case .success(let json) = result else { return failed("the binding cannot be read") }
-                guard let found = json.map({ PodCPUBinding(json: $0) }), found.metadata.uid == uid else {
-                    return create(choice, bind)
-                }
-                remove(found, bind, failed: failed) { [weak self] in self?.create(choice, bind) }
+                else { return makeWay(key, bind, found: found) }
+                countTry(found, bind) { [weak self] in self?.post(choice, $0, bind) }
             }
         }
     }
@@ -192,11 +188,11 @@ final class SimulatedExtender {
         world.call { [world] () throws(ModelServer.Failure) in
             let made = try world.server.create(.bindings, PodCPUBinding(choice).json, now: world.serverTime)
             world.note("extender creates \(key) \(choice.cpus.list) on \(choice.node)")
-            return PodCPUBinding(json: made).metadata.uid
+            return PodCPUBinding(json: made)
         } then: { [weak self] result in
             guard let self, !isOver else { return bind.then("no answer") }
             switch result {
-            case .success(let uid): made(choice, uid, bind, isEarlier: false, until: world.now + 2_000)
+            case .success(let binding): made(choice, binding, bind, until: world.now + 2_000)
             case .failure(let failure) where failure == .alreadyExists || failure == .inDoubt:
                 find(.bindings, key) { [weak self] answer in
                     guard let self else { return }
@@ -206,7 +202,9 @@ final class SimulatedExtender {
                     }
                     let found = json.map { PodCPUBinding(json: $0) }
                     if let found, found.isMade(of: choice), !found.metadata.isBeingDeleted {
-                        return made(choice, found.metadata.uid, bind, isEarlier: true, until: world.now + 2_000)
+                        return countTry(found, bind) { [weak self, world] in
+                            self?.made(choice, $0, bind, until: world.now + 2_000)
+                        }
                     }
                     if found == nil, failure == .inDoubt {
                         later(key)
@@ -222,17 +220,33 @@ final class SimulatedExtender {
         }
     }
 
-    /// Waits until the binding is seen, and with it all that were made before.
-    private func made(_ choice: BindingChoice, _ uid: String, _ bind: Bind, isEarlier: Bool, until end: Int) {
-        guard !isOver else { return bind.then("no answer") }
-        if cpus.uid(of: choice.binding) != uid, world.now < end {
-            return world.after(20) { [weak self] in
-                self?.made(choice, uid, bind, isEarlier: isEarlier, until: end) ?? bind.then("no answer")
+    /// Goes on with the binding of an earlier try, which a late request of that try can take back no more.
+    private func countTry(_ found: PodCPUBinding, _ bind: Bind, then: @escaping (PodCPUBinding) -> Void) {
+        world.call { [world] () throws(ModelServer.Failure) in
+            PodCPUBinding(json: try world.server.patch(.bindings, found.key, found.nextTry))
+        } then: { [weak self] result in
+            guard let self, !isOver else { return bind.then("no answer") }
+            if case .success(let binding) = result { return then(binding) }
+            later(found.key)
+            switch result {
+            case .failure(.conflict), .failure(.notFound): make(bind)
+            default: bind.then("the binding cannot be changed")
             }
         }
-        guard contested.remove(uid) != nil else { return post(choice, uid, bind, wasTried: isEarlier) }
-        if isEarlier { return makeWay(ServerKey(choice.binding), bind, found: nil) }
-        takeBack(choice, uid) { [weak self] in
+    }
+
+    /// Waits until the binding is seen, and with it all that were made before.
+    private func made(_ choice: BindingChoice, _ binding: PodCPUBinding, _ bind: Bind, until end: Int) {
+        guard !isOver else { return bind.then("no answer") }
+        let uid = binding.metadata.uid
+        if cpus.uid(of: choice.binding) != uid, world.now < end {
+            return world.after(20) { [weak self] in
+                self?.made(choice, binding, bind, until: end) ?? bind.then("no answer")
+            }
+        }
+        guard contested.remove(uid) != nil else { return post(choice, binding, bind) }
+        if binding.tries != 1 { return makeWay(ServerKey(choice.binding), bind, found: nil) }
+        takeBack(choice, binding) { [weak self] in
             self?.depart(choice.binding, uid, bind, until: (self?.world.now ?? 0) + 3_000)
         }
     }
@@ -257,27 +271,18 @@ final class SimulatedExtender {
         }
         let uid = found.metadata.uid
         guard !found.metadata.isBeingDeleted else { return awaitDeparture(key, uid, bind, until: world.now + 3_000) }
-        remove(found, bind, failed: bind.then) { [weak self] in
-            guard let self else { return }
-            awaitDeparture(key, uid, bind, until: world.now + 3_000)
-        }
-    }
-
-    /// Deletes a binding that is in the way.
-    private func remove(
-        _ present: PodCPUBinding, _ bind: Bind, failed: @escaping (String?) -> Void, then: @escaping () -> Void
-    ) {
-        find(.pods, Namesake.pod(of: present, for: bind.request.uid, bind.pod)) { [weak self] result in
-            guard case .success(let json) = result else { return failed("the pod cannot be read") }
-            guard let self else { return failed("no answer") }
-            let namesake = Namesake(present, for: bind.request.uid, pod: json.map { Pod(json: $0) })
-            switch world.rules.namesake(namesake) {
-            case .others: failed("the binding exists")
-            case .orphan: failed("the pod is gone")
-            case .inUse(let node): failed(node == bind.node ? nil : "the pod is bound to \(node)")
+        find(.pods, Namesake.pod(of: found, for: bind.request.uid, bind.pod)) { [weak self] result in
+            guard case .success(let json) = result else { return bind.then("the pod cannot be read") }
+            guard let self else { return bind.then("no answer") }
+            switch Namesake(found, for: bind.request.uid, pod: json.map { Pod(json: $0) }) {
+            case .others: bind.then("the binding exists")
+            case .orphan: bind.then("the pod is gone")
+            case .inUse(let node): bind.then(node == bind.node ? nil : "the pod is bound to \(node)")
+            case .undecided(let node): bind.then("the pod may still be bound to \(node)")
             case .mayGo:
-                delete(present.key, present.metadata.uid) { isDone in
-                    if isDone { then() } else { failed("the binding cannot be deleted") }
+                delete(found, inAnyVersion: true) { [weak self] isDone in
+                    guard let self, isDone != nil else { return bind.then("the binding cannot be deleted") }
+                    awaitDeparture(key, uid, bind, until: world.now + 3_000)
                 }
             }
         }
@@ -289,25 +294,40 @@ final class SimulatedExtender {
         world.after(20) { [weak self] in self?.awaitDeparture(key, uid, bind, until: end) ?? bind.then("no answer") }
     }
 
-    private func takeBack(_ choice: BindingChoice, _ uid: String, then: @escaping () -> Void) {
-        delete(ServerKey(choice.binding), uid) { [weak self] isDone in
+    private func takeBack(
+        _ choice: BindingChoice, _ made: PodCPUBinding, tries: Int = 4, then: @escaping () -> Void
+    ) {
+        let end = { [weak self] (isDone: Bool) in
             if isDone {
                 self?.cpus.takeBack(choice.binding, podUID: choice.podUID)
             } else {
-                self?.later(ServerKey(choice.binding))
+                self?.later(made.key)
             }
             then()
         }
+        guard tries > 0 else { return end(false) }
+        find(.bindings, made.key) { [weak self] result in
+            guard let self, case .success(let json) = result else { return end(false) }
+            guard let found = json.map({ PodCPUBinding(json: $0) }), found.metadata.uid == made.metadata.uid,
+                found.tries == made.tries
+            else { return end(true) }
+            delete(found) { [weak self] isDone in
+                guard let self, isDone == false else { return end(isDone == true) }
+                takeBack(choice, made, tries: tries - 1, then: then)
+            }
+        }
     }
 
-    private func post(_ choice: BindingChoice, _ uid: String, _ bind: Bind, wasTried: Bool) {
-        later(ServerKey(choice.binding))
+    private func post(_ choice: BindingChoice, _ binding: PodCPUBinding, _ bind: Bind) {
+        later(binding.key)
         attempt(
-            PodBind(uid: bind.request.uid, node: choice.node, wasTried: wasTried), choice, uid, bind,
+            PodBind(uid: bind.request.uid, node: choice.node, wasTried: binding.tries != 1), choice, binding, bind,
             until: world.now + Self.patience)
     }
 
-    private func attempt(_ state: PodBind, _ choice: BindingChoice, _ uid: String, _ bind: Bind, until end: Int) {
+    private func attempt(
+        _ state: PodBind, _ choice: BindingChoice, _ binding: PodCPUBinding, _ bind: Bind, until end: Int
+    ) {
         guard !isOver else { return bind.then("no answer") }
         world.call { [world] () throws(ModelServer.Failure) in
             try world.server.bind(bind.pod, uid: bind.request.uid, to: choice.node)
@@ -321,11 +341,11 @@ final class SimulatedExtender {
                 switch step {
                 case .end(.bound): bind.then(nil)
                 case .end(.unknown): bind.then("nobody knows whether the pod is bound")
-                case .end(let end): takeBack(choice, uid) { bind.then("\(end): \(answer)") }
+                case .end(let end): takeBack(choice, binding) { bind.then("\(end): \(answer)") }
                 case .ask, .retry:
                     guard world.now < end else { return bind.then("nobody knows whether the pod is bound") }
                     world.after(100) { [weak self] in
-                        self?.attempt(state, choice, uid, bind, until: end) ?? bind.then("no answer")
+                        self?.attempt(state, choice, binding, bind, until: end) ?? bind.then("no answer")
                     }
                 }
             }
@@ -350,15 +370,19 @@ final class SimulatedExtender {
         }
     }
 
-    private func delete(_ key: ServerKey, _ uid: String, then: @escaping (Bool) -> Void) {
+    /// - Parameter then: is told whether it is gone; false where it has changed, nil where nobody knows.
+    private func delete(_ object: PodCPUBinding, inAnyVersion: Bool = false, then: @escaping (Bool?) -> Void) {
         world.call { [world] () throws(ModelServer.Failure) in
-            try world.server.delete(.bindings, key, uid: uid, now: world.serverTime)
-            world.note("extender deletes \(key)")
+            try world.server.delete(
+                .bindings, object.key, uid: object.metadata.uid,
+                version: inAnyVersion ? nil : object.metadata.resourceVersion, now: world.serverTime)
+            world.note("extender deletes \(object.key)")
         } then: { [weak self] result in
-            guard self?.isOver == false else { return then(false) }
+            guard self?.isOver == false else { return then(nil) }
             switch result {
-            case .success, .failure(.notFound), .failure(.conflict): then(true)
-            case .failure: then(false)
+            case .success, .failure(.notFound): then(true)
+            case .failure(.conflict): then(false)
+            case .failure: then(nil)
             }
         }
     }

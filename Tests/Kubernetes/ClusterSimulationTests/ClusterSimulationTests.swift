@@ -7,8 +7,6 @@ import Testing
 @Suite("Simulated clusters")
 struct ClusterSimulationTests {
     private static let lossy = ClusterSimulation.Shape(nodes: 3, seconds: 200, actions: 100, loss: 30)
-    /// Most answers are lost: a pod is bound, nobody hears of it, and another node is named for it.
-    private static let cut = ClusterSimulation.Shape(nodes: 2, seconds: 200, actions: 100, loss: 60)
     private static let calm = ClusterSimulation.Shape(nodes: 2, seconds: 120, actions: 40, loss: 0, hasFaults: false)
 
     @Test("Without faults every history ends well", arguments: 1...5 as ClosedRange<UInt64>)
@@ -74,12 +72,5 @@ struct ClusterSimulationTests {
         var rules = ClusterSimulation.Rules()
         rules.step = { answer, step in answer == .refused ? .end(.refused) : step }
         #expect(isFound(rules, Self.lossy, of: "has no binding"))
-    }
-
-    @Test("An extender that replaces the binding of a bound pod is found")
-    func replaces() {
-        var rules = ClusterSimulation.Rules()
-        rules.namesake = { namesake in if case .inUse = namesake { .mayGo } else { namesake } }
-        #expect(isFound(rules, Self.cut, of: "has no binding"))
     }
 }

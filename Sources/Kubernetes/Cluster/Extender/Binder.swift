@@ -71,11 +71,11 @@ struct Binder: Sendable {
     private func bind(_ request: PodRequest, _ args: ExtenderBindingArgs) async throws(Failure) {
         let made = try await make(request, args)
         lookAgain(KubernetesClient.ObjectKey(made.choice.binding))
-        let (end, text) = await post(args, wasTried: made.isEarlier)
+        let (end, text) = await post(args, wasTried: made.binding.tries != 1)
         switch end {
         case .bound: break
         case .refused, .gone:
-            await takeBack(made.choice, made.uid)
+            await takeBack(made.choice, made.binding)
             throw Failure(text: text)
         case .unknown: throw Failure(text: text)
         }
@@ -85,10 +85,8 @@ struct Binder: Sendable {
 
     private struct Made {
         let choice: BindingChoice
-        /// The uid of the binding.
-        let uid: String
-        /// Whether it was there, so that the pod may have been bound before.
-        let isEarlier: Bool
+        /// The binding. Where it has had tries before this one, one of them may have bound the pod, or may still.
+        let binding: PodCPUBinding
     }
 
     /// Chooses CPUs and makes the binding.
@@ -105,34 +103,28 @@ struct Binder: Sendable {
             case .create: break
             case .reuse:
                 let found = try await find(key)
-                if let found, found.isMade(of: choice), !found.metadata.isBeingDeleted, !state.isContested(key) {
-                    return Made(choice: choice, uid: found.metadata.uid, isEarlier: true)
+                guard let found, found.isMade(of: choice), !found.metadata.isBeingDeleted, !state.isContested(key)
+                else {
+                    try await makeWay(key, for: args, found: found)
+                    continue
                 }
-                try await makeWay(key, for: args, found: found)
-                continue
-            case .replace(let uid, _):
-                do throws(Failure) {
-                    // It goes only where the pod is not bound to the node that it is for.
-                    if let found = try await find(key), found.metadata.uid == uid {
-                        try await remove(found, for: args)
-                    }
-                } catch {
-                    state.takeBack(choice)
-                    throw error
-                }
+                guard let binding = try await countTry(found) else { continue }
+                return Made(choice: choice, binding: binding)
             }
             switch try await create(choice) {
-            case .made(let uid, let isEarlier):
+            case .made(let binding):
+                let uid = binding.metadata.uid
                 guard await state.isContested(key, uid: uid, within: Self.arrival) else {
-                    return Made(choice: choice, uid: uid, isEarlier: isEarlier)
+                    return Made(choice: choice, binding: binding)
                 }
                 // The pod of an earlier one may be bound.
-                if isEarlier {
+                if binding.tries != 1 {
                     try await makeWay(key, for: args, found: nil)
                 } else {
-                    await takeBack(choice, uid)
+                    await takeBack(choice, binding)
                     _ = await state.departure(of: key, uid: uid, within: Self.departure)
                 }
+            case .changed: continue
             case .taken(let found):
                 state.takeBack(choice)
                 try await makeWay(key, for: args, found: found)
@@ -143,15 +135,16 @@ struct Binder: Sendable {
 
     private enum Creation {
         /// It is there, perhaps since an earlier try.
-        case made(uid: String, isEarlier: Bool)
+        case made(PodCPUBinding)
+        /// It is there since an earlier try, and has changed meanwhile.
+        case changed
         /// There is another one of the name; nil where it has gone again.
         case taken(PodCPUBinding?)
     }
 
     private func create(_ choice: BindingChoice) async throws(Failure) -> Creation {
         let key = KubernetesClient.ObjectKey(choice.binding)
-        do { return .made(uid: try await bindings.create(PodCPUBinding(choice)).metadata.uid, isEarlier: false) } catch
-        {
+        do { return .made(try await bindings.create(PodCPUBinding(choice))) } catch {
             guard error.reason == .alreadyExists || error.isInDoubt else {
                 state.takeBack(choice)
                 throw Failure(text: Self.createText(error))
@@ -163,7 +156,7 @@ struct Binder: Sendable {
                 throw Failure(text: Self.createText(other))
             }
             if let found, found.isMade(of: choice), !found.metadata.isBeingDeleted {
-                return .made(uid: found.metadata.uid, isEarlier: true)
+                return try await countTry(found).map { .made($0) } ?? .changed
             }
             if found == nil, error.isInDoubt {
                 // It may still come: the choice counts until that is over.
@@ -174,7 +167,22 @@ struct Binder: Sendable {
         }
     }
 
-    /// Has the binding go that has the name of the one to be made, where its pod is gone, or is the pod itself without a node.
+    /// Goes on with the binding of an earlier try, which a late request of that try can take back no more.
+    ///
+    /// - Returns: nil where it has changed or is gone.
+    private func countTry(_ found: PodCPUBinding) async throws(Failure) -> PodCPUBinding? {
+        do {
+            return try await bindings.patch(found.key.name, namespace: found.key.namespace, found.nextTry)
+        } catch {
+            lookAgain(found.key)
+            guard error.reason == .conflict || error.reason == .notFound else {
+                throw Failure(text: Self.createText(error))
+            }
+            return nil
+        }
+    }
+
+    /// Has the binding go that has the name of the one to be made, where no pod needs it.
     private func makeWay(
         _ key: KubernetesClient.ObjectKey, for args: ExtenderBindingArgs, found: PodCPUBinding?
     ) async throws(Failure) {
@@ -200,6 +208,10 @@ struct Binder: Sendable {
             throw Failure(
                 text: "failed to bind pod: pod \"\(args.pod.name)\" is already assigned to node \"\(node)\"",
                 isBound: node == args.node)
+        case .undecided(let node):
+            throw Failure(
+                text: "failed to bind pod: an earlier request may still bind pod \"\(args.pod.name)\" to node"
+                    + " \"\(node)\"; it is tried again")
         case .mayGo: break
         }
         do { try await bindings.delete(present.key, uid: present.metadata.uid) } catch {
@@ -212,10 +224,17 @@ struct Binder: Sendable {
     }
 
     /// Takes back what was made for a pod that is not bound.
-    private func takeBack(_ choice: BindingChoice, _ uid: String) async {
-        let key = KubernetesClient.ObjectKey(choice.binding)
-        do { try await bindings.delete(key, uid: uid) } catch { return lookAgain(key) }
-        state.takeBack(choice)
+    private func takeBack(_ choice: BindingChoice, _ made: PodCPUBinding) async {
+        do {
+            for _ in 0..<Self.tries {
+                // Only as long as nobody goes on with it.
+                guard let found = try await bindings.find(made.key), found.metadata.uid == made.metadata.uid,
+                    found.tries == made.tries
+                else { return state.takeBack(choice) }
+                if try await bindings.delete(found) { return state.takeBack(choice) }
+            }
+        } catch {}
+        lookAgain(made.key)
     }
 
     private static func createText(_ error: KubernetesError) -> String { "failed to create pod cpu binding: \(error)" }
@@ -268,6 +287,18 @@ extension ResourceClient {
         do { try await delete(key.name, namespace: key.namespace, DeleteOptions(uid: uid)) } catch {
             guard error.reason == .notFound || error.reason == .conflict else { throw error }
         }
+    }
+
+    /// Deletes an object in this version.
+    ///
+    /// - Returns: false where it has changed; one that is gone already is no error.
+    func delete(_ object: Object) async throws(KubernetesError) -> Bool {
+        let options = DeleteOptions(uid: object.metadata.uid, resourceVersion: object.metadata.resourceVersion)
+        do { try await delete(object.metadata.name, namespace: object.metadata.namespace, options) } catch {
+            guard error.reason == .notFound || error.reason == .conflict else { throw error }
+            return error.reason == .notFound
+        }
+        return true
     }
 }
 

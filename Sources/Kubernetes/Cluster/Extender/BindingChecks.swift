@@ -16,6 +16,8 @@ final class BindingChecks: Sendable {
     private let queue = WorkQueue<KubernetesClient.ObjectKey>()
     /// The bindings whose pods were seen to be bound, with their uids, until their status says so.
     private let confirmed = Mutex<[KubernetesClient.ObjectKey: String]>([:])
+    /// When bindings are to be looked at: the queue may come to them before, and their pods have been tried again since.
+    private let due = Mutex<[KubernetesClient.ObjectKey: ContinuousClock.Instant]>([:])
     private let takenBack = Mutex(0)
 
     init(
@@ -33,8 +35,11 @@ final class BindingChecks: Sendable {
     /// How many bindings were taken back.
     var count: Int { takenBack.withLock { $0 } }
 
-    /// Looks at a binding after the time that its pod has.
-    func later(_ key: KubernetesClient.ObjectKey) { queue.add(key, after: grace) }
+    /// Looks at a binding after the time that its pod has, from now on.
+    func later(_ key: KubernetesClient.ObjectKey) {
+        due.withLock { $0[key] = .now + grace }
+        queue.add(key, after: grace)
+    }
 
     /// A binding has changed.
     func note(_ change: Change<PodCPUBinding>) {
@@ -59,6 +64,15 @@ final class BindingChecks: Sendable {
         await queue.run(workers: 4) { [self] key in try await check(key) }
     }
 
+    /// How long there is still to wait.
+    private func rest(_ key: KubernetesClient.ObjectKey) -> Duration? {
+        due.withLock { due in
+            if let time = due[key], time > .now { return time - .now }
+            due[key] = nil
+            return nil
+        }
+    }
+
     private func check(_ key: KubernetesClient.ObjectKey) async throws -> Duration? {
         guard let object = bindings[key] else { return try await checkPending(key) }
         guard !object.metadata.isBeingDeleted else { return state.pendingChoice(key) == nil ? nil : grace }
@@ -67,13 +81,15 @@ final class BindingChecks: Sendable {
         // Not beside a bind of the pod.
         await turns.enter(podKey)
         defer { turns.leave(podKey) }
+        if object.chosenNode != nil, let rest = rest(key) { return rest }
         let pod = try await client.resources(Pod.self).find(podKey)
         switch BindingCheck(object, pod: pod) {
         case .none: break
         case .place(let node): state.place(key, uid: object.metadata.uid, on: node)
         case .confirmed: confirmed.withLock { $0[key] = object.metadata.uid }
         case .takeBack:
-            try await client.resources(PodCPUBinding.self).delete(key, uid: object.metadata.uid)
+            // In this version: a bind of another extender may go on with it.
+            guard try await client.resources(PodCPUBinding.self).delete(object) else { return grace }
             takenBack.withLock { $0 += 1 }
         }
         return nil
@@ -85,6 +101,7 @@ final class BindingChecks: Sendable {
         let podKey = KubernetesClient.ObjectKey(choice.pod)
         await turns.enter(podKey)
         defer { turns.leave(podKey) }
+        if let rest = rest(key) { return rest }
         guard try await client.resources(PodCPUBinding.self).find(key) == nil else { return grace }
         state.takeBack(choice)
         return nil

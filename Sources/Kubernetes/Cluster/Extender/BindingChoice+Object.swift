@@ -24,6 +24,23 @@ extension PodCPUBinding {
     /// The node that the extender has chosen the CPUs of; nil for a binding of somebody else.
     package var chosenNode: String? { metadata.annotations[Self.nodeAnnotation].flatMap { $0.isEmpty ? nil : $0 } }
 
+    /// The annotation in which the extender counts the tries to bind the pod, from the second on.
+    static let triesAnnotation = "cslab.ece.ntua.gr/tries"
+
+    /// How often it was tried to bind the pod with this binding.
+    package var tries: Int { metadata.annotations[Self.triesAnnotation].flatMap { Int($0) } ?? 1 }
+
+    /// Counts another try. The version changes with it, so that a request of an earlier try that deletes this version of the
+    /// binding does nothing, however late it comes to the server.
+    package var nextTry: Patch {
+        .merge([
+            "metadata": [
+                "resourceVersion": .string(metadata.resourceVersion),
+                "annotations": .object([.init(name: Self.triesAnnotation, value: .string(String(tries &+ 1)))]),
+            ]
+        ])
+    }
+
     /// The uid of the pod that it is for, where that is known.
     package var knownPodUID: String? {
         podUID ?? metadata.ownerReferences.first { $0.kind == Pod.resourceKind.kind }?.uid

@@ -87,7 +87,7 @@ extension FilterRefusal {
     /// Whether the pod would fit if others went.
     fileprivate var endsWithPods: Bool {
         switch self {
-        case .noTopology, .unknownFamily: false
+        case .noTopology, .unknownFamily, .chosen: false
         case .allReserved, .request, .limit, .starves: true
         }
     }

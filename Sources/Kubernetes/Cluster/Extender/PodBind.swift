@@ -88,8 +88,11 @@ package struct PodBind: Equatable, Sendable {
 package enum Namesake: Equatable, Sendable {
     /// It is for another pod, or of a person.
     case others
-    /// It may go: its pod is gone, or is the pod itself, which has no node yet.
+    /// It may go: its pod is gone, or nobody has used it to bind the pod.
     case mayGo
+    /// It is the pod's own, and a request of an earlier try may still bind the pod to this node. It goes where the pod is not
+    /// bound in the time that pods have (``BindingCheck``).
+    case undecided(node: String)
     /// It is the pod's own, and the pod has this node already.
     case inUse(node: String)
     /// It is the pod's own, and the pod is gone.
@@ -113,8 +116,13 @@ package enum Namesake: Equatable, Sendable {
         case (true, false): self = .others
         case (false, false): self = .mayGo
         case (false, true): self = .orphan
-        // An earlier request, whose answer was lost, may have bound it.
-        case (true, true): self = pod?.nodeName.map { .inUse(node: $0) } ?? .mayGo
+        // An earlier request, whose answer was lost, may have bound it, or may still.
+        case (true, true):
+            if let node = pod?.nodeName {
+                self = .inUse(node: node)
+            } else {
+                self = binding.chosenNode.map { .undecided(node: $0) } ?? .mayGo
+            }
         }
     }
 }

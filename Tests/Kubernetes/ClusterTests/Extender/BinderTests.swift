@@ -204,6 +204,43 @@ import WireJSON
         }
     }
 
+    @Test("W19: a request that takes CPUs back, and comes late, does not take those of a pod that was bound meanwhile")
+    func lateDelete() async throws {
+        try await ExtenderSite.serving { site async throws -> Void in
+            let extender = try await RunningExtender(site)
+            let pod = site.makePod("p")
+            site.server.faults = Faults([
+                .init(.refuse(403), verbs: ["create"], resources: ["pods/binding"], times: 1),
+                .init(.delay(8...8), verbs: ["delete"], resources: ["podcpubindings"], times: 1),
+            ])
+            #expect(try await extender.bind(pod).hasPrefix("failed to bind pod: "))
+            #expect(try await extender.bind(pod) == "")
+            #expect(
+                try await eventually(seconds: 60) {
+                    site.server.served.contains { $0.method == "DELETE" && $0.status != 0 }
+                })
+            #expect(site.pod("p")?.nodeName == "n" && site.binding("p-pcb")?.cpuSet == [0, 2])
+            await extender.stop()
+        }
+    }
+
+    @Test("W19: a pod that is tried again has all its time before its CPUs are taken back")
+    func graceAgain() async throws {
+        try await ExtenderSite.serving { site async throws -> Void in
+            let extender = try await RunningExtender(site, grace: .seconds(4))
+            let pod = site.makePod("p")
+            site.server.faults = Faults([.init(.refuse(500), verbs: ["create"], resources: ["pods/binding"])])
+            var times: [ContinuousClock.Instant] = []
+            for _ in 0..<3 {
+                times.append(.now)
+                #expect(try await extender.bind(pod).hasPrefix("failed to bind pod: "))
+            }
+            #expect(try await eventually { site.allBindings.isEmpty })
+            #expect(ContinuousClock.now - times[2] >= .seconds(4))
+            await extender.stop()
+        }
+    }
+
     @Test("W19: a binding of an earlier pod of the name goes where that pod is gone, and stays where it is not")
     func earlierPod() async throws {
         try await ExtenderSite.serving { site async throws -> Void in

@@ -40,20 +40,23 @@ import Testing
         }
     }
 
-    @Test("a binding makes room for a pod's only where no pod that has a node is left without it")
+    @Test("a binding makes room for a pod's only where no pod that has a node, or may get one, is left without it")
     func namesakes() {
-        func binding(of uid: String?) -> PodCPUBinding {
+        func binding(of uid: String?, chosen node: String? = nil) -> PodCPUBinding {
             var binding = PodCPUBinding(name: "p-pcb", namespace: "a")
             binding.podName = "q"
             if let uid { binding.metadata.ownerReferences = [OwnerReference(to: pod(uid))] }
+            binding.metadata.annotations[PodCPUBinding.nodeAnnotation] = node
             return binding
         }
         #expect(Namesake(binding(of: nil), for: "u", pod: pod()) == .others)
         #expect(Namesake(binding(of: "v"), for: "u", pod: pod("v")) == .others)
         #expect(Namesake(binding(of: "v"), for: "u", pod: pod("w", node: "n")) == .mayGo)
         #expect(Namesake(binding(of: "v"), for: "u", pod: nil) == .mayGo)
+        #expect(Namesake(binding(of: "v", chosen: "m"), for: "u", pod: nil) == .mayGo)
         #expect(Namesake(binding(of: "u"), for: "u", pod: pod()) == .mayGo)
-        #expect(Namesake(binding(of: "u"), for: "u", pod: pod(node: "n")) == .inUse(node: "n"))
+        #expect(Namesake(binding(of: "u", chosen: "m"), for: "u", pod: pod()) == .undecided(node: "m"))
+        #expect(Namesake(binding(of: "u", chosen: "m"), for: "u", pod: pod(node: "n")) == .inUse(node: "n"))
         #expect(Namesake(binding(of: "u"), for: "u", pod: nil) == .orphan)
         let own = ObjectKey(namespace: "a", name: "p")
         #expect(Namesake.pod(of: binding(of: "u"), for: "u", own) == own)
