@@ -124,6 +124,8 @@ extension Simulation {
             neverMade: calls.removeAll().union(steps.flatMap(\.callsAfterCommit)), options: chosen, at: now)
         for (step, _) in gone where step.needsNoCommit { for effect in step.effects { carryOut(effect) } }
         pending = []
+        // Of a node that is not stored, nothing is remembered.
+        replaced = replaced.filter { stored.nodes[$0.key] != nil }
         for name in intents.refuseAll() { inbox.append(.outcome(name, declined: "not stored")) }
         commits.uncommitted = [domain.begin(at: now)]
         failedCommits += 1

@@ -17,10 +17,13 @@ extension Simulation {
     /// Stops the controller's process for a while.
     mutating func pauseController() { controllerPausedUntil = time + chance(12_000) }
 
-    /// Steps the clock of a node or of the domain by hours.
+    /// Steps the clock of a node or of the domain by hours. While the domain's process is paused, only its own clock is
+    /// stepped: a node whose interval is not known, whose refreshes wait, and whose clock is set back, seems to leave.
     mutating func stepClocks() {
         let step = Self.hours(&random)
-        guard let index = nodes.indices.randomElement(using: &random), Bool.random(using: &random) else {
+        guard let index = nodes.indices.randomElement(using: &random), Bool.random(using: &random),
+            time >= pausedUntil
+        else {
             clockStep += step
             return
         }

@@ -37,10 +37,7 @@ extension Simulation {
 
     /// The deadline that a node announces, by its clock.
     func deadline(of index: Int, lead: Int) -> Int {
-        // A rival's clock is always the domain's: one that is hours ahead would keep the id for hours if the rival ended
-        // before its interval is known.
-        let skew = nodes.rivals.contains(index) ? clockStep : nodes[index].skew
-        return (Self.wall(time) + skew) / 1000 + lead
+        (Self.wall(time) + nodes[index].skew) / 1000 + lead
     }
 
     mutating func take(refreshOf index: Int, nonce: UInt64, deadline: Int) {

@@ -233,7 +233,15 @@ package struct Simulation {
         lostStops = [:]
         commits.failsUntil = 0
         controllerPausedUntil = 0
-        for index in nodes.rivals { end(index) }
+        for rival in nodes.rivals {
+            end(rival)
+            // A process whose interval is not known keeps the id until the deadline that it announced, for hours if clocks
+            // differ. The operator restarts the node that is refused.
+            guard let index = nodes.index(of: nodes[rival].id),
+                domain.records.nodes[nodes[index].id].map({ $0.nonce != nodes[index].nonce }) ?? false
+            else { continue }
+            restart(index, within: 1000)
+        }
         for index in nodes.indices {
             (nodes[index].pausedUntil, nodes[index].deafUntil, nodes[index].muteUntil) = (0, 0, 0)
             resume(index)
