@@ -51,9 +51,6 @@ extension Domain {
                 : infeasibilityReasons(among: known, to: record.specification, requirements, for: id)
             return refuse(request, "no valid node found", "none of the nodes can take \(id): \(reason)")
         }
-        for node in targets where node != target {
-            log(.warning, "an additional migration target is ignored", ["instance": "\(id)", "node": "\(node)"])
-        }
         cancel(.place(id))
         unschedulable[id] = nil
         let former = options.makesBeforeBreaking ? nil : record.physical

@@ -77,9 +77,9 @@ extension Domain {
 
     /// Logs why a node was refused, once for each node and reason.
     mutating func logRefusal(of update: NodeUpdate, _ refusal: DomainRefusal) {
-        guard reportedRefusals[update.node] != refusal.sentence else { return }
+        guard reportedRefusals[update.node]?.reason != refusal.sentence else { return }
         if reportedRefusals.count >= Self.reportedRefusalLimit { reportedRefusals = [:] }
-        reportedRefusals[update.node] = refusal.sentence
+        reportedRefusals[update.node] = (update.nonce, refusal.sentence)
         log(
             .warning, "a node was refused",
             ["node": "\(update.node)", "agent": update.description.agentURL, "reason": refusal.sentence])
@@ -96,7 +96,8 @@ extension Domain {
     }
 
     private mutating func accept(_ update: NodeUpdate, _ request: RequestID) {
-        reportedRefusals[update.node] = nil
+        // The other of two processes with the id may go on being refused.
+        if reportedRefusals[update.node]?.nonce == update.nonce { reportedRefusals[update.node] = nil }
         if options.strategy == .loadAware { recordLoad(update) }
         effect(.updated(request, nil))
         effect(.reported(update))

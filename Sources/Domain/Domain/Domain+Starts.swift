@@ -160,11 +160,12 @@ extension Domain {
         }
     }
 
-    /// Whether a node was cordoned after it had been accepted as the target of a migration, which is carried out:
-    /// intents take effect in their order.
+    /// Whether a cordoned node takes the instance all the same: it was accepted as the target of a migration before, and
+    /// intents take effect in their order; or the instance comes from there, and the target does not take it.
     private mutating func accepted(_ node: NodeID, by attempt: StartAttempt, for id: LogicalID) -> Bool {
-        guard attempt.migration?.target == node, records.cordoned.contains(node), let record = records.nodes[node],
-            record.isReset, hasRoom(node, for: shares[id] ?? NUMAShare(), besides: id)
+        guard let migration = attempt.migration, node == migration.target || node == migration.from,
+            records.cordoned.contains(node), let record = records.nodes[node], record.isReset,
+            hasRoom(node, for: shares[id] ?? NUMAShare(), besides: id)
         else { return false }
         let index = makeIndex(of: [record], evenCordoned: true)
         return switch attempt.specification {

@@ -56,8 +56,8 @@ package struct Domain: Sendable {
     var uncommittedOutcomes: Set<NodeID> = []
     /// Starts in flight that no instance waits for.
     var detachedStarts: [CallID: DetachedStart] = [:]
-    /// The last logged refusal of each node.
-    var reportedRefusals: [NodeID: String] = [:]
+    /// The last logged refusal of each node, and the nonce of the process that was refused.
+    var reportedRefusals: [NodeID: (nonce: UInt64, reason: String)] = [:]
     /// The nodes of which this process has stored that they are starting something.
     var storedStarting: Set<NodeID> = []
     /// The same with the commit in progress.

@@ -28,6 +28,28 @@ extension DefectTests {
         #expect(test.domain.records.instances[id]?.physical?.node == node)
     }
 
+    @Test("W15: a migration whose target fails ends at the original node, also where that was cordoned")
+    func rollbackToCordoned() throws {
+        for isCordonedBefore in [true, false] {
+            let test = TestDomain(nodes: 2)
+            let id = try #require(try test.start(TestDomain.function())?.get())
+            let node = try #require(test.domain.records.instances[id]?.physical?.node)
+            let target = node == TestDomain.id(0) ? 1 : 0
+            test.answer = { number, call in
+                guard number == target, case .start = call.request else { return nil }
+                return .refused(DomainRefusal("no"))
+            }
+            if isCordonedBefore { _ = test.intent(.cordon(node, true)) }
+            test.isHeld = { _, call in if case .start = call.request { true } else { false } }
+            #expect(test.intent(.migrate(id, to: [TestDomain.id(target)])) == nil)
+            if !isCordonedBefore { _ = test.intent(.cordon(node, true)) }
+            test.isHeld = { _, _ in false }
+            for call in test.heldCalls { test.take(.answered(call.id, .refused(DomainRefusal("no")))) }
+            #expect(test.intentOutcomes.values.compactMap { $0?.summary } == ["migration failed"])
+            #expect(test.domain.records.instances[id]?.physical?.node == node)
+        }
+    }
+
     @Test(
         "W15: make-before-break starts the new instance before it stops the old one, and keeps the old one on failure")
     func makeBeforeBreak() throws {

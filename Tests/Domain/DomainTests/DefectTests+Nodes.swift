@@ -22,9 +22,12 @@ extension DefectTests {
         let test = TestDomain(nodes: 1)
         #expect(test.join(0, nonce: 2) == nil)
         test.drain()
-        #expect(test.join(0, nonce: 1)?.summary == "node id in use")
-        #expect(test.join(0, nonce: 2) == nil)
+        for _ in 0..<3 {
+            #expect(test.join(0, nonce: 1)?.summary == "node id in use")
+            #expect(test.join(0, nonce: 2) == nil)
+        }
         #expect(test.drain().isEmpty)
+        #expect(test.logMessages.count { $0.text == "a node was refused" } == 1, "it is said once")
     }
 
     @Test(
