@@ -58,10 +58,12 @@ package struct Binding: Sendable, Equatable {
     var wanted: Hold { Hold(cpus: cpus, level: level) }
     /// What it holds on ``BindingStatus/nodeName``. A status that says nothing of it, as actimanager's, holds the spec.
     package var held: [Hold] {
-        guard let status, !status.nodeName.isEmpty else { return [] }
+        guard let status, !status.nodeName.isEmpty, !hasGivenBack else { return [] }
         if !status.holds.isEmpty { return status.holds }
         return status.resourceStatus.holds ? [wanted] : []
     }
+    /// Whether all was given back, and only somebody else's finalizer keeps the object.
+    var hasGivenBack: Bool { isBeingDeleted && !hasFinalizer }
     /// Whether its status is about the present spec.
     var isObserved: Bool { (status?.observedGeneration ?? generation) == generation }
 

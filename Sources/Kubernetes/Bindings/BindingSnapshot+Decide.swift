@@ -18,7 +18,13 @@ extension BindingSnapshot {
             action.finalizer = .add
             return action
         }
-        // 2. A pod that is bound to a node, and goes on.
+        // 2. A pod that is bound to a node, and goes on. An edit may name another pod: then the binding begins anew, and
+        // what the pod before had is given back.
+        if !binding.isObserved, let uid = binding.status?.podUID, uid != pod?.uid {
+            var renewed = self
+            renewed.binding?.status?.podUID = nil
+            return renewed.decide()
+        }
         guard let pod = pod.flatMap({ (binding.podUID ?? $0.uid) == $0.uid ? $0 : nil }) else {
             return podMissing(binding, .podNotFound, "pod \(binding.pod) not found")
         }

@@ -68,7 +68,7 @@ package struct ClusterCPUs: Sendable {
             case nil, .pending, .validated, .applied: true
             case .podNotFound, .invalidCPUSet, .allocationFailed, .failed: !binding.isObserved
             }
-        if counts && !holds.contains(binding.wanted) { holds.append(binding.wanted) }
+        if counts && !binding.hasGivenBack && !holds.contains(binding.wanted) { holds.append(binding.wanted) }
         let now = Seen(
             uid: binding.uid, pod: binding.pod, podUID: binding.podUID, wanted: binding.wanted, holds: holds,
             node: known)

@@ -92,12 +92,14 @@ struct Contention {
         }
         if let refusal = clash(of: entry, with: holders) { return refusal }
         if let refusal = hostClash(of: entry) ?? starvation(by: entry, beside: holders) { return refusal }
-        // Earlier bindings that could have their CPUs now get them first.
+        // Earlier bindings that could have their CPUs now get them first. What this one holds, they cannot have.
+        let own = binding.status?.nodeName == node.name ? binding.held.map { Entry(binding, $0, node.topology) } : []
         var taken = holders
         for rival in rivals where rival.binding.precedes(binding) && isContender(rival) {
             let earlier = Entry(rival.binding, rival.binding.wanted, node.topology)
-            guard clash(of: earlier, with: taken.filter { $0.binding.key != rival.binding.key }) == nil,
-                hostClash(of: earlier) == nil, starvation(by: earlier, beside: taken) == nil
+            let before = taken + own
+            guard clash(of: earlier, with: before.filter { $0.binding.key != rival.binding.key }) == nil,
+                hostClash(of: earlier) == nil, starvation(by: earlier, beside: before) == nil
             else { continue }
             let clash = entry.clash(with: earlier)
             if earlier.binding.pod == binding.pod || !clash.isEmpty { return .earlier(earlier.binding.key, clash) }

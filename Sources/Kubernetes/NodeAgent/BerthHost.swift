@@ -104,7 +104,8 @@ extension HeldClaim {
             containers: (claim.enforcement?.pod?.containers ?? []).map {
                 Container(name: $0.reference.name, id: $0.reference.id, isConfined: $0.state == "confined")
             }, isPinning: claim.grants.contains { $0.label == BerthHost.pinningLabel },
-            isActive: claim.enforcement?.phase == "active", failure: claim.enforcement?.failure)
+            // One that is recorded alone changes nothing in the kernel.
+            isActive: (claim.enforcement?.phase ?? "active") == "active", failure: claim.enforcement?.failure)
     }
 }
 

@@ -11,7 +11,9 @@ extension NodeAgent {
         let call = pinnings.begin(pod)
         do {
             let outcome = try await settle(pod, call)
-            if let call { pinnings.finish(call, failure: outcome) }
+            // What a binding says ends with the binding.
+            let isBound = situation(of: pod, nil, nil).leading != nil
+            if let call { pinnings.finish(call, failure: outcome, isKept: !isBound) }
         } catch {
             if let call { pinnings.finish(call, failure: "\(error)") }
             throw error

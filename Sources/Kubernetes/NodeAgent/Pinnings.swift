@@ -83,11 +83,14 @@ final class Pinnings: Sendable {
 
     /// Says what a call has come to.
     ///
-    /// - Parameter failure: why nothing was done for it; nil where it was carried out.
-    func finish(_ call: Call, failure: String?) {
+    /// - Parameters:
+    ///   - failure: why nothing was done for it; nil where it was carried out.
+    ///   - isKept: whether it counts from now on.
+    func finish(_ call: Call, failure: String?, isKept: Bool = true) {
         let pod = call.pod
         let isMore = state.withLock { state in
-            if failure == nil { state.known[pod] = call.demand.state }
+            // A removal counts, although the pod may keep the CPUs of a binding.
+            if call.demand == .remove || failure == nil && isKept { state.known[pod] = call.demand.state }
             return state.calls[pod] != nil
         }
         call.continuation.resume(returning: failure)

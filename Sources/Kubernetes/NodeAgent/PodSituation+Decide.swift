@@ -83,6 +83,8 @@ extension PodSituation {
     private func request(_ wish: ClaimWish?) -> PodDecision.Request? {
         if let held, !held.isActive { return nil }
         guard let wish else { return .release }
+        // One that was recorded for no pod confines nobody, and is in the way.
+        if let held, held.cgroupUID == nil { return .release }
         // A binding that was asked to give its CPUs back does so before another one takes CPUs.
         let isAwaited = bindings.contains { binding in
             binding.claim == nil && binding.report.map { $0.state != .released } ?? false

@@ -119,6 +119,58 @@ import Testing
         #expect(situation.message?.hasSuffix("/first has them") == true)
     }
 
+    @Test("Whoever holds CPUs keeps them while it changes, although an older binding was refused them")
+    func holderChanges() {
+        var situation = Situation(cpus: [0])
+        situation.settle()
+        situation.others = [Situation.rival("older", [0], created: 50, asks: true)]
+        situation.others[0].binding.status = BindingStatus(
+            .allocationFailed, reason: .cpusAllocated, message: "", observedGeneration: 1)
+        for (generation, cpus) in [(2, [0, 1]), (3, [0]), (4, [2])] {
+            situation.binding?.cpuSet = cpus
+            situation.binding?.generation = generation
+            situation.settle()
+            #expect(situation.status == .applied && situation.enforced == CPUSet(cpus))
+        }
+    }
+
+    @Test("A binding whose edit names another pod gives back what the one before had, and is for the other")
+    func otherPod() {
+        var situation = Situation(cpus: [0])
+        situation.settle()
+        situation.binding?.podName = "q"
+        situation.binding?.generation = 2
+        situation.pod = nil
+        situation.settle()
+        #expect(situation.status == .podNotFound && situation.binding?.isBeingDeleted == false)
+        #expect(situation.claim == .none && situation.binding?.status?.holds == [])
+        situation.pod = Situation.pod("q")
+        situation.settle()
+        #expect(situation.status == .applied && situation.binding?.status?.podUID == "uid-q")
+        situation.binding?.podName = "p"
+        situation.binding?.generation = 3
+        situation.pod = Situation.pod("p")
+        situation.settle()
+        #expect(situation.status == .applied && situation.binding?.status?.podUID == "uid-p")
+        guard case .enforced(let claim, _) = situation.claim else {
+            Issue.record("nothing is enforced")
+            return
+        }
+        #expect(claim.podUID == "uid-p" && claim.pod.name == "p")
+    }
+
+    @Test("A binding that has given everything back holds nothing, although somebody else's finalizer keeps it")
+    func foreignFinalizer() {
+        var situation = Situation(cpus: [0])
+        situation.others = [Situation.rival("kept", [0])]
+        situation.others[0].binding.isBeingDeleted = true
+        situation.step()
+        #expect(situation.status == .allocationFailed)
+        situation.others[0].binding.hasFinalizer = false
+        situation.settle()
+        #expect(situation.status == .applied)
+    }
+
     @Test("W10: Bindings that share may share a CPU")
     func sharing() {
         var situation = Situation(cpus: [0], level: .none)

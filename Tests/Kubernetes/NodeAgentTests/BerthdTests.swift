@@ -68,6 +68,11 @@ enum HostProgram {
                 #expect(
                     try await eventually { cluster.report("p")?.state == .refused }, "\(cluster.report("p") as Any)")
                 #expect(cluster.report("p")?.message.isEmpty == false)
+                // Nobody else makes claims of pods: one that confines nobody is given back.
+                let berth = BerthClient(socket: "\(directory.path)/berth.sock")
+                let holder = Holder(.pod, "default/p")
+                _ = try await berth.put(holder, ClaimRequest(cpus: CPURequest(.count(1))))
+                #expect(try await eventually { try await berth.claim(holder) == nil })
             }
             withExtendedLifetime(daemon) {}
         }

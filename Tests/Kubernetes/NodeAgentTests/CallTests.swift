@@ -143,6 +143,20 @@ import Testing
         }
     }
 
+    @Test("what a call asks for a pod with a binding ends with the binding")
+    func besideBinding() async throws {
+        try await serving { cluster, agent, port async throws -> Void in
+            cluster.pod("p", [1])
+            try cluster.claim("p", "2")
+            #expect(try await eventually { cluster.host.changes == ["put default/p 2"] })
+            try await Self.apply(port, try Self.pod(cluster, "p"), [2])
+            #expect(cluster.host.changes == ["put default/p 2"])
+            try cluster.claim("p", nil)
+            #expect(try await eventually { cluster.host.changes.last == "release default/p" })
+            #expect(cluster.host.state.withLock { $0.claims.isEmpty })
+        }
+    }
+
     @Test("failures have the reference's words and code; nothing is pinned then")
     func failures() async throws {
         try await serving { cluster, _, port async throws -> Void in
