@@ -157,8 +157,10 @@ extension BindingSnapshot {
         switch claim {
         case .enforced(wanted, let containers):
             return applied(wanted, binding, pod, containers)
-        case .beingMade(wanted):
-            action = validated(binding, pod, .claiming, "the node pins the containers")
+        case .beingMade(wanted, let problem):
+            action = validated(
+                binding, pod, .claiming,
+                problem.isEmpty ? "the node pins the containers" : "the node cannot pin the containers yet: \(problem)")
         case .unknown:
             action = unansweredHolder(binding, pod)
         case .none, .refused(_, _, nil):

@@ -32,8 +32,9 @@ package struct PodClaim: Sendable, Hashable {
 package enum ClaimState: Sendable, Equatable {
     /// There is none.
     case none
-    /// It was asked for, or is being changed or released; what was held before is still held.
-    case beingMade(PodClaim)
+    /// It was asked for, or is being changed or released; what was held before is still held. `problem` is what keeps the
+    /// node from it, as the node says; empty where that is nothing.
+    case beingMade(PodClaim, problem: String = "")
     /// It is enforced in the containers with these ids.
     case enforced(PodClaim, containers: Set<String>)
     /// It was refused; `held` is what the binding has from before. Stays until something on the node changes, so that
@@ -45,7 +46,7 @@ package enum ClaimState: Sendable, Equatable {
     /// What is held for certain; nil where nothing is, or nobody knows.
     var held: PodClaim? {
         switch self {
-        case .beingMade(let claim), .enforced(let claim, _): claim
+        case .beingMade(let claim, _), .enforced(let claim, _): claim
         case .refused(_, _, let held): held
         case .none, .unknown: nil
         }

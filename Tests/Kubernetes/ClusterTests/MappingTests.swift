@@ -112,6 +112,9 @@ import Testing
         #expect(try state(claim, #"{"state":"Released"}"#) == .beingMade(wanted))
         #expect(try state(claim, #"{"state":"Claiming","claim":\#(claim)}"#) == .beingMade(wanted))
         #expect(
+            try state(claim, #"{"state":"Claiming","claim":\#(claim),"message":"no answer"}"#)
+                == .beingMade(wanted, problem: "no answer"))
+        #expect(
             try state(claim, #"{"state":"Enforced","claim":\#(claim),"containers":["c"]}"#)
                 == .enforced(wanted, containers: ["c"]))
         // A change that the node has not seen yet, and a release.

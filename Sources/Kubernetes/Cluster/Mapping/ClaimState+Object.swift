@@ -38,7 +38,8 @@ extension ClaimState {
             }
         default:
             let held = PodClaim(report?.held, pod: pod)
-            self = (claim ?? held ?? reported).map { .beingMade($0) } ?? .none
+            let problem = claim == reported ? report?.message ?? "" : ""
+            self = (claim ?? held ?? reported).map { .beingMade($0, problem: problem) } ?? .none
         }
     }
 }
