@@ -1,8 +1,10 @@
 """Waiting with a deadline, channels, free ports."""
+import fcntl
 import itertools
 import os
 import random
 import socket
+import tempfile
 import threading
 import time
 
@@ -27,21 +29,30 @@ def eventually(probe, promise, deadline=DEADLINE):
 
 
 def _ports():
-    """Ports below the ephemeral range. Each worker has its own and cycles through them, so that a restarted server
-    finds its port free."""
-    share = 2000
-    first = 12000 + share * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 9)
-    ports = list(range(first, first + share))
-    begin = random.randrange(share)
-    return itertools.cycle(ports[begin:] + ports[:begin])
+    """Ports below the ephemeral range. Each process has its own share, also beside another run of the tests, and cycles
+    through it, so that a restarted server finds its port free."""
+    share = 1000
+    for number in range(18):
+        lock = open(os.path.join(tempfile.gettempdir(), f"berth-interop-ports.{number}"), "w", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        _held.append(lock)
+        ports = list(range(12000 + share * number, 12000 + share * (number + 1)))
+        begin = random.randrange(share)
+        return itertools.cycle(ports[begin:] + ports[:begin])
+    raise AssertionError("eighteen processes have shares of the ports already")
 
 
+_held = []
 _next_port = _ports()
 
 
 def free_port():
     """A free port."""
-    for _ in range(2000):
+    for _ in range(1000):
         port = next(_next_port)
         with socket.socket() as one:
             try:
