@@ -190,16 +190,23 @@ import Testing
             ])
     }
 
-    @Test("a static pod has the server's uid, and another one in its cgroups")
+    @Test("a static pod has the server's uid, and another one in its cgroups, which is none that the server gives")
     func staticPods() throws {
-        let pod = Pod(
-            json: try json(
-                """
-                {"metadata":{"uid":"u","annotations":{"kubernetes.io/config.mirror":"0a","kubernetes.io/config.hash":"0a"}},
-                "spec":{"nodeName":"n"},"status":{"phase":"Failed"}}
-                """))
-        #expect(PodFacts(pod).uid == "u" && PodFacts(pod).isFinished && pod.cgroupUID == "0a" && pod.isMirror)
+        func pod(_ hash: String) throws -> Pod {
+            let annotations = #"{"kubernetes.io/config.mirror":"\#(hash)","kubernetes.io/config.hash":"\#(hash)"}"#
+            return Pod(
+                json: try json(
+                    #"{"metadata":{"uid":"u","annotations":\#(annotations)},"spec":{"nodeName":"n"},"status":{"phase":"Failed"}}"#
+                ))
+        }
+        let hash = "0123456789abcdef0123456789abcdef"
+        let mirror = try pod(hash)
+        #expect(PodFacts(mirror).uid == "u" && PodFacts(mirror).isFinished)
+        #expect(mirror.cgroupUID == hash && mirror.isMirror)
         #expect(Pod(json: try json(#"{"metadata":{"uid":"u"}}"#)).cgroupUID == "u")
+        for other in ["11111111-2222-3333-4444-555555555555", "0a", "../../x", String(hash.dropLast()) + "G"] {
+            #expect(try pod(other).cgroupUID == "u", "\(other)")
+        }
     }
 
     @Test(

@@ -60,9 +60,13 @@ public struct Pod: KubernetesResource {
     public var limits: [String: Quantity] { quantities("spec", "resources", "limits") }
     /// Whether it was made by its node from a file (a static pod), and is only shown by the server.
     public var isMirror: Bool { metadata.annotations["kubernetes.io/config.mirror"] != nil }
-    /// The uid in the names of the pod's cgroups. Of a static pod that is not the server's.
+    /// The uid in the names of the pod's cgroups. Of a static pod that is not the server's, but 32 hexadecimal digits; an
+    /// annotation of another form, which could name the pod of somebody else, does not count.
     public var cgroupUID: String {
-        isMirror ? metadata.annotations["kubernetes.io/config.hash"] ?? metadata.uid : metadata.uid
+        guard isMirror, let hash = metadata.annotations["kubernetes.io/config.hash"], hash.utf8.count == 32,
+            hash.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+        else { return metadata.uid }
+        return hash
     }
     /// Whether it uses the network of its node.
     public var usesHostNetwork: Bool { flag("spec", "hostNetwork") }
