@@ -48,7 +48,7 @@ struct Joins: AsyncParsableCommand {
         report(
             "joined",
             joinedCounts.state.withLock { ["resets": Double($0.resets), "peer_updates": Double($0.peers)] })
-        withExtendedLifetime(agent) {}
+        withExtendedLifetime((agent, open)) {}
     }
 
     private func measure(_ name: String, _ clients: Clients, _ process: WatchedProcess) async throws {
