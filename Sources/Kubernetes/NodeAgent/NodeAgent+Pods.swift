@@ -11,9 +11,11 @@ extension NodeAgent {
         let call = pinnings.begin(pod)
         do {
             let outcome = try await settle(pod, call)
-            // What a binding says ends with the binding.
-            let isBound = situation(of: pod, nil, nil).leading != nil
-            if let call { pinnings.finish(call, failure: outcome, isKept: !isBound) }
+            if let call {
+                // What a binding says ends with the binding.
+                let isBound = situation(of: pod, nil, nil).leading != nil
+                pinnings.finish(call, failure: outcome, isKept: !isBound)
+            }
         } catch {
             if let call { pinnings.finish(call, failure: "\(error)") }
             throw error

@@ -13,7 +13,7 @@ struct CertificatesCommand: ParsableCommand {
             its key is not kept. A new pod gets new ones.
             """)
 
-    @Option(help: "The directory that the files are written to. It is made where its parent is there.")
+    @Option(help: "The directory that the files are written to. It is created if its parent exists.")
     var directory: String
 
     @Option(help: "An IP address or a DNS name that the server is called by; may be repeated.")

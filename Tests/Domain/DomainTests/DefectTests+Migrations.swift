@@ -35,10 +35,6 @@ extension DefectTests {
             let id = try #require(try test.start(TestDomain.function())?.get())
             let node = try #require(test.domain.records.instances[id]?.physical?.node)
             let target = node == TestDomain.id(0) ? 1 : 0
-            test.answer = { number, call in
-                guard number == target, case .start = call.request else { return nil }
-                return .refused(DomainRefusal("no"))
-            }
             if isCordonedBefore { _ = test.intent(.cordon(node, true)) }
             test.isHeld = { _, call in if case .start = call.request { true } else { false } }
             #expect(test.intent(.migrate(id, to: [TestDomain.id(target)])) == nil)

@@ -89,6 +89,13 @@ class Client:
         assert answer.instance_id.WhichOneof("InstanceIdType") == "domain_managed_instance_id", answer
         return answer.instance_id.domain_managed_instance_id.instance_id
 
+    def start_until(self, test, promise, request=None):
+        """Starts functions or resources until `test` holds; returns the logical id of the last one."""
+        def probe():
+            lid = self.start(request)
+            return lid if test() else None
+        return eventually(probe, promise)
+
     def refused(self, request):
         answer = self.ask(request)
         assert answer.HasField("response_error") and not answer.HasField("instance_id"), answer

@@ -16,8 +16,8 @@ def test_a_lost_resource_starts_elsewhere_and_its_origin_is_patched_once(domain)
     nodes = domain.join(*[domain.node(labels=["stable" if i == 0 else "unstable"], providers=[(f"p{i}", "rc-1")])
                           for i in range(10)])
     f = domain.client.start(spawn(annotations={"label_match_all": "stable"}))
-    r = eventually(lambda: (lambda lid: lid if any(node.of("StartResource") for node in nodes[1:]) else None)(
-        domain.client.start(resource())), "a resource starts on an unstable node")
+    r = domain.client.start_until(lambda: any(node.of("StartResource") for node in nodes[1:]),
+                                  "a resource starts on an unstable node", resource())
     lost = [node for node in nodes[1:] if node.of("StartResource")][0]
     domain.client.patch(f, {"out": r})
     nodes[0].wait("PatchFunction")
@@ -91,8 +91,7 @@ def test_a_node_that_returns_within_the_grace_keeps_what_no_other_node_took(make
         domain.ready(node)
     origin = domain.client.start(spawn(annotations={"label_match_all": "stays"}))
     pinned = domain.client.start(spawn(annotations={"label_match_all": "goes"}))
-    moves = eventually(lambda: (lambda lid: lid if len(goes.running) > 1 else None)(domain.client.start()),
-                       "a function that can move starts there")
+    moves = domain.client.start_until(lambda: len(goes.running) > 1, "a function that can move starts there")
     domain.client.patch(origin, {"a": pinned, "b": moves})
     domain.wait_until_idle()
     before = [call.of for call in goes.of("StartFunction")]
