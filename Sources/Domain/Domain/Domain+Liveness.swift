@@ -12,6 +12,8 @@ struct Liveness: Sendable {
     var allowance: Int?
     /// When the allowance is renewed.
     var nextAllowance = 0
+    /// When the nodes whose leases expired lately were removed. They are missing until they join again.
+    var evicted: [NodeID: Int] = [:]
 
     /// Ticks come at least once a second; a longer time without an event was a pause.
     static let longestStep = 1_000
@@ -21,6 +23,8 @@ struct Liveness: Sendable {
     static let interval = 10_000
     /// Fewer missing nodes than this say nothing about the orchestrator's network.
     static let fewest = 3
+    /// How long a node counts as missing after its lease, in milliseconds of serving time.
+    static let memory = 60_000
 
     init(at now: Timestamp) { (lastEvent, lastTick) = (now.monotonic, now.monotonic) }
 
@@ -73,33 +77,38 @@ extension Domain {
             logEnd(of: id, "a node's lease has expired; its instances are started elsewhere")
             remember(id)
         }
+        for id in evicted { liveness.evicted[id] = liveness.served }
         remove((leaving + gone).sorted())
     }
 
     /// Decides whether evictions are bounded, and renews the allowance of an interval.
     private mutating func limitEvictions(expired: Int) {
-        if liveness.allowance != nil {
-            guard expired > 0 else {
-                liveness.allowance = nil
-                log(.notice, "the missing nodes are back, or have left; evictions are not limited any more")
-                return effect(.evictionsDelayed(0))
-            }
-        } else {
-            guard expired > 0 else { return }
-            let ready = records.nodes.values.filter(\.isReset)
-            let missing = ready.count { live[$0.id]?.lease.isOverdue(at: liveness.served) ?? true }
-            guard missing >= Liveness.fewest, 2 * missing > ready.count else { return }
+        guard expired > 0 || liveness.allowance != nil else { return }
+        let served = liveness.served
+        liveness.evicted = liveness.evicted.filter {
+            served - $0.value < Liveness.memory && records.nodes[$0.key] == nil
+        }
+        let ready = records.nodes.values.filter(\.isReset)
+        let missing = liveness.evicted.count + ready.count { live[$0.id]?.lease.isOverdue(at: served) ?? true }
+        let nodes = liveness.evicted.count + ready.count
+        let areMostMissing = missing >= Liveness.fewest && 2 * missing > nodes
+        if liveness.allowance == nil {
+            guard areMostMissing else { return }
             log(
                 .warning, "most nodes are missing; their instances are moved slowly: check the orchestrator's network",
                 [
-                    "missing": "\(missing)", "nodes": "\(ready.count)",
+                    "missing": "\(missing)", "nodes": "\(nodes)",
                     "limit": "\(options.evictionsPerInterval) in \(Liveness.interval / 1000) s",
                 ])
-            liveness.nextAllowance = liveness.served
+            liveness.allowance = 0
+        } else if expired == 0, !areMostMissing {
+            liveness.allowance = nil
+            log(.notice, "the missing nodes are back, or have left; evictions are not limited any more")
+            return effect(.evictionsDelayed(0))
         }
-        guard liveness.served >= liveness.nextAllowance else { return }
+        guard served >= liveness.nextAllowance else { return }
         liveness.allowance = options.evictionsPerInterval
-        liveness.nextAllowance = liveness.served + Liveness.interval
+        liveness.nextAllowance = served + Liveness.interval
     }
 
     private mutating func logEnd(of id: NodeID, _ text: String) {

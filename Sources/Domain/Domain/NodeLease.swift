@@ -10,18 +10,29 @@ struct NodeLease: Hashable, Sendable {
     private(set) var isLeaving = false
     private var length: Int
     private var last: Refresh?
-    /// The time between the node's last refreshes.
+    /// The serving time between the node's last refreshes.
     private var gaps: [Int] = []
     /// Its refresh interval; nil until it was seen to be regular.
     private(set) var interval: Int?
+    /// The refreshes that may still wait somewhere, because a time passed in which none arrived.
+    private var backlog: Backlog?
 
     private struct Refresh: Hashable, Sendable {
         /// On the monotonic clock.
         var arrival: Int
+        /// The serving time of the arrival.
+        var served: Int
         /// The announced deadline, by the node's clock.
         var deadline: Int
         /// The announced deadline minus the orchestrator's wall clock on arrival.
         var lead: Int
+    }
+
+    private struct Backlog: Hashable, Sendable {
+        /// How many are missing, with the first one that has arrived.
+        var count: Int
+        /// The deadline of the last refresh before them.
+        var deadline: Int
     }
 
     /// The limits of a lease.
@@ -33,14 +44,20 @@ struct NodeLease: Hashable, Sendable {
     /// The lease of a node whose interval is not known is at least this long, so that a node whose clock is behind
     /// can show its interval.
     static let firstLease = 10_000
+    /// The lease of a node that has not shown anything of its interval is at most this long: its clock may be ahead.
+    static let longestFirstLease = 600_000
     /// A lease is at least this many intervals, so that a node may lose refreshes.
     static let intervals = 3
     /// A deadline further ahead than this many intervals is cut: the node's clock may be ahead.
     static let longestIntervals = 5
     /// So many similar gaps make an interval.
     private static let gapsOfAnInterval = 3
+    /// The longest of so many gaps stands for the interval of a node that refreshes irregularly.
+    private static let rememberedGaps = 8
     /// Refreshes in a shorter time were queued somewhere and say nothing about the interval.
     private static let shortestGap = 250
+    /// Deadlines are whole seconds.
+    private static let precision = 1_000
     /// How far in the past the deadline of a node that leaves may be. A larger step backwards is a step of the node's
     /// clock.
     private static let leavingWindow = 60_000
@@ -62,44 +79,83 @@ struct NodeLease: Hashable, Sendable {
     mutating func renew(until deadline: UInt64, at now: Timestamp, served: Int, _ limits: Limits) {
         let (milliseconds, overflow) = deadline.multipliedReportingOverflow(by: 1000)
         let announced = overflow ? Int.max / 4 : min(Int(clamping: milliseconds), .max / 4)
-        let refresh = Refresh(arrival: now.monotonic, deadline: announced, lead: announced - now.wall)
-        isLeaving = last.map { leaves(refresh, after: $0) } ?? false
-        guard !isLeaving else { return end = served }
+        let refresh = Refresh(
+            arrival: now.monotonic, served: served, deadline: announced, lead: announced - now.wall)
+        if let last {
+            countMissing(before: refresh, after: last)
+            guard !isLate(refresh, after: last) else { return }
+            isLeaving = leaves(refresh, after: last)
+            guard !isLeaving else { return end = served }
+        }
         learnInterval(refresh)
         var lease = min(max(refresh.lead, 0), limits.maximum)
         if let interval {
             lease = max(min(lease, Self.longestIntervals * interval), Self.intervals * interval)
         } else {
-            lease = max(lease, Self.firstLease)
+            lease = max(min(lease, longestUnknownLease), Self.firstLease)
         }
         length = min(max(lease, limits.minimum), limits.maximum)
         end = served + length
     }
 
     /// Whether the node should have refreshed already.
-    func isOverdue(at served: Int) -> Bool { end - served < min(interval ?? .max, length / 3) }
+    func isOverdue(at served: Int) -> Bool {
+        let silence = length - (end - served)
+        return 2 * silence > min(interval.map { 3 * $0 } ?? .max, length)
+    }
+
+    /// The longest lease of a node whose interval is not known.
+    private var longestUnknownLease: Int {
+        gaps.count < Self.gapsOfAnInterval ? Self.longestFirstLease : Self.longestIntervals * (gaps.max() ?? 0)
+    }
+
+    /// The lead that the node gives itself: two intervals, or what it is by the orchestrator's clock if they agree.
+    private func lead(after last: Refresh) -> Int? {
+        interval.map { 2 * $0 } ?? (last.lead > 0 ? last.lead : nil)
+    }
+
+    /// Counts the refreshes that should have arrived since the last one.
+    private mutating func countMissing(before refresh: Refresh, after last: Refresh) {
+        guard let interval = lead(after: last).map({ $0 / 2 }), interval > 0 else { return backlog = nil }
+        let gap = refresh.arrival - last.arrival
+        // Those of a backlog arrive together.
+        guard gap >= max(Self.shortestGap, interval / 2) else { return }
+        let missing = (gap + interval / 2) / interval - 1
+        backlog = missing > 0 ? Backlog(count: missing + 1, deadline: last.deadline) : nil
+    }
+
+    /// Whether a refresh was sent before the last one, and was overtaken by it: those that wait over several connections
+    /// arrive in any order.
+    private mutating func isLate(_ refresh: Refresh, after last: Refresh) -> Bool {
+        guard let waiting = backlog, waiting.count > 0 else { return false }
+        backlog?.count -= 1
+        return refresh.deadline <= last.deadline && refresh.deadline > waiting.deadline
+    }
 
     /// Whether a node announces a deadline that its own clock has passed. That clock is not known, but it has
     /// advanced since the last refresh, whose deadline was ahead by two intervals, or by `lead` if the clocks agree.
     private func leaves(_ refresh: Refresh, after last: Refresh) -> Bool {
         guard refresh.deadline < last.deadline else { return false }
         if refresh.deadline < Self.oldest { return last.deadline >= Self.oldest }
-        guard let lead = interval.map({ 2 * $0 }) ?? (last.lead > 0 ? last.lead : nil) else { return false }
+        guard let lead = lead(after: last) else { return false }
         let clock = last.deadline + (refresh.arrival - last.arrival) - lead
         return (-999...Self.leavingWindow).contains(clock - refresh.deadline)
     }
 
     private mutating func learnInterval(_ refresh: Refresh) {
         guard let last else { return self.last = refresh }
-        let gap = refresh.arrival - last.arrival
+        let gap = refresh.served - last.served
         guard gap >= Self.shortestGap else {
             self.last?.deadline = refresh.deadline
             self.last?.lead = refresh.lead
             return
         }
         self.last = refresh
-        gaps = Array(gaps.suffix(Self.gapsOfAnInterval - 1)) + [gap]
-        guard gaps.count == Self.gapsOfAnInterval, let shortest = gaps.min(), let longest = gaps.max(),
+        // By the node's own clock, more time has passed since it sent the last one: this one had to wait.
+        guard refresh.deadline - last.deadline <= gap + Self.precision else { return }
+        gaps = Array(gaps.suffix(Self.rememberedGaps - 1)) + [gap]
+        let latest = gaps.suffix(Self.gapsOfAnInterval)
+        guard latest.count == Self.gapsOfAnInterval, let shortest = latest.min(), let longest = latest.max(),
             longest <= 2 * shortest
         else { return }
         interval = longest

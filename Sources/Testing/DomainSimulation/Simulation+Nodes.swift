@@ -25,7 +25,9 @@ extension Simulation {
         let deadline = deadline(of: index, lead: 4)
         guard time < pausedUntil else { return take(refreshOf: index, nonce: nonce, deadline: deadline) }
         nodes[index].waitingRefreshes += 1
-        eventQueue.add(.waitingRefresh(index, nonce: nonce, deadline: deadline, run: run), at: pausedUntil)
+        // Those that wait over several connections arrive in any order.
+        eventQueue.add(
+            .waitingRefresh(index, nonce: nonce, deadline: deadline, run: run), at: pausedUntil + chance(200))
     }
 
     /// The domain's process goes on after a pause, and reads a refresh that came meanwhile.

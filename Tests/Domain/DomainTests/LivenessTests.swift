@@ -122,6 +122,60 @@ import Testing
         #expect(test.domain.records.nodes.count == 2)
     }
 
+    @Test("refreshes that waited over several connections and arrive in another order make no node leave")
+    func overtakenRefreshes() throws {
+        let test = try domain(1)
+        for seconds in [7, 60] {
+            test.now.monotonic += seconds * 1000
+            test.now.wall += seconds * 1000
+            for deadline in [0, 2, -2] { test.join(0, seconds: deadline) }
+            test.pass(seconds: 2)
+            refresh(test, 0..<1, times: 3)
+        }
+        #expect(test.drain().isEmpty)
+        // An orderly leave is still seen.
+        test.join(0, seconds: -1)
+        test.pass(seconds: 1)
+        #expect(test.domain.records.nodes.isEmpty)
+    }
+
+    @Test("refreshes that waited and arrive slowly one after the other do not shorten the lease")
+    func slowBacklog() throws {
+        let test = try domain(1)
+        test.now.monotonic += 7000
+        test.now.wall += 7000
+        for waited in [7, 5, 3, 1] {
+            test.now.monotonic += 300
+            test.now.wall += 300
+            test.join(0, seconds: 4 - waited)
+        }
+        test.pass(seconds: 3)
+        refresh(test, 0..<1, times: 3)
+        #expect(test.drain().isEmpty)
+    }
+
+    @Test("a node whose clock is ahead and that refreshes irregularly is missed after a few of its longest intervals")
+    func irregularClockAhead() {
+        let test = TestDomain(nodes: 0)
+        for gap in [1, 5, 2, 7, 1, 6, 2, 5, 1, 7] {
+            test.join(0, seconds: 7200)
+            test.pass(seconds: gap)
+        }
+        #expect(resets(test) == 1)
+        test.pass(seconds: 40)
+        #expect(test.domain.records.nodes.isEmpty)
+    }
+
+    @Test("a node whose clock is ahead and that dies after its first refresh is missed after ten minutes")
+    func clockAheadDiesEarly() {
+        let test = TestDomain(nodes: 0)
+        test.join(0, seconds: 7200)
+        test.pass(seconds: 599)
+        #expect(test.domain.records.nodes.count == 1)
+        test.pass(seconds: 3)
+        #expect(test.domain.records.nodes.isEmpty)
+    }
+
     @Test("a node that dies is missed although every tick is late")
     func lateTicks() throws {
         let test = try domain(1)
@@ -146,6 +200,19 @@ import Testing
         #expect(test.delayedEvictions == 0 && test.domain.records.nodes.count == 10)
         #expect(resets(test) == 4)
         #expect(test.logMessages.contains { $0.text.hasPrefix("the missing nodes are back") })
+    }
+
+    @Test("evictions are bounded although the leases of the missing nodes end one after the other")
+    func spreadLoss() {
+        let test = TestDomain(nodes: 0) { $0.evictionsPerInterval = 1 }
+        for second in 0..<150 {
+            if second % 3 == 0 { test.join(second / 3 % 10, seconds: 60) }
+            test.pass(seconds: 1)
+        }
+        while test.domain.records.nodes.count == 10 { test.pass(seconds: 1) }
+        test.pass(seconds: 29)
+        #expect(test.domain.records.nodes.count == 7)
+        #expect(test.logMessages.count { $0.text.hasPrefix("most nodes are missing") } == 1)
     }
 
     @Test("a process whose node id another one took stays refused while it refreshes")
