@@ -44,23 +44,20 @@ extension Pod {
 }
 
 extension PodCPUBinding {
-    /// All of a binding of this node or of none yet, but for the record of who changed what; of others the name.
-    package func kept(onNode node: String) -> PodCPUBinding {
-        guard nodeName.isEmpty || nodeName == node else { return PodCPUBinding(json: ["metadata": keptName]) }
-        return withoutManagedFields
+    /// All of a binding of this node or of none yet, but for the record of who changed what; nil for one of another node.
+    package func kept(onNode node: String) -> PodCPUBinding? {
+        nodeName.isEmpty || nodeName == node ? withoutManagedFields : nil
     }
 
-    /// The pod that it names; nil for a binding of another node.
+    /// The pod that it names; nil where that is none.
     package var pod: ObjectKey? {
         podName.isEmpty ? nil : ObjectKey(namespace: metadata.namespace ?? "", name: podName)
     }
 }
 
 extension NodeCPUTopology {
-    /// All of the topology of this node, but for the record of who changed what; of others the name.
-    package func kept(ofNode node: String) -> NodeCPUTopology {
-        nodeName == node ? withoutManagedFields : NodeCPUTopology(json: ["metadata": keptName])
-    }
+    /// All of the topology of this node, but for the record of who changed what; nil for that of another node.
+    package func kept(ofNode node: String) -> NodeCPUTopology? { nodeName == node ? withoutManagedFields : nil }
 }
 
 extension Node {
@@ -74,13 +71,9 @@ extension Node {
 
 extension KubernetesObject {
     fileprivate var keptMetadata: JSONValue {
-        metadata(["name", "namespace", "uid", "resourceVersion", "creationTimestamp"])
-    }
-
-    /// What an object is known by, of which the cluster may have tens of thousands.
-    fileprivate var keptName: JSONValue { metadata(["name", "namespace", "resourceVersion"]) }
-
-    private func metadata(_ names: [String]) -> JSONValue {
-        .object(names.compactMap { name in json["metadata"]?[name].map { JSONValue.Member(name: name, value: $0) } })
+        .object(
+            ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"].compactMap { name in
+                json["metadata"]?[name].map { JSONValue.Member(name: name, value: $0) }
+            })
     }
 }

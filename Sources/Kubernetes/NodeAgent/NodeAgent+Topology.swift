@@ -6,8 +6,8 @@ extension NodeAgent {
     /// Writes what the machine is into the node's NodeCPUTopology, where that says something else. The controller makes the
     /// object, and says whether the node exists.
     func publishTopology() async throws {
-        let own = topologies.objects(by: .node, node)
-        guard let topology = NodeCPUTopology.effective(own), let address = nodes[ObjectKey(name: node)] else { return }
+        guard let topology = NodeCPUTopology.effective(topologies.all), let address = nodes[ObjectKey(name: node)]
+        else { return }
         let machine: NodeMachine
         let others: [Int]
         do throws(BerthError) {

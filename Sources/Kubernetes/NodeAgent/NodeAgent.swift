@@ -70,7 +70,7 @@ package final class NodeAgent: Sendable {
             client.resources(PodCPUBinding.self), indexers: [.pod], transform: { $0.kept(onNode: node) },
             onFailure: onFailure("podcpubindings"))
         topologies = Informer(
-            client.resources(NodeCPUTopology.self), indexers: [.node], transform: { $0.kept(ofNode: node) },
+            client.resources(NodeCPUTopology.self), transform: { $0.kept(ofNode: node) },
             onFailure: onFailure("nodecputopologies"))
         var limits = WorkQueueLimits()
         limits.first = .milliseconds(50)
@@ -111,7 +111,7 @@ package final class NodeAgent: Sendable {
     /// Whether the cluster's objects have been read, and calls are taken.
     package var hasSynced: Bool { pinnings.isOpen }
 
-    /// Whether the agent has heard of a binding.
+    /// Whether the agent has heard of a binding, and it is of this node or of none yet.
     package func knowsBinding(_ namespace: String, _ name: String) -> Bool {
         bindings[ObjectKey(namespace: namespace, name: name)] != nil
     }
@@ -132,7 +132,7 @@ package final class NodeAgent: Sendable {
             else { return }
             queue.add(.pod(change.key))
         }
-        topologies.addHandler { [self] change in if change.object.nodeName == node { queue.add(.topology) } }
+        topologies.addHandler { [self] _ in queue.add(.topology) }
         nodes.addHandler { [self] _ in queue.add(.topology) }
     }
 

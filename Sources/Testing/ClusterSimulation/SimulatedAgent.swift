@@ -55,9 +55,9 @@ final class SimulatedAgent {
             work()
         }
         topologies = WatchedCopy(
-            world, .topologies, place: place, indexers: [.node], transform: { $0.kept(ofNode: name) }
-        ) { [unowned self] change in
-            if change.object.nodeName == name { queue.add(.topology) }
+            world, .topologies, place: place, transform: { $0.kept(ofNode: name) }
+        ) { [unowned self] _ in
+            queue.add(.topology)
             work()
         }
         nodes = WatchedCopy(world, .nodes, place: place, selects: { $0.metadata.name == name }) { [unowned self] _ in
@@ -240,7 +240,7 @@ final class SimulatedAgent {
     // MARK: - The topology
 
     private func publish() {
-        let own = topologies?.store.objects(by: "node", node.name) ?? []
+        let own = topologies?.store.all ?? []
         guard let topology = NodeCPUTopology.effective(own), let address = nodes?[ServerKey(name: node.name)] else {
             return done(.topology, failed: false)
         }

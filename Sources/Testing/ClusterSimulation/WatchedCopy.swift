@@ -8,7 +8,7 @@ final class WatchedCopy<Object: KubernetesResource>: Pokable {
     private let kind: ModelServer.Kind
     private let place: Int?
     private let selects: (Object) -> Bool
-    private let transform: (Object) -> Object
+    private let transform: (Object) -> Object?
     private let handler: (Change<Object>) -> Void
     private let onList: () -> Void
     /// The version up to which all is known; nil before the first list.
@@ -21,7 +21,7 @@ final class WatchedCopy<Object: KubernetesResource>: Pokable {
     ///   - onList: called when all has been listed, after `handler` was called for what has changed.
     init(
         _ world: ClusterSimulation, _ kind: ModelServer.Kind, place: Int? = nil, indexers: [Indexer<Object>] = [],
-        selects: @escaping (Object) -> Bool = { _ in true }, transform: @escaping (Object) -> Object = { $0 },
+        selects: @escaping (Object) -> Bool = { _ in true }, transform: @escaping (Object) -> Object? = { $0 },
         onList: @escaping () -> Void = {}, handler: @escaping (Change<Object>) -> Void
     ) {
         store = ObjectStore(indexers: indexers)
@@ -66,7 +66,7 @@ final class WatchedCopy<Object: KubernetesResource>: Pokable {
             }
         }
         guard let known = cursor, let history = world.server.history(after: known) else {
-            let objects = world.server.list(kind).map { Object(json: $0) }.filter(selects).map(transform)
+            let objects = world.server.list(kind).map { Object(json: $0) }.filter(selects).compactMap(transform)
             cursor = world.server.version
             for change in store.replace(with: objects) where !isOver { handler(change) }
             if !isOver { onList() }
@@ -78,9 +78,7 @@ final class WatchedCopy<Object: KubernetesResource>: Pokable {
         for entry in history.prefix(part) where entry.kind == kind && !isOver {
             let object = Object(json: entry.object)
             let isGone = entry.isDeleted || !selects(object)
-            let kept = transform(object)
-            if isGone && store[entry.key] == nil { continue }
-            if let change = store.apply(isGone ? .deleted(kept) : .modified(kept)) { handler(change) }
+            if let change = store.apply(isGone ? .deleted(object) : .modified(object), transform) { handler(change) }
         }
         if part < history.count { poke() }
     }

@@ -18,6 +18,13 @@ import Testing
         #"{"type":"\#(type)","object":\#(object)}"# + "\n"
     }
 
+    private static let exclusion = Indexer<Node>("excluded") { [$0.isExcluded ? "yes" : "no"] }
+
+    /// A node that the informer does not keep.
+    private static func excluded(_ name: String, _ version: Int) -> String {
+        #"{"metadata":{"name":"\#(name)","resourceVersion":"\#(version)"},"excluded":true}"#
+    }
+
     private static let gone =
         #"{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version"}"#
 
@@ -48,7 +55,8 @@ import Testing
         let address = try #require(ServerAddress("http://127.0.0.1:\(server.port)"))
         let client = ClusterClient(ClientConfiguration(server: address), limits: limits)
         let informer = Informer(
-            client.resources(Node.self), settings: settings, transform: { $0.withoutManagedFields })
+            client.resources(Node.self), indexers: [Self.exclusion], settings: settings,
+            transform: { $0.isExcluded ? nil : $0.withoutManagedFields })
         let heard = Heard()
         informer.addHandler { heard.take($0) }
         let task = Task { await informer.run() }
@@ -85,6 +93,30 @@ import Testing
             #expect(late.all == ["+é@6"])
             let query = try #require(server.requests.last).query
             #expect(query["allowWatchBookmarks"] == "true" && Int(query["timeoutSeconds"] ?? "") ?? 0 >= 120)
+        }
+    }
+
+    @Test("of an object that is not kept nobody hears; one that is kept no more is deleted, one kept again is added")
+    func notKept() async throws {
+        try await running { isWatch, _, number in
+            switch number {
+            case 0: Self.list(5, Self.node("a", 3), Self.excluded("b", 4), Self.node("c", 5))
+            case 1:
+                .init(
+                    Self.event("MODIFIED", Self.excluded("b", 6)) + Self.event("MODIFIED", Self.excluded("a", 7))
+                        + Self.event("MODIFIED", Self.excluded("a", 8)) + Self.event("MODIFIED", Self.node("b", 9))
+                        + Self.event("ADDED", Self.excluded("d", 10)) + Self.event("DELETED", Self.excluded("d", 11))
+                        + Self.event("DELETED", Self.excluded("c", 12)) + Self.event("ERROR", Self.gone))
+            case 2: Self.list(20, Self.node("a", 13), Self.excluded("b", 14), Self.excluded("e", 15))
+            default: .init([.text(Self.event("MODIFIED", Self.node("e", 21))), .hang])
+            }
+        } _: { (informer, heard, server) async throws -> Void in
+            #expect(try await eventually { heard.all.last == "+e@21" })
+            // A deletion tells the last state that was kept.
+            #expect(heard.all == ["+a@3", "+c@5", "-a@3", "+b@9", "-c@5", "+a@13", "-b@9", "+e@21"])
+            #expect(informer.objects(by: Self.exclusion, "yes").isEmpty)
+            #expect(informer.objects(by: Self.exclusion, "no").map(\.metadata.name) == ["a", "e"])
+            #expect(informer.count == 2 && server.requests.count == 4)
         }
     }
 
@@ -182,4 +214,8 @@ import Testing
         await task.value
         await later.stop()
     }
+}
+
+extension Node {
+    fileprivate var isExcluded: Bool { json["excluded"] != nil }
 }

@@ -80,12 +80,29 @@ import Testing
             try cluster.claim("far", "2-3", node: "n2")
             cluster.pod("p", [2])
             try cluster.claim("p", "5")
-            try await cluster.withAgent { _ async throws -> Void in
+            try await cluster.withAgent { agent async throws -> Void in
                 #expect(try await enforced(cluster, "p", [2]))
                 #expect(cluster.report("far") == nil && cluster.host.changes == ["put default/p 5"])
+                #expect(agent.knowsBinding("default", "p") && !agent.knowsBinding("default", "far"))
                 let pods = cluster.server.served.filter { $0.target.contains("/pods?") }
                 #expect(
                     !pods.isEmpty && pods.allSatisfy { $0.target.contains("fieldSelector=spec.nodeName%3Dn1") }, "W34")
+            }
+        }
+    }
+
+    @Test("a binding that another node gets gives its CPUs back here, and one that comes from there gets them")
+    func moved() async throws {
+        try await TestCluster.serving { cluster async throws -> Void in
+            cluster.pod("p", [1])
+            try cluster.claim("p", "5", node: "n2")
+            try await cluster.withAgent { agent async throws -> Void in
+                #expect(try await eventually { agent.hasSynced })
+                try cluster.claim("p", "5")
+                #expect(try await enforced(cluster, "p", [1]))
+                try cluster.claim("p", "5", node: "n2")
+                #expect(try await eventually { cluster.host.changes == ["put default/p 5", "release default/p"] })
+                #expect(!agent.knowsBinding("default", "p"))
             }
         }
     }

@@ -1,4 +1,5 @@
 internal import KubernetesClient
+import WireJSON
 
 /// What kube-scheduler asks a filter or a prioritize (Kubernetes specification, 4.9).
 struct ExtenderArgs {

@@ -71,16 +71,22 @@ public final class ClusterClient: Sendable {
 
     /// Sends a request, again where that is safe, and decodes the whole answer.
     func json(_ request: APIRequest) async throws(KubernetesError) -> JSONValue {
+        do { return try JSONValue(try await bytes(request), maximumDepth: APIRequest.depth) } catch {
+            throw (error as? KubernetesError) ?? .malformed("\(error)")
+        }
+    }
+
+    /// Sends a request, again where that is safe, and takes the whole answer.
+    func bytes(_ request: APIRequest) async throws(KubernetesError) -> [UInt8] {
         let deadline = system.now() + limits.time
         var attempt = 1
         while true {
             do {
-                let bytes = try await withDeadline(deadline - system.now(), system) {
+                return try await withDeadline(deadline - system.now(), system) {
                     [self] () async throws(KubernetesError) in
                     let answer = try await opened(request, within: limits.time)
                     return try await Self.collect(answer, limit: limits.answer)
                 }
-                return try decode(bytes)
             } catch {
                 var generator = system.generator
                 let delay = retries.delay(
@@ -135,9 +141,5 @@ public final class ClusterClient: Sendable {
         error as? KubernetesError
             ?? (error is CancellationError || Task.isCancelled
                 ? .cancelled : .interrupted("The answer ended: \(error)"))
-    }
-
-    private func decode(_ bytes: [UInt8]) throws(KubernetesError) -> JSONValue {
-        do { return try JSONValue(bytes, maximumDepth: APIRequest.depth) } catch { throw .malformed("\(error)") }
     }
 }

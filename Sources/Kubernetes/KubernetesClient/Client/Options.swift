@@ -30,12 +30,33 @@ public struct ObjectList<Object: KubernetesObject>: Sendable {
 
     init() {}
 
-    init(_ json: JSONValue) throws(KubernetesError) {
-        guard let metadata = json["metadata"], let items = json["items"] else {
-            throw .malformed("the list has no metadata or no items")
+    /// Reads a list, and of each object keeps what `transform` makes of it. Only one object is decoded at a time: decoded, a
+    /// page of large objects takes tens of megabytes.
+    ///
+    /// - Throws: ``KubernetesError/malformed(_:)``.
+    init(_ bytes: [UInt8], _ transform: (Object) -> Object?) throws(KubernetesError) {
+        var cursor: JSONCursor
+        do { cursor = try JSONCursor(bytes, maximumDepth: APIRequest.depth) } catch { throw .malformed("\(error)") }
+        var metadata: JSONValue?
+        var items: [Object]?
+        var isList = true
+        _ = cursor.object { cursor, member in
+            switch member {
+            case "metadata": metadata = cursor.value()
+            case "items":
+                var kept: [Object] = []
+                isList =
+                    cursor.isNull
+                    || cursor.array { cursor in
+                        if let object = transform(Object(json: cursor.value())) { kept.append(object) }
+                    }
+                items = kept
+            default: break
+            }
         }
-        guard items == .null || items.array != nil else { throw .malformed("the items of the list are no list") }
-        self.items = (items.array ?? []).map { Object(json: $0) }
+        guard let metadata, let items else { throw .malformed("the list has no metadata or no items") }
+        guard isList else { throw .malformed("the items of the list are no list") }
+        self.items = items
         resourceVersion = metadata["resourceVersion"]?.string ?? ""
         self.continue = metadata["continue"]?.string.flatMap { $0.isEmpty ? nil : $0 }
         remaining = metadata["remainingItemCount"]?.integer

@@ -120,12 +120,12 @@ public struct ResourceClient<Object: KubernetesObject>: Sendable {
         _ selection: Selection = .init(), size: Int = 500, continue: String? = nil
     ) async throws(KubernetesError) -> ObjectList<Object> {
         let query: [(String, String?)] = [("limit", String(max(size, 1))), ("continue", `continue`)]
-        return try await page(selection, query)
+        return try await page(selection, query) { $0 }
     }
 
-    /// All objects that are selected, each as `transform` makes it.
+    /// All objects that are selected and that `transform` keeps, each as it makes it.
     func list(
-        _ selection: Selection, _ kind: Reflector.ListKind, _ transform: @Sendable (Object) -> Object
+        _ selection: Selection, _ kind: Reflector.ListKind, _ transform: (Object) -> Object?
     ) async throws(KubernetesError) -> ObjectList<Object> {
         var restarts = 0
         while true {
@@ -139,7 +139,7 @@ public struct ResourceClient<Object: KubernetesObject>: Sendable {
     }
 
     private func pages(
-        _ selection: Selection, _ kind: Reflector.ListKind, _ transform: @Sendable (Object) -> Object
+        _ selection: Selection, _ kind: Reflector.ListKind, _ transform: (Object) -> Object?
     ) async throws(KubernetesError) -> ObjectList<Object> {
         let pageSize: Int
         switch kind {
@@ -147,15 +147,14 @@ public struct ResourceClient<Object: KubernetesObject>: Sendable {
         case .cached(let version):
             var query: [(String, String?)] = [("resourceVersion", version)]
             if version != "0" { query.append(("resourceVersionMatch", "NotOlderThan")) }
-            var list = try await page(selection, query)
-            list.items = list.items.map(transform)
-            return list
+            return try await page(selection, query, transform)
         }
         var list = ObjectList<Object>()
         var next: String?
         repeat {
-            let page = try await page(selection, size: pageSize, continue: next)
-            list.items += page.items.map(transform)
+            let query = [("limit", String(max(pageSize, 1))), ("continue", next)]
+            let page = try await page(selection, query, transform)
+            list.items += page.items
             list.resourceVersion = page.resourceVersion
             guard page.continue == nil || page.continue != next else {
                 throw .malformed("a page continues with itself")
@@ -166,10 +165,10 @@ public struct ResourceClient<Object: KubernetesObject>: Sendable {
     }
 
     private func page(
-        _ selection: Selection, _ query: [(String, String?)]
+        _ selection: Selection, _ query: [(String, String?)], _ transform: (Object) -> Object?
     ) async throws(KubernetesError) -> ObjectList<Object> {
         let request = APIRequest(.get, try listPath(selection), query: selection.query + query)
-        return try ObjectList(await client.json(request))
+        return try ObjectList(await client.bytes(request), transform)
     }
 
     // MARK: - Paths

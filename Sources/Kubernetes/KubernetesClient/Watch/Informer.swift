@@ -15,7 +15,7 @@ public final class Informer<Object: KubernetesObject>: Sendable {
     private let resources: ResourceClient<Object>
     private let selection: Selection
     private let settings: Reflector.Settings
-    private let transform: @Sendable (Object) -> Object
+    private let transform: @Sendable (Object) -> Object?
     private let onFailure: @Sendable (KubernetesError) -> Void
     private let reflector: Mutex<Reflector>
     private let store: Mutex<ObjectStore<Object>>
@@ -27,11 +27,13 @@ public final class Informer<Object: KubernetesObject>: Sendable {
     ///
     /// - Parameters:
     ///   - indexers: what objects are found by besides their names.
-    ///   - transform: what is kept of an object; ``KubernetesObject/withoutManagedFields`` saves memory.
+    ///   - transform: what is kept of an object; ``KubernetesObject/withoutManagedFields`` saves memory. Nil for an object of
+    ///     which nothing is kept: it takes no memory, and no handler hears of it. One that was kept before is deleted, in the
+    ///     state that was kept; one that is kept later is added.
     ///   - onFailure: is told why a list or a watch has failed; both are tried again.
     public init(
         _ resources: ResourceClient<Object>, _ selection: Selection = .init(), indexers: [Indexer<Object>] = [],
-        settings: Reflector.Settings = .init(), transform: @escaping @Sendable (Object) -> Object = { $0 },
+        settings: Reflector.Settings = .init(), transform: @escaping @Sendable (Object) -> Object? = { $0 },
         onFailure: @escaping @Sendable (KubernetesError) -> Void = { _ in }
     ) {
         self.resources = resources
@@ -111,7 +113,7 @@ public final class Informer<Object: KubernetesObject>: Sendable {
                 [self] event in
                 var random = system.generator
                 switch reflector.withLock({ $0.heard(event, now: system.now(), random: &random) }) {
-                case .apply: change { store in store.apply(transformed(event)).map { [$0] } ?? [] }
+                case .apply: change { [transform] store in store.apply(event, transform).map { [$0] } ?? [] }
                 case .ignore: break
                 case .end:
                     if case .error(let status) = event { onFailure(.status(status)) }
@@ -139,15 +141,6 @@ public final class Informer<Object: KubernetesObject>: Sendable {
     private func change(_ body: (inout ObjectStore<Object>) -> [Change<Object>]) {
         handlers.withLock { handlers in
             for change in store.withLock({ body(&$0) }) { for handler in handlers { handler(change) } }
-        }
-    }
-
-    private func transformed(_ event: WatchEvent<Object>) -> WatchEvent<Object> {
-        switch event {
-        case .added(let object): .added(transform(object))
-        case .modified(let object): .modified(transform(object))
-        case .deleted(let object): .deleted(transform(object))
-        case .bookmark, .error: event
         }
     }
 }

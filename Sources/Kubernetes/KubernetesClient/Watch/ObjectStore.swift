@@ -95,11 +95,17 @@ public struct ObjectStore<Object: KubernetesObject>: Sendable {
     }
 
     /// Does what a watch says. What says nothing new changes nothing.
-    public mutating func apply(_ event: WatchEvent<Object>) -> Change<Object>? {
+    ///
+    /// - Parameter transform: what is kept of an object; nil for none of it, which for the copy means that it is gone.
+    public mutating func apply(
+        _ event: WatchEvent<Object>, _ transform: (Object) -> Object? = { $0 }
+    ) -> Change<Object>? {
         switch event {
-        case .added(let object), .modified(let object): set(object)
-        case .deleted(let object): remove(object.key, last: object)
-        case .bookmark, .error: nil
+        case .added(let object), .modified(let object):
+            guard let kept = transform(object) else { return remove(object.key, last: nil) }
+            return set(kept)
+        case .deleted(let object): return remove(object.key, last: transform(object))
+        case .bookmark, .error: return nil
         }
     }
 

@@ -1,16 +1,15 @@
-import WireJSON
-
-/// Reads parts of a JSON text without decoding the rest of it: a scheduler's question about 5,000 nodes is nearly all names.
+/// Reads a JSON text part by part, without decoding all of it at once: a scheduler's question about 5,000 nodes is nearly all
+/// names, and a list of objects takes many times its bytes once it is decoded.
 ///
 /// The text has passed a ``JSONScanner``, so that nothing here has to be checked again.
-struct JSONCursor {
+package struct JSONCursor {
     private let bytes: [UInt8]
     private var at = 0
 
     /// A cursor before the value of a text.
     ///
     /// - Throws: ``JSONError`` where it is no JSON.
-    init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONError) {
+    package init(_ bytes: [UInt8], maximumDepth: Int) throws(JSONError) {
         var scanner = JSONScanner(maximumDepth: maximumDepth)
         let end: Int
         switch try scanner.scan(bytes[...]) {
@@ -24,7 +23,7 @@ struct JSONCursor {
     // MARK: - Values
 
     /// Whether the next value is `null`.
-    var isNull: Bool {
+    package var isNull: Bool {
         var copy = self
         return copy.next() == UInt8(ascii: "n")
     }
@@ -32,7 +31,7 @@ struct JSONCursor {
     /// Takes an object: `body` gets each name, and may take the value that follows.
     ///
     /// - Returns: whether there is an object; another value is taken too.
-    mutating func object(_ body: (inout JSONCursor, String) -> Void) -> Bool {
+    package mutating func object(_ body: (inout JSONCursor, String) -> Void) -> Bool {
         guard next() == UInt8(ascii: "{") else { return skipping() }
         at += 1
         while let byte = next(), byte != UInt8(ascii: "}") {
@@ -52,7 +51,7 @@ struct JSONCursor {
     /// Takes an array: `body` may take each element.
     ///
     /// - Returns: whether there is an array; another value is taken too.
-    mutating func array(_ body: (inout JSONCursor) -> Void) -> Bool {
+    package mutating func array(_ body: (inout JSONCursor) -> Void) -> Bool {
         guard next() == UInt8(ascii: "[") else { return skipping() }
         at += 1
         while let byte = next(), byte != UInt8(ascii: "]") {
@@ -67,7 +66,7 @@ struct JSONCursor {
     }
 
     /// Takes a string; nil for another value, which is taken too.
-    mutating func string() -> String? {
+    package mutating func string() -> String? {
         guard next() == UInt8(ascii: "\"") else {
             skip()
             return nil
@@ -79,7 +78,7 @@ struct JSONCursor {
     }
 
     /// Takes a value and decodes it.
-    mutating func value() -> JSONValue {
+    package mutating func value() -> JSONValue {
         _ = next()
         let begin = at
         skip()
@@ -87,7 +86,7 @@ struct JSONCursor {
     }
 
     /// Takes a value.
-    mutating func skip() {
+    package mutating func skip() {
         var depth = 0
         while let byte = next() {
             switch byte {
