@@ -134,6 +134,8 @@ package struct JSONCursor {
         var isPlain = true
         at += 1
         while at < bytes.count {
+            at += PlainBytes.count(bytes[at...])
+            guard at < bytes.count else { break }
             let byte = bytes[at]
             at += 1
             if byte == UInt8(ascii: "\"") { break }

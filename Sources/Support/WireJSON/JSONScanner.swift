@@ -44,8 +44,18 @@ package struct JSONScanner: Sendable {
     ///   own: call ``finish()`` at the end of the input.
     /// - Throws: ``JSONError`` with the offset of the first wrong byte. The scanner is of no use afterwards.
     package mutating func scan(_ bytes: ArraySlice<UInt8>) throws(JSONError) -> Progress {
-        for byte in bytes {
+        var rest = bytes
+        while let byte = rest.first {
+            if state == .string, !utf8.isInside {
+                let plain = PlainBytes.count(rest)
+                if plain > 0 {
+                    offset += plain
+                    rest = rest.dropFirst(plain)
+                    continue
+                }
+            }
             try step(byte)
+            rest = rest.dropFirst()
             if state == .done { return .complete(end: offset) }
             offset += 1
             if state == .afterValue && levels.isEmpty {

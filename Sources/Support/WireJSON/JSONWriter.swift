@@ -86,6 +86,13 @@ package struct JSONWriter: Sendable {
         }
     }
 
+    /// A value that is JSON already.
+    package mutating func encoded(_ json: [UInt8]) {
+        separate()
+        bytes.append(contentsOf: json)
+        needsComma = true
+    }
+
     // MARK: - Members
 
     /// A member's name; its value must follow.
@@ -154,9 +161,7 @@ package struct JSONWriter: Sendable {
         bytes.append(UInt8(ascii: "\""))
         var text = text
         let isPlain = text.withUTF8 { utf8 in
-            for byte in utf8 where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-                return false
-            }
+            guard PlainBytes.areAll(utf8) else { return false }
             bytes.append(contentsOf: utf8)
             return true
         }

@@ -61,6 +61,25 @@ import WireJSON
         #expect(outcome(Array(bytes.indices)) == whole, "seed \(seed)")
     }
 
+    @Test("a byte that means something else than itself is seen wherever it stands in a long string", arguments: 0..<20)
+    func positions(position: Int) throws {
+        for scalar in ["\"", "\\", "\u{1}", "\u{1F}", "\n", "\u{7F}", "é", "😀"] {
+            let text = String(repeating: "x", count: position) + scalar + String(repeating: " ", count: 20 - position)
+            let written = JSONValue.array([.string(text), .string(text)]).bytes
+            #expect(try JSONValue(written) == [.string(text), .string(text)])
+            var cursor = try JSONCursor(written, maximumDepth: 2)
+            var read: [String?] = []
+            #expect(cursor.array { read.append($0.string()) } && read == [text, text])
+        }
+        for (byte, reason) in [
+            (0x01, JSONError.Reason.controlCharacter), (0x1F, .controlCharacter), (0xFF, .invalidUTF8),
+        ] {
+            var bytes = Array("\"\(String(repeating: "x", count: 21))\"".utf8)
+            bytes[1 + position] = UInt8(byte)
+            #expect(throws: JSONError(offset: 1 + position, reason: reason)) { try JSONValue(bytes) }
+        }
+    }
+
     @Test("deep nesting is refused before it costs anything")
     func depth() throws {
         _ = try JSONValue(

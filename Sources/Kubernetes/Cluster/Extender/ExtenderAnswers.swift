@@ -73,11 +73,17 @@ enum ExtenderAnswers {
     ) {
         writer.name(name)
         // Many nodes have the same reason, and one after another.
-        var last: (reason: FilterRefusal, text: String)?
+        var last: (reason: FilterRefusal, text: [UInt8])?
         writer.object { object in
             for node in refused {
-                if last?.reason != node.reason { last = (node.reason, node.reason.description) }
-                object.member(node.node, last?.text ?? "")
+                object.name(node.node)
+                if let last, last.reason == node.reason {
+                    object.encoded(last.text)
+                } else {
+                    let text = JSONValue.string(node.reason.description).bytes
+                    object.encoded(text)
+                    last = (node.reason, text)
+                }
             }
         }
     }
