@@ -117,6 +117,26 @@ extension DomainStep {
     }
 }
 
+extension DomainRecords {
+    /// Which steps of a failed commit are carried out all the same: those that need no commit, and say nothing that
+    /// rests on what is lost. A refresh of a node as it is stored rests on nothing else.
+    ///
+    /// - Parameter steps: the steps in order; the records have none of their changes.
+    package func bearsOut(_ steps: [DomainStep]) -> [Bool] {
+        let firstLost = steps.firstIndex { !$0.changes.isEmpty } ?? steps.endIndex
+        return steps.indices.map { index in
+            steps[index].needsNoCommit && (index < firstLost || isRefreshOfStoredNode(steps[index]))
+        }
+    }
+
+    private func isRefreshOfStoredNode(_ step: DomainStep) -> Bool {
+        step.effects.contains { effect in
+            guard case .reported(let update) = effect, let node = nodes[update.node] else { return false }
+            return node.nonce == update.nonce && node.description == update.description
+        }
+    }
+}
+
 /// The configuration of a domain.
 package struct DomainOptions: Hashable, Sendable {
     /// How functions are distributed over nodes.

@@ -150,7 +150,8 @@ extension DomainRuntime {
     }
 
     /// Undoes uncommitted steps after a failed commit: the domain is rebuilt from the committed records, waiting
-    /// callers are refused, and components that nodes have started meanwhile, or start yet, are stopped.
+    /// callers are refused, and components that nodes have started meanwhile, or start yet, are stopped. Refused with
+    /// the lost changes is also what changed nothing but may rest on them.
     private func rollBack(because reason: String, _ taken: [OwnedDomain.PendingStep], _ commits: CommitState) {
         owned.withLock { owned in
             let gone = taken + owned.steps
@@ -159,9 +160,9 @@ extension DomainRuntime {
             let neverMade = dispatcher.dropQueued().union(steps.flatMap(\.callsAfterCommit))
             owned.domain = owned.domain.restarted(
                 from: commits.records, without: lost, neverMade: neverMade, options: owned.domain.options, at: now())
-            for one in gone {
-                if one.step.needsNoCommit { one.step.effects.forEach(carryOut) }
-                one.completion(one.step.needsNoCommit ? nil : .notStored(reason))
+            for (one, isTrue) in zip(gone, commits.records.bearsOut(gone.map(\.step))) {
+                if isTrue { one.step.effects.forEach(carryOut) }
+                one.completion(isTrue ? nil : .notStored(reason))
             }
             refuseWaiters(.notStored(reason))
             owned.steps = []

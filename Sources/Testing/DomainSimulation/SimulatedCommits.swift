@@ -122,7 +122,9 @@ extension Simulation {
         domain = domain.restarted(
             from: stored, without: steps.flatMap(\.changes),
             neverMade: calls.removeAll().union(steps.flatMap(\.callsAfterCommit)), options: chosen, at: now)
-        for (step, _) in gone where step.needsNoCommit { for effect in step.effects { carryOut(effect) } }
+        for (step, isTrue) in zip(gone.map(\.step), stored.bearsOut(gone.map(\.step))) where isTrue {
+            for effect in step.effects { carryOut(effect) }
+        }
         pending = []
         // Of a node that is not stored, nothing is remembered.
         replaced = replaced.filter { stored.nodes[$0.key] != nil }

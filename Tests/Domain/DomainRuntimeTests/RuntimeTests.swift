@@ -7,9 +7,9 @@ import Testing
 @testable import DomainRuntime
 
 @Suite struct RuntimeTests {
-    private static func id(_ number: Int) -> NodeID { NodeID(high: 1, low: UInt64(number)) }
+    static func id(_ number: Int) -> NodeID { NodeID(high: 1, low: UInt64(number)) }
 
-    private static func update(_ number: Int, nonce: UInt64 = 1, labels: [String] = []) -> NodeUpdate {
+    static func update(_ number: Int, nonce: UInt64 = 1, labels: [String] = []) -> NodeUpdate {
         var capabilities = NodeCapabilities()
         (capabilities.cpus, capabilities.cores, capabilities.runtimes) = (1, 1, ["R"])
         capabilities.labels = labels
@@ -21,7 +21,7 @@ import Testing
             refreshDeadline: .max, nonce: nonce)
     }
 
-    private static func function(_ annotations: [String: String] = [:]) -> Specification {
+    static func function(_ annotations: [String: String] = [:]) -> Specification {
         .function(
             FunctionSpecification(
                 functionClass: FunctionClass(id: "f", runtime: "R", version: "1"), annotations: annotations,
@@ -29,9 +29,9 @@ import Testing
     }
 
     /// A clock that stands still, so that no node becomes idle meanwhile.
-    private static let frozen: @Sendable () -> Timestamp = { Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000) }
+    static let frozen: @Sendable () -> Timestamp = { Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000) }
 
-    private func running(
+    func running(
         nodes: Int, store: MemoryStore = MemoryStore(), transport: FakeTransport = FakeTransport(),
         deadline: Duration = .milliseconds(500), now: @escaping @Sendable () -> Timestamp = { .current },
         _ body: (DomainRuntime, MemoryStore, FakeTransport) async throws -> Void
