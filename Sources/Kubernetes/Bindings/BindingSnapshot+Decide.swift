@@ -83,7 +83,7 @@ extension BindingSnapshot {
             action.waits = [.claim]
             return action
         }
-        guard binding.hasFinalizer else { return action }
+        guard binding.hasFinalizer else { return givenBack(binding) }
         // A node that does not answer keeps the CPUs only while its pod may run. It gives them back when it answers again,
         // and grants them to nobody before.
         let podIsThere = pod.map { (binding.podUID ?? $0.uid) == $0.uid && !$0.isFinished } ?? false
@@ -95,6 +95,15 @@ extension BindingSnapshot {
             action.event = .init(reason: "CPUPinningRemoved", message: "CPU pinning removed")
         }
         return action
+    }
+
+    /// All is given back, and somebody else's finalizer keeps the object, whose status still says what it had.
+    private func givenBack(_ binding: Binding) -> BindingAction {
+        guard let status = binding.status, status.resourceStatus.holds || !status.nodeName.isEmpty else {
+            return BindingAction()
+        }
+        let message = "its CPUs are given back; the binding stays until somebody else's finalizer is gone"
+        return write(binding, BindingStatus(.pending, reason: .released, message: message))
     }
 
     /// The binding's pod is gone, or over. A binding that was for it goes too; one that waits for its pod stays.

@@ -29,6 +29,7 @@ package struct BindingStatus: Sendable, Equatable {
         case noSharedCPUs = "NoSharedCPUs"
         case earlierBinding = "EarlierBinding"
         case releasing = "Releasing"
+        case released = "Released"
         case claiming = "Claiming"
         case moving = "Moving"
         case containersStarting = "ContainersStarting"

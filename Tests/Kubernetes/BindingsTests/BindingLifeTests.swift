@@ -58,6 +58,24 @@ import Testing
         #expect(situation.binding == nil && situation.events.last == "CPUPinningRemoved: CPU pinning removed")
     }
 
+    @Test("A binding that somebody else's finalizer keeps says that nothing is applied any more")
+    func keptByOthers() {
+        var situation = Situation()
+        situation.settle()
+        situation.binding?.isBeingDeleted = true
+        situation.binding?.hasFinalizer = false
+        situation.claim = .none
+        #expect(situation.step().event == nil)
+        #expect(situation.status == .pending && situation.binding?.status?.reason == .released)
+        #expect(situation.binding?.status?.nodeName == "" && situation.binding?.status?.holds.isEmpty == true)
+        #expect(situation.snapshot.decide().isEmpty)
+        // What nobody has decided about, or what was refused, says nothing wrong.
+        situation.binding?.status = nil
+        #expect(situation.snapshot.decide().isEmpty)
+        situation.binding?.status = BindingStatus(.invalidCPUSet, reason: .invalidCPUSet, message: "no")
+        #expect(situation.snapshot.decide().isEmpty)
+    }
+
     @Test("A binding of a silent node waits while its pod is there, and goes with the pod or with the node")
     func deletionWithoutAnswer() {
         var situation = Situation()

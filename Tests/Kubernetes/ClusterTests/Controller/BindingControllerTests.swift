@@ -369,6 +369,8 @@ import Testing
                 try await eventually { stage.binding("b")?.metadata.finalizers == ["example.org/other"] })
             #expect(try await eventually { stage.events(of: "b").contains("CPUPinningRemoved: CPU pinning removed") })
             #expect(nodes.granted.isEmpty)
+            try await stage.expect("b", "Pending Released")
+            #expect(stage.binding("b")?.conditions.first?.isTrue == false && stage.binding("b")?.nodeName == "")
             stage.patch(binding: "b", ["metadata": ["finalizers": .null]])
             try await stage.expect("b", "gone")
         }
