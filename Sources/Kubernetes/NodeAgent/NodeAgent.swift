@@ -57,21 +57,24 @@ package final class NodeAgent: Sendable {
         let onFailure: @Sendable (String) -> @Sendable (KubernetesError) -> Void = { kind in
             { log.warning("the copy is not up to date", metadata: ["kind": "\(kind)", "reason": "\($0)"]) }
         }
+        let onRecovery: @Sendable (String) -> @Sendable () -> Void = { kind in
+            { log.notice("the copy is up to date again", metadata: ["kind": "\(kind)"]) }
+        }
         // Of few objects each, and asked for by every node at once after an outage: from the server's memory.
         var settings = Reflector.Settings()
         settings.listing = .cached
         pods = Informer(
             client.resources(Pod.self), Selection(fields: "spec.nodeName=\(node)"), settings: settings,
-            transform: { $0.kept }, onFailure: onFailure("pods"))
+            transform: { $0.kept }, onFailure: onFailure("pods"), onRecovery: onRecovery("pods"))
         nodes = Informer(
             client.resources(Node.self), Selection(fields: "metadata.name=\(node)"), settings: settings,
-            transform: { $0.kept }, onFailure: onFailure("nodes"))
+            transform: { $0.kept }, onFailure: onFailure("nodes"), onRecovery: onRecovery("nodes"))
         bindings = Informer(
             client.resources(PodCPUBinding.self), indexers: [.pod], transform: { $0.kept(onNode: node) },
-            onFailure: onFailure("podcpubindings"))
+            onFailure: onFailure("podcpubindings"), onRecovery: onRecovery("podcpubindings"))
         topologies = Informer(
             client.resources(NodeCPUTopology.self), transform: { $0.kept(ofNode: node) },
-            onFailure: onFailure("nodecputopologies"))
+            onFailure: onFailure("nodecputopologies"), onRecovery: onRecovery("nodecputopologies"))
         var limits = WorkQueueLimits()
         limits.first = .milliseconds(50)
         limits.longest = .seconds(30)

@@ -124,6 +124,8 @@ struct ExtenderCommand: AsyncParsableCommand {
         limits.time = .seconds(5)
         return Extender(
             ClusterClient(connection), changing: ClusterClient(connection, limits: limits), settings,
-            onFailure: { log.warning("the cluster cannot be read", metadata: ["reason": "\($0)"]) })
+            onFailure: { kind, error in
+                log.warning("the cluster cannot be read", metadata: ["kind": "\(kind)", "reason": "\(error)"])
+            }, onRecovery: { log.notice("the cluster can be read again", metadata: ["kind": "\($0)"]) })
     }
 }

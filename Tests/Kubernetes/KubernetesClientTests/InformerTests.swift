@@ -190,6 +190,32 @@ import Testing
         }
     }
 
+    @Test("after failures it is told once that the copy is kept again: when a list succeeds, or a watch begins")
+    func recovery() async throws {
+        let server = try await ScriptedServer { _, number in
+            switch number {
+            case 0, 1, 3: .init(403, "{}")
+            case 2: Self.list(5)
+            default: .init([.text(Self.event("ADDED", Self.node("a", number))), .hang])
+            }
+        }
+        let address = try #require(ServerAddress("http://127.0.0.1:\(server.port)"))
+        let told = Mutex<[String]>([])
+        var settings = Reflector.Settings()
+        settings.backoff = Backoff(first: .milliseconds(10))
+        let client = ClusterClient(ClientConfiguration(server: address))
+        let informer = Informer(
+            client.resources(Node.self), settings: settings, onFailure: { _ in told.withLock { $0.append("fails") } },
+            onRecovery: { told.withLock { $0.append("works") } })
+        let task = Task { await informer.run() }
+        #expect(try await eventually { informer.count == 1 })
+        #expect(told.withLock { $0 } == ["fails", "fails", "works", "fails", "works"])
+        task.cancel()
+        await task.value
+        await client.close()
+        await server.stop()
+    }
+
     @Test("a server that is not there yet is waited for; a cancelled informer ends")
     func absent() async throws {
         let server = try await ScriptedServer { _, _ in Self.list(5) }

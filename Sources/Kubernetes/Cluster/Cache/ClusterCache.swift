@@ -14,23 +14,30 @@ package final class ClusterCache: Sendable {
 
     /// Copies that are empty before ``run()``.
     ///
-    /// - Parameter onFailure: is told which objects could not be listed or watched, and why; that is tried again.
+    /// - Parameters:
+    ///   - onFailure: is told which objects could not be listed or watched, and why; that is tried again.
+    ///   - onRecovery: is told which of them are listed or watched again.
     package init(
         _ client: ClusterClient, settings: Reflector.Settings = .init(),
-        onFailure: @escaping @Sendable (String, KubernetesError) -> Void = { _, _ in }
+        onFailure: @escaping @Sendable (String, KubernetesError) -> Void = { _, _ in },
+        onRecovery: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         func failed(_ name: String) -> @Sendable (KubernetesError) -> Void { { onFailure(name, $0) } }
+        func recovered(_ name: String) -> @Sendable () -> Void { { onRecovery(name) } }
         pods = Informer(
-            client.resources(Pod.self), settings: settings, transform: \.trimmed, onFailure: failed("pods"))
+            client.resources(Pod.self), settings: settings, transform: \.trimmed, onFailure: failed("pods"),
+            onRecovery: recovered("pods"))
         nodes = Informer(
-            client.resources(Node.self), settings: settings, transform: \.trimmed, onFailure: failed("nodes"))
+            client.resources(Node.self), settings: settings, transform: \.trimmed, onFailure: failed("nodes"),
+            onRecovery: recovered("nodes"))
         let pool = TopologyPool()
         topologies = Informer(
             client.resources(NodeCPUTopology.self), indexers: [.node], settings: settings,
-            transform: { pool.shared($0.withoutManagedFields) }, onFailure: failed("nodecputopologies"))
+            transform: { pool.shared($0.withoutManagedFields) }, onFailure: failed("nodecputopologies"),
+            onRecovery: recovered("nodecputopologies"))
         bindings = Informer(
             client.resources(PodCPUBinding.self), settings: settings, transform: \.withoutManagedFields,
-            onFailure: failed("podcpubindings"))
+            onFailure: failed("podcpubindings"), onRecovery: recovered("podcpubindings"))
     }
 
     /// Keeps the copies until the task is cancelled. To be called once.

@@ -36,9 +36,11 @@ package final class ClusterController: Sendable {
     package init(
         _ client: ClusterClient, _ settings: Settings = Settings(), log: Logger, system: SystemAccess = .real
     ) {
-        cache = ClusterCache(client, settings: settings.reflector) { kind, error in
-            log.warning("a copy is not up to date", metadata: ["kind": "\(kind)", "reason": "\(error)"])
-        }
+        cache = ClusterCache(
+            client, settings: settings.reflector,
+            onFailure: { kind, error in
+                log.warning("a copy is not up to date", metadata: ["kind": "\(kind)", "reason": "\(error)"])
+            }, onRecovery: { log.notice("the copy is up to date again", metadata: ["kind": "\($0)"]) })
         recorders = [BindingController.name, TopologyController.name].map { name in
             EventRecorder(client, component: "\(name)-controller") { error in
                 log.debug("an event is lost", metadata: ["reason": "\(error)"])
@@ -80,11 +82,16 @@ package final class ClusterController: Sendable {
             for recorder in recorders { group.addTask { await recorder.run() } }
             group.addTask { [self] in
                 guard let elector else { return await work() }
+                var wasLost = false
                 while !Task.isCancelled {
                     do throws(LeaderElector.Lost) {
-                        try await elector.run { [self] in await work() }
+                        try await elector.run { [self, wasLost] in
+                            if wasLost { log.notice("this controller leads again") }
+                            await work()
+                        }
                     } catch {
                         log.error("the lease was lost; another may lead now")
+                        wasLost = true
                     }
                 }
             }

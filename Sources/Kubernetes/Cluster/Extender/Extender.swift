@@ -32,18 +32,21 @@ package final class Extender: Sendable {
     /// - Parameters:
     ///   - client: reads the cluster.
     ///   - changing: makes bindings; its limit of time is what a bind waits for at most at each step. Nil for `client`.
-    ///   - onFailure: is told why the cluster cannot be read.
+    ///   - onFailure: is told which objects of the cluster cannot be read, and why.
+    ///   - onRecovery: is told which of them can be read again.
     package init(
         _ client: ClusterClient, changing: ClusterClient? = nil, _ settings: Settings = Settings(),
-        onFailure: @escaping @Sendable (KubernetesError) -> Void = { _ in }
+        onFailure: @escaping @Sendable (String, KubernetesError) -> Void = { _, _ in },
+        onRecovery: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         let changing = changing ?? client
         let state = ExtenderState(settings.args)
         let topologies = Informer(
             client.resources(NodeCPUTopology.self), indexers: [.node], transform: { $0.withoutManagedFields },
-            onFailure: onFailure)
+            onFailure: { onFailure("nodecputopologies", $0) }, onRecovery: { onRecovery("nodecputopologies") })
         let bindings = Informer(
-            client.resources(PodCPUBinding.self), transform: { $0.withoutManagedFields }, onFailure: onFailure)
+            client.resources(PodCPUBinding.self), transform: { $0.withoutManagedFields },
+            onFailure: { onFailure("podcpubindings", $0) }, onRecovery: { onRecovery("podcpubindings") })
         let checks = BindingChecks(state, bindings, changing, turns, grace: settings.grace)
         self.state = state
         self.topologies = topologies

@@ -17,6 +17,9 @@ public final class Informer<Object: KubernetesObject>: Sendable {
     private let settings: Reflector.Settings
     private let transform: @Sendable (Object) -> Object?
     private let onFailure: @Sendable (KubernetesError) -> Void
+    private let onRecovery: @Sendable () -> Void
+    /// Whether there was a failure since a list or a watch last succeeded.
+    private let isFailing = Mutex(false)
     private let reflector: Mutex<Reflector>
     private let store: Mutex<ObjectStore<Object>>
     /// Held while a change is made and told, so that every handler hears every change once, in order.
@@ -31,16 +34,19 @@ public final class Informer<Object: KubernetesObject>: Sendable {
     ///     which nothing is kept: it takes no memory, and no handler hears of it. One that was kept before is deleted, in the
     ///     state that was kept; one that is kept later is added.
     ///   - onFailure: is told why a list or a watch has failed; both are tried again.
+    ///   - onRecovery: is told, after failures, that a list or the beginning of a watch has succeeded again.
     public init(
         _ resources: ResourceClient<Object>, _ selection: Selection = .init(), indexers: [Indexer<Object>] = [],
         settings: Reflector.Settings = .init(), transform: @escaping @Sendable (Object) -> Object? = { $0 },
-        onFailure: @escaping @Sendable (KubernetesError) -> Void = { _ in }
+        onFailure: @escaping @Sendable (KubernetesError) -> Void = { _ in },
+        onRecovery: @escaping @Sendable () -> Void = {}
     ) {
         self.resources = resources
         self.selection = selection
         self.settings = settings
         self.transform = transform
         self.onFailure = onFailure
+        self.onRecovery = onRecovery
         reflector = Mutex(Reflector(settings))
         store = Mutex(ObjectStore(indexers: indexers))
     }
@@ -102,6 +108,7 @@ public final class Informer<Object: KubernetesObject>: Sendable {
             change { $0.replace(with: list.items) }
             reflector.withLock { $0.listed(version: list.resourceVersion, now: system.now()) }
             synced.open()
+            succeeded()
         } catch {
             failed(error, system)
         }
@@ -109,14 +116,15 @@ public final class Informer<Object: KubernetesObject>: Sendable {
 
     private func watch(from version: String, seconds: Int, _ system: SystemAccess) async {
         do {
-            try await resources.watch(selection, from: version, seconds: seconds, silence: settings.silence) {
-                [self] event in
+            try await resources.watch(
+                selection, from: version, seconds: seconds, silence: settings.silence, onOpen: succeeded
+            ) { [self] event in
                 var random = system.generator
                 switch reflector.withLock({ $0.heard(event, now: system.now(), random: &random) }) {
                 case .apply: change { [transform] store in store.apply(event, transform).map { [$0] } ?? [] }
                 case .ignore: break
                 case .end:
-                    if case .error(let status) = event { onFailure(.status(status)) }
+                    if case .error(let status) = event { tell(.status(status)) }
                     throw WatchOver()
                 }
             }
@@ -135,7 +143,20 @@ public final class Informer<Object: KubernetesObject>: Sendable {
         guard !Task.isCancelled else { return }
         var random = system.generator
         reflector.withLock { $0.failed(error, now: system.now(), random: &random) }
-        onFailure(error)
+        tell(error)
+    }
+
+    private func tell(_ failure: KubernetesError) {
+        isFailing.withLock { $0 = true }
+        onFailure(failure)
+    }
+
+    private func succeeded() {
+        let isRecovery = isFailing.withLock { isFailing in
+            defer { isFailing = false }
+            return isFailing
+        }
+        if isRecovery { onRecovery() }
     }
 
     private func change(_ body: (inout ObjectStore<Object>) -> [Change<Object>]) {

@@ -15,6 +15,14 @@ extension ResourceClient {
         _ selection: Selection = .init(), from version: String, seconds: Int? = nil, silence: Duration? = nil,
         _ body: @escaping @Sendable (WatchEvent<Object>) async throws -> Void
     ) async throws {
+        try await watch(selection, from: version, seconds: seconds, silence: silence, onOpen: {}, body)
+    }
+
+    /// The same; `onOpen` is called once the server has agreed to the watch.
+    func watch(
+        _ selection: Selection, from version: String, seconds: Int?, silence: Duration?, onOpen: () -> Void,
+        _ body: @escaping @Sendable (WatchEvent<Object>) async throws -> Void
+    ) async throws {
         let request = APIRequest(
             .get, try listPath(selection),
             query: selection.query + [
@@ -27,6 +35,7 @@ extension ResourceClient {
             throwing: { () async throws(KubernetesError) in
                 try await client.opened(request, within: client.limits.time)
             })
+        onOpen()
         let heard = LastHeard(system.now())
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {

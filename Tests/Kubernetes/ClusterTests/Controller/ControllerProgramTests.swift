@@ -23,6 +23,28 @@ import Testing
                 ])
     }
 
+    @Test("an outage of the API server is logged, and its end too, once for each kind of objects")
+    func outage() async throws {
+        try await Stage.running { stage in
+            let log = LogLines()
+            let running = try RunningController(stage, log: log)
+            let kinds: Set = ["pods", "nodes", "nodecputopologies", "podcpubindings"]
+            #expect(try await eventually { running.controller.isReady })
+            #expect(log.all.isEmpty)
+            await stage.server.stop()
+            #expect(
+                try await eventually {
+                    Set(log.all).isSuperset(of: kinds.map { "warning: a copy is not up to date \($0)" })
+                })
+            #expect(!log.all.contains { $0.hasPrefix("notice") })
+            try await stage.server.start()
+            let ends = kinds.map { "notice: the copy is up to date again \($0)" }
+            #expect(try await eventually { Set(log.all).isSuperset(of: ends) })
+            #expect(log.all.count { $0.hasPrefix("notice") } == kinds.count)
+            await running.stop()
+        }
+    }
+
     @Test("a controller is alive from its start, ready once it has read the cluster, and counts what it does")
     func health() async throws {
         try await Stage.running { stage in

@@ -247,15 +247,16 @@ final class RunningController: Sendable {
     private let client: ClusterClient
 
     /// - Parameter election: How it becomes the one that leads; nil for one that is alone.
-    init(_ stage: Stage, as user: String = "one", election: LeaderElection.Settings? = nil) throws {
+    init(
+        _ stage: Stage, as user: String = "one", election: LeaderElection.Settings? = nil, log: LogLines = LogLines()
+    ) throws {
         let client = try stage.client(user)
         var settings = ClusterController.Settings()
         settings.election = election
         settings.reflector.backoff = Backoff(first: .milliseconds(20), longest: .milliseconds(200))
         settings.limits.longest = .milliseconds(200)
         settings.workers = 4
-        let controller = ClusterController(
-            client, settings, log: Logger(label: "controller") { _ in SwiftLogNoOpLogHandler() })
+        let controller = ClusterController(client, settings, log: log.logger)
         (self.client, self.controller) = (client, controller)
         task = Task { await controller.run() }
     }
@@ -280,5 +281,30 @@ final class RunningController: Sendable {
                 before = count
                 return calm > 15
             })
+    }
+}
+
+/// Keeps what a program logs for operators.
+final class LogLines: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    /// The lines, `LEVEL: TEXT KIND` with the kind of objects where there is one.
+    var all: [String] { lines.withLock { $0 } }
+    var logger: Logger { Logger(label: "controller") { [self] _ in Handler(lines: self) } }
+
+    private struct Handler: LogHandler {
+        let lines: LogLines
+        var logLevel = Logger.Level.notice
+        var metadata: Logger.Metadata = [:]
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let kind = event.metadata?["kind"].map { " \($0)" } ?? ""
+            lines.lines.withLock { $0.append("\(event.level): \(event.message)\(kind)") }
+        }
     }
 }
