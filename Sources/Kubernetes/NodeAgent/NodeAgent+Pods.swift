@@ -12,12 +12,15 @@ extension NodeAgent {
         do {
             let outcome = try await settle(pod, call)
             if let call {
-                // What a binding says ends with the binding.
+                // What a binding says ends with the binding, and a call does not outlive it: an Apply beside it never counts,
+                // a Remove always does, although the pod keeps the CPUs of the binding.
                 let isBound = situation(of: pod, nil, nil).leading != nil
-                pinnings.finish(call, failure: outcome, isKept: !isBound)
+                let counts = isBound ? call.demand == .remove : outcome == nil
+                pinnings.finish(call, failure: outcome, counts: counts)
             }
         } catch {
-            if let call { pinnings.finish(call, failure: "\(error)") }
+            // The caller hears that it failed, and may ask again: it is not carried out later.
+            if let call { pinnings.finish(call, failure: "\(error)", counts: false) }
             throw error
         }
     }

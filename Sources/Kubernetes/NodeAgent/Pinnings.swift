@@ -85,12 +85,11 @@ final class Pinnings: Sendable {
     ///
     /// - Parameters:
     ///   - failure: why nothing was done for it; nil where it was carried out.
-    ///   - isKept: whether it counts from now on.
-    func finish(_ call: Call, failure: String?, isKept: Bool = true) {
+    ///   - counts: whether it is what is known for the pod from now on; else what was known before still is.
+    func finish(_ call: Call, failure: String?, counts: Bool) {
         let pod = call.pod
         let isMore = state.withLock { state in
-            // A removal counts, although the pod may keep the CPUs of a binding.
-            if call.demand == .remove || failure == nil && isKept { state.known[pod] = call.demand.state }
+            if counts { state.known[pod] = call.demand.state }
             return state.calls[pod] != nil
         }
         call.continuation.resume(returning: failure)

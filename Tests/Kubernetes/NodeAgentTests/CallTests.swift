@@ -195,6 +195,25 @@ import Testing
         }
     }
 
+    @Test("a RemovePinning that fails because the daemon is away is not carried out later; asked again, it is")
+    func failedRemoval() async throws {
+        try await serving { cluster, _, port async throws -> Void in
+            cluster.pod("p", [1])
+            let pod = try Self.pod(cluster, "p")
+            try await Self.apply(port, pod, [3])
+            cluster.host.set(away: true)
+            let away = await failure { try await Self.remove(port, pod) }
+            #expect(away?.message.hasPrefix("failed to remove CPU pinning: ") == true)
+            cluster.host.set(away: false)
+            cluster.run("p", [7])
+            // The new container is pinned like the one before.
+            #expect(try await eventually { cluster.host.changes.count > 1 })
+            #expect(cluster.host.changes == ["put default/p 3", "put default/p 3"])
+            try await Self.remove(port, pod)
+            #expect(cluster.host.changes.last == "release default/p")
+        }
+    }
+
     @Test("what a binding has got cannot be changed or removed by a call")
     func bound() async throws {
         try await serving { cluster, _, port async throws -> Void in
