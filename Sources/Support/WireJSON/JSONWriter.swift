@@ -159,13 +159,12 @@ package struct JSONWriter: Sendable {
     private mutating func quote(_ text: String) {
         if escapesNonASCII { return quoteASCII(text) }
         bytes.append(UInt8(ascii: "\""))
-        var text = text
-        let isPlain = text.withUTF8 { utf8 in
+        let isPlain = text.utf8.withContiguousStorageIfAvailable { utf8 in
             guard PlainBytes.areAll(utf8) else { return false }
             bytes.append(contentsOf: utf8)
             return true
         }
-        if isPlain { return bytes.append(UInt8(ascii: "\"")) }
+        if isPlain == true { return bytes.append(UInt8(ascii: "\"")) }
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):
