@@ -70,20 +70,24 @@ package final class DomainProxy: DomainObserver {
     ///
     /// - Parameters:
     ///   - records: the records before the first observed change.
-    ///   - carryOut: carries out an intent and reports its outcome; called in order.
+    ///   - drop: called with the name of an invalid intent, and why it is not carried out.
+    ///   - carryOut: carries out an intent and reports its outcome; called in order. An intent that is refused because
+    ///     the runtime stops remains in Redis.
     /// - Throws: `SystemError` if the thread cannot be started.
     package func start(
-        from records: DomainRecords, carryOut: @escaping @Sendable (Intent, @escaping DomainRuntime.Answer) -> Void
+        from records: DomainRecords, drop: @escaping @Sendable (String, String) -> Void = { _, _ in },
+        carryOut: @escaping @Sendable (Intent, @escaping DomainRuntime.Answer) -> Void
     ) throws(SystemError) {
         try startThread(named: "mirror") { [self] in
-            var worker = ProxyWorker(settings, records, logger, at: .current) { [self] name, intent in
+            var worker = ProxyWorker(settings, records, logger, at: .current, drop: drop) { [self] name, intent in
                 carryOut(intent) { result in
-                    let reason: String? =
-                        switch result {
-                        case .success(let refusal):
-                            refusal.map { [$0.summary, $0.detail].compactMap(\.self).joined(separator: ": ") }
-                        case .failure(let failure): "\(failure)"
-                        }
+                    let reason: String?
+                    switch result {
+                    case .success(let refusal):
+                        reason = refusal.map { [$0.summary, $0.detail].compactMap(\.self).joined(separator: ": ") }
+                    case .failure(.stopping): return
+                    case .failure(let failure): reason = "\(failure)"
+                    }
                     self.add(.outcome(name, declined: reason))
                 }
             }

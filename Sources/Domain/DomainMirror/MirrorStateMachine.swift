@@ -42,10 +42,7 @@ package struct MirrorStateMachine: Sendable {
     /// The maximum age of samples in milliseconds; 0 for no limit.
     private let retention: Int
     private var mirror: Mirror
-    /// Outcomes of intents that are not published yet.
-    private var outcomes: [RedisCommand] = []
-    /// Intents that are not finished.
-    private var openIntents: Set<String> = []
+    private var intents = IntentTable()
     private var nextIntents = 0
     private var nextPresence = 0
     /// The domain that was reported to use the database.
@@ -54,19 +51,19 @@ package struct MirrorStateMachine: Sendable {
     private var reportedIntentFailure: String?
 
     /// The interval at which intents are read, in milliseconds.
-    private static let intentInterval = 500
+    private static let intentInterval = 100
+    /// When they are read again if some have been read or finished, in milliseconds.
+    private static let shortIntentInterval = 5
+    /// When they are read again if Redis refuses, in milliseconds.
+    private static let refusedIntentInterval = 500
     /// How long the database is left to another domain, in milliseconds.
     private static let yieldInterval = 60_000
     /// How often the domain shows that it uses the database, in milliseconds.
     private static let presenceInterval = 5_000
     /// How often a database in use by another domain is tried, in milliseconds.
     private static let retryInterval = 15_000
-    /// How many intents are read at once.
-    private static let intentLimit = 256
     /// The interval of trimming without a retention, in milliseconds.
     private static let defaultTrimInterval = 360_000
-    /// The maximum number of unpublished outcomes.
-    private static let outcomeLimit = 10_000
 
     /// Creates a state machine for a domain with these records, nothing of which is mirrored yet.
     ///
@@ -80,7 +77,7 @@ package struct MirrorStateMachine: Sendable {
     }
 
     /// The intents that are not finished.
-    package var unfinished: Set<String> { openIntents }
+    package var unfinished: Set<String> { intents.unfinished }
 
     /// How long nothing needs to be done unless an event arrives, in milliseconds.
     package func idleTime(at now: Timestamp) -> Int {
@@ -95,19 +92,18 @@ package struct MirrorStateMachine: Sendable {
     ) -> Actions {
         var actions = Actions()
         if !connection.isOpen { open(&connection, &actions, at: now) }
-        let steps = events.map { take($0, isOpen: connection.isOpen, at: now.wall) }
-        if outcomes.count > Self.outcomeLimit { outcomes.removeFirst(outcomes.count - Self.outcomeLimit) }
+        let steps = events.map { take($0, isOpen: connection.isOpen, at: now) }
         connection.use(at: now.monotonic) { connection throws(RedisError) in try connection.show(steps) }
-        publish(over: &connection, at: now)
         if isLast {
             connection.use(at: now.monotonic) { connection throws(RedisError) in
+                _ = try intents.remove(over: &connection)
                 try connection.sendLeniently([.delete(Mirror.presence(of: domainID))])
             }
             return actions
         }
         if now.monotonic >= nextIntents {
             nextIntents = now.monotonic + Self.intentInterval
-            takeIntents(over: &connection, &actions, at: now)
+            exchangeIntents(over: &connection, &actions, at: now)
         }
         trim(over: &connection, at: now)
         return actions
@@ -115,13 +111,15 @@ package struct MirrorStateMachine: Sendable {
 
     // MARK: - The mirror
 
-    private mutating func take(_ events: Event, isOpen: Bool, at time: Int) -> [RedisCommand] {
-        switch events {
-        case .changes(let changes): return mirror.take(changes, at: time)
+    private mutating func take(_ event: Event, isOpen: Bool, at now: Timestamp) -> [RedisCommand] {
+        switch event {
+        case .changes(let changes): return mirror.take(changes, at: now.wall)
         case .report(let update, let time): return isOpen ? mirror.report(update, at: time) : []
         case .outcome(let name, let reason):
-            openIntents.remove(name)
-            outcomes.append(IntentKey.publish(name, declined: reason, at: time))
+            intents.finish(name, declined: reason, at: now.wall)
+            if reportedIntentFailure == nil {
+                nextIntents = min(nextIntents, now.monotonic + Self.shortIntentInterval)
+            }
             return []
         }
     }
@@ -167,13 +165,15 @@ package struct MirrorStateMachine: Sendable {
             mirror.type(ofSeries: key).map { $0 != type.text } ?? false
         }.map(\.0)
         _ = try connection.send(strange.map { .delete($0) })
-        // Intents that were read and will not be finished are lost.
-        let known = Set(openIntents.map(IntentKey.result(of:)) + outcomes.map { $0.words[1] })
-        let results = found.filter { $0.hasPrefix(IntentKey.resultPrefix) && !known.contains($0) }
+        // An intent without a value that is not finished cannot be read again.
+        let results = found.filter { $0.hasPrefix(IntentKey.resultPrefix) && !intents.isKnown(result: $0) }
         let texts = try connection.send(results.map { RedisCommand("GET", $0) })
-        let lost = zip(results, texts).filter { $1.text.map(IntentKey.isUnfinished) ?? false }.map(\.0)
+        let unfinished = zip(results, texts).filter { $1.text.map(IntentKey.isUnfinished) ?? false }.map(\.0)
+        let values = try connection.send(unfinished.map { RedisCommand("EXISTS", IntentKey.name(ofResult: $0)) })
+        let lost = zip(unfinished, values).filter { $1.integer == 0 }.map(\.0)
         let reason = "it was lost, or the orchestrator ended before it was finished: submit it again"
-        _ = try connection.send(lost.map { IntentKey.publish(result: $0, declined: reason, at: time) })
+        let outcome = IntentKey.finished(declined: reason, at: time)
+        _ = try connection.send(lost.map { IntentCommand.write(outcome, to: $0) })
         let commands = mirror.begin(with: mirror.records, over: found, at: time)
         let groups = stride(from: 0, to: commands.count, by: 1000).map {
             Array(commands[$0..<min($0 + 1000, commands.count)])
@@ -183,46 +183,31 @@ package struct MirrorStateMachine: Sendable {
 
     // MARK: - Intents
 
-    private mutating func publish(over connection: inout some MirrorConnection, at now: Timestamp) {
-        guard !outcomes.isEmpty else { return }
-        connection.use(at: now.monotonic) { connection throws(RedisError) in
-            try connection.show([outcomes])
-            outcomes = []
-        }
-    }
-
-    private mutating func takeIntents(
+    /// Writes the outcomes of finished intents, and reads new ones.
+    private mutating func exchangeIntents(
         over connection: inout some MirrorConnection, _ actions: inout Actions, at now: Timestamp
     ) {
-        var taken: [RedisReply] = []
-        var state: String?
+        var batch = IntentTable.Batch()
         var failure: String?
         connection.use(at: now.monotonic) { connection throws(RedisError) in
-            if connection.isCluster {
-                state = try connection.send([RedisCommand("GET", Mirror.identity)])[0].text
-                if state == domainID { failure = try takeSingly(&taken, over: &connection, at: now.wall) }
-                return
-            }
-            let take = IntentKey.take(Self.intentLimit, for: domainID, at: now.wall)
-            var count = 0
-            repeat {
-                let answers = try connection.send([RedisCommand("GET", Mirror.identity), take])
-                state = answers[0].text
-                failure = answers[1].refusal(of: take)
-                count = (answers[1].array ?? []).count / 2
-                taken += answers[1].array ?? []
-            } while count == Self.intentLimit && taken.count < Self.outcomeLimit
+            failure = try intents.remove(over: &connection)
+            try intents.take(&batch, for: domainID, mirror.records, over: &connection, at: now.wall)
         }
-        if let failure, failure != reportedIntentFailure { actions.notes.append(.intentsRefused(failure)) }
-        reportedIntentFailure = failure
-        for index in stride(from: 0, to: taken.count - 1, by: 2) {
-            if let name = taken[index].text { take(name, taken[index + 1].text, &actions, at: now) }
+        actions.intents += batch.intents
+        actions.notes += batch.dropped.map { .dropped($0.name, $0.problem) }
+        failure = failure ?? batch.refusal
+        if let failure {
+            if failure != reportedIntentFailure { actions.notes.append(.intentsRefused(failure)) }
+            nextIntents = now.monotonic + Self.refusedIntentInterval
+        } else if !batch.intents.isEmpty || !batch.dropped.isEmpty {
+            nextIntents = now.monotonic + Self.shortIntentInterval
         }
         guard connection.isOpen else { return }
-        guard state != domainID else { return showPresence(over: &connection, at: now) }
-        if let state {
+        reportedIntentFailure = failure
+        guard batch.domain != domainID else { return showPresence(over: &connection, at: now) }
+        if let domain = batch.domain {
             // Two domains that overwrite each other endlessly would be of no use to anybody.
-            actions.notes.append(.taken(by: state))
+            actions.notes.append(.taken(by: domain))
             connection.close(until: now.monotonic + Self.yieldInterval)
         } else {
             actions.notes.append(.removed)
@@ -231,69 +216,11 @@ package struct MirrorStateMachine: Sendable {
         }
     }
 
-    /// Takes intents with commands that have one key each, as a cluster needs them. The outcome is written before the
-    /// intent is removed.
-    ///
-    /// - Returns: why the next intent stays in the list; nil if none does.
-    private func takeSingly(
-        _ taken: inout [RedisReply], over connection: inout some MirrorConnection, at time: Int
-    ) throws(RedisError) -> String? {
-        while taken.count < Self.outcomeLimit {
-            let next = RedisCommand("LINDEX", IntentKey.list, "0")
-            let entry = try connection.send([next])[0]
-            guard let name = entry.text else { return entry.refusal(of: next) }
-            let value = try IntentKey.isIntent(name) ? mark(name, over: &connection, at: time) : .null
-            if let reason = value.failure { return reason }
-            let remove = RedisCommand("LREM", IntentKey.list, "1", name)
-            let removed = try connection.send([remove])[0]
-            if let refusal = removed.refusal(of: remove) { return refusal }
-            guard value.text != nil else {
-                taken += [entry, .null]
-                continue
-            }
-            // The operator may have set another value meanwhile.
-            let last = try connection.send([IntentKey.removeValue(name)])[0]
-            taken += [entry, last.text == nil ? value : last]
-        }
-        return nil
-    }
-
-    /// Reads the value of an intent and writes that it is taken.
-    ///
-    /// - Returns: the value; null if it is none; the refusal if it could not be read, or the outcome not be written.
-    private func mark(
-        _ name: String, over connection: inout some MirrorConnection, at time: Int
-    ) throws(RedisError) -> RedisReply {
-        let get = RedisCommand("GET", name)
-        let value = try connection.send([get])[0]
-        if let refusal = value.refusal(of: get) {
-            // A value of another type is none.
-            return value.failure?.hasPrefix("WRONGTYPE") == true ? .null : .error(refusal)
-        }
-        guard value.text != nil else { return .null }
-        let mark = IntentKey.mark(name, at: time)
-        let marked = try connection.send([mark])[0]
-        return marked.refusal(of: mark).map { .error($0) } ?? value
-    }
-
     private mutating func showPresence(over connection: inout some MirrorConnection, at now: Timestamp) {
         guard now.monotonic >= nextPresence else { return }
         nextPresence = now.monotonic + Self.presenceInterval
         connection.use(at: now.monotonic) { connection throws(RedisError) in
             try connection.sendLeniently([mirror.showPresence(at: now.wall)])
-        }
-    }
-
-    private mutating func take(_ name: String, _ value: String?, _ actions: inout Actions, at now: Timestamp) {
-        do throws(IntentKey.Problem) {
-            let intent = try IntentKey.intent(name, value)
-            openIntents.insert(name)
-            actions.intents.append((name, intent))
-        } catch {
-            actions.notes.append(.dropped(name, error))
-            if case .badValue(let reason) = error {
-                outcomes.append(IntentKey.publish(name, declined: reason, at: now.wall))
-            }
         }
     }
 
@@ -313,9 +240,4 @@ package struct MirrorStateMachine: Sendable {
             try connection.sendLeniently(mirror.trim(keys, at: now.wall, retention: retention))
         }
     }
-}
-
-extension RedisReply {
-    /// Why Redis refused a command; nil if it did not.
-    fileprivate func refusal(of command: RedisCommand) -> String? { failure.map { "\(command.subject): \($0)" } }
 }

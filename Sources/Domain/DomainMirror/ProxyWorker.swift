@@ -5,6 +5,7 @@ import Redis
 /// The work of the proxy's thread: a ``MirrorStateMachine`` with a connection, and the CSV files.
 struct ProxyWorker {
     private let logger: Logger
+    private let drop: (String, String) -> Void
     private let carryOut: (String, Intent) -> Void
     private var proxy: MirrorStateMachine
     private var connection: RedisMirrorConnection
@@ -12,9 +13,10 @@ struct ProxyWorker {
 
     init(
         _ settings: DomainProxy.Settings, _ records: DomainRecords, _ logger: Logger, at now: Timestamp,
-        carryOut: @escaping (String, Intent) -> Void
+        drop: @escaping (String, String) -> Void, carryOut: @escaping (String, Intent) -> Void
     ) {
         self.logger = logger
+        self.drop = drop
         self.carryOut = carryOut
         proxy = MirrorStateMachine(
             domainID: settings.domainID, schema: settings.schema, retention: settings.retention * 1000, from: records)
@@ -64,6 +66,7 @@ struct ProxyWorker {
                 metadata: ["reason": "\(RedisError.refused(reason))"])
         case .dropped(let name, let problem):
             logger.warning("an invalid intent was dropped", metadata: ["intent": "\(name)", "reason": "\(problem)"])
+            drop(name, "\(problem)")
         }
     }
 }

@@ -5,10 +5,12 @@ package struct RedisCommand: Hashable, Sendable {
 
     init(_ words: String...) { self.words = words }
 
-    /// Its name and key, for messages.
+    init(words: [String]) { self.words = words }
+
+    /// Its name and keys, for messages.
     var subject: String {
-        let key = words[0] == "EVAL" ? words.dropFirst(3).first : words.dropFirst().first
-        return [words[0], key].compactMap(\.self).joined(separator: " ")
+        guard words[0] == "EVAL", let count = Int(words[2]) else { return words.prefix(2).joined(separator: " ") }
+        return ([words[0]] + words.dropFirst(3).prefix(count)).joined(separator: " ")
     }
 
     static func set(_ key: String, _ value: String) -> RedisCommand { RedisCommand("SET", key, value) }

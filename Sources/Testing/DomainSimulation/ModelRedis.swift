@@ -20,12 +20,12 @@ struct ModelRedis {
     /// The unknown commands that were received.
     private(set) var unknown: Set<String> = []
 
-    private static let wrongType = RedisReply.error(
+    static let wrongType = RedisReply.error(
         "WRONGTYPE Operation against a key holding the wrong kind of value")
     private static let full = RedisReply.error("OOM command not allowed when used memory > 'maxmemory'.")
     private static let growing: Set<String> = ["SET", "RPUSH", "LPUSH", "ZADD"]
     private static let readOnly = RedisReply.error("READONLY You can't write against a read only replica.")
-    private static let reading: Set<String> = ["GET", "TYPE", "SCAN"]
+    private static let reading: Set<String> = ["GET", "EXISTS", "TYPE", "SCAN"]
 
     /// Why a command is refused at present; nil if it is not.
     private func refusal(of command: String) -> RedisReply? {
@@ -84,6 +84,7 @@ struct ModelRedis {
             values[key] = .string(words[2])
             return .text("OK")
         case ("DEL", 2): return .integer(values.removeValue(forKey: key) == nil ? 0 : 1)
+        case ("EXISTS", 2): return .integer(values[key] == nil ? 0 : 1)
         case ("TYPE", 2): return .text(values[key]?.type ?? "none")
         case ("SCAN", 4...): return .array([.text("0"), .array(matching(words[3]).map { .text($0) })])
         case ("RPUSH", 3), ("LPUSH", 3):
@@ -112,7 +113,13 @@ struct ModelRedis {
                 }
                 return .integer(gone)
             }
-        case ("EVAL", 9) where key == IntentKey.takeScript: return takeIntents(words)
+        case ("EVAL", 8) where key == IntentCommand.listScript: return listIntents(words)
+        case ("EVAL", 9) where key == IntentCommand.takeScript: return takeIntent(words)
+        case ("EVAL", 5) where key == IntentCommand.takeScript:
+            guard case .string(let value)? = values[words[3]] else { return .null }
+            return .array([.text(value), .text("")])
+        case ("EVAL", 12) where key == IntentCommand.finishScript: return finishIntent(words)
+        case ("EVAL", 6) where key == IntentCommand.dropScript: return dropIntent(words)
         case ("EVAL", 6) where key == Mirror.trimScript: return trim(words)
         default: return unknown(words)
         }
@@ -129,7 +136,7 @@ struct ModelRedis {
         return values.keys.filter { key in key.first.map { letters.contains($0) } ?? false }
     }
 
-    private mutating func changeList(_ key: String, _ body: (inout [String]) -> RedisReply) -> RedisReply {
+    mutating func changeList(_ key: String, _ body: (inout [String]) -> RedisReply) -> RedisReply {
         var list: [String] = []
         switch values[key] {
         case nil: break
@@ -155,35 +162,6 @@ struct ModelRedis {
     }
 
     // MARK: - Scripts
-
-    /// ``IntentKey/takeScript``.
-    private mutating func takeIntents(_ words: [String]) -> RedisReply {
-        let (list, identity, outcome, domain) = (words[3], words[4], words[6], words[8])
-        guard let count = Int(words[5]) else { return .error("ERR count") }
-        if case .error(let reason) = carryOut(["GET", identity]) { return .error(reason) }
-        guard values[identity] == .string(domain) else { return .null }
-        switch values[list] {
-        case nil, .list: break
-        default: return Self.wrongType
-        }
-        var taken: [RedisReply] = []
-        for _ in 0..<count {
-            guard case .list(var names)? = values[list], !names.isEmpty else { break }
-            let name = names.removeFirst()
-            values[list] = names.isEmpty ? nil : .list(names)
-            taken.append(.text(name))
-            let parts = name.split(separator: ":", omittingEmptySubsequences: false)
-            let isIntent = parts.count == 3 && parts[0] == "intent" && (parts[1] == "migrate" || parts[1] == "cordon")
-            guard isIntent, case .string(let value)? = values[name] else {
-                taken.append(.null)
-                continue
-            }
-            values[name] = nil
-            values["intent:result:\(parts[1]):\(parts[2])"] = .string(outcome)
-            taken.append(.text(value))
-        }
-        return .array(taken)
-    }
 
     /// ``Mirror/trimScript``.
     private mutating func trim(_ words: [String]) -> RedisReply {

@@ -68,7 +68,10 @@ import Testing
             FunctionLogEntry(seconds: 1_760_000_001, nanoseconds: 0, target: "edgeless", message: "hello")
         ]
         commands += mirror.report(update, at: 1_760_000_001_500)
-        commands.append(IntentKey.publish("intent:migrate:\(function)", declined: nil, at: 1_760_000_002_000))
+        commands.append(
+            IntentCommand.write(
+                IntentKey.finished(declined: nil, at: 1_760_000_002_000),
+                to: IntentKey.result(of: "intent:migrate:\(function)")))
         return commands.map { $0.words.joined(separator: " ") }
     }
 }

@@ -147,16 +147,61 @@ struct IntentTests {
         #expect(try await eventually { try isDrained(site) })
     }
 
-    @Test("an intent interrupted by the end of the orchestrator is declined after its restart")
+    @Test("an intent that the end of the orchestrator interrupts is carried out after its restart")
     func interrupted() async throws {
         let server = try RedisServer()
         let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
-        try redis.send(["SET", "intent:cordon:\(node)", "yes"])
-        try redis.send(["RPUSH", "intents", "intent:cordon:\(node)"])
-        try redis.send(["SET", "domain_info:domain_id", ProxySite.domainID])
-        try redis.send(IntentKey.take(10, for: ProxySite.domainID, at: 1).words)
+        let key = "intent:cordon:\(node)"
+        let first = try ProxySite(server: server)
+        first.holdsAnswers = true
+        try push(first, [(key, "yes")])
+        #expect(try await eventually { first.intents == [.cordon(node, true)] })
+        first.proxy.stop()
+        #expect(try redis.send(["GET", key]).text == "yes")
+        #expect(try redis.send(["GET", "intent:result:cordon:\(node)"]).text?.contains("taken") == true)
+        let second = try ProxySite(server: server)
+        defer { second.proxy.stop() }
+        #expect(try await eventually { second.intents == [.cordon(node, true)] })
+        #expect(try await eventually { try second.get("intent:result:cordon:\(node)")?.contains("done") == true })
+        #expect(try second.get(key) == nil && isDrained(second))
+    }
+
+    @Test("a migration that ended before the orchestrator did is not carried out again, also with several targets")
+    func interruptedAfterTheMove() async throws {
+        let server = try RedisServer()
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        let names = (1...2 as ClosedRange<UInt64>).map { "intent:migrate:\(LogicalID.test($0))" }
+        for name in names {
+            try redis.send(["SET", name, "\(NodeID.test(2)),\(NodeID.test(3))"])
+            try redis.send(["RPUSH", "intents", name])
+        }
+        // The first was begun by an orchestrator that has ended, the second was not.
+        try redis.send(IntentCommand.take(names[0], marking: IntentKey.taken(at: 1)).words)
+        var records = DomainRecords()
+        for number: UInt64 in 1...2 {
+            records.apply(
+                .instance(
+                    InstanceRecord(
+                        id: .test(number), specification: .resource(ResourceSpecification(classType: "file-log")),
+                        created: number,
+                        physical: PhysicalID(node: .test(3), component: ComponentID(high: 1, low: number)))
+                ))
+        }
+        let site = try ProxySite(server: server, from: records)
+        defer { site.proxy.stop() }
+        #expect(try await eventually { try isDrained(site) })
+        #expect(site.intents == [.migrate(.test(2), to: [.test(2), .test(3)])])
+        for name in names {
+            #expect(try site.get(IntentKey.result(of: name))?.contains("done") == true && site.get(name) == nil)
+        }
+    }
+
+    @Test("an outcome without its intent, as an earlier version left it, is declined")
+    func lost() async throws {
+        let server = try RedisServer()
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
         let key = "intent:result:cordon:\(node)"
-        #expect(try redis.send(["GET", key]).text?.contains("taken") == true)
+        try redis.send(["SET", key, IntentKey.taken(at: 1)])
         try redis.send(["SET", "intent:result:cordon:done", #"{"status":"done","time":1}"#])
         let site = try ProxySite(server: server)
         defer { site.proxy.stop() }

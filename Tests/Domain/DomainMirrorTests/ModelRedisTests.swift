@@ -70,7 +70,18 @@ struct ModelRedisTests {
             var mirror = Mirror(domainID: "my-domain", schema: .both)
             let now = Int.random(in: 10_000...20_000, using: &random)
             return mirror.trim([series], at: now, retention: 5_000)[0].words
-        default: return IntentKey.take(.random(in: 1...4, using: &random), for: "my-domain", at: 5).words
+        default: return intentCommand(names.randomElement(using: &random) ?? "a", &random).words
+        }
+    }
+
+    private static func intentCommand(_ name: String, _ random: inout Xoshiro) -> RedisCommand {
+        let intent = OpenIntent(
+            number: 1, value: "yes", mark: IntentKey.taken(at: 5), copies: .random(in: 1...2, using: &random))
+        return switch Int.random(in: 0..<4, using: &random) {
+        case 0: IntentCommand.list(.random(in: 1...4, using: &random), for: "my-domain")
+        case 1: IntentCommand.take(name, marking: intent.mark)
+        case 2: IntentCommand.finish(name, intent, outcome: IntentKey.finished(declined: nil, at: 6))
+        default: IntentCommand.drop(name, copies: intent.copies)
         }
     }
 

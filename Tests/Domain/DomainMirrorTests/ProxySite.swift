@@ -13,6 +13,7 @@ final class ProxySite: Sendable {
     let proxy: DomainProxy
     private let heard = Mutex<[Intent]>([])
     private let refusals = Mutex<[Intent: DomainRefusal]>([:])
+    private let held = Mutex<(isHolding: Bool, answers: [DomainRuntime.Answer])>((false, []))
 
     static let domainID = "my-domain"
 
@@ -29,12 +30,28 @@ final class ProxySite: Sendable {
         proxy = DomainProxy(settings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try proxy.start(from: records) { [self] intent, answer in
             heard.withLock { $0.append(intent) }
-            answer(.success(refusals.withLock { $0[intent] }))
+            let isHeld = held.withLock { held in
+                if held.isHolding { held.answers.append(answer) }
+                return held.isHolding
+            }
+            if !isHeld { answer(.success(refusals.withLock { $0[intent] })) }
         }
     }
 
     /// The intents that were passed on, in order.
     var intents: [Intent] { heard.withLock { $0 } }
+
+    /// Whether intents remain unfinished; setting it to false finishes them.
+    var holdsAnswers: Bool {
+        get { held.withLock { $0.isHolding } }
+        set {
+            let answers = held.withLock { held in
+                defer { held = (newValue, newValue ? held.answers : []) }
+                return newValue ? [] : held.answers
+            }
+            for answer in answers { answer(.success(nil)) }
+        }
+    }
 
     /// Declines this intent from now on.
     func decline(_ intent: Intent, _ refusal: DomainRefusal) { refusals.withLock { $0[intent] = refusal } }
