@@ -21,6 +21,9 @@ extension Domain {
             }
             if records.cordoned.contains(node) != isCordoned {
                 change(.cordon(node, isCordoned))
+                if records.nodes[node] == nil {
+                    log(.notice, "the cordon of a node that is not in the domain was removed", ["node": "\(node)"])
+                }
                 invalidateIndex()
                 // It may have changed while it was cordoned and kept its instances.
                 if !isCordoned { reconsider(node) }

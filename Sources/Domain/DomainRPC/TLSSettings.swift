@@ -71,7 +71,7 @@ package struct TLSSettings: Hashable, Sendable {
     package init(file path: String) throws(ConfigurationError) {
         let text: String
         do throws(SystemError) {
-            text = try readText(path)
+            text = try readText(path, mustBeRegular: true)
         } catch {
             guard error.errno == ENOENT else { throw ConfigurationError("\(error)") }
             self.init()
@@ -200,7 +200,7 @@ package struct TLSSettings: Hashable, Sendable {
         ]
         var contents: [[UInt8]] = []
         for case let path? in files {
-            do throws(SystemError) { contents.append(try readBytes(path)) } catch {
+            do throws(SystemError) { contents.append(try readBytes(path, mustBeRegular: true)) } catch {
                 throw ConfigurationError("\(error)")
             }
         }
@@ -210,6 +210,11 @@ package struct TLSSettings: Hashable, Sendable {
     private static func checkReadable(_ path: String, _ file: String) throws(ConfigurationError) {
         guard access(path, R_OK) == 0 else {
             throw ConfigurationError("\(file): cannot read \(path): \(String(cString: strerror(errno)))")
+        }
+        // A pipe would stop the program.
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw ConfigurationError("\(file): \(path) is not a regular file")
         }
     }
 

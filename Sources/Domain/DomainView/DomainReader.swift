@@ -32,6 +32,23 @@ package final class DomainReader {
         return view
     }
 
+    /// Reads these functions and resources; those that are not there are left out.
+    ///
+    /// - Throws: `RedisError` if Redis cannot be read.
+    package func instances(_ ids: [LogicalID]) throws(RedisError) -> [LogicalID: InstanceView] {
+        var view = DomainView()
+        try fetch(ids.map { ("instance:\($0)", .instance($0)) }, into: &view)
+        return view.instances
+    }
+
+    /// Whether an orchestrator uses the database of this domain, whose name was read.
+    ///
+    /// - Throws: `RedisError` if Redis cannot be read.
+    package func isServed(_ view: DomainView) throws(RedisError) -> Bool {
+        guard let domain = view.domainID else { return false }
+        return try connection.send(["EXISTS", "domain_info:\(domain):last_update"]) != .integer(0)
+    }
+
     /// Adds the series of these components from `time` on. Lists of the seed schema are read completely.
     ///
     /// - Parameter time: seconds since 1970.

@@ -70,6 +70,15 @@ struct DomainAudit: Sendable {
         }
     }
 
+    /// Records an entry of the intent list that was not carried out because it is invalid.
+    func dropped(_ name: String, from redis: String, problem: String) {
+        log?.record("refused", action: "intent", holder: nil, peer: nil) { line in
+            line.member("caller", redis)
+            line.member("intent", name)
+            line.member("reason", problem)
+        }
+    }
+
     private func record(
         _ action: String, _ kind: ComponentKind, _ id: LogicalID?, _ problem: String?,
         _ details: (inout JSONWriter) -> Void

@@ -91,12 +91,15 @@ struct DomainProcess {
         }
         try runtime.begin()
         let redis = configuration.redisAddress
-        try proxy?.start(from: records) { intent, answer in
-            runtime.intent(intent) { result in
-                audit.finished(intent, from: redis, problem: result.problem)
-                answer(result)
-            }
-        }
+        try proxy?.start(
+            from: records, drop: { name, problem in audit.dropped(name, from: redis, problem: problem) },
+            carryOut: { intent, answer in
+                runtime.intent(intent) { result in
+                    // One that is interrupted by the end of the program is carried out after its restart.
+                    if !result.isInterrupted { audit.finished(intent, from: redis, problem: result.problem) }
+                    answer(result)
+                }
+            })
         log.notice(
             "serving",
             metadata: [
@@ -178,8 +181,12 @@ struct DomainProcess {
     }
 
     /// Reads both configuration files, and logs the warnings about them.
-    func readSettings(_ log: Logger) throws -> (OrchestratorConfiguration, TLSSettings) {
-        let configuration = try OrchestratorConfiguration(toml: readText(configFile), file: configFile)
+    ///
+    /// - Parameter isReload: whether the domain is served meanwhile, so that nothing may be waited for: then the files
+    ///   must be regular ones.
+    func readSettings(_ log: Logger, isReload: Bool = false) throws -> (OrchestratorConfiguration, TLSSettings) {
+        let text = try readText(configFile, mustBeRegular: isReload)
+        let configuration = try OrchestratorConfiguration(toml: text, file: configFile)
         for warning in configuration.warnings { log.warning("\(warning)") }
         let tls = try TLSSettings(file: "tls_config.toml")
         for warning in try tls.warnings(at: time(nil)) {

@@ -43,7 +43,7 @@ struct DomainReload {
     }
 
     private mutating func apply() async throws {
-        let (fresh, freshTLS) = try process.readSettings(log)
+        let (fresh, freshTLS) = try process.readSettings(log, isReload: true)
         let contents = try freshTLS.contents()
         let changes = fresh.changes(from: configuration)
         let isRenewed = freshTLS != tls || contents != certificates
@@ -86,6 +86,9 @@ extension OrchestratorConfiguration {
 }
 
 extension Result<DomainRefusal?, DomainRuntime.Failure> {
+    /// Whether the program ends before it is decided.
+    var isInterrupted: Bool { if case .failure(.stopping) = self { true } else { false } }
+
     /// Why a request was not carried out; nil if it was.
     var problem: String? {
         switch self {

@@ -17,7 +17,8 @@ package func readBytes(
         var status = stat()
         guard fstat(fd, &status) == 0 else { throw SystemError("look at \(path)", errno: errno) }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw SystemError("read \(path)", errno: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
+            if status.st_mode & S_IFMT == S_IFDIR { throw SystemError("read \(path)", errno: EISDIR) }
+            throw SystemError("read \(path), which is not a regular file", errno: EINVAL)
         }
     }
     var bytes: [UInt8] = []
@@ -34,9 +35,10 @@ package func readBytes(
 
 /// The text of a file of at most 1 MiB.
 ///
+/// - Parameter mustBeRegular: whether anything but a regular file is an error.
 /// - Throws: ``SystemError`` where it cannot be read, is longer, or is no UTF-8.
-package func readText(_ path: String) throws(SystemError) -> String {
-    guard let text = String(validating: try readBytes(path), as: UTF8.self) else {
+package func readText(_ path: String, mustBeRegular: Bool = false) throws(SystemError) -> String {
+    guard let text = String(validating: try readBytes(path, mustBeRegular: mustBeRegular), as: UTF8.self) else {
         throw SystemError("read \(path) as UTF-8", errno: EILSEQ)
     }
     return text

@@ -237,6 +237,8 @@ struct RedisScenarioTests {
         let line = try #require(process.lines.first { $0.contains("intents cannot be taken from Redis") })
         #expect(line.contains("SET intent:result:cordon:\(node.node)"), "\(line)")
         #expect(line.contains("ACL SETUSER"), "\(line)")
+        try await Task.sleep(for: .seconds(2))
+        #expect(process.lines.count { $0.contains("intents cannot be taken from Redis") } == 1, "\(process.text)")
         #expect(try redis().send(["GET", key]).text == "yes")
         #expect(try redis().send(["LLEN", "intents"]) == .integer(1))
         try redis().send(["ACL", "SETUSER", "default", "~*"])
@@ -244,6 +246,27 @@ struct RedisScenarioTests {
         #expect(try await eventually { try redis().send(["GET", result]).text?.contains("done") == true })
         #expect(try redis().send(["EXISTS", key]) == .integer(0))
         try await end(process, [node], controller)
+    }
+
+    @Test("a node that has left while it was cordoned can be uncordoned by its UUID, and the answer says so")
+    func uncordonMissing() async throws {
+        let controller = try DemoController(url: site.controllerRegister)
+        let process = try await site.serve()
+        let node = try site.node(1)
+        #expect(try await eventually { try redis().send(["EXISTS", "node:status:\(node.node)"]) == .integer(1) })
+        let proxy = [site.binary, "proxy", "-r", server.url, "intent"]
+        #expect(try await Program.run(proxy + ["cordon", "\(node.node)", "--wait"]).status == 0)
+        await node.stop()
+        #expect(
+            try await eventually(seconds: 60) {
+                try redis().send(["EXISTS", "node:status:\(node.node)"]) == .integer(0)
+            })
+        let first = try await Program.run(proxy + ["uncordon", "\(node.node)"])
+        #expect(first.status == 0 && first.text.contains("is not in the domain, and is cordoned no more"), "\(first)")
+        let second = try await Program.run(proxy + ["uncordon", "\(node.node)"])
+        #expect(second.status == 1 && second.text.contains("there is no node"), "\(second)")
+        #expect(process.text.contains("the cordon of a node that is not in the domain was removed"))
+        try await end(process, [], controller)
     }
 
     @Test("a URL with a query, a fragment or surrounding blanks is used", arguments: ["?protocol=3", "#part", " "])

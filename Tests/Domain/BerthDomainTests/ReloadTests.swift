@@ -50,6 +50,27 @@ import WireJSON
         await node.stop()
     }
 
+    @Test("SIGHUP while the configuration is a pipe or a device changes nothing, says why, and stops nothing")
+    func notRegular() async throws {
+        let site = try DomainSite()
+        let process = try await site.serve()
+        for (number, kind) in ["pipe", "/dev/zero"].enumerated() {
+            unlink(site.config)
+            #expect((kind == "pipe" ? mkfifo(site.config, 0o600) : symlink(kind, site.config)) == 0)
+            process.signal(SIGHUP)
+            #expect(
+                try await eventually {
+                    process.lines.count { $0.contains("which is not a regular file") } == number + 1
+                })
+        }
+        unlink(site.config)
+        try site.write("")
+        process.signal(SIGHUP)
+        #expect(try await process.prints("configuration reloaded"))
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
+    }
+
     @Test("the audit log has each change of a controller, with its address, and goes on in a new file after SIGHUP")
     func audit() async throws {
         let site = try DomainSite()
@@ -100,6 +121,14 @@ import WireJSON
         let line = try #require(try lines(path).first)
         #expect(line["action"]?.string == "cordon" && line["decision"]?.string == "refused")
         #expect(line["node"]?.string == "\(node)" && line["reason"]?.string?.hasPrefix("unknown node") == true)
+        // Also what is no valid intent.
+        try redis.send(["SET", "intent:cordon:\(node)", "maybe"])
+        try redis.send(["RPUSH", "intents", "intent:cordon:\(node)", "session:1"])
+        #expect(try await eventually { try lines(path).count == 3 })
+        let invalid = try lines(path).dropFirst()
+        #expect(invalid.allSatisfy { $0["action"]?.string == "intent" && $0["decision"]?.string == "refused" })
+        #expect(Set(invalid.compactMap { $0["intent"]?.string }) == ["intent:cordon:\(node)", "session:1"])
+        #expect(invalid.contains { $0["reason"]?.string == "expected yes or no, not maybe" })
         process.signal(SIGTERM)
         #expect(try await process.end() == 0)
     }

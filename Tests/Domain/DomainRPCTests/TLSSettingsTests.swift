@@ -93,6 +93,22 @@ import Testing
         #expect(throws: ConfigurationError.self) { try TLSSettings(file: path) }
     }
 
+    @Test("a pipe in the place of the file, or of a certificate, is an error, and is not waited for")
+    func pipe() throws {
+        let directory = try TemporaryDirectory()
+        let (pipe, file) = ("\(directory.path)/pipe", "\(directory.path)/tls_config.toml")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        try TemporaryDirectory.write(
+            Array("[server]\nserver_cert_path = \"\(pipe)\"\nserver_key_path = \"\(pipe)\"\n".utf8), to: file)
+        for path in [pipe, file] {
+            #expect {
+                try TLSSettings(file: path)
+            } throws: {
+                "\($0)".contains("not a regular file")
+            }
+        }
+    }
+
     @Test("expired certificates, and those not valid yet, are reported")
     func outdated() throws {
         let certificates = try Certificates.made.get()

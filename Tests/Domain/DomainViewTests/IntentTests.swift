@@ -44,6 +44,9 @@ struct IntentTests {
         try database.send("SET", request.resultKey, #"{"status":"declined","reason":"unknown node"}"#)
         try database.send("SET", request.key, "yes")
         #expect(try queue.outcome(of: request) == nil, "of an earlier one: this one has not been taken")
+        try database.send("SET", request.resultKey, #"{"status":"taken"}"#)
+        #expect(try queue.outcome(of: request)?.status == .taken)
+        try database.send("SET", request.resultKey, #"{"status":"declined","reason":"unknown node"}"#)
         try database.send("DEL", request.key)
         #expect(try queue.outcome(of: request)?.reason == "unknown node")
     }

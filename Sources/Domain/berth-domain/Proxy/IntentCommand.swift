@@ -28,19 +28,21 @@ struct IntentCommand: ParsableCommand {
             do {
                 let queue = IntentQueue(connection)
                 try queue.send(request)
-                if wait { try await wait(for: request, queue) }
+                guard wait else { return }
+                let outcome = try await outcome(of: request, queue)
+                if outcome.status == .declined { throw fail("declined: \(outcome.reason)", Status.refused) }
+                try ProxyOutput.write("done\n")
             } catch let error as RedisError { throw fail("\(error)", Status.noAddress) }
         }
 
-        private func wait(for request: IntentRequest, _ queue: IntentQueue) async throws {
+        /// Waits until an intent is finished, and returns its outcome.
+        func outcome(of request: IntentRequest, _ queue: IntentQueue) async throws -> IntentOutcome {
             let clock = ContinuousClock()
             let end = clock.now + .seconds(timeout)
             var isTaken = false
             while true {
                 switch try queue.outcome(of: request) {
-                case let outcome? where outcome.status == .done: return try ProxyOutput.write("done\n")
-                case let outcome? where outcome.status == .declined:
-                    throw fail("declined: \(outcome.reason)", Status.refused)
+                case let outcome? where outcome.status != .taken: return outcome
                 case nil: break
                 case _?: isTaken = true
                 }
@@ -93,13 +95,32 @@ struct IntentCommand: ParsableCommand {
     }
 
     struct Uncordon: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Allow new instances on a node again.")
+        static let configuration = CommandConfiguration(
+            abstract: "Allow new instances on a node again.",
+            discussion: "A node that is not in the domain any more is given by its UUID; its outcome is waited for.")
         @OptionGroup var options: ProxyOptions
         @OptionGroup var intent: Options
         @Argument(help: "The node, by UUID or printed name.")
         var node: String
 
-        func run() async throws { try await IntentCommand.cordon(node, false, options, intent) }
+        func run() async throws {
+            guard let id = NodeID(node) else { return try await IntentCommand.cordon(node, false, options, intent) }
+            let connection = try options.connect()
+            let reader = DomainReader(connection)
+            let view = try options.read([.name, .nodes, .status], reader)
+            do {
+                guard !view.knownNodes.contains(id), try reader.isServed(view) else {
+                    return try await IntentCommand.cordon(node, false, options, intent)
+                }
+                let queue = IntentQueue(connection)
+                try queue.send(.cordon(id, false))
+                let outcome = try await intent.outcome(of: .cordon(id, false), queue)
+                if outcome.status == .declined {
+                    throw fail("there is no node \(id) in the domain, and none was cordoned", Status.refused)
+                }
+            } catch let error as RedisError { throw fail("\(error)", Status.noAddress) }
+            try ProxyOutput.write("done: \(id) is not in the domain, and is cordoned no more\n")
+        }
     }
 
     private static func cordon(
