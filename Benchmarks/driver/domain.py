@@ -90,6 +90,13 @@ def _free_ports(count):
             s.close()
 
 
+def _wait_for(path):
+    for _ in range(500):
+        if os.path.exists(path):
+            return
+        time.sleep(0.01)
+
+
 def _values(results, field, factor=1):
     return [r[field] * factor for r in results]
 
@@ -187,6 +194,29 @@ def loss(bench):
         "after s": typical(runs, "loss_s"), "relayed s": typical(runs, "relay_s"), "calls": typical(runs, "calls")})]
 
 
+DRAIN = ("emptying a node of 1,000 functions among 100 nodes", 1.5, "× as many relayed calls", False)
+
+
+@_needs_domain(DRAIN)
+def drain(bench):
+    """The command `proxy intent drain`, from its start to its end, against as many relayed calls as it causes."""
+    if not shutil.which("redis-server"):
+        return [Line("domain", *DRAIN[:3], [], note="there is no redis-server")]
+    path = f"{bench.folder}/drain.sock"
+    site = Site(bench, "domain-drain", f'[proxy]\nproxy_type = "Redis"\nredis_url = "unix://{path}"\n')
+    redis = site.start_redis(path)
+    _wait_for(path)
+    relay = site.start_relay()
+    domain = site.domain.start()
+    seen = site.load("drain", relay=site.relay, second=site.second, orchestrator=site.orchestrator,
+                     register=site.register, redis=path, program=bench.domain, clients=CLIENTS,
+                     rounds=max(2, bench.rounds // 2))["drain"]
+    for process in (domain, relay, redis):
+        process.stop()
+    return [Line("domain", *DRAIN[:3], _values(seen, "ratio"), {
+        "after s": typical(seen, "drain_s"), "relayed s": typical(seen, "relay_s"), "calls": typical(seen, "calls")})]
+
+
 CORE = ("1,000 nodes refresh every 2 s, 20 samples each", 25, "% of one core", False)
 MEMORY = ("1,000 nodes refresh every 2 s, 20 samples each: RSS", 250, "MB", False)
 
@@ -264,10 +294,7 @@ def mirror(bench):
     path = f"{bench.folder}/redis.sock"
     site = Site(bench, "domain-mirror", f'[proxy]\nproxy_type = "Redis"\nredis_url = "unix://{path}"\n')
     redis = site.start_redis(path)
-    for _ in range(500):
-        if os.path.exists(path):
-            break
-        time.sleep(0.01)
+    _wait_for(path)
     domain = site.domain.start()
     seen = site.load("mirror", orchestrator=site.orchestrator, register=site.register, redis=path,
                      rounds=max(2, bench.rounds // 2))["mirror"]
@@ -279,5 +306,5 @@ def mirror(bench):
         note="" if rate > 950 else "The machine did not reach 1,000 changes per second.")]
 
 
-SECTIONS = {"domain-starts": starts, "domain-joins": joins, "domain-loss": loss, "domain-refresh": refresh,
-            "domain-size": size, "domain-restart": restart, "domain-mirror": mirror}
+SECTIONS = {"domain-starts": starts, "domain-joins": joins, "domain-loss": loss, "domain-drain": drain,
+            "domain-refresh": refresh, "domain-size": size, "domain-restart": restart, "domain-mirror": mirror}

@@ -8,8 +8,8 @@ struct DomainBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "berth-domain-bench", abstract: "Measures berth-domain; Benchmarks/run calls it.",
         subcommands: [
-            Relay.self, Starts.self, Joins.self, Loss.self, Refreshes.self, MirrorLag.self, Prepare.self, Ask.self,
-            Pure.self,
+            Relay.self, Starts.self, Joins.self, Loss.self, Drain.self, Refreshes.self, MirrorLag.self, Prepare.self,
+            Ask.self, Pure.self,
         ])
 }
 

@@ -235,6 +235,43 @@ import Testing
         for node in nodes { await node.stop() }
     }
 
+    @Test("drain tries the other nodes if one refuses, for functions and for resources")
+    func drainRefused() async throws {
+        let server = try RedisServer()
+        let domain = try DomainSite()
+        try domain.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"\(server.url)\"")
+        let process = try await domain.serve()
+        let redis = try RedisConnection(to: RedisAddress(server.url), timeout: .seconds(5))
+        func join(_ number: Int) async throws -> DemoNode {
+            let node = try domain.node(
+                number, providers: [ResourceProvider(id: "log-\(number)", classType: "file-log")])
+            #expect(
+                try await eventually {
+                    try redis.send(["GET", "node:status:\(node.node)"]).text?.contains(#""ready":true"#) == true
+                })
+            return node
+        }
+        var nodes = [try await join(1)]
+        let client = try OrchestratorClient(url: domain.orchestrator)
+        let log = Specification.resource(
+            ResourceSpecification(classType: "file-log", configuration: ["filename": "a.log"]))
+        for specification in [log, log] + Array(repeating: DomainSite.function(), count: 6) {
+            _ = try await client.start(specification).get()
+        }
+        for number in 2...4 { nodes.append(try await join(number)) }
+        nodes[1].faults.refusals = 1_000
+        nodes[2].faults.fails = true
+        let run = try await Program.run([
+            domain.binary, "proxy", "-r", server.url, "intent", "drain", "\(nodes[0].node)", "--at-once", "3",
+        ])
+        #expect(run.status == 0 && run.text.hasSuffix("moved 8, left 0\ndone\n"), "\(run)")
+        #expect(nodes.map(\.components.count) == [0, 0, 0, 8])
+        client.close()
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
+        for node in nodes { await node.stop() }
+    }
+
     @Test("top nodes prints once to a file, and repeatedly on a terminal")
     func topNodes() async throws {
         let site = try ProxySite()
