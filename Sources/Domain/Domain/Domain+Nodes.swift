@@ -277,7 +277,7 @@ extension Domain {
         for (name, number) in record.claims { unclaim(name, number) }
         running[id] = nil
         live[id] = nil
-        suspects.remove(id)
+        suspects[id] = nil
         change(.nodeRemoved(id))
         effect(.abandon(id))
         for call in callsOfNode.removeValue(forKey: id) ?? [] { calls[call] = nil }

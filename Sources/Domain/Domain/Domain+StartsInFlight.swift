@@ -13,6 +13,7 @@ extension Domain {
         live[node.id]?.lastStart = now.monotonic
         live[node.id]?.startedSinceReport += 1
         let call = makeCall(node, .start(specification), for: .start(id, specification.kind))
+        noteTrial(call.id, at: node.id)
         if isStored { step.callsBeforeCommit.append(call) } else { effect(.call(call)) }
         return call.id
     }

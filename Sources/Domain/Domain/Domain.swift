@@ -46,8 +46,8 @@ package struct Domain: Sendable {
     var live: [NodeID: LiveNode] = [:]
     /// The unknown nodes that have registered from each address.
     var newcomers: [String: Newcomers] = [:]
-    /// Nodes whose agent has not answered the last call.
-    var suspects: Set<NodeID> = []
+    /// Nodes whose agent does not answer.
+    var suspects: [NodeID: Suspicion] = [:]
     /// Nodes that may return without a reset.
     var missing: [NodeID: MissingNode] = [:]
     /// Running components whose start was not persisted.
@@ -153,6 +153,7 @@ package struct Domain: Sendable {
             if !node.isReset { enqueue(.reset(node.id)) } else if !node.isMeshed { mesh(node.id) }
         }
         for node in records.departed.sorted() { announceDeparture(node) }
+        for (node, suspicion) in suspects.sorted(by: { $0.key < $1.key }) where suspicion.isSilent { probe(node) }
         for physical in records.orphans.keys.sorted() {
             enqueue(.stop(physical))
             // An earlier Stop may already have been carried out.
@@ -301,7 +302,7 @@ package struct Domain: Sendable {
             note(outcome, of: call.node, isRetried: true)
             finish(pendingCall, call: id, outcome)
         case .start(let instance, let kind):
-            note(outcome, of: call.node, isRetried: false)
+            note(outcome, of: call.node, start: id, isRetried: false)
             takeStart(outcome, of: instance, kind, at: call.node, call: id)
         }
     }
@@ -353,6 +354,8 @@ extension Domain {
         for id in neverMade { domain.detachedStarts[id] = nil }
         domain.nextNumber = max(nextNumber, domain.nextNumber)
         for (id, node) in live where records.nodes[id] != nil { domain.live[id] = node }
+        domain.suspects = suspects.filter { records.nodes[$0.key] != nil }
+        for id in domain.suspects.keys { domain.suspects[id]?.starts?.trial = nil }
         return domain
     }
 

@@ -28,8 +28,55 @@ def test_a_node_that_refreshes_but_answers_no_call_is_the_last_choice_until_it_a
     silent.wait("Add", 3)  # it is probed until it answers
     silent.hanging.clear()
     silent.released.set()
-    eventually(lambda: "a node answers again" in domain.log(), "it answers")
+    eventually(lambda: "a node answers" in domain.log(), "it answers")
     eventually(lambda: domain.client.start() and silent.running, "it is chosen again")
+    eventually(lambda: "a node answers again" in domain.log(), "it has answered a start")
+
+
+@pytest.mark.parametrize("strategy", ["Random", "RoundRobin", "LoadAware"])
+def test_a_node_that_answers_all_calls_but_starts_is_tried_by_one_start_at_a_time(make_domain, strategy):
+    domain = make_domain(settings={"general.call_deadline_seconds": 1, "baseline.orchestration_strategy": strategy})
+    hung, sound = domain.join(domain.node(labels=["hung"]), domain.node(labels=["sound"]))
+    for node in (hung, sound):
+        node.keep(period=3, lease=60)
+    hung.hanging.add("StartFunction")
+    eventually(lambda: domain.client.start() and "has not answered its last Start" in domain.log(), "the log says so")
+    began = time.monotonic()
+    asked = len(hung.of("StartFunction"))
+    for _ in range(20):
+        domain.client.start()
+    if time.monotonic() - began < 8:
+        assert len(hung.of("StartFunction")) == asked, "it is not asked again soon"
+    eventually(lambda: domain.client.start() and len(hung.of("StartFunction")) > asked, "one start tries it")
+    for _ in range(20):
+        domain.client.start()
+    assert len(hung.of("StartFunction")) == asked + 1
+    hung.hanging.clear()
+    hung.released.set()
+    eventually(lambda: domain.client.start() and "a node answers again" in domain.log(), "a start is answered in time")
+    asked = len(hung.of("StartFunction"))
+    eventually(lambda: domain.client.start() and len(hung.of("StartFunction")) > asked, "it is chosen as before")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_component_that_its_node_cannot_stop_is_known_after_a_restart_of_the_domain(make_domain, how):
+    domain = make_domain()
+    node = domain.node()
+    node.keep(lease=60)
+    domain.ready(node)
+    lid = domain.client.start()
+    node.failing.add("StopFunction")
+    domain.client.stop(lid)
+    node.wait("StopFunction", 1)
+    time.sleep(0.5)  # the answer is stored
+    domain.end(how)
+    node.forget()
+    domain.start()
+    eventually(lambda: "a node cannot stop a component, which is given up until the node's next reset" in domain.log(),
+               "the log says so")
+    time.sleep(1.1)  # the status may be a second old
+    assert domain.status()["remaining"]["orphans"] == 1 and len(node.running) == 1
+    assert "Reset" not in node.names()
 
 
 def test_six_intents_in_one_batch_take_effect_in_list_order(make_domain, database):
