@@ -106,7 +106,7 @@ extension Domain {
     private mutating func add(_ update: NodeUpdate, formerNonces: [(nonce: UInt64, at: Int)]) {
         let record = NodeRecord(
             id: update.node, nonce: update.nonce, description: update.description,
-            claims: claim(update.description.providers, keeping: [:]))
+            claims: claim(update.description.providers, keeping: [:]), formerNonces: formerNonces.map(\.nonce))
         live[update.node] = LiveNode(lease: NodeLease(end: 0, length: 0), formerNonces: formerNonces)
         renew(update)
         enter(record)

@@ -34,7 +34,7 @@ package struct Domain: Sendable {
     /// What this process knows about a node; not persisted.
     struct LiveNode: Sendable {
         var lease: NodeLease
-        /// Its earlier nonces, and when each was replaced.
+        /// Its earlier nonces, and when each was last seen; after a restart of the orchestrator, that is the restart.
         var formerNonces: [(nonce: UInt64, at: Int)] = []
         /// The CPUs that were busy in its last report, and the functions sent there since.
         var load = 0.0
@@ -138,7 +138,9 @@ package struct Domain: Sendable {
         for node in records.nodes.values {
             for (name, number) in node.claims { claims[name, default: [:]][number] = node.id }
             let grace = options.recoveryGrace * 1000
-            live[node.id] = LiveNode(lease: NodeLease(end: liveness.served + grace, length: grace))
+            live[node.id] = LiveNode(
+                lease: NodeLease(end: liveness.served + grace, length: grace),
+                formerNonces: node.formerNonces.map { ($0, now.monotonic) })
         }
     }
 

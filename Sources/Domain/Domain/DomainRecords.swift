@@ -12,11 +12,13 @@ package struct NodeRecord: Hashable, Sendable {
     package var isReset = false
     /// Whether it and all other nodes know each other as peers.
     package var isMeshed = false
+    /// The latest runs that this one has replaced. A nonce that returns soon belongs to another process with the node's id.
+    package var formerNonces: [UInt64] = []
 
     /// Creates a node record.
     package init(
         id: NodeID, nonce: UInt64, description: NodeDescription, claims: [String: UInt64], isReset: Bool = false,
-        isMeshed: Bool = false
+        isMeshed: Bool = false, formerNonces: [UInt64] = []
     ) {
         self.id = id
         self.nonce = nonce
@@ -24,6 +26,7 @@ package struct NodeRecord: Hashable, Sendable {
         self.claims = claims
         self.isReset = isReset
         self.isMeshed = isMeshed
+        self.formerNonces = formerNonces
     }
 }
 
@@ -71,6 +74,8 @@ package enum DomainChange: Hashable, Sendable {
     case wiring(LogicalID, [String: LogicalID])
     /// A component runs on a node and should not; false once it is stopped.
     case orphan(PhysicalID, ComponentKind, Bool)
+    /// A node has answered the Stop of an orphan with an error, and no earlier Stop can have been carried out.
+    case stopFailed(PhysicalID)
     /// Whether the node of an instance still needs its current wiring.
     case patchDue(LogicalID, Bool)
     /// Whether Starts may be in flight to a node.
@@ -101,6 +106,9 @@ package struct DomainRecords: Hashable, Sendable {
     package internal(set) var wirings: [LogicalID: [String: LogicalID]] = [:]
     /// Components that run and should not; each is told to stop until it has stopped.
     package internal(set) var orphans: [PhysicalID: ComponentKind] = [:]
+    /// The orphans whose Stop the node has answered with an error when none could have been carried out yet: further errors
+    /// do not mean that they have stopped.
+    package internal(set) var failedStops: Set<PhysicalID> = []
     /// Instances whose node still needs their current wiring.
     package internal(set) var patchesDue: Set<LogicalID> = []
     /// The nodes to which Starts may be in flight. After a restart, their outcomes are unknown.
@@ -123,6 +131,7 @@ package struct DomainRecords: Hashable, Sendable {
             starting.remove(id)
             unknownOutcomes.remove(id)
             for physical in orphans.keys where physical.node == id { orphans[physical] = nil }
+            failedStops = failedStops.filter { $0.node != id }
         case .cordon(let id, let isCordoned):
             if isCordoned { cordoned.insert(id) } else { cordoned.remove(id) }
         case .departed(let id, let isDeparted):
@@ -134,7 +143,10 @@ package struct DomainRecords: Hashable, Sendable {
             wirings[id] = nil
             patchesDue.remove(id)
         case .wiring(let origin, let wiring): wirings[origin] = wiring
-        case .orphan(let physical, let kind, let isThere): orphans[physical] = isThere ? kind : nil
+        case .orphan(let physical, let kind, let isThere):
+            orphans[physical] = isThere ? kind : nil
+            if !isThere { failedStops.remove(physical) }
+        case .stopFailed(let physical): failedStops.insert(physical)
         case .patchDue(let id, let isDue):
             if isDue { patchesDue.insert(id) } else { patchesDue.remove(id) }
         case .starting(let id, let isStarting):
@@ -154,6 +166,7 @@ package struct DomainRecords: Hashable, Sendable {
         changes += instances.values.sorted { $0.created < $1.created }.map { .instance($0) }
         changes += wirings.sorted { $0.key < $1.key }.map { .wiring($0.key, $0.value) }
         changes += orphans.sorted { $0.key < $1.key }.map { .orphan($0.key, $0.value, true) }
+        changes += failedStops.sorted().map { .stopFailed($0) }
         changes += patchesDue.sorted().map { .patchDue($0, true) }
         changes += starting.sorted().map { .starting($0, true) }
         changes += unknownOutcomes.sorted().map { .unknownOutcome($0, true) }

@@ -176,6 +176,11 @@ extension Domain {
                 ["node": "\(physical.node)", "component": "\(physical.component)", "reason": problem])
             return cancel(pendingCall)
         }
+        if case .stop(let physical) = pendingCall, case .failed = outcome, !state.hadUnknownOutcome,
+            !records.failedStops.contains(physical)
+        {
+            change(.stopFailed(physical))
+        }
         state.call = nil
         state.failures += 1
         state.errors = if case .failed = outcome { state.errors + 1 } else { 0 }
@@ -194,12 +199,13 @@ extension Domain {
     private static let errorsTaken = 5
 
     /// Whether the call counts as done although the node keeps returning errors: a component that the node no longer
-    /// knows after an unanswered Stop has stopped, and a node that cannot reset is accepted as it is.
+    /// knows after an unanswered Stop has stopped, unless the node had returned errors before; and a node that cannot reset
+    /// is accepted as it is.
     private func isDone(_ pendingCall: PendingCall, _ state: PendingCallState, in outcome: CallOutcome) -> Bool {
         guard case .failed = outcome, state.errors + 1 >= Self.errorsTaken else { return false }
         return switch pendingCall {
         case .reset: true
-        case .stop: state.hadUnknownOutcome
+        case .stop(let physical): state.hadUnknownOutcome && !records.failedStops.contains(physical)
         case .peer, .patch, .place: false
         }
     }

@@ -31,7 +31,9 @@ struct StateSize: Hashable, Sendable {
             if let former = records.instances[id] { remove(former.specification) }
             texts -= Self.size(of: records.wirings[id])
         case .wiring(let origin, let wiring): texts += Self.size(of: wiring) - Self.size(of: records.wirings[origin])
-        case .identity, .domain, .cordon, .departed, .placed, .orphan, .patchDue, .starting, .unknownOutcome: break
+        case .identity, .domain, .cordon, .departed, .placed, .orphan, .stopFailed, .patchDue, .starting,
+            .unknownOutcome:
+            break
         }
     }
 

@@ -82,7 +82,8 @@ package struct Dataset: Sendable {
             case .instanceRemoved(let id):
                 workflows[id] = nil
                 places[id] = nil
-            case .identity, .domain, .cordon, .departed, .wiring, .orphan, .patchDue, .starting, .unknownOutcome:
+            case .identity, .domain, .cordon, .departed, .wiring, .orphan, .stopFailed, .patchDue, .starting,
+                .unknownOutcome:
                 break
             }
         }

@@ -109,7 +109,9 @@ package struct Mirror: Sendable {
                 instances.insert(id)
                 if records.wirings[id] != nil { wirings.insert(id) }
             case .wiring(let origin, _): wirings.insert(origin)
-            case .identity, .domain, .departed, .orphan, .patchDue, .starting, .unknownOutcome: break
+            case .identity, .domain, .departed, .orphan, .stopFailed, .patchDue, .starting,
+                .unknownOutcome:
+                break
             }
             records.apply(change)
         }

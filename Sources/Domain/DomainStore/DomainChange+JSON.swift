@@ -36,6 +36,9 @@ extension DomainChange {
             case .orphan(let physical, let kind, let isThere):
                 writer.member(isThere ? "leftover" : "leftover_gone", kind.rawValue)
                 physical.write(to: &writer)
+            case .stopFailed(let physical):
+                writer.member("stop_failed", true)
+                physical.write(to: &writer)
             case .patchDue(let id, let isDue): writer.member(isDue ? "patch_due" : "patched", "\(id)")
             case .starting(let node, let isStarting):
                 writer.member("starts_allowed", "\(node)")
@@ -83,6 +86,11 @@ extension DomainChange {
             guard let kind = first.value.string.flatMap(ComponentKind.init), let physical = try PhysicalID(json: json)
             else { throw DomainRecordError("a leftover without kind, node or component") }
             self = .orphan(physical, kind, first.name == "leftover")
+        case "stop_failed":
+            guard let physical = try PhysicalID(json: json) else {
+                throw DomainRecordError("a failed stop without node or component")
+            }
+            self = .stopFailed(physical)
         case "patch_due", "patched": self = .patchDue(try first.value.identifier(), first.name == "patch_due")
         case "starts_allowed", "doubts":
             guard let count = json["count"]?.integer, count >= 0 else {

@@ -26,6 +26,10 @@ extension NodeRecord {
             }
             writer.member("is_reset", isReset)
             writer.member("is_meshed", isMeshed)
+            if !formerNonces.isEmpty {
+                writer.name("former_nonces")
+                writer.array { array in for nonce in formerNonces { array.value(JSONValue.number(String(nonce))) } }
+            }
         }
     }
 
@@ -39,6 +43,8 @@ extension NodeRecord {
         }
         var claims: [String: UInt64] = [:]
         for member in json["claims"]?.members ?? [] { claims[member.name] = try member.value.word() }
+        var formerNonces: [UInt64] = []
+        for nonce in json["former_nonces"]?.array ?? [] { formerNonces.append(try nonce.word()) }
         guard let capabilities = json["capabilities"], let isReset = json["is_reset"]?.boolean,
             let isMeshed = json["is_meshed"]?.boolean
         else { throw DomainRecordError("a node without capabilities, is_reset or is_meshed") }
@@ -47,7 +53,7 @@ extension NodeRecord {
             description: NodeDescription(
                 agentURL: try json.text("agent_url"), invocationURL: try json.text("invocation_url"),
                 providers: providers, capabilities: try NodeCapabilities(json: capabilities)),
-            claims: claims, isReset: isReset, isMeshed: isMeshed)
+            claims: claims, isReset: isReset, isMeshed: isMeshed, formerNonces: formerNonces)
     }
 }
 

@@ -42,8 +42,8 @@ import Testing
             records: store.records, options: DomainOptions(), store: store, transport: transport,
             callDeadline: deadline, now: now, logger: logger)
         try runtime.begin()
-        for number in 1...nodes { #expect(try await runtime.update(Self.update(number), problem: nil) == nil) }
-        #expect(try await eventually { store.records.nodes.values.filter(\.isMeshed).count == nodes })
+        for number in 0..<nodes { #expect(try await runtime.update(Self.update(number + 1), problem: nil) == nil) }
+        #expect(try await eventually { store.records.nodes.values.filter(\.isMeshed).count >= nodes })
         do { try await body(runtime, store, transport) } catch {
             runtime.stop()
             throw error
@@ -299,6 +299,23 @@ import Testing
             #expect(transport.updates.first?.nonce == before.nonce)
             #expect(!transport.heard.contains { $0.request == .reset })
             _ = try await runtime.start(Self.function()).get()
+        }
+    }
+
+    @Test(
+        "of two processes with one node id, the one that was refused stays refused after a restart, also if it comes first"
+    )
+    func twoProcesses() async throws {
+        let store = MemoryStore()
+        try await running(nodes: 1, store: store) { runtime, _, _ in
+            #expect(try await runtime.update(Self.update(1, nonce: 2), problem: nil) == nil)
+            #expect(try await runtime.update(Self.update(1, nonce: 1), problem: nil)?.summary == "node id in use")
+        }
+        let transport = FakeTransport()
+        try await running(nodes: 0, store: store, transport: transport) { runtime, _, _ in
+            #expect(try await runtime.update(Self.update(1, nonce: 1), problem: nil)?.summary == "node id in use")
+            #expect(try await runtime.update(Self.update(1, nonce: 2), problem: nil) == nil)
+            #expect(store.records.nodes[Self.id(1)]?.nonce == 2)
         }
     }
 

@@ -203,13 +203,17 @@ import Testing
         let instances = (1...4).map { function($0, code: [UInt8($0), 7]) }
         let id = LogicalID(high: 9, low: 9)
         return instances + [
-            .node(NodeRecord(id: node, nonce: 5, description: description, claims: [:], isReset: true)),
+            .node(
+                NodeRecord(
+                    id: node, nonce: 5, description: description, claims: [:], isReset: true,
+                    formerNonces: [1, .max])),
             .instance(
                 InstanceRecord(
                     id: id, specification: .resource(ResourceSpecification(classType: "c")), created: 9, physical: nil)),
             .starting(node, true), .unknownOutcome(node, true), .placed(id, physical), .wiring(id, ["out": id]),
             .patchDue(id, true),
-            .orphan(physical, .function, true), .identity(nonce: 1, counter: 2, sequence: 3), .domain("d \"1\""),
+            .orphan(physical, .function, true), .stopFailed(physical), .identity(nonce: 1, counter: 2, sequence: 3),
+            .domain("d \"1\""),
             .departed(node, true),
             .unknownOutcome(node, false), .starting(node, false), .instanceRemoved(id), .nodeRemoved(node),
         ]

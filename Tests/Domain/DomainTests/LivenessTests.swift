@@ -228,6 +228,67 @@ import Testing
         #expect(test.drain().isEmpty)
     }
 
+    @Test(
+        "a process whose node id another one took stays refused after a restart of the orchestrator, whoever comes first"
+    )
+    func refusedNonceAfterRestart() {
+        let test = TestDomain(nodes: 1)
+        test.join(0, nonce: 2)
+        #expect(test.join(0, nonce: 1)?.summary == "node id in use")
+        let again = TestDomain(nodes: 0, records: test.stored)
+        again.drain()
+        for _ in 0..<30 {
+            #expect(again.join(0, nonce: 1)?.summary == "node id in use")
+            #expect(again.join(0, nonce: 2, seconds: 120) == nil)
+            again.pass(seconds: 60)
+        }
+        #expect(again.drain().isEmpty)
+        // Once the other one is gone, the id is free.
+        again.join(0, nonce: 2, seconds: -1)
+        again.pass(seconds: 1)
+        #expect(again.join(0, nonce: 1) == nil)
+    }
+
+    @Test(
+        "a component that its node cannot stop is known and reported after a restart of the orchestrator, until the node's next reset",
+        arguments: [0, 4, 60])
+    func cannotStopAfterRestart(seconds: Int) throws {
+        let fails = { (_: Int, call: NodeCall) -> CallOutcome? in
+            if case .stop = call.request { .failed("INTERNAL") } else { nil }
+        }
+        let test = TestDomain(nodes: 1)
+        let id = try #require(try test.start(TestDomain.function())?.get())
+        test.answer = fails
+        test.take(.stop(id))
+        test.pass(seconds: seconds)
+        let again = TestDomain(nodes: 0, records: test.stored, answer: fails)
+        again.join(0)
+        again.pass(seconds: 60)
+        #expect(again.drain().count { $0.isStop } == 5)
+        #expect(again.domain.records.orphans.count == 1)
+        #expect(again.logMessages.count { $0.text.hasPrefix("a node cannot stop a component") } == 1)
+        again.join(0, nonce: 2)
+        #expect(again.domain.records.orphans.isEmpty && again.domain.records.failedStops.isEmpty)
+    }
+
+    @Test(
+        "a component that was stopped when the orchestrator ended, and that the node does not know any more, is no orphan"
+    )
+    func stoppedBeforeRestart() throws {
+        let test = TestDomain(nodes: 1)
+        let id = try #require(try test.start(TestDomain.function())?.get())
+        test.isHeld = { _, call in if case .stop = call.request { true } else { false } }
+        test.take(.stop(id))
+        let again = TestDomain(
+            nodes: 0, records: test.stored,
+            answer: { _, call in
+                if case .stop = call.request { .failed("no such component") } else { nil }
+            })
+        again.join(0)
+        again.pass(seconds: 60)
+        #expect(again.domain.records.orphans.isEmpty)
+    }
+
     @Test("a node that has lost a component is asked a bounded number of times to stop it, until its next reset")
     func lostComponent() throws {
         let test = TestDomain(nodes: 1, providers: 1)

@@ -24,7 +24,7 @@ final class TestDomain {
     var now = Timestamp(monotonic: 1_000_000, wall: 1_700_000_000_000)
     var random = Xoshiro(seed: 7)
     /// The answer of a node instead of executing the call; nil to execute it.
-    var answer: (Int, NodeCall) -> CallOutcome? = { _, _ in nil }
+    var answer: (Int, NodeCall) -> CallOutcome?
     /// Calls that the test answers later.
     var isHeld: (Int, NodeCall) -> Bool = { _, _ in false }
     private(set) var heldCalls: [NodeCall] = []
@@ -35,11 +35,13 @@ final class TestDomain {
 
     init(
         nodes: Int, providers: Int = 0, records: DomainRecords = DomainRecords(),
-        _ change: (inout DomainOptions) -> Void = { _ in }
+        _ change: (inout DomainOptions) -> Void = { _ in },
+        answer: @escaping (Int, NodeCall) -> CallOutcome? = { _, _ in nil }
     ) {
         var options = DomainOptions()
         options.domainID = "domain-test"
         change(&options)
+        self.answer = answer
         stored = records
         domain = Domain(records: records, options: options, random: Xoshiro(seed: 42), now: now)
         perform(domain.begin(at: now))

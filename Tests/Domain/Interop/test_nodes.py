@@ -1,5 +1,6 @@
 """Nodes that come, change, go: sections 1.3 (rules 6, 8), 1.4, 1.5, 3.1, 3.2; X1, X2, X7; W1, W11, W20, W26."""
 import math
+import signal
 import time
 import uuid
 
@@ -153,6 +154,22 @@ def test_of_two_processes_with_one_id_the_later_one_stays_and_the_other_is_refus
     started = len(node.of("StartFunction")), len(later.of("StartFunction"))
     domain.client.start()
     assert (len(node.of("StartFunction")), len(later.of("StartFunction"))) == (started[0], started[1] + 1)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_of_two_processes_with_one_id_the_same_one_stays_after_a_restart_of_the_domain(domain, how):
+    node = domain.node().join()
+    later = domain.node(node_id=node.id, nonce=node.nonce + 1).join()
+    lid = domain.client.start()
+    domain.wait_until_idle()
+    domain.end(how)
+    domain.start()
+    for _ in range(5):
+        assert node.register().response_error.summary == "node id in use"
+        assert not later.register().HasField("response_error")
+    domain.wait_until_idle_except_unknown_outcomes()
+    assert (len(node.of("Reset")), len(later.of("Reset"))) == (1, 1) and len(later.running) == 1
+    assert [(one["id"], one["node"]) for one in domain.status()["instances"]] == [(lid, node.id)]
 
 
 def test_changes_of_a_node_apply_immediately_without_a_reset(domain):  # W11
