@@ -230,21 +230,6 @@ extension Domain {
         retryPlacement()
     }
 
-    /// Announces a node to all nodes, itself included, and all nodes to it (domain specification, section 1.5).
-    mutating func mesh(_ id: NodeID) {
-        let others = records.nodes.values.filter(\.isReset).map(\.id).sorted()
-        for node in others { enqueue(.peer(node, of: id), cause: id) }
-        for peer in others where peer != id { enqueue(.peer(id, of: peer), cause: id) }
-    }
-
-    /// Tells all nodes to forget a node that left.
-    mutating func announceDeparture(_ id: NodeID) {
-        for node in records.nodes.values.filter(\.isReset).map(\.id).sorted() {
-            enqueue(.peer(node, of: id), cause: id)
-        }
-        if openPeerCalls[id] == nil, records.departed.contains(id) { change(.departed(id, false)) }
-    }
-
     /// Removes nodes and restarts their instances elsewhere. All of them leave before any other node is called,
     /// because many may be lost at once.
     ///
@@ -256,6 +241,7 @@ extension Domain {
         let lost = leaving.flatMap { record in (running[record.id] ?? []).sorted().map { (id: $0, node: record.id) } }
         for record in leaving { takeOut(record) }
         invalidateIndex()
+        for record in leaving { dropBacklog(of: record.id) }
         for record in leaving { for pendingCall in pendingCalls.of(record.id) { cancel(pendingCall) } }
         for instance in lost { displace(instance.id, from: instance.node) }
         for record in leaving where record.isReset { announceDeparture(record.id) }

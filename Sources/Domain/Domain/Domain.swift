@@ -73,6 +73,8 @@ package struct Domain: Sendable {
     var pendingCalls = PendingCalls()
     /// When to retry the pending calls that are backing off.
     var waiting: [PendingCall: Int] = [:]
+    /// The peer updates that wait for earlier ones of their node.
+    var peerBacklogs: [NodeID: PeerBacklog] = [:]
     /// How many peer updates are outstanding after a node joined or left.
     var openPeerCalls: [NodeID: Int] = [:]
     /// Leases, and the time that they count.

@@ -57,7 +57,7 @@ extension Domain {
         enterReady(update)
         if node.hasUnknownOutcome { noteUnknownOutcome(of: id) }
         mesh(id)
-        for peer in node.peers.sorted() where records.nodes[peer] == nil { enqueue(.peer(id, of: peer), cause: id) }
+        for peer in node.peers.sorted() where records.nodes[peer] == nil { tell(id, of: peer, cause: id) }
         for (instance, physical) in node.instances.sorted(by: { $0.key < $1.key }) {
             guard let record = records.instances[instance], record.physical == nil, attempts[instance] == nil,
                 migrations[instance] == nil

@@ -72,12 +72,16 @@ struct PendingCallState: Sendable {
     var cause: NodeID?
     /// The component whose wiring is being sent, and whether the wiring has changed since.
     var patched: (physical: PhysicalID, isOutdated: Bool)?
+
+    /// Whether the node has not returned an error to the last call.
+    var isOpen: Bool { errors == 0 }
 }
 
 /// All pending calls, with an index by node.
 struct PendingCalls: Sendable {
     private var states: [PendingCall: PendingCallState] = [:]
     private var byNode: [NodeID: Set<PendingCall>] = [:]
+    private var updates: [NodeID: Int] = [:]
 
     /// The state of a pending call; nil if there is no such call.
     subscript(pendingCall: PendingCall) -> PendingCallState? {
@@ -85,6 +89,11 @@ struct PendingCalls: Sendable {
         set {
             let former = states[pendingCall]
             states[pendingCall] = newValue
+            if case .peer(let node, of: _) = pendingCall {
+                let difference = (newValue?.isOpen == true ? 1 : 0) - (former?.isOpen == true ? 1 : 0)
+                if difference != 0 { updates[node, default: 0] += difference }
+                if updates[node] == 0 { updates[node] = nil }
+            }
             guard let node = pendingCall.node, (former == nil) != (newValue == nil) else { return }
             if newValue != nil {
                 byNode[node, default: []].insert(pendingCall)
@@ -96,6 +105,9 @@ struct PendingCalls: Sendable {
     }
 
     var isEmpty: Bool { states.isEmpty }
+
+    /// How many peer updates of a node it has not answered, not even with an error.
+    func openUpdates(of node: NodeID) -> Int { updates[node] ?? 0 }
 
     /// The pending calls that only this node can carry out, in order.
     func of(_ node: NodeID) -> [PendingCall] { (byNode[node] ?? []).sorted() }
@@ -186,6 +198,7 @@ extension Domain {
         state.errors = if case .failed = outcome { state.errors + 1 } else { 0 }
         state.hadUnknownOutcome = state.hadUnknownOutcome || outcome.isUnknown
         pendingCalls[pendingCall] = state
+        if case .peer(let node, of: _) = pendingCall { tellMore(node) }
         waiting[pendingCall] = now.monotonic + Self.backoff(state.failures)
         if state.failures == 1 {
             // Starts stop waiting for a node that does not answer its reset.
@@ -229,19 +242,6 @@ extension Domain {
         drop(state.call)
         if case .stop(let physical) = pendingCall { leave(physical) }
         if let cause = state.cause { finishPeerCall(cause) }
-    }
-
-    /// Counts down the peer updates that a node's arrival or departure requires.
-    private mutating func finishPeerCall(_ cause: NodeID) {
-        guard let open = openPeerCalls[cause] else { return }
-        openPeerCalls[cause] = open > 1 ? open - 1 : nil
-        guard open == 1 else { return }
-        if var node = records.nodes[cause] {
-            guard node.isReset, !node.isMeshed else { return }
-            node.isMeshed = true
-            change(.node(node))
-        } else if records.departed.contains(cause) {
-            change(.departed(cause, false))
-        }
+        if case .peer(let node, of: _) = pendingCall { tellMore(node) }
     }
 }

@@ -12,6 +12,8 @@ final class CallDispatcher: Sendable {
         /// How long a call may take.
         var deadline: Duration
         var queues: CallQueues
+        /// Whether peer updates are about to be resumed.
+        var isResuming = false
         var connections: [NodeID: (url: String, client: any NodeClient)] = [:]
     }
 
@@ -103,7 +105,7 @@ final class CallDispatcher: Sendable {
     }
 
     private func startCalls(_ node: NodeID) {
-        while let taken = state.withLock({ $0.queues.next(of: node) }) {
+        while let taken = state.withLock({ $0.queues.next(of: node, at: now) }) {
             Task(executorPreference: transport.executor) { [self] in
                 let outcome = await perform(taken)
                 // An abandoned call has no successor, and nobody waits for its outcome.
@@ -111,8 +113,29 @@ final class CallDispatcher: Sendable {
                     answer(taken.call.id, outcome)
                     startCalls(node)
                 }
-                while let node = state.withLock({ $0.queues.nextThrottled() }) { startCalls(node) }
+                startThrottledCalls()
             }
+        }
+        resumeUpdatesLater()
+    }
+
+    private func startThrottledCalls() {
+        while let node = state.withLock({ $0.queues.nextThrottled(at: now) }) { startCalls(node) }
+    }
+
+    /// Makes the peer updates that wait for their budget when it has grown.
+    private func resumeUpdatesLater() {
+        let delay = state.withLock { state -> Duration? in
+            guard !state.isResuming, let delay = state.queues.updatesResume else { return nil }
+            state.isResuming = true
+            return delay
+        }
+        guard let delay else { return }
+        Task(executorPreference: transport.executor) { [self] in
+            try? await Task.sleep(for: delay)
+            state.withLock { $0.isResuming = false }
+            startThrottledCalls()
+            resumeUpdatesLater()
         }
     }
 

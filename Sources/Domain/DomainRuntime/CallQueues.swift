@@ -5,7 +5,7 @@ import Domain
 ///
 /// Consecutive Starts to a node run in parallel, and so do Stops of one kind. A reset or Patch waits for the calls before
 /// it and delays those after it. Peer updates run beside all these, a few at a time, and only when no other call could be
-/// made; those about one peer keep their order.
+/// made, within an ``UpdateBudget``; those about one peer keep their order.
 package struct CallQueues: Sendable {
     /// The maximum number of calls in flight.
     package struct Limits: Sendable {
@@ -16,7 +16,7 @@ package struct CallQueues: Sendable {
         /// Peer updates to one node.
         package var updatesPerNode = 4
         /// Peer updates to all nodes.
-        package var updates = 1_024
+        package var updates = 256
 
         /// The limits of a serving domain.
         package init() {}
@@ -145,6 +145,8 @@ package struct CallQueues: Sendable {
         private var nodes: ArraySlice<NodeID> = []
         private var members: Set<NodeID> = []
 
+        var isEmpty: Bool { nodes.isEmpty }
+
         mutating func append(_ node: NodeID) { if members.insert(node).inserted { nodes.append(node) } }
 
         mutating func popFirst() -> NodeID? {
@@ -158,8 +160,9 @@ package struct CallQueues: Sendable {
     private var queues: [NodeID: NodeQueue] = [:]
     private var total = 0
     private var updates = 0
+    private var budget = UpdateBudget()
     private var lastEpoch = 0
-    /// Nodes whose next call waits only for a total limit.
+    /// Nodes whose next call waits only for a total limit, and those whose next update waits for one or for the budget.
     private var throttled = Line()
     private var throttledUpdates = Line()
 
@@ -210,7 +213,7 @@ package struct CallQueues: Sendable {
     // MARK: - Calls in flight
 
     /// Takes the next call of a node if it may be made now. Ask again until there is none.
-    package mutating func next(of node: NodeID) -> Taken? {
+    package mutating func next(of node: NodeID, at now: Duration) -> Taken? {
         // In place: a copy of the queue would copy all its calls.
         guard let (epoch, url) = queues[node].map({ ($0.epoch, $0.url) }) else { return nil }
         if queues[node]?.canCall(limits) == true {
@@ -219,24 +222,32 @@ package struct CallQueues: Sendable {
                 return nil
             }
             total += 1
+            budget.noteCall(at: now)
             return (queues[node]?.takeCall()).map { Taken(call: $0, url: url, epoch: epoch) }
         }
         guard let place = queues[node]?.nextUpdate(limits) else { return nil }
-        guard hasCapacityForUpdates else {
+        guard hasCapacityForUpdates, budget.allowsUpdate(at: now) else {
             throttledUpdates.append(node)
             return nil
         }
         total += 1
         updates += 1
+        budget.takeUpdate()
         return (queues[node]?.takeUpdate(place)).map { Taken(call: $0, url: url, epoch: epoch) }
     }
 
     private var hasCapacityForUpdates: Bool { total < limits.total && updates < limits.updates }
 
-    /// A node whose calls waited for a total limit that they need not wait for any more. Ask again until there is none.
-    package mutating func nextThrottled() -> NodeID? {
+    /// A node whose calls waited for a total limit or the budget, which they need not wait for any more. Ask again until there
+    /// is none.
+    package mutating func nextThrottled(at now: Duration) -> NodeID? {
         if total < limits.total, let node = throttled.popFirst() { return node }
-        return hasCapacityForUpdates ? throttledUpdates.popFirst() : nil
+        return hasCapacityForUpdates && budget.allowsUpdate(at: now) ? throttledUpdates.popFirst() : nil
+    }
+
+    /// When to call ``nextThrottled(at:)`` although no call has ended: after how long; nil for never.
+    package var updatesResume: Duration? {
+        hasCapacityForUpdates && !throttledUpdates.isEmpty ? .milliseconds(10) : nil
     }
 
     /// Whether a taken call still counts: its node's queue was not abandoned.
@@ -250,7 +261,7 @@ package struct CallQueues: Sendable {
     /// - Returns: whether its outcome counts.
     package mutating func finish(_ taken: Taken, _ outcome: CallOutcome, at now: Duration) -> Bool {
         total -= 1
-        if taken.call.request.peer != nil { updates -= 1 }
+        if taken.call.request.peer != nil { updates -= 1 } else { budget.noteCall(at: now) }
         guard isCurrent(taken) else { return false }
         queues[taken.call.node]?.finish(taken.call)
         note(outcome, of: taken.call.node, at: now)

@@ -31,10 +31,23 @@ extension Simulation {
 
     /// Makes the calls of a node that may be made now.
     private mutating func serve(_ id: NodeID) {
-        while let taken = calls.next(of: id) {
+        while let taken = calls.next(of: id, at: .milliseconds(time)) {
             flights[taken.call.id] = Flight(taken: taken, sent: time, process: nodes.index(at: taken.url))
             eventQueue.add(.deliver(taken.call.id, run: run), at: time + 1 + chance(isHealed ? 20 : 300))
         }
+        guard !isResumingUpdates, let delay = calls.updatesResume else { return }
+        isResumingUpdates = true
+        eventQueue.add(.resumeUpdates(run: run), at: time + Int(delay / .milliseconds(1)))
+    }
+
+    /// The budget of peer updates has grown.
+    mutating func resumeUpdates() {
+        isResumingUpdates = false
+        serveThrottled()
+    }
+
+    private mutating func serveThrottled() {
+        while let id = calls.nextThrottled(at: .milliseconds(time)) { serve(id) }
     }
 
     /// A call reaches its node, waits for it, or is lost.
@@ -128,7 +141,7 @@ extension Simulation {
 
     private mutating func serveAfterCall(to id: NodeID) {
         serve(id)
-        while let id = calls.nextThrottled() { serve(id) }
+        serveThrottled()
     }
 
     /// Starts that wait for a silent node are not waited for.
@@ -204,7 +217,7 @@ extension Simulation {
     /// The domain's process ends, and with it all its connections.
     mutating func abandonAll() {
         let gone = flights.values.sorted { $0.call.id < $1.call.id }
-        (flights, calls) = ([:], CallQueues())
+        (flights, calls, isResumingUpdates) = ([:], CallQueues(), false)
         for flight in gone { carryOutOrLose(flight) }
     }
 

@@ -92,7 +92,8 @@ extension Simulation.Item {
     /// Whether the domain's process must run for it.
     var needsProcess: Bool {
         switch self {
-        case .tick, .waitingRefresh, .answer, .deadline, .dropped, .controllerAnswer, .controllerSilence, .act, .stored,
+        case .tick, .waitingRefresh, .answer, .deadline, .dropped, .resumeUpdates, .controllerAnswer,
+            .controllerSilence, .act, .stored,
             .proxy:
             true
         case .refresh, .deliver, .slowCall, .resume, .nodeFault, .revive, .crash, .pause, .controllerPause, .clockFault,

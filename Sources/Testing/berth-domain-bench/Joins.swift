@@ -14,6 +14,7 @@ struct Joins: AsyncParsableCommand {
     @Option(help: "How many nodes there are before.") var nodes = 10
     @Option(help: "How many nodes join.") var joining = 1_000
     @Option(help: "How many clients.") var clients = 8
+    @Flag(help: "Whether to report how long it takes until all nodes know each other.") var mesh = false
     @Option(help: "How long starts are measured, before and meanwhile, in seconds.") var time = 4.0
 
     func run() async throws {
@@ -45,10 +46,18 @@ struct Joins: AsyncParsableCommand {
             try await measure("during", started, process)
             try await group.waitForAll()
         }
+        if mesh {
+            let (begin, all) = (seconds(), (nodes + joining) * (nodes + joining))
+            try await wait(for: "all nodes to know each other", limit: 1_800) {
+                counts.state.withLock { $0.peers } + joinedCounts.state.withLock { $0.peers } >= all
+            }
+            report("meshed", ["seconds": seconds() - begin])
+        }
         report(
             "joined",
             joinedCounts.state.withLock { ["resets": Double($0.resets), "peer_updates": Double($0.peers)] })
-        withExtendedLifetime((agent, open)) {}
+        // The domain goes on calling: a server that ends meanwhile may trap.
+        withExtendedLifetime((agent, open)) { Glibc.exit(0) }
     }
 
     private func measure(_ name: String, _ clients: Clients, _ process: WatchedProcess) async throws {
