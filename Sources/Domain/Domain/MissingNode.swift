@@ -34,12 +34,20 @@ extension Domain {
             peers: Set(records.nodes.keys).union(records.departed))
     }
 
-    /// Takes the memory of a node that has not been silent for too long, unless this is another run of it.
+    /// Takes the memory of a node that has not been silent for too long, unless this is another run of it. A node that
+    /// keeps nothing, and may run what a Start without an answer has left, is better reset.
     mutating func recall(_ update: NodeUpdate) -> MissingNode? {
         guard let node = missing.removeValue(forKey: update.node), node.nonce == update.nonce,
-            liveness.served <= node.end
+            liveness.served <= node.end,
+            !node.hasUnknownOutcome || node.instances.keys.contains(where: { runsNowhere($0) })
         else { return nil }
         return node
+    }
+
+    /// Whether an instance neither runs nor is being started.
+    private func runsNowhere(_ id: LogicalID) -> Bool {
+        guard let record = records.instances[id] else { return false }
+        return record.physical == nil && attempts[id] == nil && migrations[id] == nil
     }
 
     mutating func forgetMissingNodes() {
@@ -59,9 +67,7 @@ extension Domain {
         mesh(id)
         for peer in node.peers.sorted() where records.nodes[peer] == nil { tell(id, of: peer, cause: id) }
         for (instance, physical) in node.instances.sorted(by: { $0.key < $1.key }) {
-            guard let record = records.instances[instance], record.physical == nil, attempts[instance] == nil,
-                migrations[instance] == nil
-            else { continue }
+            guard runsNowhere(instance) else { continue }
             orphans[physical] = nil
             kept.append(instance)
             cancel(.place(instance))

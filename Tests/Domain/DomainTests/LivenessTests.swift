@@ -90,6 +90,23 @@ import Testing
         #expect(test.domain.records.orphans.isEmpty && test.domain.records.departed.isEmpty)
     }
 
+    @Test("a node that returns within the grace, keeps nothing and may run what a Start has left is reset")
+    func returnsWithUnknownOutcome() throws {
+        let test = try domain(2) { $0.disconnectGrace = 60 }
+        let pinned = try #require(test.domain.running[TestDomain.id(1)]?.first)
+        test.take(.stop(pinned))
+        test.answer = { node, call in
+            if case .start = call.request, node == 1 { .overdue("no answer") } else { nil }
+        }
+        _ = test.start(TestDomain.function(["node_id_match_any": "\(TestDomain.id(1))"]))
+        refresh(test, 0..<1, times: 8)
+        #expect(test.domain.records.nodes[TestDomain.id(1)] == nil)
+        test.drain()
+        test.join(1, seconds: 4)
+        #expect(resets(test) == 1)
+        #expect(test.domain.records.unknownOutcomes.isEmpty)
+    }
+
     @Test("a node that returns too late, restarted, after it left, or without a grace is reset")
     func returnsOtherwise() throws {
         for (grace, silence, nonce) in [(60, 60, 1), (60, 8, 2), (0, 8, 1)] as [(Int, Int, UInt64)] {
