@@ -14,8 +14,8 @@ struct NodeLease: Hashable, Sendable {
     private var gaps: [Int] = []
     /// Its refresh interval; nil until it was seen to be regular.
     private(set) var interval: Int?
-    /// The refreshes that may still wait somewhere, because a time passed in which none arrived.
-    private var backlog: Backlog?
+    /// The deadline of the last refresh before a time in which none arrived: others may have waited, and arrive now.
+    private var beforeBacklog: Int?
 
     private struct Refresh: Hashable, Sendable {
         /// On the monotonic clock.
@@ -26,13 +26,6 @@ struct NodeLease: Hashable, Sendable {
         var deadline: Int
         /// The announced deadline minus the orchestrator's wall clock on arrival.
         var lead: Int
-    }
-
-    private struct Backlog: Hashable, Sendable {
-        /// How many are missing, with the first one that has arrived.
-        var count: Int
-        /// The deadline of the last refresh before them.
-        var deadline: Int
     }
 
     /// The limits of a lease.
@@ -82,8 +75,9 @@ struct NodeLease: Hashable, Sendable {
         let refresh = Refresh(
             arrival: now.monotonic, served: served, deadline: announced, lead: announced - now.wall)
         if let last {
-            countMissing(before: refresh, after: last)
-            guard !isLate(refresh, after: last) else { return }
+            noteBacklog(before: refresh, after: last)
+            // It was sent before the last one, and overtaken: those that wait over several connections arrive in any order.
+            if let beforeBacklog, refresh.deadline > beforeBacklog, refresh.deadline <= last.deadline { return }
             isLeaving = leaves(refresh, after: last)
             guard !isLeaving else { return end = served }
         }
@@ -114,22 +108,13 @@ struct NodeLease: Hashable, Sendable {
         interval.map { 2 * $0 } ?? (last.lead > 0 ? last.lead : nil)
     }
 
-    /// Counts the refreshes that should have arrived since the last one.
-    private mutating func countMissing(before refresh: Refresh, after last: Refresh) {
-        guard let interval = lead(after: last).map({ $0 / 2 }), interval > 0 else { return backlog = nil }
+    /// Takes note of whether refreshes should have arrived since the last one.
+    private mutating func noteBacklog(before refresh: Refresh, after last: Refresh) {
+        guard let lead = lead(after: last) else { return beforeBacklog = nil }
         let gap = refresh.arrival - last.arrival
-        // Those of a backlog arrive together.
-        guard gap >= max(Self.shortestGap, interval / 2) else { return }
-        let missing = (gap + interval / 2) / interval - 1
-        backlog = missing > 0 ? Backlog(count: missing + 1, deadline: last.deadline) : nil
-    }
-
-    /// Whether a refresh was sent before the last one, and was overtaken by it: those that wait over several connections
-    /// arrive in any order.
-    private mutating func isLate(_ refresh: Refresh, after last: Refresh) -> Bool {
-        guard let waiting = backlog, waiting.count > 0 else { return false }
-        backlog?.count -= 1
-        return refresh.deadline <= last.deadline && refresh.deadline > waiting.deadline
+        // Those that waited arrive together.
+        guard gap >= max(Self.shortestGap, lead / 4) else { return }
+        beforeBacklog = 4 * gap >= 3 * lead ? last.deadline : nil
     }
 
     /// Whether a node announces a deadline that its own clock has passed. That clock is not known, but it has
