@@ -14,6 +14,8 @@ struct NodeLease: Hashable, Sendable {
     private var gaps: [Int] = []
     /// Its refresh interval; nil until it was seen to be regular.
     private(set) var interval: Int?
+    /// The longest lead of a refresh. Those of refreshes that had to wait are shorter.
+    private var longestLead = 0
     /// The deadline of the last refresh before a time in which none arrived: others may have waited, and arrive now.
     private var beforeBacklog: Int?
 
@@ -81,6 +83,7 @@ struct NodeLease: Hashable, Sendable {
             isLeaving = leaves(refresh, after: last)
             guard !isLeaving else { return end = served }
         }
+        longestLead = max(longestLead, refresh.lead)
         learnInterval(refresh)
         var lease = min(max(refresh.lead, 0), limits.maximum)
         if let interval {
@@ -104,13 +107,11 @@ struct NodeLease: Hashable, Sendable {
     }
 
     /// The lead that the node gives itself: two intervals, or what it is by the orchestrator's clock if they agree.
-    private func lead(after last: Refresh) -> Int? {
-        interval.map { 2 * $0 } ?? (last.lead > 0 ? last.lead : nil)
-    }
+    private var lead: Int? { interval.map { 2 * $0 } ?? (longestLead > 0 ? longestLead : nil) }
 
     /// Takes note of whether refreshes should have arrived since the last one.
     private mutating func noteBacklog(before refresh: Refresh, after last: Refresh) {
-        guard let lead = lead(after: last) else { return beforeBacklog = nil }
+        guard let lead else { return beforeBacklog = nil }
         let gap = refresh.arrival - last.arrival
         // Those that waited arrive together.
         guard gap >= max(Self.shortestGap, lead / 4) else { return }
@@ -122,7 +123,7 @@ struct NodeLease: Hashable, Sendable {
     private func leaves(_ refresh: Refresh, after last: Refresh) -> Bool {
         guard refresh.deadline < last.deadline else { return false }
         if refresh.deadline < Self.oldest { return last.deadline >= Self.oldest }
-        guard let lead = lead(after: last) else { return false }
+        guard let lead else { return false }
         let clock = last.deadline + (refresh.arrival - last.arrival) - lead
         return (-999...Self.leavingWindow).contains(clock - refresh.deadline)
     }
