@@ -29,16 +29,18 @@ extension Domain {
 
     /// Announces a node to all nodes, itself included, and all nodes to it (domain specification, section 1.5).
     mutating func mesh(_ id: NodeID) {
-        let others = records.nodes.values.filter(\.isReset).map(\.id).sorted()
+        let others = readyNodes
         for node in others { tell(node, of: id, cause: id) }
         for peer in others where peer != id { tell(id, of: peer, cause: id) }
     }
 
     /// Tells all nodes to forget a node that left.
     mutating func announceDeparture(_ id: NodeID) {
-        for node in records.nodes.values.filter(\.isReset).map(\.id).sorted() { tell(node, of: id, cause: id) }
+        for node in readyNodes { tell(node, of: id, cause: id) }
         if openPeerCalls[id] == nil, records.departed.contains(id) { change(.departed(id, false)) }
     }
+
+    private var readyNodes: [NodeID] { records.nodes.values.lazy.filter(\.isReset).map(\.id).sorted() }
 
     /// Tells a node what has become of a peer, at once or after what it is being told.
     ///

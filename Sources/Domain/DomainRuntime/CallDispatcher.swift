@@ -12,7 +12,7 @@ final class CallDispatcher: Sendable {
         /// How long a call may take.
         var deadline: Duration
         var queues: CallQueues
-        /// Whether peer updates are about to be resumed.
+        /// Whether calls that wait for the budget are about to be resumed.
         var isResuming = false
         var connections: [NodeID: (url: String, client: any NodeClient)] = [:]
     }
@@ -116,17 +116,17 @@ final class CallDispatcher: Sendable {
                 startThrottledCalls()
             }
         }
-        resumeUpdatesLater()
+        resumeLater()
     }
 
     private func startThrottledCalls() {
         while let node = state.withLock({ $0.queues.nextThrottled(at: now) }) { startCalls(node) }
     }
 
-    /// Makes the peer updates that wait for their budget when it has grown.
-    private func resumeUpdatesLater() {
+    /// Makes the resets and peer updates that wait for the budget when it has grown.
+    private func resumeLater() {
         let delay = state.withLock { state -> Duration? in
-            guard !state.isResuming, let delay = state.queues.updatesResume else { return nil }
+            guard !state.isResuming, let delay = state.queues.resumption else { return nil }
             state.isResuming = true
             return delay
         }
@@ -135,7 +135,7 @@ final class CallDispatcher: Sendable {
             try? await Task.sleep(for: delay)
             state.withLock { $0.isResuming = false }
             startThrottledCalls()
-            resumeUpdatesLater()
+            resumeLater()
         }
     }
 

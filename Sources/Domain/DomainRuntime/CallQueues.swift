@@ -5,7 +5,7 @@ import Domain
 ///
 /// Consecutive Starts to a node run in parallel, and so do Stops of one kind. A reset or Patch waits for the calls before
 /// it and delays those after it. Peer updates run beside all these, a few at a time, and only when no other call could be
-/// made, within an ``UpdateBudget``; those about one peer keep their order.
+/// made, within an ``JoinBudget``; those about one peer keep their order.
 package struct CallQueues: Sendable {
     /// The maximum number of calls in flight.
     package struct Limits: Sendable {
@@ -103,6 +103,9 @@ package struct CallQueues: Sendable {
             return running == 0 || next == group && group != .alone && running < limits.perNode
         }
 
+        /// Whether the next call other than a peer update is a reset.
+        var isResetNext: Bool { if case .reset? = calls.first?.call.request { true } else { false } }
+
         /// Removes the next call other than a peer update.
         mutating func takeCall() -> NodeCall {
             let call = calls.removeFirst().call
@@ -160,10 +163,12 @@ package struct CallQueues: Sendable {
     private var queues: [NodeID: NodeQueue] = [:]
     private var total = 0
     private var updates = 0
-    private var budget = UpdateBudget()
+    private var budget = JoinBudget()
     private var lastEpoch = 0
-    /// Nodes whose next call waits only for a total limit, and those whose next update waits for one or for the budget.
+    /// Nodes whose next call waits only for a total limit; whose reset waits for the budget; whose next update waits for one of
+    /// these.
     private var throttled = Line()
+    private var throttledResets = Line()
     private var throttledUpdates = Line()
 
     /// Creates empty queues.
@@ -221,12 +226,20 @@ package struct CallQueues: Sendable {
                 throttled.append(node)
                 return nil
             }
+            if queues[node]?.isResetNext == true {
+                guard budget.allows(at: now) else {
+                    throttledResets.append(node)
+                    return nil
+                }
+                budget.takeReset()
+            } else {
+                budget.noteCall(at: now)
+            }
             total += 1
-            budget.noteCall(at: now)
             return (queues[node]?.takeCall()).map { Taken(call: $0, url: url, epoch: epoch) }
         }
         guard let place = queues[node]?.nextUpdate(limits) else { return nil }
-        guard hasCapacityForUpdates, budget.allowsUpdate(at: now) else {
+        guard hasCapacityForUpdates, throttledResets.isEmpty, budget.allows(at: now) else {
             throttledUpdates.append(node)
             return nil
         }
@@ -242,12 +255,15 @@ package struct CallQueues: Sendable {
     /// is none.
     package mutating func nextThrottled(at now: Duration) -> NodeID? {
         if total < limits.total, let node = throttled.popFirst() { return node }
-        return hasCapacityForUpdates && budget.allowsUpdate(at: now) ? throttledUpdates.popFirst() : nil
+        guard total < limits.total, budget.allows(at: now) else { return nil }
+        if let node = throttledResets.popFirst() { return node }
+        return hasCapacityForUpdates ? throttledUpdates.popFirst() : nil
     }
 
     /// When to call ``nextThrottled(at:)`` although no call has ended: after how long; nil for never.
-    package var updatesResume: Duration? {
-        hasCapacityForUpdates && !throttledUpdates.isEmpty ? .milliseconds(10) : nil
+    package var resumption: Duration? {
+        let isWaiting = !throttledResets.isEmpty || hasCapacityForUpdates && !throttledUpdates.isEmpty
+        return isWaiting ? .milliseconds(10) : nil
     }
 
     /// Whether a taken call still counts: its node's queue was not abandoned.
@@ -261,7 +277,11 @@ package struct CallQueues: Sendable {
     /// - Returns: whether its outcome counts.
     package mutating func finish(_ taken: Taken, _ outcome: CallOutcome, at now: Duration) -> Bool {
         total -= 1
-        if taken.call.request.peer != nil { updates -= 1 } else { budget.noteCall(at: now) }
+        switch taken.call.request {
+        case .addPeer, .removePeer: updates -= 1
+        case .reset: break
+        case .start, .stop, .patch: budget.noteCall(at: now)
+        }
         guard isCurrent(taken) else { return false }
         queues[taken.call.node]?.finish(taken.call)
         note(outcome, of: taken.call.node, at: now)

@@ -35,14 +35,14 @@ extension Simulation {
             flights[taken.call.id] = Flight(taken: taken, sent: time, process: nodes.index(at: taken.url))
             eventQueue.add(.deliver(taken.call.id, run: run), at: time + 1 + chance(isHealed ? 20 : 300))
         }
-        guard !isResumingUpdates, let delay = calls.updatesResume else { return }
-        isResumingUpdates = true
-        eventQueue.add(.resumeUpdates(run: run), at: time + Int(delay / .milliseconds(1)))
+        guard !isResuming, let delay = calls.resumption else { return }
+        isResuming = true
+        eventQueue.add(.resumeCalls(run: run), at: time + Int(delay / .milliseconds(1)))
     }
 
-    /// The budget of peer updates has grown.
-    mutating func resumeUpdates() {
-        isResumingUpdates = false
+    /// The budget of resets and peer updates has grown.
+    mutating func resumeCalls() {
+        isResuming = false
         serveThrottled()
     }
 
@@ -217,7 +217,7 @@ extension Simulation {
     /// The domain's process ends, and with it all its connections.
     mutating func abandonAll() {
         let gone = flights.values.sorted { $0.call.id < $1.call.id }
-        (flights, calls, isResumingUpdates) = ([:], CallQueues(), false)
+        (flights, calls, isResuming) = ([:], CallQueues(), false)
         for flight in gone { carryOutOrLose(flight) }
     }
 

@@ -92,7 +92,7 @@ extension Simulation.Item {
     /// Whether the domain's process must run for it.
     var needsProcess: Bool {
         switch self {
-        case .tick, .waitingRefresh, .answer, .deadline, .dropped, .resumeUpdates, .controllerAnswer,
+        case .tick, .waitingRefresh, .answer, .deadline, .dropped, .resumeCalls, .controllerAnswer,
             .controllerSilence, .act, .stored,
             .proxy:
             true

@@ -49,7 +49,7 @@ package struct Simulation {
         case answer(CallID, run: Int)
         case deadline(CallID, run: Int)
         case dropped(CallID, run: Int)
-        case resumeUpdates(run: Int)
+        case resumeCalls(run: Int)
         case slowCall(Int, call: CallID, run: Int)
         case resume(Int)
         case controllerAnswer(UInt64, run: Int)
@@ -97,8 +97,8 @@ package struct Simulation {
     /// How many commits have failed.
     var failedCommits = 0
     var calls = CallQueues()
-    /// Whether peer updates are about to be resumed.
-    var isResumingUpdates = false
+    /// Whether calls that wait for the budget are about to be resumed.
+    var isResuming = false
     /// The calls that the current process has made, and whose outcome it does not know yet.
     var flights: [CallID: Flight] = [:]
     /// The number of the current process of the domain.
@@ -268,7 +268,7 @@ package struct Simulation {
         case .answer(let call, let run): if run == self.run { takeAnswer(to: call) }
         case .deadline(let call, let run): if run == self.run { expire(call) }
         case .dropped(let call, let run): if run == self.run { take { $0.handle(.answered(call, .dropped), at: $1) } }
-        case .resumeUpdates(let run): if run == self.run { resumeUpdates() }
+        case .resumeCalls(let run): if run == self.run { resumeCalls() }
         case .slowCall(let index, let call, let run): finishSlowCall(call, of: index, madeBy: run)
         case .resume(let index): resume(index)
         case .controllerAnswer(let number, let run): if run == self.run { answerController(number) }
