@@ -4,6 +4,8 @@ struct Liveness: Sendable {
     /// virtual machine, a stalled disk) does not count, and neither does a step of a wall clock.
     private(set) var served = 0
     private var lastEvent: Int
+    /// The serving time of the first event after the last pause.
+    private var resumed = Int.min / 2
     private var lastTick: Int
     private var isLate = false
     /// Whether leases have stopped expiring, here and in the domains rebuilt from this one.
@@ -30,9 +32,14 @@ struct Liveness: Sendable {
 
     /// Counts the time since the last event.
     mutating func pass(until now: Timestamp) {
-        served += min(max(0, now.monotonic - lastEvent), Self.longestStep)
+        let step = max(0, now.monotonic - lastEvent)
+        served += min(step, Self.longestStep)
+        if step > Self.lateTick { resumed = served }
         lastEvent = max(lastEvent, now.monotonic)
     }
+
+    /// Whether a pause has just ended, so that what waited meanwhile arrives.
+    var isResuming: Bool { served - resumed < Self.longestStep }
 
     /// Takes a tick.
     ///
@@ -52,7 +59,7 @@ extension Domain {
     /// Renews a node's lease after a refresh.
     mutating func renew(_ update: NodeUpdate) {
         live[update.node, default: LiveNode(lease: NodeLease(end: 0, length: 0))].lease.renew(
-            until: update.refreshDeadline, at: now, served: liveness.served,
+            until: update.refreshDeadline, at: now, served: liveness.served, isAfterPause: liveness.isResuming,
             .init(minimum: options.leaseMinimum * 1000, maximum: options.leaseMaximum * 1000))
     }
 

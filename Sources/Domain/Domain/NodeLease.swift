@@ -71,15 +71,17 @@ struct NodeLease: Hashable, Sendable {
     ///   - deadline: the announced deadline, in seconds since 1970 by the node's clock.
     ///   - now: the arrival.
     ///   - served: the serving time of the arrival.
-    mutating func renew(until deadline: UInt64, at now: Timestamp, served: Int, _ limits: Limits) {
+    ///   - isAfterPause: whether the orchestrator has just gone on after a pause.
+    mutating func renew(
+        until deadline: UInt64, at now: Timestamp, served: Int, isAfterPause: Bool, _ limits: Limits
+    ) {
         let (milliseconds, overflow) = deadline.multipliedReportingOverflow(by: 1000)
         let announced = overflow ? Int.max / 4 : min(Int(clamping: milliseconds), .max / 4)
         let refresh = Refresh(
             arrival: now.monotonic, served: served, deadline: announced, lead: announced - now.wall)
         if let last {
             noteBacklog(before: refresh, after: last)
-            // It was sent before the last one, and overtaken: those that wait over several connections arrive in any order.
-            if let beforeBacklog, refresh.deadline > beforeBacklog, refresh.deadline <= last.deadline { return }
+            if isOvertaken(refresh, by: last, isAfterPause: isAfterPause) { return }
             isLeaving = leaves(refresh, after: last)
             guard !isLeaving else { return end = served }
         }
@@ -116,6 +118,12 @@ struct NodeLease: Hashable, Sendable {
         // Those that waited arrive together.
         guard gap >= max(Self.shortestGap, lead / 4) else { return }
         beforeBacklog = 4 * gap >= 3 * lead ? last.deadline : nil
+    }
+
+    /// Whether a refresh was sent before the last one: those that wait over several connections arrive in any order.
+    private func isOvertaken(_ refresh: Refresh, by last: Refresh, isAfterPause: Bool) -> Bool {
+        guard refresh.deadline <= last.deadline else { return false }
+        return beforeBacklog.map { refresh.deadline > $0 } ?? (isAfterPause && refresh.deadline >= Self.oldest)
     }
 
     /// Whether a node announces a deadline that its own clock has passed. That clock is not known, but it has
