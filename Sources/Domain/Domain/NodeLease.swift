@@ -123,7 +123,8 @@ struct NodeLease: Hashable, Sendable {
     /// Whether a refresh was sent before the last one: those that wait over several connections arrive in any order.
     private func isOvertaken(_ refresh: Refresh, by last: Refresh, isAfterPause: Bool) -> Bool {
         guard refresh.deadline <= last.deadline else { return false }
-        return beforeBacklog.map { refresh.deadline > $0 } ?? (isAfterPause && refresh.deadline >= Self.oldest)
+        if let beforeBacklog, refresh.deadline > beforeBacklog { return true }
+        return isAfterPause && refresh.deadline >= Self.oldest
     }
 
     /// Whether a node announces a deadline that its own clock has passed. That clock is not known, but it has
