@@ -21,9 +21,12 @@ extension Domain {
             }
             if records.cordoned.contains(node) != isCordoned {
                 change(.cordon(node, isCordoned))
-                if records.nodes[node] == nil {
-                    log(.notice, "the cordon of a node that is not in the domain was removed", ["node": "\(node)"])
-                }
+                let text =
+                    isCordoned
+                    ? "a node was cordoned"
+                    : records.nodes[node] == nil
+                        ? "the cordon of a node that is not in the domain was removed" : "a node was uncordoned"
+                log(.notice, text, logFields(of: node))
                 invalidateIndex()
                 // It may have changed while it was cordoned and kept its instances.
                 if !isCordoned { reconsider(node) }

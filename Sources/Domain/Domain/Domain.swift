@@ -48,6 +48,8 @@ package struct Domain: Sendable {
     var newcomers: [String: Newcomers] = [:]
     /// Nodes whose agent does not answer.
     var suspects: [NodeID: Suspicion] = [:]
+    /// The number of nodes whose agent does not answer.
+    package var suspectCount: Int { suspects.count }
     /// Nodes that may return without a reset.
     var missing: [NodeID: MissingNode] = [:]
     /// Running components whose start was not persisted.

@@ -65,11 +65,14 @@ package struct DomainCounters: Hashable, Sendable {
     /// Failed transactions.
     package private(set) var failedCommits = 0
 
-    /// Nodes that left: their leases expired, or they restarted.
+    /// Nodes that left: their leases expired, they said so, or they restarted.
     package private(set) var nodesLeft = 0
 
     /// Missing nodes that keep their instances for now, because most nodes are missing.
     package var evictionsDelayed = 0
+
+    /// Nodes that refresh but have not answered a call.
+    package var nodesSuspect = 0
 
     /// When counting began, in milliseconds since 1970.
     package let began: Int

@@ -85,6 +85,9 @@ extension DomainRuntime {
                 if owned.isClosed { owned.steps.append(.init(step: owned.domain.end(at: now()))) }
                 owned.isBusy = true
                 owned.domain.beginCommit()
+                if !owned.snapshotHandlers.isEmpty {
+                    counters.withLock { $0.nodesSuspect = owned.domain.suspectCount }
+                }
                 defer { (owned.steps, owned.snapshotHandlers) = ([], []) }
                 return (owned.steps, owned.snapshotHandlers, owned.isClosed)
             }

@@ -76,6 +76,9 @@ package struct OrchestratorConfiguration: Equatable, Sendable {
                 "\(file): general.domain_id is missing, and there are unknown keys: "
                     + "\(reader.unknown.joined(separator: ", ")). Set general.domain_id, or remove them")
         }
+        if !reader.has("general.domain_id") {
+            warnings.append("\(file): general.domain_id is missing; the domain is called \(options.domainID)")
+        }
         warnings += reader.unknown.map { "\(file): unknown key \($0) is ignored" }
     }
 

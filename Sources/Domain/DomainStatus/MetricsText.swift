@@ -86,9 +86,12 @@ package enum MetricsText {
         ) {
             for end in DomainCounters.UpdateEnd.allCases { $0.sample(["outcome": end.rawValue], counters.updates(end)) }
         }
-        text.family("berth_domain_nodes_left_total", .counter, "Nodes whose lease expired, or that restarted.") {
+        text.family("berth_domain_nodes_left_total", .counter, "Nodes that left, restarted or whose lease expired.") {
             $0.sample([:], counters.nodesLeft)
         }
+        text.family(
+            "berth_domain_nodes_suspect", .gauge, "Nodes that are the last choice, as they did not answer a call."
+        ) { $0.sample([:], counters.nodesSuspect) }
         text.family(
             "berth_domain_evictions_delayed", .gauge, "Missing nodes that keep their instances, as most are missing."
         ) { $0.sample([:], counters.evictionsDelayed) }

@@ -38,6 +38,7 @@ package enum StatusJSON {
         writer.object { object in
             object.member("connected", redis.isConnected)
             if let time = redis.lastSync { object.member("last_sync_ms", time) }
+            if let problem = redis.problem { object.member("problem", problem) }
         }
     }
 

@@ -34,7 +34,9 @@ package enum StatusPage {
         if let failure = report.snapshot.failure {
             html.element("p", "The state cannot be stored, and changes are refused: \(failure)", "problem")
         }
-        if let redis = report.redis {
+        if let problem = report.redis?.problem {
+            html.element("p", "Redis: not used, because its address cannot be used: \(problem)", "problem")
+        } else if let redis = report.redis {
             let since = redis.lastSync.map { "\(max(0, report.time - $0) / 1000) s ago" } ?? "never"
             let state = redis.isConnected ? "connected" : "not connected"
             html.element("p", "Redis: \(state), last up to date: \(since)", redis.isConnected ? nil : "problem")

@@ -31,11 +31,14 @@ package struct StatusReport: Sendable {
         package var isConnected: Bool
         /// When the mirror was last up to date, in milliseconds since 1970; nil for never.
         package var lastSync: Int?
+        /// Why its address cannot be used; nil if it can.
+        package var problem: String?
 
         /// Creates a state.
-        package init(isConnected: Bool, lastSync: Int?) {
+        package init(isConnected: Bool, lastSync: Int?, problem: String? = nil) {
             self.isConnected = isConnected
             self.lastSync = lastSync
+            self.problem = problem
         }
     }
 

@@ -34,7 +34,7 @@ struct DomainProcess {
             throw Status.configuration
         }
         var options = configuration.options
-        options.orchestratorURL = try announced(configuration, settings.orchestratorURL, log)
+        options.orchestratorURL = try announced(configuration, settings, log)
         let statusFrontend = StatusFrontend(
             configuration: configuration,
             url: configuration.statusURL.isEmpty ? nil : try url(configuration.statusURL, "general.status_url"))
@@ -249,16 +249,19 @@ struct DomainProcess {
             log.warning(
                 "port 0 selects any free port; other programs must be told which", metadata: ["\(key)": "\(url)"])
         }
-        if url.scheme == .http, isSecure {
-            log.warning(
-                "this address uses TLS because tls_config.toml has a certificate; use https in its URL",
-                metadata: ["\(key)": "\(url)"])
-        }
+        if url.scheme == .http, isSecure { warnOfTLS(url, key, log) }
+    }
+
+    private func warnOfTLS(_ url: ServiceURL, _ key: String, _ log: Logger) {
+        log.warning(
+            "this address uses TLS because tls_config.toml has a certificate; use https in its URL",
+            metadata: ["\(key)": "\(url)"])
     }
 
     private func announced(
-        _ configuration: OrchestratorConfiguration, _ served: ServiceURL, _ log: Logger
+        _ configuration: OrchestratorConfiguration, _ settings: DomainServer.Settings, _ log: Logger
     ) throws -> String {
+        let served = settings.orchestratorURL
         guard configuration.announcedURL.isEmpty else {
             let announced = try url(configuration.announcedURL, "general.orchestrator_url_announced")
             if ["0.0.0.0", "::"].contains(announced.bareHost) || announced.port == 0 {
@@ -266,7 +269,9 @@ struct DomainProcess {
                     "a controller on another host cannot call this address; announce the host's own address",
                     metadata: ["general.orchestrator_url_announced": "\(announced)"])
             }
-            if announced.scheme != served.scheme {
+            if announced.scheme == .http, settings.tls != nil {
+                warnOfTLS(announced, "general.orchestrator_url_announced", log)
+            } else if announced.scheme != served.scheme {
                 log.warning(
                     "the announced URL has another scheme than the served one",
                     metadata: [
@@ -286,8 +291,11 @@ struct DomainProcess {
     private func proxy(_ configuration: OrchestratorConfiguration, _ log: Logger) -> DomainProxy? {
         guard configuration.proxyType == .redis else { return nil }
         do throws(RedisError) {
-            return DomainProxy(
-                DomainProxy.Settings(configuration, address: try RedisAddress(configuration.redisURL)), logger: log)
+            let address = try RedisAddress(configuration.redisURL)
+            if address.ignoresDatabase {
+                log.warning("\(RedisAddress.ignoredDatabase)", metadata: ["proxy.redis_url": "\(address)"])
+            }
+            return DomainProxy(DomainProxy.Settings(configuration, address: address), logger: log)
         } catch {
             log.error(
                 "nothing is mirrored: the address of Redis cannot be used",

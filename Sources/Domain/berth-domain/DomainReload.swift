@@ -44,6 +44,10 @@ struct DomainReload {
 
     private mutating func apply() async throws {
         let (fresh, freshTLS) = try process.readSettings(log, isReload: true)
+        // A domain that was started with such an address can still renew its certificates.
+        if let problem = fresh.redisProblem, configuration.redisProblem == nil {
+            throw ConfigurationError("\(process.configFile): proxy.redis_url: \(problem)")
+        }
         let contents = try freshTLS.contents()
         let changes = fresh.changes(from: configuration)
         let isRenewed = freshTLS != tls || contents != certificates
@@ -83,6 +87,13 @@ extension GRPCDomainTransport.Settings {
 extension OrchestratorConfiguration {
     /// The address of Redis without its password.
     var redisAddress: String { (try? RedisAddress(redisURL)).map { "\($0)" } ?? "" }
+
+    /// Why the address of Redis cannot be used; nil if it can, or if there is no mirror.
+    var redisProblem: String? {
+        guard proxyType == .redis else { return nil }
+        do throws(RedisError) { _ = try RedisAddress(redisURL) } catch { return "\(error)" }
+        return nil
+    }
 }
 
 extension Result<DomainRefusal?, DomainRuntime.Failure> {

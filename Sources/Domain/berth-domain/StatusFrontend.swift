@@ -21,11 +21,13 @@ struct StatusFrontend {
                 "general.status_url is not a loopback address: everyone who can reach it can read the state of the domain",
                 metadata: ["status": "\(url)"])
         }
+        let problem = configuration.redisProblem
         let source = StatusSource(
             domainID: configuration.options.domainID, version: Version.number,
             withSnapshot: { runtime.withSnapshot($0) },
             redis: {
                 proxy.map { StatusReport.RedisState(isConnected: $0.state.isConnected, lastSync: $0.state.lastSync) }
+                    ?? problem.map { StatusReport.RedisState(isConnected: false, lastSync: nil, problem: $0) }
             })
         return try await StatusServer(
             source, settings: StatusServer.Settings(host: url.bareHost, port: url.port), logger: logger)

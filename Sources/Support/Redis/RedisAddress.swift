@@ -16,6 +16,12 @@ package struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
     package let password: String?
     /// Which of its databases.
     package let database: Int
+    /// Whether the query of a `redis://` address, which is ignored, names a database.
+    package let ignoresDatabase: Bool
+
+    /// What to say if ``ignoresDatabase``.
+    package static let ignoredDatabase =
+        "the query of a redis:// address is ignored; give the database after a slash: redis://host:6379/1"
 
     /// Reads `redis://[user][:password@]host[:port][/database]`, whose query and fragment are ignored, or `unix:///path[?db=1&user=…&pass=…]`, as the reference's
     /// client does; `valkey://` and `redis+unix://` mean the same. Special characters are given as `%40`.
@@ -61,6 +67,8 @@ package struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
         guard !host.isEmpty else { throw .badAddress("an address of Redis names a host: redis://127.0.0.1:6379") }
         endpoint = .tcp(host: String(host), port: port)
         database = try Self.database(isWhole && parts.count == 2 ? Self.withoutQuery(parts[1]) : "")
+        let query = rest.prefix { $0 != "#" }.drop { $0 != "?" }.dropFirst()
+        ignoresDatabase = query.split(separator: "&").contains { $0.hasPrefix("db=") }
     }
 
     private init(unix rest: Substring) throws(RedisError) {
@@ -77,6 +85,7 @@ package struct RedisAddress: Hashable, Sendable, CustomStringConvertible {
         user = options["user"]
         password = options["pass"]
         database = try Self.database(options["db"].map { $0[...] } ?? "")
+        ignoresDatabase = false
     }
 
     /// Without surrounding whitespace.

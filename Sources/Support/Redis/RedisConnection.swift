@@ -29,7 +29,7 @@ package final class RedisConnection {
             do { try send(["AUTH"] + [address.user].compactMap(\.self) + [password]) } catch {
                 // The error may repeat the password.
                 guard case .refused = error else { throw error }
-                throw .refused("the user or the password in the URL, or wants none")
+                throw .refused("AUTH: the user or the password in the URL is wrong, or this Redis wants none")
             }
         }
         if address.database != 0 { try send(["SELECT", "\(address.database)"]) }

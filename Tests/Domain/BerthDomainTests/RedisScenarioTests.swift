@@ -1,5 +1,6 @@
 import Domain
 import DomainDemo
+import DomainWire
 import Glibc
 import Redis
 import TestSupport
@@ -136,7 +137,8 @@ struct RedisScenarioTests {
         "an address of Redis that cannot be used is told with the valid forms, and the domain serves without its mirror",
         arguments: [("rediss://host", "TLS to Redis is not supported"), ("redis://127.0.0.1:0", "from 1 to 65535")])
     func badAddress(url: String, reason: String) async throws {
-        try site.write("", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"\(url)\"")
+        try site.write(
+            "status_url = \"\(site.status)\"", "[proxy]\nproxy_type = \"redis\"\nredis_url = \"\(url)\"")
         let controller = try DemoController(url: site.controllerRegister)
         let process = try await site.serve()
         let line = try #require(process.lines.first { $0.contains("nothing is mirrored") })
@@ -146,8 +148,24 @@ struct RedisScenarioTests {
         #expect(try await eventually { controller.domains["domain-test"]?.update.capabilities.cpus == 1 })
         let client = try OrchestratorClient(url: site.orchestrator)
         _ = try await client.start(DomainSite.function()).get()
+        let status = try #require(await WebClient(port: site.status.port).ask("/status.json")).text
+        #expect(status.contains(#""redis":{"connected":false,"problem":"#) && status.contains(reason), "\(status)")
+        // It can still renew its certificates.
+        process.signal(SIGHUP)
+        #expect(try await process.prints("configuration reloaded"))
         client.close()
         try await end(process, [node], controller)
+    }
+
+    @Test("SIGHUP with an address of Redis that cannot be used changes nothing and says why")
+    func badAddressAtReload() async throws {
+        let process = try await site.serve()
+        try site.write("", "[proxy]\nproxy_type = \"Redis\"\nredis_url = \"redis://host:0\"")
+        process.signal(SIGHUP)
+        #expect(try await process.prints("the configuration was not reloaded"))
+        #expect(process.text.contains("proxy.redis_url: the port of Redis"), "\(process.text)")
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
     }
 
     @Test("samples and log lines of nodes are mirrored")

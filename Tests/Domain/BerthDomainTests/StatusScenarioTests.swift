@@ -102,6 +102,25 @@ import WireJSON
         #expect(try await shown.end() == 0)
     }
 
+    @Test("the metrics count a node that answers no call, until it answers one")
+    func suspects() async throws {
+        try site.write("status_url = \"\(site.status)\"\ncall_deadline_seconds = 1")
+        let process = try await site.serve()
+        let node = try site.node(1)
+        #expect(try await shows(["nodes{state=\"ready\"}": 1, "nodes_suspect": 0]))
+        let client = try OrchestratorClient(url: site.orchestrator)
+        let id = try await client.start(DomainSite.function()).get()
+        node.faults.hangs = true
+        try await client.stop(id, kind: .function)
+        #expect(try await shows(["nodes_suspect": 1]))
+        node.faults.hangs = false
+        #expect(try await shows(["nodes_suspect": 0]))
+        client.close()
+        process.signal(SIGTERM)
+        #expect(try await process.end() == 0)
+        await node.stop()
+    }
+
     @Test("an unavailable status address exits with 69 and names it; one with TLS or without a port exits with 78")
     func wrongAddress() async throws {
         try site.write("status_url = \"\(site.orchestrator)\"")

@@ -21,8 +21,15 @@ import Testing
     func snippet() throws {
         let configuration = try read("[proxy]\nproxy_type = \"Redis\"\nredis_url = \"redis://127.0.0.1:6379\"\n")
         #expect(configuration.proxyType == .redis && configuration.proxyRetention == 360)
-        #expect(configuration.dataset == nil && configuration.warnings.isEmpty)
-        #expect(try read("") == OrchestratorConfiguration())
+        #expect(configuration.dataset == nil)
+        #expect(try read("[general]\ndomain_id = \"domain-7000\"") == OrchestratorConfiguration())
+        #expect(try read("").options == OrchestratorConfiguration().options)
+    }
+
+    @Test("a missing domain_id is a warning with the name that the domain has")
+    func unnamed() throws {
+        let warnings = try read("[proxy]\nproxy_type = \"Redis\"").warnings
+        #expect(warnings == ["orchestrator.toml: general.domain_id is missing; the domain is called domain-7000"])
     }
 
     @Test("every key is read")

@@ -243,6 +243,16 @@ import WireJSON
         #expect(StatusPage.text(Self.report(Self.snapshot([]))).contains("Nothing."))
     }
 
+    @Test("a Redis whose address cannot be used is shown as a problem, not as absent")
+    func unusableRedis() throws {
+        let redis = StatusReport.RedisState(isConnected: false, lastSync: nil, problem: "no <port>")
+        let report = Self.report(Self.snapshot([]), redis: redis)
+        #expect(StatusPage.text(report).contains("because its address cannot be used: no &lt;port&gt;"))
+        let json = try JSONValue(StatusJSON.bytes(report))
+        #expect(json["redis"]?["problem"]?.string == "no <port>" && json["redis"]?["connected"]?.boolean == false)
+        #expect(try PrometheusText(Self.metrics(Self.snapshot([]), redis: redis))["berth_domain_redis_connected"] == 0)
+    }
+
     @Test("external text is escaped in HTML")
     func escaping() {
         let snapshot = Self.snapshot(

@@ -105,6 +105,9 @@ extension DefectTests {
         #expect(capabilities.nodes == 1 && capabilities.cpus == 0 && capabilities.runtimes.isEmpty)
         #expect(test.intent(.cordon(TestDomain.id(0), false)) == .some(nil))
         #expect(test.domain.records.instances[id]?.physical?.node == TestDomain.id(0))
+        let logged = test.logMessages.filter { $0.text.hasSuffix("cordoned") }
+        #expect(logged.map(\.text) == ["a node was cordoned", "a node was uncordoned"])
+        #expect(logged.allSatisfy { $0.level == .notice && $0.fields["node"] == "\(TestDomain.id(0))" })
     }
 
     @Test(

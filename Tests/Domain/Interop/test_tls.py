@@ -176,11 +176,12 @@ def test_unusable_tls_files_end_the_program(secure, text):
 
 def test_contradictory_urls_and_tls_settings_are_reported(secure, authority):
     domain = secure(SERVER, start=False)
-    for name in ("orchestrator_url", "node_register_url"):
+    for name in ("orchestrator_url", "orchestrator_url_announced", "node_register_url"):
         domain.settings["general"][name] = domain.settings["general"][name].replace("https:", "http:")
     domain.launch()
     eventually(lambda: domain.process.poll() is not None or "http" in domain.log(), "it ends or serves")
     if domain.process.poll() is None:
+        eventually(lambda: domain.log().count("use https in its URL") == 3, "each URL is named")
         # EDGELESS decides by the file alone and uses TLS regardless of the scheme, never plaintext.
         plain = Client(domain.orchestrator)
         with pytest.raises(grpc.RpcError):

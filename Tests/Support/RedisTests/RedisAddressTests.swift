@@ -34,6 +34,17 @@ import Testing
         #expect { try RedisAddress(url) } throws: { "\($0)".contains(word) }
     }
 
+    @Test("a database in the query of a redis:// address is ignored, and noticed")
+    func ignoredDatabase() throws {
+        for suffix in ["?db=1", "/?db=1", "?protocol=3&db=1#x"] {
+            let address = try RedisAddress("redis://host\(suffix)")
+            #expect(address.database == 0 && address.ignoresDatabase, "\(suffix)")
+        }
+        for url in ["redis://host/1", "redis://host?protocol=3", "redis://host#?db=1", "unix:///s?db=1"] {
+            #expect(try !RedisAddress(url).ignoresDatabase, "\(url)")
+        }
+    }
+
     @Test("a password is never printed")
     func secrecy() throws {
         #expect(try !"\(RedisAddress("redis://u:secret@host"))".contains("secret"))

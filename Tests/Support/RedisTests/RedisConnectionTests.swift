@@ -53,7 +53,12 @@ struct RedisConnectionTests {
     func password() throws {
         let server = try RedisServer(options: ["--requirepass", "s cret"])
         #expect(throws: RedisError.self) { try connect(server).send(["PING"]) }
-        #expect(throws: RedisError.self) { try connect(server, "?pass=wrong") }
+        #expect {
+            try connect(server, "?pass=wrong")
+        } throws: {
+            "\($0)"
+                == "Redis refuses: AUTH: the user or the password in the URL is wrong, or this Redis wants none"
+        }
         let second = try connect(server, "?pass=s%20cret&db=2")
         try second.send(["SET", "a", "1"])
         #expect(try connect(server, "?pass=s%20cret").send(["GET", "a"]) == .null)

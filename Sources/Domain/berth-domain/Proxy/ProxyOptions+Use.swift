@@ -17,6 +17,7 @@ extension ProxyOptions {
         signal(SIGPIPE, SIG_IGN)
         let address: RedisAddress
         do { address = try RedisAddress(redisURL) } catch { throw fail("--redis-url: \(error)", Status.usage) }
+        if address.ignoresDatabase { printError("--redis-url: \(RedisAddress.ignoredDatabase)") }
         do { return try RedisConnection(to: address, timeout: .seconds(5)) } catch {
             throw fail("\(error)", Status.noAddress)
         }
