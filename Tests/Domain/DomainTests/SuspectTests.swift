@@ -19,6 +19,9 @@ import Testing
 
     private func starts(_ test: TestDomain) -> Int { test.drain().count { $0.node == 1 && $0.isStart } }
 
+    /// All nodes refresh: a first lease lasts ten minutes at most.
+    private func refresh(_ test: TestDomain) { for node in 0..<3 { test.join(node) } }
+
     /// Starts and stops some functions in each second.
     private func run(_ test: TestDomain, seconds: Int) throws {
         for _ in 0..<seconds {
@@ -34,13 +37,16 @@ import Testing
         let test = domain(strategy)
         // The Starts that are due at 0, 10, 30, 70, 150 and 310 s.
         for seconds in [8, 14, 30, 60, 120, 200] {
+            refresh(test)
             try run(test, seconds: seconds)
             #expect(starts(test) == 1)
         }
         // Every 300 s from then on.
+        refresh(test)
         try run(test, seconds: 620)
         #expect(starts(test) == 2)
         test.answer = { _, _ in nil }
+        refresh(test)
         try run(test, seconds: 310)
         #expect(starts(test) > 10)
         #expect(test.logMessages.last?.text == "a node answers again")
