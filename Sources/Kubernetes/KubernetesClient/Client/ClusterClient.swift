@@ -71,9 +71,8 @@ public final class ClusterClient: Sendable {
 
     /// Sends a request, again where that is safe, and decodes the whole answer.
     func json(_ request: APIRequest) async throws(KubernetesError) -> JSONValue {
-        do { return try JSONValue(try await bytes(request), maximumDepth: APIRequest.depth) } catch {
-            throw (error as? KubernetesError) ?? .malformed("\(error)")
-        }
+        let bytes = try await bytes(request)
+        do { return try JSONValue(bytes, maximumDepth: APIRequest.depth) } catch { throw .malformed("\(error)") }
     }
 
     /// Sends a request, again where that is safe, and takes the whole answer.
