@@ -81,7 +81,10 @@ struct NodeLease: Hashable, Sendable {
             arrival: now.monotonic, served: served, deadline: announced, lead: announced - now.wall)
         if let last {
             noteBacklog(before: refresh, after: last)
-            if isOvertaken(refresh, by: last, isAfterPause: isAfterPause) { return }
+            guard !isOvertaken(refresh, by: last, isAfterPause: isAfterPause) else {
+                // It shows that the node was there, and nothing of its clock.
+                return end = isLeaving ? end : max(end, served + length)
+            }
             isLeaving = leaves(refresh, after: last)
             guard !isLeaving else { return end = served }
         }

@@ -35,6 +35,10 @@ extension Simulation {
             flights[taken.call.id] = Flight(taken: taken, sent: time, process: nodes.index(at: taken.url))
             eventQueue.add(.deliver(taken.call.id, run: run), at: time + 1 + chance(isHealed ? 20 : 300))
         }
+        resumeCallsLater()
+    }
+
+    private mutating func resumeCallsLater() {
         guard !isResuming, let delay = calls.resumption else { return }
         isResuming = true
         eventQueue.add(.resumeCalls(run: run), at: time + Int(delay / .milliseconds(1)))
@@ -44,6 +48,7 @@ extension Simulation {
     mutating func resumeCalls() {
         isResuming = false
         serveThrottled()
+        resumeCallsLater()
     }
 
     private mutating func serveThrottled() {
