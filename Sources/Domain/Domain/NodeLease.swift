@@ -28,6 +28,8 @@ struct NodeLease: Hashable, Sendable {
         var deadline: Int
         /// The announced deadline minus the orchestrator's wall clock on arrival.
         var lead: Int
+        /// Whether it arrived just after a pause, and so had perhaps waited.
+        var isAfterPause: Bool
     }
 
     /// The limits of a lease.
@@ -78,10 +80,11 @@ struct NodeLease: Hashable, Sendable {
         let (milliseconds, overflow) = deadline.multipliedReportingOverflow(by: 1000)
         let announced = overflow ? Int.max / 4 : min(Int(clamping: milliseconds), .max / 4)
         let refresh = Refresh(
-            arrival: now.monotonic, served: served, deadline: announced, lead: announced - now.wall)
+            arrival: now.monotonic, served: served, deadline: announced, lead: announced - now.wall,
+            isAfterPause: isAfterPause)
         if let last {
             noteBacklog(before: refresh, after: last)
-            guard !isOvertaken(refresh, by: last, isAfterPause: isAfterPause) else {
+            guard !isOvertaken(refresh, by: last) else {
                 // It shows that the node was there, and nothing of its clock.
                 return end = isLeaving ? end : max(end, served + length)
             }
@@ -124,10 +127,10 @@ struct NodeLease: Hashable, Sendable {
     }
 
     /// Whether a refresh was sent before the last one: those that wait over several connections arrive in any order.
-    private func isOvertaken(_ refresh: Refresh, by last: Refresh, isAfterPause: Bool) -> Bool {
+    private func isOvertaken(_ refresh: Refresh, by last: Refresh) -> Bool {
         guard refresh.deadline <= last.deadline else { return false }
         if let beforeBacklog, refresh.deadline > beforeBacklog { return true }
-        return isAfterPause && refresh.deadline >= Self.oldest
+        return refresh.isAfterPause && refresh.deadline >= Self.oldest
     }
 
     /// Whether a node announces a deadline that its own clock has passed. That clock is not known, but it has
@@ -149,6 +152,7 @@ struct NodeLease: Hashable, Sendable {
             return
         }
         self.last = refresh
+        guard !refresh.isAfterPause, !last.isAfterPause else { return }
         // By the node's own clock, more time has passed since it sent the last one: this one had to wait.
         guard refresh.deadline - last.deadline <= gap + Self.precision else { return }
         gaps = Array(gaps.suffix(Self.rememberedGaps - 1)) + [gap]
