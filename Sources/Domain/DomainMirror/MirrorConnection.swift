@@ -8,13 +8,15 @@ package protocol MirrorConnection {
     var isCluster: Bool { get }
 
     /// Connects, unless it is connected or the next attempt is not due. The caller then initializes the database and
-    /// calls ``confirm()``.
+    /// calls ``confirm(at:)``.
     ///
     /// - Parameter now: the monotonic clock, in milliseconds.
     mutating func open(at now: Int)
 
-    /// The database has been initialized.
-    mutating func confirm()
+    /// The database has been initialized, or what has changed since was written.
+    ///
+    /// - Parameter now: the monotonic clock, in milliseconds.
+    mutating func confirm(at now: Int)
 
     /// Sends commands in order.
     ///

@@ -106,6 +106,7 @@ package struct MirrorStateMachine: Sendable {
             exchangeIntents(over: &connection, &actions, at: now)
         }
         trim(over: &connection, at: now)
+        if connection.isOpen { connection.confirm(at: now.monotonic) }
         return actions
     }
 
@@ -132,7 +133,7 @@ package struct MirrorStateMachine: Sendable {
             user = try otherUser(&connection)
             guard user == nil else { return }
             try prepare(&connection, &actions, at: now.wall)
-            connection.confirm()
+            connection.confirm(at: now.monotonic)
         }
         if let user {
             if user != reportedUser { actions.notes.append(.inUse(by: user)) }

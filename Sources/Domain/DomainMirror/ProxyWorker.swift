@@ -25,7 +25,7 @@ struct ProxyWorker {
     }
 
     /// Whether Redis is connected, and therefore up to date.
-    var isConnected: Bool { connection.isOpen }
+    var isConnected: Bool { connection.isUpToDate }
 
     /// How long nothing needs to be done unless an event arrives, in milliseconds.
     func idleTime(at now: Timestamp) -> Int { proxy.idleTime(at: now) }

@@ -10,10 +10,16 @@ struct RedisMirrorConnection: MirrorConnection {
     private var nextAttempt = 0
     private var delay = Self.shortestDelay
     private var reportedFailure: String?
+    /// When the database was initialized over this connection.
+    private var initialized: Int?
+    /// Whether Redis has refused something soon after the database was initialized, and does so again at each attempt.
+    private var failedSoon = false
 
     /// The limits of the delay before the next attempt, in milliseconds.
     private static let shortestDelay = 250
     private static let longestDelay = 4_000
+    /// How long a connection has to last after one that failed soon, in milliseconds: nodes report every few seconds.
+    private static let trial = 10_000
 
     init(to address: RedisAddress, timeout: Duration, logger: Logger) {
         self.address = address
@@ -22,6 +28,8 @@ struct RedisMirrorConnection: MirrorConnection {
     }
 
     var isOpen: Bool { connection != nil }
+    /// Whether the last failure is over.
+    var isUpToDate: Bool { connection != nil && reportedFailure == nil }
     private(set) var isCluster = false
 
     mutating func open(at now: Int) {
@@ -32,12 +40,16 @@ struct RedisMirrorConnection: MirrorConnection {
             let about = try opened.send(all: [["INFO", "cluster"]])[0].text
             isCluster = about?.contains("cluster_enabled:1") ?? false
             connection = opened
+            initialized = nil
         } catch {
             fail(error, at: now)
         }
     }
 
-    mutating func confirm() {
+    mutating func confirm(at now: Int) {
+        initialized = initialized ?? now
+        guard !failedSoon || now - (initialized ?? now) >= Self.trial else { return }
+        failedSoon = false
         delay = Self.shortestDelay
         if reportedFailure != nil { logger.notice("the Redis mirror is up to date again") }
         reportedFailure = nil
@@ -55,6 +67,7 @@ struct RedisMirrorConnection: MirrorConnection {
 
     mutating func fail(_ error: RedisError, at now: Int) {
         connection = nil
+        if case .refused = error, let initialized, now - initialized < Self.trial { failedSoon = true }
         nextAttempt = now + delay
         delay = min(delay * 2, Self.longestDelay)
         let reason = "\(error)"

@@ -37,7 +37,7 @@ struct SimulatedRedis: MirrorConnection {
         if isUp, waiting == nil { isOpen = true } else { fail(.disconnected("no route"), at: now) }
     }
 
-    mutating func confirm() { delay = Self.shortestDelay }
+    mutating func confirm(at now: Int) { delay = Self.shortestDelay }
 
     mutating func send(_ commands: [RedisCommand]) throws(RedisError) -> [RedisReply] {
         guard isUp, isOpen else { throw .disconnected("no route") }

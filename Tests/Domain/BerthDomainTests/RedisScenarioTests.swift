@@ -208,6 +208,25 @@ struct RedisScenarioTests {
         try await end(process, [node], controller)
     }
 
+    @Test("a refusal of what nodes report, which comes anew after each attempt, does not fill the log")
+    func repeatedRefusal() async throws {
+        let controller = try DemoController(url: site.controllerRegister)
+        let process = try await site.serve()
+        let node = try site.node(1)
+        try redis().send(["ACL", "SETUSER", "default", "-zadd"])
+        #expect(
+            try await eventually(seconds: 60) {
+                let stats = try redis().send(["INFO", "errorstats"]).text ?? ""
+                let count = stats.split(separator: "errorstat_NOPERM:count=").last?.prefix { $0.isNumber }
+                return stats.contains("errorstat_NOPERM") && count.flatMap { Int($0) } ?? 0 >= 5
+            })
+        #expect(process.text.split(separator: "\n").count { $0.contains("ZADD node:health") } <= 2)
+        #expect(process.text.split(separator: "\n").count { $0.contains("is up to date again") } <= 1)
+        try redis().send(["ACL", "SETUSER", "default", "+zadd"])
+        #expect(try await process.prints("is up to date again", seconds: 60))
+        try await end(process, [node], controller)
+    }
+
     @Test("a Redis in cluster mode with one shard is mirrored, and the operator's commands work")
     func cluster() async throws {
         let server = try RedisServer(options: RedisServer.clusterOptions())
