@@ -122,7 +122,7 @@ struct NodeLease: Hashable, Sendable {
         guard let lead else { return beforeBacklog = nil }
         let gap = refresh.arrival - last.arrival
         // Those that waited arrive together.
-        guard gap >= max(Self.shortestGap, lead / 4) else { return }
+        guard refresh.deadline > last.deadline, gap >= max(Self.shortestGap, lead / 4) else { return }
         beforeBacklog = 4 * gap >= 3 * lead ? last.deadline : nil
     }
 

@@ -64,7 +64,7 @@ struct PendingCallState: Sendable {
     var call: CallID?
     /// How often it has failed.
     var failures = 0
-    /// How many errors the node has returned in a row.
+    /// How many errors the node has returned in a row; to a Stop, in all.
     var errors = 0
     /// Whether an earlier attempt may have been carried out without an answer.
     var hadUnknownOutcome = false
@@ -195,7 +195,12 @@ extension Domain {
         }
         state.call = nil
         state.failures += 1
-        state.errors = if case .failed = outcome { state.errors + 1 } else { 0 }
+        switch (pendingCall, outcome) {
+        case (_, .failed): state.errors += 1
+        // The node has lost the component all the same.
+        case (.stop, _): break
+        default: state.errors = 0
+        }
         state.hadUnknownOutcome = state.hadUnknownOutcome || outcome.isUnknown
         pendingCalls[pendingCall] = state
         if case .peer(let node, of: _) = pendingCall { tellMore(node) }
@@ -208,7 +213,7 @@ extension Domain {
         }
     }
 
-    /// How many errors in a row a node may return before the call is given up.
+    /// How many errors a node may return before the call is given up.
     private static let errorsTaken = 5
 
     /// Whether the call counts as done although the node keeps returning errors: a component that the node no longer
