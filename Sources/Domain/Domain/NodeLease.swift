@@ -117,13 +117,23 @@ struct NodeLease: Hashable, Sendable {
     /// The lead that the node gives itself: two intervals, or what it is by the orchestrator's clock if they agree.
     private var lead: Int? { interval.map { 2 * $0 } ?? (longestLead > 0 ? longestLead : nil) }
 
+    /// Whether more time has passed by the node's own clock since the last refresh than since its arrival.
+    private func hasWaited(_ refresh: Refresh, after last: Refresh, _ gap: Int) -> Bool {
+        refresh.deadline - last.deadline > gap + Self.precision
+    }
+
     /// Takes note of whether refreshes should have arrived since the last one.
     private mutating func noteBacklog(before refresh: Refresh, after last: Refresh) {
         guard let lead else { return beforeBacklog = nil }
+        guard refresh.deadline > last.deadline else { return }
         let gap = refresh.arrival - last.arrival
-        // Those that waited arrive together.
-        guard refresh.deadline > last.deadline, gap >= max(Self.shortestGap, lead / 4) else { return }
-        beforeBacklog = 4 * gap >= 3 * lead ? last.deadline : nil
+        if 4 * gap >= 3 * lead {
+            beforeBacklog = last.deadline
+        } else if hasWaited(refresh, after: last, gap) {
+            beforeBacklog = beforeBacklog ?? last.deadline
+        } else if gap >= max(Self.shortestGap, 3 * lead / 8) {
+            beforeBacklog = nil
+        }
     }
 
     /// Whether a refresh was sent before the last one: those that wait over several connections arrive in any order.
@@ -138,7 +148,8 @@ struct NodeLease: Hashable, Sendable {
     private func leaves(_ refresh: Refresh, after last: Refresh) -> Bool {
         guard refresh.deadline < last.deadline else { return false }
         if refresh.deadline < Self.oldest { return last.deadline >= Self.oldest }
-        guard let lead else { return false }
+        // A lead that is known only from a refresh that had perhaps waited may be too short.
+        guard let lead, interval != nil || !last.isAfterPause else { return false }
         let clock = last.deadline + (refresh.arrival - last.arrival) - lead
         return (-999...Self.leavingWindow).contains(clock - refresh.deadline)
     }
@@ -153,8 +164,7 @@ struct NodeLease: Hashable, Sendable {
         }
         self.last = refresh
         guard !refresh.isAfterPause, !last.isAfterPause else { return }
-        // By the node's own clock, more time has passed since it sent the last one: this one had to wait.
-        guard refresh.deadline - last.deadline <= gap + Self.precision else { return }
+        guard !hasWaited(refresh, after: last, gap) else { return }
         gaps = Array(gaps.suffix(Self.rememberedGaps - 1)) + [gap]
         let latest = gaps.suffix(Self.gapsOfAnInterval)
         guard latest.count == Self.gapsOfAnInterval, let shortest = latest.min(), let longest = latest.max(),
