@@ -217,7 +217,7 @@ def drain(bench):
         "after s": typical(seen, "drain_s"), "relayed s": typical(seen, "relay_s"), "calls": typical(seen, "calls")})]
 
 
-CORE = ("1,000 nodes refresh every 2 s, 20 samples each", 25, "% of one core", False)
+CORE = ("1,000 nodes refresh every 2 s, 20 samples each", 15, "% of one core", False)
 MEMORY = ("1,000 nodes refresh every 2 s, 20 samples each: RSS", 250, "MB", False)
 
 
